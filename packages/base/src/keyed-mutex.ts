@@ -1,0 +1,22 @@
+/**
+ * One lock per key, first come first served; a key with no holder costs nothing. Locks of different keys never wait for
+ * each other.
+ */
+export class KeyedMutex {
+  readonly #tails = new Map<string, Promise<void>>();
+
+  /** Run `work` alone among all work for `key`. Its failure does not affect those that wait. */
+  async run<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#tails.get(key) ?? Promise.resolve();
+    const { promise: done, resolve: release } = Promise.withResolvers<void>();
+    const tail = before.then(() => done);
+    this.#tails.set(key, tail);
+    await before;
+    try {
+      return await work();
+    } finally {
+      release();
+      if (this.#tails.get(key) === tail) this.#tails.delete(key);
+    }
+  }
+}

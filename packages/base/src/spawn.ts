@@ -1,0 +1,102 @@
+import { spawn } from "node:child_process";
+import { defineFaults } from "./fault.ts";
+
+const spawnFaults = defineFaults({
+  PROGRAM_MISSING: ["unavailable", (program: string) => `Cannot run "${program}": it is not installed`],
+  PROGRAM_FAILED: [
+    "internal",
+    (program: string, status: string, output: string) => `Cannot run "${program}": ${status}: ${output}`,
+  ],
+});
+
+export interface ProgramResult {
+  /** Exit code; 128 + signal number is not used: a signal is a failure with `signal` set. */
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly signal?: AbortSignal;
+  readonly input?: string | Uint8Array;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly cwd?: string;
+  /** Output beyond this many bytes per stream is dropped. Default 1 MiB. */
+  readonly maxOutputBytes?: number;
+}
+
+/**
+ * Run a program to its end and keep its output. Never through a shell. Not for hot paths: forking from Node blocks its
+ * event loop for milliseconds; a container's processes are started by the launcher.
+ *
+ * @throws {Fault} `unavailable` when the program is not installed.
+ */
+export async function runProgram(
+  argv: readonly [string, ...string[]],
+  options: RunOptions = {},
+): Promise<ProgramResult> {
+  const [program, ...args] = argv;
+  const limit = options.maxOutputBytes ?? 1 << 20;
+  return await new Promise((resolve, reject) => {
+    const child = spawn(program, args, {
+      stdio: ["pipe", "pipe", "pipe"],
+      ...(options.signal && { signal: options.signal }),
+      ...(options.env && { env: { ...options.env } }),
+      ...(options.cwd !== undefined && { cwd: options.cwd }),
+    });
+    const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
+    for (const name of ["stdout", "stderr"] as const) {
+      let size = 0;
+      child[name].on("data", (chunk: Buffer) => {
+        if (size < limit) output[name].push(chunk.subarray(0, limit - size));
+        size += chunk.length;
+      });
+    }
+    child.on("error", (error) => {
+      const missing = "code" in error && error.code === "ENOENT";
+      reject(missing ? spawnFaults.PROGRAM_MISSING(program).because(error) : error);
+    });
+    child.on("close", (exitCode, signal) => {
+      const text = (chunks: Buffer[]) => Buffer.concat(chunks).toString();
+      resolve({ exitCode, signal, stdout: text(output.stdout), stderr: text(output.stderr) });
+    });
+    child.stdin.on("error", () => {}); // EPIPE: the program did not want its input; its exit code tells the rest
+    child.stdin.end(options.input);
+  });
+}
+
+/**
+ * As `runProgram`, but anything other than exit code 0 is a fault that carries the program's own words.
+ *
+ * @throws {Fault} `unavailable` when it is not installed, `internal` when it fails.
+ */
+export async function runProgramOk(
+  argv: readonly [string, ...string[]],
+  options: RunOptions = {},
+): Promise<ProgramResult> {
+  const result = await runProgram(argv, options);
+  if (result.exitCode === 0) return result;
+  const status = result.signal === null ? `exit code ${result.exitCode}` : `ended by ${result.signal}`;
+  throw spawnFaults.PROGRAM_FAILED(argv.join(" "), status, (result.stderr || result.stdout).trim());
+}
+
+/**
+ * Start a program that outlives this process: its own session, no inherited standard streams but `stderrFd`.
+ * Returns its process id at once; whether it works is seen by talking to it.
+ */
+export function startDetached(
+  argv: readonly [string, ...string[]],
+  options: { readonly stderrFd?: number; readonly env?: Readonly<Record<string, string | undefined>> } = {},
+): number | undefined {
+  const [program, ...args] = argv;
+  const out = options.stderrFd ?? "ignore";
+  const child = spawn(program, args, {
+    detached: true,
+    stdio: ["ignore", out, out],
+    ...(options.env && { env: { ...options.env } }),
+  });
+  child.on("error", () => {}); // seen by whoever waits for the program's socket
+  child.unref();
+  return child.pid;
+}

@@ -1,0 +1,2 @@
+export { eventually } from "./eventually.ts";
+export { openTempDir } from "./temp-dir.ts";

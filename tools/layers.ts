@@ -1,0 +1,52 @@
+/**
+ * The walls: which part of the tree may import which. A layer is a package or a folder of it; the longest match wins.
+ * Every layer may import itself and the folders below it. Test files may also import `devModules` and `./testing` doors.
+ */
+export interface Layer {
+  /** Layers this one may import, as path prefixes. */
+  readonly imports: readonly string[];
+  /** npm packages it may import; each has a line in docs/dependencies.md. */
+  readonly modules?: readonly string[];
+}
+
+const base = "packages/base";
+const oci = "packages/oci";
+const api = "packages/api";
+const linux = "packages/linux";
+
+export const layers: Readonly<Record<string, Layer>> = {
+  "packages/base": { imports: [] },
+  "packages/oci": { imports: [base] },
+  "packages/api": { imports: [base, oci] },
+  "packages/linux": { imports: [base] },
+  "packages/store": { imports: [base, oci, linux] },
+  "packages/runtime": { imports: [base, oci, linux] },
+  "packages/network": { imports: [base, linux] },
+  "packages/engine": {
+    imports: [base, oci, api, linux, "packages/store", "packages/runtime", "packages/network"],
+  },
+  "packages/cli": { imports: [base, oci, api] },
+  tools: { imports: [], modules: ["esbuild"] },
+  test: { imports: ["packages", "tools"], modules: ["dockerode"] },
+  bench: { imports: ["packages", "tools", "test"] },
+};
+
+/** npm packages that test files may import. */
+export const testModules: readonly string[] = ["dockerode", "tar-stream"];
+
+/**
+ * Node's own modules that only some files may import: the rest of the tree goes through the one door that names the rule
+ * (never a shell, one HTTP server, one place for environment).
+ */
+export const guardedModules: Readonly<Record<string, readonly string[]>> = {
+  "node:child_process": [
+    "packages/base/src/spawn.ts",
+    "packages/base/src/testing/",
+    "tools/",
+    "test/",
+    "bench/",
+  ],
+  "node:http": ["packages/api/src/client/", "packages/engine/src/http/", "test/", "bench/"],
+  "node:http2": ["packages/engine/src/http/", "test/"],
+  "node:sqlite": ["packages/engine/src/state/", "packages/engine/src/state.ts"],
+};
