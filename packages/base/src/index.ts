@@ -3,3 +3,8 @@ export { defineFaults, errnoOf, Fault, type FaultKind } from "./fault.ts";
 export { KeyedMutex } from "./keyed-mutex.ts";
 export { type LogFields, type Logger, type LogLevel, silentLogger, textLogger } from "./log.ts";
 export { type ProgramResult, type RunOptions, runProgram, runProgramOk, startDetached } from "./spawn.ts";
+export { readTar, type TarMember } from "./tar/read-tar.ts";
+export { rootedTarPath, tarPathBytes } from "./tar/rooted-tar-path.ts";
+export type { TarEntry, TarEntryType } from "./tar/tar-entry.ts";
+export { defaultTarLimits, type TarEvent, type TarLimits, TarParser } from "./tar/tar-parser.ts";
+export { formatTarHeader, type TarContent, type TarSource, writeTar } from "./tar/tar-writer.ts";
