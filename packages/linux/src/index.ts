@@ -1,1 +1,29 @@
-export {};
+export {
+  confineThread,
+  deviceNumber,
+  type FilePath,
+  getXattr,
+  listXattr,
+  lockFile,
+  mknod,
+  openInRoot,
+  setTimesNs,
+  setXattr,
+} from "./files.ts";
+export {
+  createNetworkNamespace,
+  type NetworkNamespaceRequest,
+  type NewNetworkNamespace,
+  openNamespaceOfProcess,
+  openNetworkNamespace,
+  socketInNamespace,
+} from "./namespaces.ts";
+export { type NetlinkOptions, netlink, netlinkAsync } from "./netlink.ts";
+export { type ReleasedSocket, releaseSocket } from "./release-socket.ts";
+export {
+  connectUnix,
+  type PeerCredentials,
+  peerCredentials,
+  sendWithDescriptors,
+  socketDescriptor,
+} from "./sockets.ts";

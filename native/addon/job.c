@@ -1,0 +1,92 @@
+#include "addon.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+
+void job_failed(struct job *job, const char *syscall) {
+  job->error = errno;
+  job->syscall = syscall;
+}
+
+/* Signals stay with Node's threads. */
+static int start_thread(pthread_t *thread, void *(*body)(void *), struct job *job, bool detached) {
+  sigset_t all, before;
+  pthread_attr_t attributes;
+  sigfillset(&all);
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, 128 << 10);
+  if (detached) pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  int error = pthread_create(thread, &attributes, body, job);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  pthread_attr_destroy(&attributes);
+  return error;
+}
+
+static void *run_joined(void *data) {
+  struct job *job = data;
+  job->run(job);
+  return NULL;
+}
+
+napi_value run_job_and_wait(napi_env env, struct job *job) {
+  pthread_t thread;
+  napi_value value = NULL;
+  int error = start_thread(&thread, run_joined, job, false);
+  if (error != 0) {
+    throw_system_error(env, error, "pthread_create", NULL);
+  } else {
+    pthread_join(thread, NULL);
+    if (job->error != 0) throw_system_error(env, job->error, job->syscall, NULL);
+    else value = job->result(env, job);
+  }
+  job->discard(job);
+  return value;
+}
+
+/* On the JavaScript thread. `env` is NULL when Node is on its way out and nobody waits any more. */
+static void settle(napi_env env, napi_value callback, void *context, void *data) {
+  (void)callback;
+  (void)context;
+  struct job *job = data;
+  if (env != NULL) {
+    if (job->error != 0)
+      napi_reject_deferred(env, job->deferred, make_system_error(env, job->error, job->syscall, NULL));
+    else
+      napi_resolve_deferred(env, job->deferred, job->result(env, job));
+  }
+  job->discard(job);
+}
+
+static void *run_detached(void *data) {
+  struct job *job = data;
+  napi_threadsafe_function done = job->done;
+  job->run(job);
+  napi_status status = napi_call_threadsafe_function(done, job, napi_tsfn_blocking);
+  if (status != napi_ok) job->discard(job);
+  if (status != napi_closing) napi_release_threadsafe_function(done, napi_tsfn_release);
+  return NULL;
+}
+
+napi_value run_job_for_promise(napi_env env, struct job *job) {
+  napi_value promise, name;
+  pthread_t thread;
+  if (napi_create_string_utf8(env, "hawser:job", NAPI_AUTO_LENGTH, &name) != napi_ok ||
+      napi_create_threadsafe_function(env, NULL, NULL, name, 0, 1, NULL, NULL, NULL, settle, &job->done) != napi_ok) {
+    job->discard(job);
+    return throw_system_error(env, ENOMEM, "napi_create_threadsafe_function", NULL);
+  }
+  if (napi_create_promise(env, &job->deferred, &promise) != napi_ok) {
+    napi_release_threadsafe_function(job->done, napi_tsfn_abort);
+    job->discard(job);
+    return throw_system_error(env, ENOMEM, "napi_create_promise", NULL);
+  }
+  int error = start_thread(&thread, run_detached, job, true);
+  if (error != 0) {
+    napi_release_threadsafe_function(job->done, napi_tsfn_release);
+    napi_reject_deferred(env, job->deferred, make_system_error(env, error, "pthread_create", NULL));
+    job->discard(job);
+  }
+  return promise;
+}

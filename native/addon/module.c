@@ -1,0 +1,34 @@
+/* The table of what the addon gives to packages/linux. No state: it may be loaded by any number of worker threads. */
+#include "addon.h"
+
+static const struct {
+  const char *name;
+  napi_callback function;
+} functions[] = {
+    {"peerCredentials", peer_credentials},
+    {"duplicate", duplicate},
+    {"lockFile", lock_file},
+    {"connectUnix", connect_unix},
+    {"sendWithDescriptors", send_with_descriptors},
+    {"createNetworkNamespace", create_network_namespace},
+    {"netlink", netlink},
+    {"netlinkAsync", netlink_async},
+    {"socketInNamespace", socket_in_namespace},
+    {"confineThread", confine_thread},
+    {"makeNode", make_node},
+    {"setXattr", set_xattr},
+    {"getXattr", get_xattr},
+    {"listXattr", list_xattr},
+    {"setTimesNs", set_times_ns},
+    {"openInRoot", open_in_root},
+};
+
+NAPI_MODULE_INIT() {
+  for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+    napi_value value;
+    if (napi_create_function(env, functions[i].name, NAPI_AUTO_LENGTH, functions[i].function, NULL, &value) != napi_ok)
+      return NULL;
+    if (napi_set_named_property(env, exports, functions[i].name, value) != napi_ok) return NULL;
+  }
+  return exports;
+}

@@ -1,0 +1,28 @@
+import { defineFaults } from "@hawser/base";
+
+export const linuxFaults = defineFaults({
+  ADDON_MISSING: [
+    "unavailable",
+    (places: string) =>
+      `Cannot load the native addon: none of ${places} exists; build it with "make -C native/addon"`,
+  ],
+  ADDON_UNUSABLE: [
+    "unavailable",
+    (path: string, reason: string) =>
+      `Cannot load the native addon ${path}: ${reason}; build it anew with "make -C native/addon clean all"`,
+  ],
+  NO_DESCRIPTOR: [
+    "unavailable",
+    () =>
+      "Cannot get the descriptor of the socket: it is closed, not connected yet, or not backed by the kernel",
+  ],
+  MAIN_THREAD: [
+    "invalid-argument",
+    () =>
+      "Cannot confine the main thread: its working folder and root are the whole process', a worker was wanted",
+  ],
+  NO_NAMESPACE: [
+    "not-found",
+    (pid: number) => `Cannot open the network namespace of process ${pid}: it is gone`,
+  ],
+});

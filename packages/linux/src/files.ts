@@ -1,0 +1,77 @@
+import { isMainThread } from "node:worker_threads";
+import { linuxFaults } from "./faults.ts";
+import { asBuffer, asPath, native } from "./native.ts";
+
+/*
+ * All of these are synchronous on purpose: only synchronous calls stay in the root of a confined thread. Each throws an
+ * Error as node:fs does, with `code`, `syscall` and `path`. A path is text, or bytes where a name need not be UTF-8.
+ */
+export type FilePath = string | Uint8Array;
+
+/**
+ * Make `root` the root and working folder of the calling worker thread alone (`unshare(CLONE_FS)`, chroot(2)), for good.
+ * From then on its synchronous file calls cannot leave `root` by any path or link. Asynchronous ones run on threads that
+ * are *not* confined, and so must not be used there; nor can modules be loaded any more. Descriptors that are open keep
+ * leading out.
+ *
+ * @throws {Fault} `invalid-argument` on the main thread.
+ * @throws {Error} with `code` `EPERM`, `ENOENT`, `ENOTDIR`.
+ */
+export function confineThread(root: string): void {
+  if (isMainThread) throw linuxFaults.MAIN_THREAD();
+  native().confineThread(root);
+}
+
+/**
+ * Make a device, FIFO or plain file; `mode` has the type's bits (`S_IFCHR` ...) and is subject to the umask, `rdev` is as
+ * `fs.Stats` has it and counts for devices only (`deviceNumber`).
+ */
+export function mknod(path: FilePath, mode: number, rdev = 0): void {
+  native().makeNode(asPath(path), mode, rdev);
+}
+
+/** Linux' `dev_t` of a major and a minor number, as in `fs.Stats#rdev`. */
+export function deviceNumber(major: number, minor: number): number {
+  const [majorHigh, majorLow] = [Math.floor(major / 0x1000), major % 0x1000];
+  const [minorHigh, minorLow] = [Math.floor(minor / 0x100), minor % 0x100];
+  return majorHigh * 2 ** 44 + minorHigh * 2 ** 20 + majorLow * 2 ** 8 + minorLow;
+}
+
+/** Set an extended attribute, of the link itself where `path` is one. */
+export function setXattr(path: FilePath, name: string, value: Uint8Array): void {
+  native().setXattr(asPath(path), name, asBuffer(value));
+}
+
+/** An extended attribute, of the link itself where `path` is one; `undefined` when it is not set. */
+export function getXattr(path: FilePath, name: string): Uint8Array | undefined {
+  return native().getXattr(asPath(path), name);
+}
+
+/** Names of the extended attributes, of the link itself where `path` is one. */
+export function listXattr(path: FilePath): readonly string[] {
+  return native().listXattr(asPath(path));
+}
+
+/** Set access and modification time in ns since 1970 (before it: negative), of the link itself where `path` is one. */
+export function setTimesNs(path: FilePath, atimeNs: bigint, mtimeNs: bigint): void {
+  native().setTimesNs(asPath(path), atimeNs, mtimeNs);
+}
+
+/**
+ * Open `path` as if the folder `dirFd` were the root of the file system: absolute links and `..` stay inside, links of
+ * /proc are refused (openat2(2), `RESOLVE_IN_ROOT`). `mode` counts when something is made. The descriptor is the caller's.
+ * Opening a FIFO or device of a stranger blocks or acts: add `O_NONBLOCK`, or `O_PATH` first.
+ *
+ * @throws {Error} also with `code` `EAGAIN` when `..` could not be resolved safely because of renames going on.
+ */
+export function openInRoot(dirFd: number, path: FilePath, flags: number, mode: number): number {
+  return native().openInRoot(dirFd, asPath(path), flags, mode);
+}
+
+/**
+ * Lock an open file for this process' open of it (flock(2), exclusive) without waiting; `false` when someone else has it.
+ * The lock ends when the last copy of the descriptor is closed, so at the latest with the process.
+ */
+export function lockFile(fd: number): boolean {
+  return native().lockFile(fd);
+}

@@ -1,0 +1,75 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { linuxFaults } from "./faults.ts";
+
+/** What native/addon gives, as it is; the other files of this package say what each is for. */
+export interface NativeAddon {
+  peerCredentials(fd: number): { readonly pid: number; readonly uid: number; readonly gid: number };
+  duplicate(fd: number): number;
+  lockFile(fd: number): boolean;
+  connectUnix(path: string): number;
+  sendWithDescriptors(socketFd: number, bytes: Buffer, fds: readonly number[]): void;
+  createNetworkNamespace(
+    settings: Buffer,
+    inside: Buffer,
+    outside: Buffer,
+  ): Promise<{ readonly fd: number; readonly inside: Buffer; readonly outside: Buffer }>;
+  netlink(request: Buffer, namespaceFd: number, protocol: number): Buffer;
+  netlinkAsync(request: Buffer, namespaceFd: number, protocol: number): Promise<Buffer>;
+  socketInNamespace(namespaceFd: number, stream: boolean, address: string, port: number): number;
+  confineThread(root: string): void;
+  makeNode(path: string | Buffer, mode: number, rdev: number): void;
+  setXattr(path: string | Buffer, name: string, value: Buffer): void;
+  getXattr(path: string | Buffer, name: string): Buffer | undefined;
+  listXattr(path: string | Buffer): string[];
+  setTimesNs(path: string | Buffer, atimeNs: bigint, mtimeNs: bigint): void;
+  openInRoot(dirFd: number, path: string | Buffer, flags: number, mode: number): number;
+}
+
+let loaded: NativeAddon | undefined;
+
+/**
+ * The addon, loaded at its first use (0.5 ms). It is `build/native/hawser.node` of the tree that this file, or the bundle
+ * that it became part of, lies in. A worker that confines itself must have used this package before it does.
+ *
+ * @throws {Fault} `unavailable` when it has not been built, or not for this node.
+ */
+export function native(): NativeAddon {
+  loaded ??= load(findAddon(import.meta.dirname));
+  return loaded;
+}
+
+/**
+ * From packages/linux/src the top is three folders up, from a bundle in dist/ or dist/<program>/ one or two.
+ *
+ * @throws {Fault} `unavailable`.
+ */
+export function findAddon(folder: string): string {
+  const places = ["..", "../..", "../../.."].map((up) => join(folder, up, "build/native/hawser.node"));
+  const found = places.find((path) => existsSync(path));
+  if (found === undefined) throw linuxFaults.ADDON_MISSING(places.join(", "));
+  return found;
+}
+
+/** @throws {Fault} `unavailable` when it is not an addon for this node. */
+export function load(path: string): NativeAddon {
+  const holder: { exports: Partial<NativeAddon> } = { exports: {} };
+  try {
+    process.dlopen(holder, path);
+  } catch (error) {
+    throw linuxFaults
+      .ADDON_UNUSABLE(path, error instanceof Error ? error.message : String(error))
+      .because(error);
+  }
+  return holder.exports as NativeAddon;
+}
+
+/** Bytes as the addon takes them, without a copy. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** A path as the addon takes it: text, or the bytes of a name that need not be UTF-8. */
+export function asPath(path: string | Uint8Array): string | Buffer {
+  return typeof path === "string" ? path : asBuffer(path);
+}
