@@ -1,0 +1,186 @@
+#!/bin/sh
+# Makes this working tree ready to run: system packages, Node, npm packages, native programs, bundles, built-in images.
+#
+#   tools/setup.sh [--verbose] [--tests]
+#
+# Each step is skipped when what it was made from has not changed (build/setup/<step> holds the digest), so an interrupted
+# set-up goes on where it stopped; a step that fails leaves no digest. One set-up at a time per tree; a second one waits
+# (the steps' programs inherit the lock: what an interrupted set-up left running is waited for too).
+# build/setup/ready, written last and whole, holds Node's path and the tree's own; its time is the start of the set-up, so
+# that a source changed meanwhile is seen as newer. With --tests also what the test suite needs beyond the product.
+# Standard output stays empty: the words go to standard error.
+set -u
+top=$(cd -- "$(dirname -- "$0")/.." && pwd)
+cd -- "$top" || exit 1
+state=build/setup
+verbose=
+tests=
+for argument in "$@"; do
+  case $argument in
+  --verbose) verbose=1 ;;
+  --tests) tests=1 ;;
+  *) echo "hawser: set-up: unknown option \"$argument\"" >&2 && exit 2 ;;
+  esac
+done
+
+say() { printf 'hawser: %s\n' "$*" >&2; }
+die() {
+  printf 'hawser: set-up stopped: %s\n' "$1" >&2
+  shift
+  for line in "$@"; do printf '        %s\n' "$line" >&2; done
+  exit 1
+}
+now() { date +%s%N; }
+seconds() { awk "BEGIN { printf \"%.1f s\", ($2 - $1) / 1e9 }"; }
+
+# digest <path...>: one digest of the content and names of all files below the paths
+digest() { find "$@" -type f ! -name '*.test.ts' -print0 2>/dev/null | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum; }
+
+# step <name> <words> <digest of the inputs> <what to do when it fails> <command...>: runs what is stale
+step() {
+  name=$1 words=$2 inputs=$3 advice=$4
+  shift 4
+  if [ "$(cat "$state/$name" 2>/dev/null)" = "$inputs" ]; then
+    [ -z "$verbose" ] || say "set-up: $words: up to date"
+    return 0
+  fi
+  announce
+  began=$(now)
+  say "set-up: $words ..."
+  rm -f "$state/$name"
+  if ! "$@" >"$state/$name.log" 2>&1 </dev/null; then
+    tail -n 20 "$state/$name.log" >&2
+    die "$words failed; all of its output is in $top/$state/$name.log" "$advice" \
+      "Then run the same command again: what is done already is not done twice."
+  fi
+  printf '%s\n' "$inputs" >"$state/$name.part" && mv "$state/$name.part" "$state/$name"
+  say "set-up: $words: $(seconds "$began" "$(now)")"
+}
+
+announced=
+announce() {
+  [ -z "$announced" ] || return 0
+  announced=1
+  say "setting up in $top (the first use, or something has changed since)"
+}
+
+case $top in
+*[\"\\]*) die "the path of the tree has a quote or a backslash in it: $top" "Move it elsewhere." ;;
+esac
+mkdir -p "$state" || die "cannot write below $top" "Use a copy of the tree that you own."
+exec 9>"$state/lock"
+if ! flock -n 9; then
+  say "set-up: another one is running for this tree; waiting for it"
+  flock 9
+fi
+started=$(now)
+: >"$state/ready.part"
+
+# ---------------------------------------------------------------------------------------------- system packages
+
+new_enough() { "$1" -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 24 ? 0 : 1)' 2>/dev/null; }
+
+can_link_static() {
+  command -v cc >/dev/null && command -v make >/dev/null &&
+    printf '#include <linux/types.h>\nint main(void) { return 0; }\n' |
+    cc -static -x c -o "$state/probe" - 2>/dev/null
+}
+
+missing=
+can_link_static || missing="$missing gcc make libc6-dev"
+command -v crun >/dev/null || missing="$missing crun"
+PATH=$PATH:/usr/sbin:/sbin command -v nft >/dev/null || missing="$missing nftables"
+command -v npm >/dev/null || missing="$missing npm"
+command -v node >/dev/null || missing="$missing nodejs"
+if [ -n "$tests" ]; then
+  for pair in git:git ip:iproute2 mmdebstrap:mmdebstrap runc:runc strace:strace nsenter:util-linux; do
+    PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
+  done
+fi
+
+install_packages() {
+  export DEBIAN_FRONTEND=noninteractive
+  if [ -n "$(ls -A /var/lib/dpkg/updates 2>/dev/null)" ]; then dpkg --configure -a || return 1; fi
+  apt-get -o DPkg::Lock::Timeout=300 update || echo "the package lists could not be renewed; going on with the old ones"
+  apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@"
+}
+
+if [ -n "$missing" ]; then
+  install="apt-get install -y --no-install-recommends$missing"
+  command -v apt-get >/dev/null ||
+    die "these programs are missing, and this system has no apt-get:$missing" "Install them with your package manager."
+  [ "$(id -u)" = 0 ] ||
+    die "these system packages are missing:$missing" "Run as root:  apt-get update && $install"
+  rm -f "$state/packages"
+  # shellcheck disable=SC2086 # a list of words
+  step packages "system packages (apt-get install$missing)" "$missing" \
+    "If the package lists cannot be reached, check the network and /etc/apt; by hand:  $install" \
+    install_packages $missing
+fi
+
+# ---------------------------------------------------------------------------------------------- npm packages and Node
+
+npm_packages() {
+  npm ci --no-audit --no-fund && touch node_modules/.package-lock.json
+}
+
+# npm writes node_modules/.package-lock.json last; newer than the lock file, it is the mark of a complete `npm ci`.
+lock_digest=$(digest package-lock.json)
+if [ ! -f "$state/npm" ] && [ node_modules/.package-lock.json -nt package-lock.json ]; then
+  printf '%s\n' "$lock_digest" >"$state/npm"
+fi
+[ -f node_modules/.package-lock.json ] || rm -f "$state/npm"
+step npm "npm packages (npm ci)" "$lock_digest" \
+  "If the npm registry cannot be reached, check the network and \`npm config get registry\`." npm_packages
+
+node=
+for candidate in "$(command -v node)" "$top"/node_modules/node-linux-*/bin/node; do
+  if [ -x "$candidate" ] && new_enough "$candidate"; then node=$candidate && break; fi
+done
+[ -n "$node" ] || die "no Node 24 or newer was found, and npm has none for this machine ($(uname -m))" \
+  "Install Node 24 from your system's packages or nodejs.org, so that \`node --version\` says so."
+export PATH="$top/node_modules/.bin:${node%/*}:$PATH"
+
+# ---------------------------------------------------------------------------------------------- what is made from source
+
+native_programs() { make -C native && make -C native/addon NODE="$node"; }
+native_digest=$(digest native)
+[ -x build/native/hawser-launcher ] && [ -f build/native/hawser.node ] || rm -f "$state/native"
+step native "native programs (make -C native)" "$native_digest" \
+  "This is a defect of Hawser on your system: please report it with that file." native_programs
+
+sources_digest=$(digest packages tools/build.ts package-lock.json)
+[ -f dist/cli/main.js ] && [ -f dist/engine/main.js ] || rm -f "$state/bundles"
+step bundles "client and engine (tools/build.ts)" "$sources_digest" \
+  "This is a defect of Hawser: please report it with that file." "$node" tools/build.ts
+
+# Debian's static busybox is taken out of its package, not installed: it would replace an installed `busybox`.
+busybox() {
+  rm -rf build/busybox && mkdir -p build/busybox/download || return 1
+  if dpkg-query -W -f '${Status}' busybox-static 2>/dev/null | grep -q ' installed'; then
+    cp "$(command -v busybox)" build/busybox/busybox
+  else
+    (cd build/busybox/download && { apt-get -o APT::Sandbox::User=root download busybox-static ||
+      { apt-get update && apt-get -o APT::Sandbox::User=root download busybox-static; }; }) || return 1
+    dpkg-deb -x build/busybox/download/busybox-static_*.deb build/busybox/download || return 1
+    find build/busybox/download -type f -name busybox -exec cp {} build/busybox/busybox.part \; || return 1
+    mv build/busybox/busybox.part build/busybox/busybox
+  fi
+  rm -rf build/busybox/download
+}
+[ -x build/busybox/busybox ] || rm -f "$state/busybox"
+step busybox "busybox (from Debian's busybox-static)" "1" \
+  "It needs the system's package lists: check the network and /etc/apt." busybox
+
+images_digest=$(digest build/native/hello build/busybox packages/store/src packages/oci/src tools/build-images.ts)
+[ -f build/images/hello-world.tar ] && [ -f build/images/busybox.tar ] || rm -f "$state/images"
+step images "built-in images (hello-world, busybox)" "$images_digest" \
+  "This is a defect of Hawser: please report it with that file." "$node" tools/build-images.ts
+
+printf '%s\n%s\n' "$node" "$top" >"$state/ready.text" || exit 1
+touch -r "$state/ready.part" "$state/ready.text" && mv "$state/ready.text" "$state/ready" || exit 1
+if [ -n "$announced" ]; then
+  say "set-up done in $(seconds "$started" "$(now)"); the next start is at once"
+elif [ -n "$verbose" ]; then
+  say "set-up: nothing to do"
+fi

@@ -1,0 +1,86 @@
+import { join } from "node:path";
+import { run } from "node:test";
+import { spec } from "node:test/reporters";
+import { root } from "./tree.ts";
+
+/** What became of the tests of one or more files. Suites are not counted. */
+export interface TestCounts {
+  passed: number;
+  failed: number;
+  /** Full names of the skipped tests ("suite > test"), todo ones included. */
+  readonly skipped: string[];
+  /** Full names of those that ran. */
+  readonly ran: string[];
+}
+
+type TestEvent = ReturnType<typeof run> extends AsyncIterable<infer Event> ? Event : never;
+
+/**
+ * Run test files, each in a process of its own, with node's spec reporter on standard output, in the order in which they
+ * end. A file that fails to load, that is not over after `timeoutMs` (a test hangs, or something was left open) or that
+ * `signal` stops counts as a failure.
+ */
+export async function runTests(
+  files: readonly string[],
+  options: { readonly concurrency: number; readonly timeoutMs: number; readonly signal: AbortSignal },
+): Promise<TestCounts> {
+  const counts: TestCounts = { passed: 0, failed: 0, skipped: [], ran: [] };
+  const report = new spec();
+  report.pipe(process.stdout, { end: false });
+  const waiting = [...files];
+  const work = async () => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      const events = await runFile(file, options);
+      count(events, counts);
+      for (const event of events) report.write(event);
+    }
+  };
+  await Promise.all(Array.from({ length: options.concurrency }, work));
+  const { promise: written, resolve } = Promise.withResolvers<void>();
+  report.on("end", resolve);
+  report.end();
+  await written;
+  return counts;
+}
+
+/** All that the reporter shall see of one file: everything but the runner's own totals. */
+async function runFile(
+  file: string,
+  options: { readonly timeoutMs: number; readonly signal: AbortSignal },
+): Promise<TestEvent[]> {
+  const events: TestEvent[] = [];
+  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]);
+  for await (const event of run({ files: [join(root, file)], cwd: root, isolation: "process", signal })) {
+    if (event.type === "test:summary") continue;
+    if (event.type === "test:diagnostic" && event.data.nesting === 0) continue;
+    events.push(event);
+  }
+  return events;
+}
+
+function count(events: readonly TestEvent[], counts: TestCounts): void {
+  const stack: string[] = [];
+  for (const event of events) {
+    if (event.type === "test:start") {
+      stack.length = event.data.nesting;
+      stack.push(event.data.name);
+    }
+    if (event.type !== "test:pass" && event.type !== "test:fail") continue;
+    const { details, nesting, skip, todo } = event.data;
+    if (event.type === "test:fail" && isEcho(event.data.details.error)) continue;
+    const name = [...stack.slice(0, nesting), event.data.name].join(" > ");
+    if (isMarked(skip) || isMarked(todo)) counts.skipped.push(name);
+    else if (event.type === "test:fail") counts.failed += 1;
+    else if (details.type !== "suite") counts.passed += 1;
+    counts.ran.push(...(isMarked(skip) || isMarked(todo) ? [] : [name]));
+  }
+}
+
+/** A suite or test that failed only because one below it did. */
+function isEcho(error: Error): boolean {
+  return "failureType" in error && error.failureType === "subtestsFailed";
+}
+
+function isMarked(value: string | boolean | undefined): boolean {
+  return value !== undefined && value !== false;
+}

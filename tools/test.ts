@@ -1,0 +1,131 @@
+import { spawnSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { availableParallelism } from "node:os";
+import { relative } from "node:path";
+import { parseArgs } from "node:util";
+import { changesOf, type LeakScope, takeSnapshot } from "./test-leaks.ts";
+import { runTests, type TestCounts } from "./test-run.ts";
+import { judgeSkips, readKnownSkips } from "./test-skips.ts";
+import { listFiles, root } from "./tree.ts";
+
+/**
+ * `node tools/test.ts <stage...> [--only <text>] [--leaks machine|run|off] [--fail-fast]`
+ *
+ * Runs stages in order and ends with `# pass N`, `# fail N` and `N passed, N failed`; exit code 1 when a test failed, the
+ * machine is not as it was before, or (with CI=true) a test was skipped that tools/known-skips.txt does not name.
+ * `--only` keeps the files whose path contains the text.
+ */
+interface Stage {
+  readonly wanted: (path: string) => boolean;
+  readonly concurrency: number;
+  readonly timeoutMs: number;
+  /** Whether the machine must be compared before and after. */
+  readonly touchesMachine: boolean;
+}
+
+const kinds = /\.(root|native|e2e)\.test\.ts$|\.e2e\.ts$/;
+
+const stages: Readonly<Record<string, Stage>> = {
+  unit: {
+    wanted: (path) => path.endsWith(".test.ts") && !kinds.test(path),
+    concurrency: availableParallelism(),
+    timeoutMs: 60_000,
+    touchesMachine: false,
+  },
+  native: {
+    wanted: (path) => path.endsWith(".native.test.ts"),
+    concurrency: 1,
+    timeoutMs: 300_000,
+    touchesMachine: true,
+  },
+  root: {
+    wanted: (path) => path.endsWith(".root.test.ts"),
+    concurrency: 1,
+    timeoutMs: 120_000,
+    touchesMachine: true,
+  },
+  e2e: {
+    wanted: (path) => /\.e2e(\.test)?\.ts$/.test(path),
+    concurrency: 1,
+    timeoutMs: 600_000,
+    touchesMachine: true,
+  },
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    only: { type: "string" },
+    leaks: { type: "string", default: "machine" },
+    "fail-fast": { type: "boolean", default: false },
+  },
+});
+const all = positionals.includes("all");
+const names = all ? Object.keys(stages) : positionals;
+const unknown = names.filter((name) => stages[name] === undefined);
+if (names.length === 0 || unknown.length > 0) {
+  console.error(`usage: node tools/test.ts all | ${Object.keys(stages).join(" | ")} ...`);
+  process.exit(2);
+}
+
+const interrupted = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.abort());
+
+// Inherited by whatever a test starts: tells this run's processes from everybody else's.
+const runId = randomUUID();
+process.env["HAWSER_TEST_RUN"] = runId;
+const scope = parseLeakScope(values.leaks);
+
+const problems: string[] = [];
+const total: TestCounts = { passed: 0, failed: 0, skipped: [], ran: [] };
+const started = performance.now();
+
+if (all && spawnSync(process.execPath, ["tools/check.ts"], { cwd: root, stdio: "inherit" }).status !== 0) {
+  problems.push("npm run check failed");
+}
+const before = takeSnapshot({ scope, runId });
+for (const name of names) {
+  const stage = stages[name];
+  if (stage === undefined || interrupted.signal.aborted) continue;
+  const files = listFiles((path) => stage.wanted(path) && path.includes(values.only ?? ""));
+  if (files.length === 0) continue;
+  const stageStarted = performance.now();
+  console.log(`\n== ${name}: ${files.length} files`);
+  const counts = await runTests(files, { ...stage, signal: interrupted.signal });
+  total.passed += counts.passed;
+  total.failed += counts.failed;
+  total.skipped.push(...counts.skipped);
+  total.ran.push(...counts.ran);
+  const took = ((performance.now() - stageStarted) / 1000).toFixed(1);
+  console.log(`== ${name}: ${counts.passed} passed, ${counts.failed} failed, ${took} s`);
+  if (stage.touchesMachine) {
+    const leaks = await changesOf(before, { scope, runId, deadlineMs: 10_000 });
+    problems.push(...leaks.map((leak) => `left behind after ${name}: ${leak}`));
+    if (leaks.length > 0) break;
+  }
+  if (counts.failed > 0 && values["fail-fast"]) break;
+}
+if (interrupted.signal.aborted) problems.push("interrupted");
+if (total.passed + total.failed === 0) problems.push("no test was found");
+
+const complete = all && values.only === undefined;
+problems.push(
+  ...judgeSkips({ ...total, known: readKnownSkips(), strict: process.env["CI"] === "true", complete }),
+);
+
+console.log("");
+for (const problem of problems) console.log(`FAIL ${problem}`);
+console.log(`# pass ${total.passed}`);
+console.log(`# fail ${total.failed}`);
+console.log(`# skipped ${total.skipped.length}`);
+console.log(
+  `# duration ${((performance.now() - started) / 1000).toFixed(1)} s in ${relative(process.cwd(), root) || "."}`,
+);
+console.log(`${total.passed} passed, ${total.failed + problems.length} failed`);
+process.exitCode = total.failed + problems.length > 0 ? 1 : 0;
+
+function parseLeakScope(text: string): LeakScope {
+  if (text === "machine" || text === "run" || text === "off") return text;
+  console.error(`Cannot use --leaks ${text}: machine, run or off was wanted`);
+  process.exit(2);
+}
