@@ -1,0 +1,60 @@
+import { defineFaults } from "@hawser/base";
+
+/** What can be wrong with a request before any service sees it. Docker's own words where its clients show them. */
+export const httpFaults = defineFaults({
+  PAGE_NOT_FOUND: ["not-found", () => "page not found"],
+  REQUEST_MALFORMED: ["invalid-argument", (why: string) => `malformed HTTP request: ${why}`],
+  HEAD_TOO_LARGE: [
+    "resource-exhausted",
+    (limit: number) => `malformed HTTP request: head is larger than ${limit} bytes`,
+  ],
+  BODY_INCOMPLETE: ["canceled", () => "request body ended too early: unexpected EOF"],
+  BODY_TOO_LARGE: ["invalid-argument", (limit: number) => `request body is larger than ${limit} bytes`],
+  CLIENT_GONE: ["canceled", () => "client went away"],
+  ENGINE_STOPS: ["unavailable", () => "engine is stopping"],
+  CLIENT_TOO_NEW: [
+    "invalid-argument",
+    (version: string, newest: string) =>
+      `client version ${version} is too new. Maximum supported API version is ${newest}`,
+  ],
+  CLIENT_TOO_OLD: [
+    "invalid-argument",
+    (version: string, oldest: string) =>
+      `client version ${version} is too old. Minimum supported API version is ${oldest}, please upgrade your client to a newer version`,
+  ],
+  CONTENT_TYPE_UNSUPPORTED: [
+    "invalid-argument",
+    (type: string) => `unsupported Content-Type header (${type}): must be 'application/json'`,
+  ],
+  JSON_EMPTY: ["invalid-argument", () => "invalid JSON: got EOF while reading request body"],
+  JSON_INVALID: ["invalid-argument", (why: string) => `invalid JSON: ${why}`],
+  JSON_TYPE: [
+    "invalid-argument",
+    (found: string, field: string, wanted: string) =>
+      field === ""
+        ? `json: cannot unmarshal ${found} into Go value of type ${wanted}`
+        : `json: cannot unmarshal ${found} into Go struct field ${field} of type ${wanted}`,
+  ],
+  QUERY_NUMBER: [
+    "invalid-argument",
+    (value: string) => `strconv.ParseInt: parsing ${JSON.stringify(value)}: invalid syntax`,
+  ],
+  ORIGIN_REFUSED: [
+    "permission-denied",
+    (origin: string) => `requests from web pages are refused (Origin: ${origin})`,
+  ],
+  NO_ANSWER: ["internal", (what: string) => `Cannot answer ${what}: its handler ended without an answer`],
+  HIJACK_TOO_LATE: ["internal", () => "connection was already answered or taken over"],
+  ADDRESS_INVALID: [
+    "invalid-argument",
+    (address: string) => `Cannot listen on "${address}": unix:///path or tcp://host:port was wanted`,
+  ],
+  ADDRESS_IN_USE: [
+    "unavailable",
+    (address: string) => `Cannot listen on "${address}": another engine answers there`,
+  ],
+  SOCKET_PATH_TAKEN: [
+    "conflict",
+    (path: string) => `Cannot listen on "unix://${path}": something that is not a socket has that name`,
+  ],
+});

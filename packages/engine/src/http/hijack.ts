@@ -1,0 +1,103 @@
+import { closeSync } from "node:fs";
+import type { Socket } from "node:net";
+import { Fault } from "@hawser/base";
+import { releaseSocket } from "@hawser/linux";
+import { closeGently } from "./close-gently.ts";
+import { describeFault } from "./fault-response.ts";
+import type { ApiRequest } from "./request.ts";
+import { type ApiResponse, formatHead, formatStatusLine } from "./response.ts";
+
+export const rawStreamType = "application/vnd.docker.raw-stream";
+export const multiplexedStreamType = "application/vnd.docker.multiplexed-stream";
+
+/**
+ * A client's connection, taken from HTTP: after `accept` nothing but a container's streams goes over it. Exactly one of
+ * `handTo`, `end`, `fail` ends the engine's part in it; or the caller uses `socket` as it likes and closes it.
+ */
+export interface HijackedConnection {
+  /**
+   * The raw socket, paused, with every byte that came after the request still in it. The client may have half-closed it
+   * already (`socket.readableEnded`); it stays open for writing then.
+   */
+  readonly socket: Socket;
+  /** The client asked with `Upgrade` and gets 101; without it, 200. */
+  readonly upgraded: boolean;
+  /**
+   * Tell the client that the stream begins.
+   *
+   * @param options.multiplexed output is framed, since there is no terminal. Only clients from API 1.42 on that upgrade
+   *   are told so; the others know from inspect.
+   */
+  accept(options: { readonly multiplexed: boolean }): void;
+  /** Refuse, before `accept`, with an ordinary answer; then close. After `accept` the text goes into the stream. */
+  fail(thrown: unknown): void;
+  /**
+   * Hand the connection to another process: `take` gets its descriptor and the bytes that were read too far, then our copy
+   * of it is closed, without the client noticing. When `take` fails the client sees the end of the stream.
+   *
+   * @throws {Fault} `unavailable` when the client has gone; what `take` throws.
+   */
+  handTo(
+    take: (client: { readonly fd: number; readonly unread: Uint8Array }) => Promise<void>,
+  ): Promise<void>;
+  /** End the stream, with a last word of the engine if there is one. */
+  end(lastWord?: string): void;
+}
+
+/**
+ * Take the connection of a request over. The rest of its body is dropped, so what comes next on the socket is the
+ * stream's. Only for routes with `hijacks`. A chunked body that has not been read is not a body here: its bytes are the
+ * stream's, as with dockerd.
+ *
+ * @throws {Fault} `canceled` when the client left before its body was complete.
+ */
+export async function hijack(request: ApiRequest, response: ApiResponse): Promise<HijackedConnection> {
+  if (request.body.remainingBytes !== undefined) await request.body.drain(maxDroppedBytes);
+  const taken = response.take();
+  const { socket } = taken;
+  const headers = new Map(taken.headers);
+  const upgraded = request.header("upgrade") !== undefined;
+  let accepted = false;
+  return {
+    socket,
+    upgraded,
+    accept: ({ multiplexed }) => {
+      accepted = true;
+      const framed = multiplexed && upgraded && request.atLeast("1.42");
+      headers.set("Content-Type", framed ? multiplexedStreamType : rawStreamType);
+      if (upgraded) {
+        headers.set("Connection", "Upgrade");
+        headers.set("Upgrade", "tcp");
+      }
+      if (socket.writable)
+        socket.write(formatHead(upgraded ? "HTTP/1.1 101 UPGRADED" : "HTTP/1.1 200 OK", headers));
+    },
+    fail: (thrown) => {
+      const { status, message } = describeFault(Fault.from(thrown));
+      if (accepted) {
+        if (socket.writable) socket.write(`${message}\r\n`);
+      } else if (socket.writable) {
+        const body = `${JSON.stringify({ message })}\n`;
+        headers.set("Content-Type", "application/json");
+        headers.set("Content-Length", String(Buffer.byteLength(body)));
+        headers.set("Connection", "close");
+        socket.write(Buffer.concat([formatHead(formatStatusLine(status), headers), Buffer.from(body)]));
+      }
+      closeGently(socket);
+    },
+    handTo: async (take) => {
+      const { fd, unread } = await releaseSocket(socket);
+      try {
+        await take({ fd, unread });
+      } finally {
+        closeSync(fd);
+      }
+    },
+    end: (lastWord) => {
+      if (lastWord !== undefined && socket.writable) socket.write(lastWord);
+      closeGently(socket);
+    },
+  };
+}
+
+const maxDroppedBytes = 1 << 20;

@@ -1,0 +1,118 @@
+import { type ApiVersion, compareApiVersions } from "@hawser/api";
+import type { PeerCredentials } from "@hawser/linux";
+import { httpFaults } from "./faults.ts";
+import type { Query } from "./query.ts";
+import type { RequestBody } from "./request-body.ts";
+import type { Decoder } from "./wire/codec.ts";
+
+export interface ApiRequestParts {
+  readonly method: string;
+  /** Decoded, without version prefix. */
+  readonly path: string;
+  /** The parts of the path that the route names. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Query;
+  /** Names in lower case. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly apiVersion: ApiVersion;
+  /** Who connected, told by the kernel when it happened. Absent: not a unix socket. */
+  readonly peer: PeerCredentials | undefined;
+  /** Fires when the client goes away or the engine stops. */
+  readonly signal: AbortSignal;
+  readonly body: RequestBody;
+}
+
+/** One request, as routes see it. */
+export class ApiRequest {
+  readonly #parts: ApiRequestParts;
+
+  constructor(parts: ApiRequestParts) {
+    this.#parts = parts;
+  }
+
+  get method(): string {
+    return this.#parts.method;
+  }
+
+  /** Decoded, without version prefix. */
+  get path(): string {
+    return this.#parts.path;
+  }
+
+  get query(): Query {
+    return this.#parts.query;
+  }
+
+  get apiVersion(): ApiVersion {
+    return this.#parts.apiVersion;
+  }
+
+  /** Absent: not a unix socket. */
+  get peer(): PeerCredentials | undefined {
+    return this.#parts.peer;
+  }
+
+  /** Fires when the client goes away or the engine stops. */
+  get signal(): AbortSignal {
+    return this.#parts.signal;
+  }
+
+  /** Read once, in order, as it comes. */
+  get body(): RequestBody {
+    return this.#parts.body;
+  }
+
+  /** Whether the client speaks this version of the API or a newer one. */
+  atLeast(version: ApiVersion): boolean {
+    return compareApiVersions(this.apiVersion, version) >= 0;
+  }
+
+  /** A part of the path that the route names. */
+  param(name: string): string {
+    return this.#parts.params[name] ?? "";
+  }
+
+  /** @param name in lower case */
+  header(name: string): string | undefined {
+    return this.#parts.headers.get(name);
+  }
+}
+
+/** JSON bodies are configuration; none that anyone writes comes near this. */
+const maxJsonBytes = 8 << 20;
+
+/**
+ * Read and decode the JSON body, with moby's rules for its content type.
+ *
+ * @param options.optional what no body at all means; without it no body is refused
+ * @throws {Fault} `invalid-argument`
+ */
+export async function readJsonBody<T>(
+  request: ApiRequest,
+  decode: Decoder<T>,
+  options: { readonly optional?: T } = {},
+): Promise<T> {
+  const type = request.header("content-type") ?? "";
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request.body) {
+    size += chunk.length;
+    if (size > maxJsonBytes) throw httpFaults.BODY_TOO_LARGE(maxJsonBytes);
+    chunks.push(chunk);
+  }
+  const text = Buffer.concat(chunks).toString("utf8").trim();
+  if (text === "") {
+    if ("optional" in options) return options.optional as T;
+    throw httpFaults.JSON_EMPTY();
+  }
+  if (type.split(";", 1)[0]?.trim().toLowerCase() !== "application/json") {
+    throw httpFaults.CONTENT_TYPE_UNSUPPORTED(type);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw httpFaults.JSON_INVALID(error instanceof Error ? error.message : String(error)).because(error);
+  }
+  return decode(value, "");
+}

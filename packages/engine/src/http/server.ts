@@ -1,0 +1,164 @@
+import type { Http2Server } from "node:http2";
+import { createServer, type Server, type Socket } from "node:net";
+import { newestApiVersion } from "@hawser/api";
+import type { Logger } from "@hawser/base";
+import { type PeerCredentials, peerCredentials, socketDescriptor } from "@hawser/linux";
+import { type Exchange, serveConnection } from "./connection.ts";
+import { httpFaults } from "./faults.ts";
+import { createHttp2Front } from "./http2-front.ts";
+import { listenTcp, listenUnix, parseListenAddress } from "./listen.ts";
+import { Query } from "./query.ts";
+import { ApiRequest } from "./request.ts";
+import { type Route, Router } from "./router.ts";
+
+export interface ApiServerOptions {
+  readonly routes: readonly Route[];
+  /** For the `Server` header. */
+  readonly version: string;
+  readonly log: Logger;
+  /** Group that may use the unix sockets. Absent: the process's own. */
+  readonly socketGroupId?: number;
+  readonly maxHeadBytes?: number;
+  readonly headTimeoutMs?: number;
+}
+
+/**
+ * The Engine API on its addresses: accepts connections, finds out what they speak, finds each request's route, answers
+ * what fails. `listen` may be called for several addresses; `close` (or disposal) ends them all.
+ */
+export class ApiServer implements AsyncDisposable {
+  readonly #options: ApiServerOptions;
+  readonly #router: Router;
+  readonly #headers: ReadonlyMap<string, string>;
+  readonly #http2: Http2Server;
+  readonly #servers = new Set<Server>();
+  readonly #sockets = new Set<Socket>();
+  readonly #removals: (() => Promise<void>)[] = [];
+  readonly #stopping = new AbortController();
+  /** Answers being made. */
+  readonly #exchanges = new Set<Promise<void>>();
+
+  constructor(options: ApiServerOptions) {
+    this.#options = options;
+    this.#router = new Router(options.routes);
+    this.#http2 = createHttp2Front(options);
+    this.#headers = new Map([
+      ["Api-Version", newestApiVersion],
+      ["Docker-Experimental", "false"],
+      ["Ostype", "linux"],
+      ["Server", `Hawser/${options.version} (linux)`],
+    ]);
+  }
+
+  /**
+   * Listen on `unix:///path` or `tcp://host:port`. Returns the address as it came to be (the port, when 0 was asked for).
+   *
+   * @throws {Fault} `invalid-argument` for the address, `unavailable` when another engine has it, `conflict` when the path
+   *   is something other than a socket.
+   */
+  async listen(address: string): Promise<string> {
+    const parsed = parseListenAddress(address);
+    const server = createServer({ allowHalfOpen: true, keepAlive: parsed.kind === "tcp" }, (socket) => {
+      try {
+        this.#accept(socket, parsed.kind);
+      } catch (error) {
+        this.#options.log.warn("connection not accepted", { error });
+        socket.destroy();
+      }
+    });
+    this.#servers.add(server);
+    if (parsed.kind === "unix") {
+      this.#removals.push(
+        await listenUnix(server, { path: parsed.path, groupId: this.#options.socketGroupId }),
+      );
+      return address;
+    }
+    const port = await listenTcp(server, parsed);
+    return `tcp://${parsed.host.includes(":") ? `[${parsed.host}]` : parsed.host}:${port}`;
+  }
+
+  /**
+   * Accept nothing more, abort what waits (`request.signal`), let answers that are being made end for up to `graceMs`,
+   * then close every connection, streams included.
+   */
+  async close({ graceMs = 1000 }: { readonly graceMs?: number } = {}): Promise<void> {
+    const closed = [...this.#servers].map((server) => new Promise((resolve) => server.close(resolve)));
+    this.#servers.clear();
+    await Promise.all(this.#removals.splice(0).map((remove) => remove()));
+    this.#stopping.abort(httpFaults.ENGINE_STOPS());
+    const grace = Promise.withResolvers<void>();
+    const timer = setTimeout(grace.resolve, graceMs);
+    await Promise.race([Promise.all(this.#exchanges), grace.promise]);
+    clearTimeout(timer);
+    for (const socket of this.#sockets) socket.destroySoon();
+    this.#http2.close();
+    const late = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, graceMs);
+    await Promise.all(closed);
+    clearTimeout(late);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #accept(socket: Socket, kind: "unix" | "tcp"): void {
+    const { log, maxHeadBytes = 256 << 10, headTimeoutMs = 60_000 } = this.#options;
+    this.#sockets.add(socket);
+    socket.once("close", () => this.#sockets.delete(socket));
+    socket.on("error", (error) => log.debug("connection failed", { error }));
+    // Before anything wraps the socket: afterwards the descriptor may be out of reach.
+    const peer = kind === "unix" ? peerCredentials(socketDescriptor(socket)) : undefined;
+    void serveConnection(socket, {
+      handle: (exchange) => this.#track(this.#handle(exchange, { peer, kind })),
+      serveHttp2: (connection) => void this.#http2.emit("connection", connection),
+      headers: this.#headers,
+      maxHeadBytes,
+      headTimeoutMs,
+      stopping: this.#stopping.signal,
+      log,
+    }).catch((error: unknown) => {
+      log.error("connection failed", { error });
+      socket.destroy();
+    });
+  }
+
+  async #track(exchange: Promise<void>): Promise<void> {
+    this.#exchanges.add(exchange);
+    try {
+      await exchange;
+    } finally {
+      this.#exchanges.delete(exchange);
+    }
+  }
+
+  async #handle(
+    { head, body, response, watchClient }: Exchange,
+    { peer, kind }: { readonly peer: PeerCredentials | undefined; readonly kind: "unix" | "tcp" },
+  ): Promise<void> {
+    if (head.method === "OPTIONS") return response.sendEmpty(200);
+    const origin = head.headers.get("origin");
+    if (kind === "tcp" && origin !== undefined) throw httpFaults.ORIGIN_REFUSED(origin);
+    const question = head.target.indexOf("?");
+    const path = question < 0 ? head.target : head.target.slice(0, question);
+    const { route, params, path: ownPath, apiVersion } = this.#router.match(head.method, path);
+    const gone = new AbortController();
+    if (route.hijacks !== true) watchClient(() => gone.abort(httpFaults.CLIENT_GONE()));
+    await route.handler(
+      new ApiRequest({
+        method: head.method,
+        path: ownPath,
+        params,
+        query: new Query(question < 0 ? "" : head.target.slice(question + 1)),
+        headers: head.headers,
+        apiVersion,
+        peer,
+        signal: AbortSignal.any([gone.signal, this.#stopping.signal]),
+        body,
+      }),
+      response,
+    );
+    if (!response.started) throw httpFaults.NO_ANSWER(`${head.method} ${ownPath}`);
+  }
+}
