@@ -1,1 +1,24 @@
+export { type CgroupLayout, type CgroupMode, cgroupsOf, parseCgroupLayout } from "./cgroup/cgroup-layout.ts";
 export type * from "./container-config.ts";
+export { type BindRequest, checkMountRequest, parseBind } from "./spec/bind.ts";
+export { buildSpec } from "./spec/build-spec.ts";
+export { type ImageDefaults, mergeImageConfig } from "./spec/merge-image-config.ts";
+export {
+  type IpcMode,
+  type NamespaceMode,
+  parseIpcMode,
+  parsePidMode,
+  parseUtsMode,
+} from "./spec/namespaces.ts";
+export { buildExecProcess, type ExecRequest } from "./spec/process.ts";
+export { parseSecurityOptions, type SecurityOptions } from "./spec/security-opt.ts";
+export { formatSignal, parseSignal } from "./spec/signal.ts";
+export type {
+  HostDevice,
+  HostFacts,
+  MappedDevice,
+  ResolvedDevices,
+  ResolvedMount,
+  SpecInput,
+} from "./spec/spec-input.ts";
+export { type ResolvedUser, resolveUser } from "./spec/user.ts";

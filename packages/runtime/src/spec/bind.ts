@@ -1,0 +1,170 @@
+import { posix } from "node:path";
+import type { HostConfig, MountRequest } from "../container-config.ts";
+import { runtimeFaults } from "../faults.ts";
+import type { ResolvedMount } from "./spec-input.ts";
+import { parseTmpfsOptions } from "./tmpfs.ts";
+
+/** One value of `-v`: a mount, whose source is a volume's name when it is no absolute path, empty: an anonymous volume. */
+export interface BindRequest extends ResolvedMount {
+  readonly kind: "bind" | "volume";
+  /** Do not fill a new volume with what the image has at `target`. */
+  readonly noCopy: boolean;
+}
+
+const propagations: ReadonlySet<string> = new Set([
+  "private",
+  "rprivate",
+  "shared",
+  "rshared",
+  "slave",
+  "rslave",
+]);
+const consistencies: ReadonlySet<string> = new Set(["consistent", "cached", "delegated"]);
+const volumeName = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
+
+/**
+ * `[source:]target[:options]`. Options, by commas, at most one of a sort: `ro`/`rw`, a propagation (default `rprivate`),
+ * `nocopy`, `z`/`Z` and a consistency (both without effect).
+ *
+ * @throws {Fault} `invalid-argument` with Docker's words.
+ */
+export function parseBind(text: string): BindRequest {
+  const parts = text.split(":");
+  const [first = "", second, mode = ""] = parts;
+  if (parts.length > 3 || first === "" || second === "") throw runtimeFaults.VOLUME_SPEC_INVALID(text);
+  const source = second === undefined ? "" : first;
+  const target = second ?? first;
+  const kind = source.startsWith("/") ? "bind" : "volume";
+  const options = parseMountMode(mode);
+  const extra = kind === "bind" ? options.noCopy && "VolumeOptions" : options.propagation && "BindOptions";
+  if (typeof extra === "string" && extra !== "") {
+    throw invalid(kind, `field ${extra} must not be specified`);
+  }
+  const problem = targetProblem(target) ?? (kind === "volume" ? nameProblem(source) : undefined);
+  if (problem !== undefined) throw invalid(kind, problem);
+  return {
+    kind,
+    source: kind === "bind" ? posix.normalize(source) : source,
+    target: cleanPath(target),
+    readOnly: options.readOnly,
+    recursive: true,
+    propagation: options.propagation || "rprivate",
+    noCopy: options.noCopy,
+  };
+
+  function invalid(type: string, reason: string) {
+    const { message } = runtimeFaults.MOUNT_INVALID(type, reason);
+    return runtimeFaults.VOLUME_SPEC_INVALID(text, message);
+  }
+}
+
+/**
+ * Check one value of `--mount`, as far as that can be done without looking at the host.
+ *
+ * @throws {Fault} `invalid-argument` with Docker's words.
+ */
+export function checkMountRequest(mount: MountRequest): void {
+  const problem = mountProblem(mount);
+  if (problem !== undefined) throw runtimeFaults.MOUNT_INVALID(mount.type, problem);
+}
+
+/**
+ * Check that no two of the binds, mounts and tmpfs mounts have the same target.
+ *
+ * @throws {Fault} `invalid-argument` "Duplicate mount point: …"
+ */
+export function checkTargets(host: Pick<HostConfig, "binds" | "mounts" | "tmpfs">): void {
+  const seen = new Set<string>();
+  const targets = [
+    ...host.binds.map((text) => parseBind(text).target),
+    ...host.mounts.map(({ target }) => target),
+    ...Object.keys(host.tmpfs),
+  ];
+  for (const target of targets) {
+    const clean = cleanPath(target);
+    if (seen.has(clean)) throw runtimeFaults.MOUNT_DUPLICATE(clean);
+    seen.add(clean);
+  }
+}
+
+/** A path without `.`, `..`, double and trailing slashes. */
+export function cleanPath(path: string): string {
+  const normal = posix.normalize(path);
+  return normal.length > 1 && normal.endsWith("/") ? normal.slice(0, -1) : normal;
+}
+
+function mountProblem(mount: MountRequest): string | undefined {
+  if (mount.target === "") return "field Target must not be empty";
+  const ofTarget = targetProblem(mount.target);
+  if (ofTarget !== undefined) return ofTarget;
+  switch (mount.type) {
+    case "bind": {
+      if (mount.source === "") return "field Source must not be empty";
+      if (!mount.source.startsWith("/")) return notAbsolute(mount.source);
+      if (mount.volume !== undefined) return "field VolumeOptions must not be specified";
+      const propagation = mount.bind?.propagation ?? "";
+      if (propagation !== "" && !propagations.has(propagation))
+        return `invalid propagation mode: ${propagation}`;
+      return undefined;
+    }
+    case "volume":
+      if (mount.bind !== undefined) return "field BindOptions must not be specified";
+      if (mount.source === "" && mount.readOnly) {
+        return "must not set ReadOnly mode when using anonymous volumes";
+      }
+      return nameProblem(mount.source);
+    case "tmpfs":
+      if (mount.source !== "") return "field Source must not be specified";
+      if (mount.bind !== undefined) return "field BindOptions must not be specified";
+      if (mount.volume !== undefined) return "field VolumeOptions must not be specified";
+      parseTmpfsOptions(tmpfsOptionsOf(mount));
+      return undefined;
+    default:
+      return "mount type unknown";
+  }
+}
+
+/** The options text of a `--mount type=tmpfs`, in the form that `--tmpfs` has. */
+export function tmpfsOptionsOf({ readOnly, tmpfs }: MountRequest): string {
+  const options = (tmpfs?.options ?? []).map((pair) => pair.join("="));
+  if (readOnly) options.push("ro");
+  if (tmpfs?.mode !== undefined && tmpfs.mode !== 0) options.push(`mode=${tmpfs.mode.toString(8)}`);
+  if (tmpfs?.sizeBytes !== undefined && tmpfs.sizeBytes !== 0) options.push(`size=${tmpfs.sizeBytes}`);
+  return options.join(",");
+}
+
+function targetProblem(target: string): string | undefined {
+  if (!target.startsWith("/")) return notAbsolute(target);
+  return cleanPath(target) === "/" ? "invalid specification: destination can't be '/'" : undefined;
+}
+
+function nameProblem(name: string): string | undefined {
+  if (name === "" || volumeName.test(name)) return undefined;
+  return `"${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`;
+}
+
+function notAbsolute(path: string): string {
+  return `invalid mount path: '${path}' mount path must be absolute`;
+}
+
+function parseMountMode(mode: string): {
+  readonly readOnly: boolean;
+  readonly noCopy: boolean;
+  readonly propagation: string;
+} {
+  const found = { access: "", label: "", propagation: "", copy: "", consistency: "" };
+  for (const option of mode === "" ? [] : mode.split(",")) {
+    const sort = sortOf(option);
+    if (sort === undefined || found[sort] !== "") throw runtimeFaults.MOUNT_MODE_INVALID(mode);
+    found[sort] = option;
+  }
+  return { readOnly: found.access === "ro", noCopy: found.copy !== "", propagation: found.propagation };
+}
+
+function sortOf(option: string): "access" | "label" | "propagation" | "copy" | "consistency" | undefined {
+  if (option === "ro" || option === "rw") return "access";
+  if (option === "z" || option === "Z") return "label";
+  if (option === "nocopy") return "copy";
+  if (consistencies.has(option)) return "consistency";
+  return propagations.has(option) ? "propagation" : undefined;
+}

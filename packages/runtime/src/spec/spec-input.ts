@@ -1,0 +1,84 @@
+import type { CgroupLayout } from "../cgroup/cgroup-layout.ts";
+import type { ContainerConfig, HostConfig } from "../container-config.ts";
+import type { ResolvedUser } from "./user.ts";
+
+/** What must be known of this host to make a container. Does not change while the engine runs: `readHostFacts`. */
+export interface HostFacts {
+  readonly cgroups: CgroupLayout;
+  /** As `process.arch`. */
+  readonly architecture: string;
+  /** As `os.release()`. */
+  readonly kernelRelease: string;
+  readonly cpuCount: number;
+  /** What this host can give at all: the bounding set of the engine. */
+  readonly capabilities: readonly string[];
+  /** AppArmor profile that containers get, when the kernel has one loaded that fits. */
+  readonly appArmorProfile?: string;
+  /** The kernel has AppArmor switched on. */
+  readonly appArmor: boolean;
+  /** Limits of swap work. */
+  readonly swapAccounting: boolean;
+}
+
+/** A device node of the host. */
+export interface HostDevice {
+  readonly path: string;
+  readonly type: "c" | "b";
+  readonly major: number;
+  readonly minor: number;
+  readonly fileMode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** A device that the container gets: `path` is where it is inside. */
+export interface MappedDevice extends HostDevice {
+  /** Some of `rwm`. */
+  readonly access: string;
+}
+
+/** Devices that a configuration names, looked up on this host: `resolveDevices`. */
+export interface ResolvedDevices {
+  readonly mapped: readonly MappedDevice[];
+  /** Numbers of block devices that limits name, by path. */
+  readonly numbers: ReadonlyMap<string, { readonly major: number; readonly minor: number }>;
+}
+
+/** A folder or file of the host to be seen at `target`. */
+export interface ResolvedMount {
+  /** Absolute path on the host; it exists. */
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+  /** Mounts below the source come along. */
+  readonly recursive: boolean;
+  readonly propagation: string;
+}
+
+/** Everything that `buildSpec` turns into a `config.json`. It reads nothing itself. */
+export interface SpecInput {
+  /** The image's defaults are merged in (`mergeImageConfig`); `hostname` is set. */
+  readonly config: ContainerConfig;
+  readonly hostConfig: HostConfig;
+  readonly rootfs: string;
+  /** `cgroupsOf(...).path` */
+  readonly cgroupsPath: string;
+  readonly user: ResolvedUser;
+  readonly host: HostFacts;
+  /**
+   * Namespaces that exist. `network` for every mode but `host` (without it the runtime makes an empty one); `pid` and
+   * `ipc` for the modes `container:<id>`.
+   */
+  readonly namespacePaths: { readonly network?: string; readonly pid?: string; readonly ipc?: string };
+  /** Bind and volume mounts; tmpfs mounts come from the host configuration. */
+  readonly mounts: readonly ResolvedMount[];
+  /** Files of the host bound over the image's. */
+  readonly files: { readonly hosts?: string; readonly hostname?: string; readonly resolvConf?: string };
+  /** Folder that is /dev/shm, for IPC modes `shareable` and `container:<id>`; absent: a tmpfs of its own. */
+  readonly shmPath?: string;
+  /** The init program on this host; used when the host configuration asks for one. */
+  readonly initPath: string;
+  readonly devices: ResolvedDevices;
+  /** JSON text of the policy that `seccomp=<profile>` of the security options means; absent: the option holds it itself. */
+  readonly seccompProfile?: string;
+}
