@@ -1,0 +1,47 @@
+import { defineFaults } from "@hawser/base";
+
+export const networkFaults = defineFaults({
+  NAME_INVALID: [
+    "invalid-argument",
+    (what: string, name: string, wanted: string) => `Cannot use "${name}" as ${what}: ${wanted} was wanted`,
+  ],
+  SUBNET_INVALID: [
+    "invalid-argument",
+    (text: string) =>
+      `Cannot use "${text}" as subnet: an address of the gateway with a prefix length of 8 to 30 was wanted`,
+  ],
+  SUBNET_TAKEN: [
+    "conflict",
+    (subnet: string, other: string) => `Cannot use subnet ${subnet}: the host has a route to ${other}`,
+  ],
+  NO_SUBNET: [
+    "resource-exhausted",
+    () => "Cannot find a free subnet for the bridge: give one in the configuration",
+  ],
+  NOT_A_BRIDGE: [
+    "conflict",
+    (name: string, kind: string) => `Cannot use interface ${name}: it is ${kind}, a bridge was wanted`,
+  ],
+  NO_ADDRESS: [
+    "resource-exhausted",
+    (subnet: string) => `Cannot give an address: all of ${subnet} are in use`,
+  ],
+  ADDRESS_TAKEN: ["conflict", (address: string) => `Cannot give address ${address}: Address already in use`],
+  ADDRESS_OUTSIDE: [
+    "invalid-argument",
+    (address: string, subnet: string) =>
+      `Cannot give address ${address}: a host address of ${subnet} was wanted`,
+  ],
+  REFUSED: [
+    "internal",
+    (what: string, code: string, reason: string) =>
+      `Cannot ${what}: the kernel says ${code}${reason && `: ${reason}`}`,
+  ],
+  FORWARDING_OFF: [
+    "unavailable",
+    (path: string) =>
+      `Cannot switch on IP forwarding: ${path} cannot be written; set net.ipv4.ip_forward to 1`,
+  ],
+  CLOSED: ["unavailable", () => "Cannot give a network namespace: the pool is closed"],
+  HOST_ENTRY_INVALID: ["invalid-argument", (entry: string) => `bad format for add-host: "${entry}"`],
+});

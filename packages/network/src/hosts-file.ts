@@ -1,0 +1,41 @@
+import { isIP } from "node:net";
+import { networkFaults } from "./faults.ts";
+
+export interface HostsFileOptions {
+  readonly hostname: string;
+  readonly domainname?: string;
+  /** The container's own; absent where it has none. */
+  readonly address?: string;
+  /** What `host-gateway` in `extraHosts` stands for. */
+  readonly gateway?: string;
+  /** `name:address`. */
+  readonly extraHosts?: readonly string[];
+}
+
+const defaults = `127.0.0.1	localhost
+::1	localhost ip6-localhost ip6-loopback
+fe00::0	ip6-localnet
+ff00::0	ip6-mcastprefix
+ff02::1	ip6-allnodes
+ff02::2	ip6-allrouters
+`;
+
+/**
+ * A container's /etc/hosts as dockerd writes it: the fixed part, extra hosts in their order, the container itself.
+ *
+ * @throws {Fault} `invalid-argument` for an extra host that is not `name:address`.
+ */
+export function hostsFile(options: HostsFileOptions): string {
+  const { hostname, domainname = "", address } = options;
+  const extra = (options.extraHosts ?? []).map((entry) => extraLine(entry, options.gateway));
+  const names = domainname === "" ? hostname : `${hostname}.${domainname} ${hostname}`;
+  return [defaults, ...extra, address === undefined ? "" : `${address}\t${names}\n`].join("");
+}
+
+function extraLine(entry: string, gateway: string | undefined): string {
+  const [, name = "", value = ""] = /^([^:\s]+):(\S+)$/.exec(entry) ?? [];
+  const address = value === "host-gateway" ? gateway : value;
+  if (name === "" || address === undefined || isIP(address) === 0)
+    throw networkFaults.HOST_ENTRY_INVALID(entry);
+  return `${address}\t${name}\n`;
+}
