@@ -38,3 +38,5 @@ export {
   repositoryOf,
   withDefaultTag,
 } from "./reference.ts";
+export type * from "./runtime-spec.ts";
+export { formatRuntimeSpec } from "./runtime-spec.ts";
