@@ -2,6 +2,7 @@ export { type CgroupLayout, type CgroupMode, cgroupsOf, parseCgroupLayout } from
 export type * from "./container-config.ts";
 export { type BindRequest, checkMountRequest, parseBind } from "./spec/bind.ts";
 export { buildSpec } from "./spec/build-spec.ts";
+export { defaultMaskedPaths, defaultReadonlyPaths } from "./spec/masked-paths.ts";
 export { type ImageDefaults, mergeImageConfig } from "./spec/merge-image-config.ts";
 export {
   type IpcMode,

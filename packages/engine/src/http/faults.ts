@@ -35,6 +35,13 @@ export const httpFaults = defineFaults({
         ? `json: cannot unmarshal ${found} into Go value of type ${wanted}`
         : `json: cannot unmarshal ${found} into Go struct field ${field} of type ${wanted}`,
   ],
+  MOUNT_TYPE_UNKNOWN: [
+    "invalid-argument",
+    (type: string) => `invalid mount config for type "${type}": mount type unknown`,
+  ],
+  RESTART_POLICY: ["invalid-argument", (why: string) => `invalid restart policy: ${why}`],
+  DETACH_KEYS_INVALID: ["invalid-argument", (key: string) => `Invalid escape keys (${key}) provided`],
+  LOG_STREAM_MISSING: ["invalid-argument", () => "must specify at least one of 'stdout' or 'stderr'"],
   QUERY_NUMBER: [
     "invalid-argument",
     (value: string) => `strconv.ParseInt: parsing ${JSON.stringify(value)}: invalid syntax`,

@@ -1,0 +1,215 @@
+import type { HostConfig as WireHostConfig } from "@hawser/api";
+import {
+  type DeviceMapping,
+  defaultMaskedPaths,
+  defaultReadonlyPaths,
+  type HostConfig,
+  type PortBinding,
+  type ThrottleDevice,
+} from "@hawser/runtime";
+import { httpFaults } from "../faults.ts";
+import {
+  adapt,
+  boolean,
+  type Codec,
+  integer,
+  list,
+  map,
+  omitEmpty,
+  optional,
+  record,
+  refuse,
+  string,
+} from "./codec.ts";
+import { mountRequestCodec } from "./mount-request.ts";
+
+const throttleDevices = list(record<ThrottleDevice>({ path: ["Path", string], rate: ["Rate", integer] }));
+
+const portBindings = map(
+  list(record<PortBinding>({ hostIp: ["HostIp", string], hostPort: ["HostPort", string] })),
+);
+
+/** What a container wants of devices that their drivers inject (GPUs). */
+interface DeviceRequest {
+  readonly driver: string;
+  readonly count: number;
+  readonly deviceIds: readonly string[];
+  readonly capabilities: readonly (readonly string[])[];
+  readonly options: Readonly<Record<string, string>>;
+}
+
+const deviceRequest = record<DeviceRequest>({
+  driver: ["Driver", string],
+  count: ["Count", integer],
+  deviceIds: ["DeviceIDs", list(string, null)],
+  capabilities: ["Capabilities", list(list(string), null)],
+  options: ["Options", map(string)],
+}) as Codec<unknown>;
+
+const restartPolicyNames = ["no", "always", "unless-stopped", "on-failure"] as const;
+
+/** moby's `container.ValidateRestartPolicy`. */
+const restartPolicy: Codec<HostConfig["restartPolicy"]> = adapt(
+  record<{ readonly name: string; readonly maximumRetryCount: number }>({
+    name: ["Name", string],
+    maximumRetryCount: ["MaximumRetryCount", integer],
+  }),
+  ({ name: asked, maximumRetryCount }) => {
+    const name = restartPolicyNames.find((known) => known === (asked || "no"));
+    if (name === undefined) {
+      throw httpFaults.RESTART_POLICY(
+        `unknown policy '${asked}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`,
+      );
+    }
+    if (maximumRetryCount < 0) throw httpFaults.RESTART_POLICY("maximum retry count cannot be negative");
+    if (maximumRetryCount > 0 && name !== "on-failure") {
+      throw httpFaults.RESTART_POLICY("maximum retry count can only be used with 'on-failure'");
+    }
+    return { name, maximumRetryCount };
+  },
+  (policy) => policy,
+);
+
+/** A text for which Docker shows what it stands for rather than nothing. */
+const textOr = (fallback: string): Codec<string> =>
+  adapt(
+    string,
+    (text) => text || fallback,
+    (text) => text,
+  );
+
+/** A number by which clients also say "not asked for". */
+const integerUnless = (nothing: number): Codec<number | undefined> =>
+  adapt(
+    optional(integer, null),
+    (value) => (value === nothing ? undefined : value),
+    (value) => value,
+  );
+
+const consoleSize: Codec<HostConfig["consoleSize"]> = {
+  decode: (value, path) => {
+    const [height = 0, width = 0] = list(integer).decode(value, path);
+    if (height < 0 || width < 0) return refuse(Math.min(height, width), path, "uint");
+    return [height, width];
+  },
+  encode: (size) => size,
+};
+
+/**
+ * Docker's `HostConfig` (API 1.51), with moby's defaults for what is absent. An empty list comes out as Docker's inspect
+ * shows it for a container that its own CLI made. The constants are Windows' and swarm's.
+ */
+export const hostConfigCodec: Codec<HostConfig> = record<HostConfig>(
+  {
+    binds: ["Binds", list(string, null)],
+    containerIdFile: ["ContainerIDFile", string],
+    log: [
+      "LogConfig",
+      record<HostConfig["log"]>({ driver: ["Type", textOr("json-file")], options: ["Config", map(string)] }),
+    ],
+    networkMode: ["NetworkMode", textOr("default")],
+    portBindings: ["PortBindings", portBindings],
+    restartPolicy: ["RestartPolicy", restartPolicy],
+    autoRemove: ["AutoRemove", boolean],
+    volumeDriver: ["VolumeDriver", string],
+    volumesFrom: ["VolumesFrom", list(string, null)],
+    consoleSize: ["ConsoleSize", consoleSize],
+    annotations: ["Annotations", omitEmpty(map(string))],
+    capAdd: ["CapAdd", list(string, null)],
+    capDrop: ["CapDrop", list(string, null)],
+    cgroupnsMode: ["CgroupnsMode", string],
+    dns: ["Dns", list(string)],
+    dnsOptions: ["DnsOptions", list(string)],
+    dnsSearch: ["DnsSearch", list(string)],
+    extraHosts: ["ExtraHosts", list(string, null)],
+    groupAdd: ["GroupAdd", list(string, null)],
+    ipcMode: ["IpcMode", textOr("private")],
+    links: ["Links", list(string, null)],
+    oomScoreAdj: ["OomScoreAdj", integer],
+    pidMode: ["PidMode", string],
+    privileged: ["Privileged", boolean],
+    publishAllPorts: ["PublishAllPorts", boolean],
+    readonlyRootfs: ["ReadonlyRootfs", boolean],
+    securityOpt: ["SecurityOpt", list(string, null)],
+    storageOpt: ["StorageOpt", omitEmpty(map(string))],
+    tmpfs: ["Tmpfs", omitEmpty(map(string))],
+    utsMode: ["UTSMode", string],
+    usernsMode: ["UsernsMode", string],
+    shmSizeBytes: [
+      "ShmSize",
+      adapt(
+        integer,
+        (size) => size || defaultShmSizeBytes,
+        (size) => size,
+      ),
+    ],
+    sysctls: ["Sysctls", omitEmpty(map(string))],
+    runtime: ["Runtime", omitEmpty(string)],
+    cpuShares: ["CpuShares", integer],
+    memoryBytes: ["Memory", integer],
+    nanoCpus: ["NanoCpus", integer],
+    cgroupParent: ["CgroupParent", string],
+    blkioWeight: ["BlkioWeight", integer],
+    blkioWeightDevice: [
+      "BlkioWeightDevice",
+      list(
+        record<HostConfig["blkioWeightDevice"][number]>({
+          path: ["Path", string],
+          weight: ["Weight", integer],
+        }),
+      ),
+    ],
+    blkioDeviceReadBps: ["BlkioDeviceReadBps", throttleDevices],
+    blkioDeviceWriteBps: ["BlkioDeviceWriteBps", throttleDevices],
+    blkioDeviceReadIops: ["BlkioDeviceReadIOps", throttleDevices],
+    blkioDeviceWriteIops: ["BlkioDeviceWriteIOps", throttleDevices],
+    cpuPeriodUs: ["CpuPeriod", integer],
+    cpuQuotaUs: ["CpuQuota", integer],
+    cpuRealtimePeriodUs: ["CpuRealtimePeriod", integer],
+    cpuRealtimeRuntimeUs: ["CpuRealtimeRuntime", integer],
+    cpusetCpus: ["CpusetCpus", string],
+    cpusetMems: ["CpusetMems", string],
+    devices: [
+      "Devices",
+      list(
+        record<DeviceMapping>({
+          pathOnHost: ["PathOnHost", string],
+          pathInContainer: ["PathInContainer", string],
+          cgroupPermissions: ["CgroupPermissions", string],
+        }),
+      ),
+    ],
+    deviceCgroupRules: ["DeviceCgroupRules", list(string, null)],
+    deviceRequests: ["DeviceRequests", list(deviceRequest, null)],
+    memoryReservationBytes: ["MemoryReservation", integer],
+    memorySwapBytes: ["MemorySwap", integer],
+    memorySwappiness: ["MemorySwappiness", integerUnless(-1)],
+    oomKillDisable: ["OomKillDisable", optional(boolean, null)],
+    pidsLimit: ["PidsLimit", integerUnless(0)],
+    ulimits: [
+      "Ulimits",
+      list(
+        record<HostConfig["ulimits"][number]>({
+          name: ["Name", string],
+          hard: ["Hard", integer],
+          soft: ["Soft", integer],
+        }),
+      ),
+    ],
+    mounts: ["Mounts", omitEmpty(list(mountRequestCodec))],
+    maskedPaths: ["MaskedPaths", optional(list(string), null)],
+    readonlyPaths: ["ReadonlyPaths", optional(list(string), null)],
+    init: ["Init", optional(boolean)],
+  },
+  { Cgroup: "", Isolation: "", CpuCount: 0, CpuPercent: 0, IOMaximumIOps: 0, IOMaximumBandwidth: 0 },
+);
+
+const defaultShmSizeBytes = 64 << 20;
+
+/** A container's host configuration as inspect shows it: with the paths that are masked and read-only by default. */
+export function encodeHostConfig(hostConfig: HostConfig): WireHostConfig {
+  const paths = hostConfig.privileged
+    ? {}
+    : { maskedPaths: defaultMaskedPaths, readonlyPaths: defaultReadonlyPaths };
+  return hostConfigCodec.encode({ ...paths, ...hostConfig }) as WireHostConfig;
+}
