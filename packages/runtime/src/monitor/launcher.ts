@@ -1,0 +1,185 @@
+import { closeSync, openSync } from "node:fs";
+import { Socket } from "node:net";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { errnoOf, Fault, type Logger, startDetached } from "@hawser/base";
+import { connectUnix, sendWithDescriptors } from "@hawser/linux";
+import { abortable } from "../abortable.ts";
+import { runtimeFaults } from "../faults.ts";
+import { encodeFrame, type Frame, FrameDecoder, textField } from "./frame.ts";
+import { Monitor } from "./monitor.ts";
+import { type StartRequest, startFields } from "./start-request.ts";
+
+export interface LauncherOptions {
+  /** Where `launcher.sock` and `launcher.log` are. */
+  readonly execRoot: string;
+  /** Absolute path of the native launcher. */
+  readonly program: string;
+  /** The only version that is talked to; another one that runs is replaced, its monitors stay. */
+  readonly version: string;
+  readonly log: Logger;
+  readonly signal?: AbortSignal;
+}
+
+/** How long a launcher may take to come up or to go. It needs about a millisecond. */
+const deadlineMs = 10_000;
+
+/**
+ * The resident native launcher: makes one monitor a container. It outlives this process; one of the right version that
+ * runs already is used. When it dies, the next `start` begins another one.
+ */
+export class Launcher {
+  readonly #options: LauncherOptions;
+  readonly #socketPath: string;
+  #restarting: Promise<void> | undefined;
+
+  private constructor(options: LauncherOptions) {
+    this.#options = options;
+    this.#socketPath = join(options.execRoot, "launcher.sock");
+  }
+
+  /** @throws {Fault} `unavailable` when it cannot be started. */
+  static async open(options: LauncherOptions): Promise<Launcher> {
+    const launcher = new Launcher(options);
+    await launcher.#ensure(options.signal);
+    return launcher;
+  }
+
+  /**
+   * Start a container. Returns when its monitor listens, which is before the first process runs: clients can be attached,
+   * and `monitor.started` says how it went on. Nothing is left behind by a failure.
+   *
+   * @param options.namespaceFd the network namespace; it stays the caller's to close
+   * @param options.signal is heeded until the launcher has been told; from then on there is a container to stop
+   * @throws {Fault} what `Monitor.started` rejects with, when it fails before it listens; `unavailable` without a launcher.
+   */
+  async start(
+    request: StartRequest,
+    options: { readonly namespaceFd?: number; readonly signal?: AbortSignal } = {},
+  ): Promise<Monitor> {
+    const frame = encodeFrame("start", startFields(request));
+    try {
+      return await this.#start(request, frame, options);
+    } catch (error) {
+      // Whoever holds the other end of the connection is the monitor: when it is closed, there is none.
+      if (!Fault.is(error, "unavailable")) throw error;
+      options.signal?.throwIfAborted();
+      if ((await this.#ping(options.signal)) !== undefined) throw error;
+      this.#options.log.warn("the launcher is gone, starting another one", { error });
+      await this.#ensure(options.signal);
+      return await this.#start(request, frame, options);
+    }
+  }
+
+  /** Ask the launcher to end. Monitors stay. Returns when it has ended. */
+  async shutDown(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    const answer = await this.#ask("shutdown", options.signal);
+    if (answer !== undefined)
+      await this.#poll(async () => !(await this.#ping(options.signal)), options.signal);
+  }
+
+  async #start(
+    request: StartRequest,
+    frame: Buffer,
+    options: { readonly namespaceFd?: number; readonly signal?: AbortSignal },
+  ): Promise<Monitor> {
+    options.signal?.throwIfAborted();
+    const fd = this.#connect();
+    if (fd === undefined) throw runtimeFaults.LAUNCHER_UNAVAILABLE(this.#socketPath, "nobody answers");
+    try {
+      sendWithDescriptors(fd, frame, options.namespaceFd === undefined ? [] : [options.namespaceFd]);
+    } catch (error) {
+      closeSync(fd);
+      throw runtimeFaults.LAUNCHER_UNAVAILABLE(this.#socketPath, "it ended").because(error);
+    }
+    const monitor = new Monitor(fd, request.dir);
+    await monitor.listening;
+    return monitor;
+  }
+
+  /** A launcher of our version answers when this returns. Callers at the same time share one attempt. */
+  async #ensure(signal: AbortSignal | undefined): Promise<void> {
+    this.#restarting ??= this.#restart().finally(() => {
+      this.#restarting = undefined;
+    });
+    await abortable(this.#restarting, signal);
+  }
+
+  async #restart(): Promise<void> {
+    const { version, program, execRoot, log } = this.#options;
+    const running = await this.#ping();
+    if (running === version) return;
+    if (running !== undefined) {
+      log.info("replacing the launcher of another version", { running, version });
+      await this.shutDown();
+    }
+    const logFd = openSync(join(execRoot, "launcher.log"), "a", 0o600);
+    let pid: number | undefined;
+    try {
+      pid = startDetached([program, execRoot], { stderrFd: logFd, env: {} });
+    } finally {
+      closeSync(logFd);
+    }
+    await this.#poll(async () => (await this.#ping()) === version);
+    log.info("launcher started", { pid, version });
+  }
+
+  /** The version of the launcher that runs; `undefined` when none does. */
+  async #ping(signal?: AbortSignal): Promise<string | undefined> {
+    const answer = await this.#ask("ping", signal);
+    return answer?.kind === "pong" ? (textField(answer, "version") ?? "unknown") : undefined;
+  }
+
+  /** One question, one answer; `undefined` when nobody is there. */
+  async #ask(kind: "ping" | "shutdown", signal?: AbortSignal): Promise<Frame | undefined> {
+    signal?.throwIfAborted();
+    const fd = this.#connect();
+    if (fd === undefined) return undefined;
+    const socket = new Socket({ fd, readable: true, writable: true });
+    const decoder = new FrameDecoder();
+    const { promise, resolve, reject } = Promise.withResolvers<Frame | undefined>();
+    socket.on("error", () => {}); // the close that follows is the answer
+    socket.on("close", () => resolve(undefined));
+    socket.on("data", (chunk) => {
+      try {
+        decoder.push(chunk);
+        const frame = decoder.next();
+        if (frame !== undefined) resolve(frame);
+      } catch (error) {
+        reject(error);
+      }
+    });
+    socket.setTimeout(deadlineMs, () => {
+      reject(runtimeFaults.LAUNCHER_UNAVAILABLE(this.#socketPath, "it does not answer"));
+    });
+    try {
+      socket.write(encodeFrame(kind));
+      return await abortable(promise, signal);
+    } finally {
+      socket.destroy();
+    }
+  }
+
+  #connect(): number | undefined {
+    try {
+      return connectUnix(this.#socketPath);
+    } catch (error) {
+      const code = errnoOf(error);
+      if (code === "ENOENT" || code === "ECONNREFUSED") return undefined;
+      throw runtimeFaults.LAUNCHER_UNAVAILABLE(this.#socketPath, code ?? "unknown").because(error);
+    }
+  }
+
+  async #poll(condition: () => Promise<boolean>, signal?: AbortSignal): Promise<void> {
+    const end = performance.now() + deadlineMs;
+    while (!(await condition())) {
+      if (performance.now() > end) {
+        throw runtimeFaults.LAUNCHER_UNAVAILABLE(
+          this.#socketPath,
+          `it did not come up in time; see ${join(this.#options.execRoot, "launcher.log")}`,
+        );
+      }
+      await delay(2, undefined, { ...(signal && { signal }) });
+    }
+  }
+}

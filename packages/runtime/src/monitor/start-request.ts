@@ -1,0 +1,65 @@
+import type { FieldValue } from "./frame.ts";
+
+/** What a monitor needs to start its container: the message `start` of `docs/contracts/monitor-protocol.md`. */
+export interface StartRequest {
+  readonly id: string;
+  /** Run directory, with `config.json` in it. */
+  readonly dir: string;
+  /** Where to mount the root: `root.path` of `config.json`. */
+  readonly rootfs: string;
+  readonly overlay: {
+    /** Topmost first. */
+    readonly lower: readonly string[];
+    readonly upper: string;
+    readonly work: string;
+    readonly options?: readonly string[];
+  };
+  /** Absolute path of the OCI runtime. */
+  readonly runtime: string;
+  /** Its global arguments. */
+  readonly runtimeArgs: readonly string[];
+  /** Clean up with the runtime's own `delete`: for runtimes whose state the monitor does not know. */
+  readonly runtimeDelete: boolean;
+  /** `cgroupsOf(...).folders` */
+  readonly cgroups: readonly string[];
+  /** Absent: no log. */
+  readonly log?: { readonly path: string; readonly maxSizeBytes: number; readonly maxFiles: number };
+  readonly exitRecord: string;
+  /** The exit record is on disk before anyone is told. */
+  readonly durable: boolean;
+  readonly tty: boolean;
+  /** First size of the terminal; 0: the runtime's. */
+  readonly height: number;
+  readonly width: number;
+  readonly stdin: boolean;
+  readonly stdinOnce: boolean;
+  /** Attaches to wait for before the first process starts. */
+  readonly attachCount: number;
+}
+
+export function startFields(request: StartRequest): Readonly<Record<string, FieldValue>> {
+  const { overlay, log } = request;
+  return {
+    protocol: 1,
+    id: request.id,
+    dir: request.dir,
+    rootfs: request.rootfs,
+    lower: overlay.lower,
+    upper: overlay.upper,
+    work: overlay.work,
+    "overlay-option": overlay.options ?? [],
+    runtime: request.runtime,
+    "runtime-arg": request.runtimeArgs,
+    "runtime-delete": request.runtimeDelete,
+    cgroup: request.cgroups,
+    ...(log && { log: log.path, "log-max-size": log.maxSizeBytes, "log-max-files": log.maxFiles }),
+    "exit-record": request.exitRecord,
+    durable: request.durable,
+    tty: request.tty,
+    height: request.height || undefined,
+    width: request.width || undefined,
+    stdin: request.stdin,
+    "stdin-once": request.stdinOnce,
+    attach: request.attachCount || undefined,
+  };
+}

@@ -1,0 +1,109 @@
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { connectUnix, sendWithDescriptors } from "@hawser/linux";
+import { abortable } from "../abortable.ts";
+import { runtimeFaults } from "../faults.ts";
+import { encodeFrame, type FieldValue, type Frame, FrameDecoder } from "./frame.ts";
+
+/** How a client wants a process' streams. */
+export interface AttachOptions {
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** `raw`: bytes as they come, for terminals; `frames`: Docker's frames of an 8-byte head each. */
+  readonly format: "raw" | "frames";
+  /** The sequence that detaches a client of a terminal; absent: none. */
+  readonly detachKeys?: Uint8Array;
+  /** The client's first input, already read. */
+  readonly initial?: Uint8Array;
+}
+
+export interface StreamRequest {
+  readonly socketPath: string;
+  readonly kind: "attach" | "exec";
+  readonly fields: Readonly<Record<string, FieldValue>>;
+  readonly initial?: Uint8Array;
+  /** The client itself, to be handed over; it stays the caller's to close. */
+  readonly clientFd?: number;
+  /** What completes "Cannot …" in faults. */
+  readonly what: string;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Ask a monitor for streams: connect, send the request, wait for the answer. Without `clientFd` the connection itself then
+ * carries the streams, half-open: its end of writing is the end of the process' input.
+ *
+ * @throws {Fault} `unavailable` when the monitor is gone; whatever `signal` aborts with.
+ */
+export async function openStream(
+  request: StreamRequest,
+): Promise<{ readonly answer: Frame; readonly stream: Duplex }> {
+  request.signal?.throwIfAborted();
+  const initial = request.initial ?? new Uint8Array(0);
+  const frame = encodeFrame(request.kind, {
+    ...request.fields,
+    initial: initial.length > 0 ? initial.length : undefined,
+  });
+  const stream = connect(request, Buffer.concat([frame, initial]));
+  const { answer, rest } = await readAnswer(stream, request);
+  if (rest.length > 0) stream.unshift(rest);
+  return { answer, stream };
+}
+
+export function attachFields(options: AttachOptions): Readonly<Record<string, FieldValue>> {
+  const { detachKeys } = options;
+  const hasKeys = detachKeys !== undefined && detachKeys.length > 0;
+  return {
+    stdin: options.stdin,
+    stdout: options.stdout,
+    stderr: options.stderr,
+    format: options.format,
+    "detach-keys": hasKeys ? Buffer.from(detachKeys).toString("hex") : undefined,
+  };
+}
+
+function connect(request: StreamRequest, bytes: Uint8Array): Socket {
+  let stream: Socket | undefined;
+  try {
+    const fd = connectUnix(request.socketPath);
+    stream = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
+    if (request.clientFd === undefined) stream.write(bytes);
+    else sendWithDescriptors(fd, bytes, [request.clientFd]);
+    return stream;
+  } catch (error) {
+    stream?.destroy();
+    throw runtimeFaults.MONITOR_LOST(request.what).because(error);
+  }
+}
+
+async function readAnswer(
+  stream: Socket,
+  request: StreamRequest,
+): Promise<{ readonly answer: Frame; readonly rest: Buffer }> {
+  const decoder = new FrameDecoder();
+  const { promise, resolve, reject } = Promise.withResolvers<Frame>();
+  const lost = (cause?: unknown) => reject(runtimeFaults.MONITOR_LOST(request.what).because(cause));
+  const receive = (chunk: Buffer) => {
+    try {
+      decoder.push(chunk);
+      const frame = decoder.next();
+      if (frame === undefined) return;
+      stream.pause();
+      stream.off("data", receive);
+      resolve(frame);
+    } catch (error) {
+      lost(error);
+    }
+  };
+  stream.on("data", receive).once("error", lost).once("end", lost).once("close", lost);
+  try {
+    const answer = await abortable(promise, request.signal);
+    return { answer, rest: decoder.rest };
+  } catch (error) {
+    stream.destroy();
+    throw error;
+  } finally {
+    stream.off("data", receive).off("error", lost).off("end", lost).off("close", lost);
+  }
+}
