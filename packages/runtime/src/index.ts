@@ -1,10 +1,14 @@
 export { type CgroupLayout, type CgroupMode, cgroupsOf, parseCgroupLayout } from "./cgroup/cgroup-layout.ts";
 export type * from "./container-config.ts";
+export { readHostFacts } from "./host-facts.ts";
+export { formatLogTime, type LogEntry } from "./logs/log-entry.ts";
+export { type LogOptions, readLog } from "./logs/read-log.ts";
 export { type Exit, readExitRecord } from "./monitor/exit-record.ts";
 export { Launcher, type LauncherOptions } from "./monitor/launcher.ts";
 export { type ExecOptions, Monitor, type Started, type TerminalSize } from "./monitor/monitor.ts";
 export type { StartRequest } from "./monitor/start-request.ts";
 export type { AttachOptions } from "./monitor/stream-connection.ts";
+export { resolveDevices } from "./resolve-devices.ts";
 export { type BindRequest, checkMountRequest, parseBind } from "./spec/bind.ts";
 export { buildSpec } from "./spec/build-spec.ts";
 export { defaultMaskedPaths, defaultReadonlyPaths } from "./spec/masked-paths.ts";
