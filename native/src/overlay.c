@@ -1,0 +1,198 @@
+#include "overlay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "complain.h"
+#include "file.h"
+
+/** The longest string, with its NUL, that fsconfig takes. */
+enum { FSCONFIG_VALUE = 256 };
+
+static char *problem(const char *what, const char *path, const char *detail) {
+  const char *text = error_text(errno);
+  return join_text(what, " ", path, ": ", text, detail[0] == '\0' ? "" : " (", detail, detail[0] == '\0' ? "" : ")", NULL);
+}
+
+/**
+ * A mount appears in every mount that its parent is a peer of, so the parent, wherever it begins, must only receive. The
+ * launcher has prepared the usual place; this is for any other.
+ */
+static void stop_propagation(const char *path) {
+  char *parent = copy_text(path);
+  for (;;) {
+    struct statx status;
+    if (statx(AT_FDCWD, parent, AT_SYMLINK_NOFOLLOW, 0, &status) == 0 &&
+        (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0) {
+      break;
+    }
+    char *slash = strrchr(parent, '/');
+    if (slash == NULL) break;
+    slash[slash == parent ? 1 : 0] = '\0';
+    if (strcmp(parent, "/") == 0) break;
+  }
+  if (mount(NULL, parent, NULL, MS_SLAVE, NULL) != 0) complain("cannot make the mount of the run directory a slave", errno);
+  free(parent);
+}
+
+static char *bind_read_only(const char *lower, const char *rootfs) {
+  const int tree = open_tree(AT_FDCWD, lower, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+  if (tree < 0) return problem("Cannot bind", lower, "");
+  struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE};
+  char *failure = NULL;
+  if (mount_setattr(tree, "", AT_EMPTY_PATH, &attributes, sizeof attributes) != 0 ||
+      move_mount(tree, "", AT_FDCWD, rootfs, MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+    failure = problem("Cannot bind", lower, "");
+  }
+  close(tree);
+  return failure;
+}
+
+static bool set_path(int context, const char *key, const char *path) {
+  if (strlen(path) >= FSCONFIG_VALUE) {
+    errno = ENAMETOOLONG;
+    return false;
+  }
+  return fsconfig(context, FSCONFIG_SET_STRING, key, path, 0) == 0;
+}
+
+static bool set_option(int context, const char *option) {
+  const char *equals = strchr(option, '=');
+  if (equals == NULL) return fsconfig(context, FSCONFIG_SET_FLAG, option, NULL, 0) == 0;
+  char *key = strndup(option, (size_t)(equals - option));
+  const bool done = key != NULL && fsconfig(context, FSCONFIG_SET_STRING, key, equals + 1, 0) == 0;
+  free(key);
+  return done;
+}
+
+static bool configure(int context, const struct start *start) {
+  if (!set_path(context, "source", "overlay")) return false;
+  for (const char *lower = NULL; (lower = frame_next(&start->frame, "lower", lower)) != NULL;) {
+    if (!set_path(context, "lowerdir+", lower)) return false;
+  }
+  if (start->upper != NULL) {
+    if (!set_path(context, "upperdir", start->upper) || !set_path(context, "workdir", start->work)) return false;
+  }
+  for (const char *option = NULL; (option = frame_next(&start->frame, "overlay-option", option)) != NULL;) {
+    if (!set_option(context, option)) return false;
+  }
+  return fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0;
+}
+
+/** What the kernel has to say about a context: the last of its messages, without its level. */
+static void kernel_message(int context, char *text, size_t size) {
+  const int error = errno;
+  text[0] = '\0';
+  for (;;) {
+    const ssize_t got = read(context, text, size - 1);
+    if (got < 0) break;
+    text[got] = '\0';
+  }
+  text[strcspn(text, "\n")] = '\0';
+  errno = error;
+}
+
+/** As mount(2) wants it: all in one page, so the paths are taken from the folder that they have in common. */
+static char *mount_options(const struct start *start, size_t common) {
+  struct buffer text = {0};
+  for (const char *lower = NULL; (lower = frame_next(&start->frame, "lower", lower)) != NULL;) {
+    const char *separator = text.length == 0 ? "lowerdir=" : ":";
+    buffer_append(&text, separator, strlen(separator));
+    buffer_append(&text, lower + common, strlen(lower + common));
+  }
+  if (start->upper != NULL) {
+    char *pair = join_text(",upperdir=", start->upper + common, ",workdir=", start->work + common, NULL);
+    buffer_append(&text, pair, strlen(pair));
+    free(pair);
+  }
+  for (const char *option = NULL; (option = frame_next(&start->frame, "overlay-option", option)) != NULL;) {
+    buffer_append(&text, ",", 1);
+    buffer_append(&text, option, strlen(option));
+  }
+  buffer_append(&text, "", 1);
+  return text.data;
+}
+
+/** How many of the first `most` bytes are the same. */
+static size_t same_bytes(const char *one, const char *other, size_t most) {
+  size_t same = 0;
+  while (same < most && one[same] == other[same]) same++;
+  return same;
+}
+
+/** How much of all of the paths, up to and with a slash, is the same. */
+static size_t common_folder(const struct start *start) {
+  const char *first = frame_get(&start->frame, "lower");
+  size_t common = strlen(first);
+  for (const char *lower = first; lower != NULL; lower = frame_next(&start->frame, "lower", lower)) {
+    common = same_bytes(first, lower, common);
+  }
+  if (start->upper != NULL) {
+    common = same_bytes(first, start->upper, common);
+    common = same_bytes(first, start->work, common);
+  }
+  while (common > 0 && first[common - 1] != '/') common--;
+  return common;
+}
+
+/** For kernels whose overlay does not know lowerdir+ (before 6.8) and paths too long for fsconfig. */
+static char *mount_the_old_way(const struct start *start) {
+  for (const char *lower = NULL; (lower = frame_next(&start->frame, "lower", lower)) != NULL;) {
+    if (strpbrk(lower, ":,\\") == NULL) continue;
+    errno = EINVAL;
+    return problem("Cannot mount", lower, "characters that overlay's options do not take");
+  }
+  const size_t common = common_folder(start);
+  char *folder = strndup(frame_get(&start->frame, "lower"), common);
+  char *options = mount_options(start, common);
+  char *failure = NULL;
+  if (folder == NULL || chdir(folder) != 0 ||
+      mount("overlay", start->rootfs, "overlay", start->upper == NULL ? MS_RDONLY : 0, options) != 0) {
+    failure = problem("Cannot mount overlay at", start->rootfs, "");
+  }
+  free(options);
+  free(folder);
+  if (chdir("/") != 0) complain("cannot leave the layers' folder", errno);
+  return failure;
+}
+
+static char *mount_layers(const struct start *start) {
+  const int context = fsopen("overlay", FSOPEN_CLOEXEC);
+  if (context < 0) return problem("Cannot mount overlay at", start->rootfs, "the kernel has no overlay");
+  char *failure = NULL;
+  if (configure(context, start)) {
+    const int mounted = fsmount(context, FSMOUNT_CLOEXEC, start->upper == NULL ? MOUNT_ATTR_RDONLY : 0);
+    if (mounted < 0 || move_mount(mounted, "", AT_FDCWD, start->rootfs, MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+      failure = problem("Cannot mount overlay at", start->rootfs, "");
+    }
+    if (mounted >= 0) close(mounted);
+  } else {
+    char detail[256];
+    kernel_message(context, detail, sizeof detail);
+    const bool not_understood = errno == ENAMETOOLONG || (errno == EINVAL && strstr(detail, "lowerdir+") != NULL);
+    failure = not_understood ? mount_the_old_way(start) : problem("Cannot mount overlay at", start->rootfs, detail);
+  }
+  close(context);
+  return failure;
+}
+
+char *overlay_mount(const struct start *start) {
+  const char *first = frame_get(&start->frame, "lower");
+  if (first == NULL) return NULL;
+  if (mkdir(start->rootfs, 0700) != 0 && errno != EEXIST) return problem("Cannot make", start->rootfs, "");
+  stop_propagation(start->rootfs);
+  const bool alone = start->upper == NULL && frame_next(&start->frame, "lower", first) == NULL;
+  return alone ? bind_read_only(first, start->rootfs) : mount_layers(start);
+}
+
+void overlay_unmount(const struct start *start) {
+  if (frame_get(&start->frame, "lower") == NULL) return;
+  if (umount2(start->rootfs, UMOUNT_NOFOLLOW) == 0 || errno == EINVAL || errno == ENOENT) return;
+  if (umount2(start->rootfs, UMOUNT_NOFOLLOW | MNT_DETACH) != 0) complain("cannot unmount the root", errno);
+}

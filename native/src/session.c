@@ -1,0 +1,139 @@
+#include "session.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime.h"
+
+static void answer_failure(int connection, const char *why) {
+  struct message answer = {0};
+  message_open(&answer, "failed");
+  message_add(&answer, "message", why);
+  message_send(&answer, connection);
+}
+
+static void refuse(const struct newcomer *newcomer, const char *why) {
+  answer_failure(newcomer->connection, why);
+  close(newcomer->connection);
+  if (newcomer->passed >= 0) close(newcomer->passed);
+  free(newcomer->initial);
+}
+
+/** The answer goes to the connection; before the stream, when they are the same. */
+static void answer(struct client *client, int connection, struct message *message) {
+  if (connection < 0) {
+    client_answer(client, message);
+    return;
+  }
+  message_send(message, connection);
+  close(connection);
+}
+
+void session_attach(struct monitor *monitor, struct newcomer *newcomer) {
+  struct client parsed;
+  const char *problem = client_parse(&parsed, newcomer->frame);
+  if (problem == NULL && monitor->state != STARTING && monitor->state != RUNNING) problem = "the container has exited";
+  if (problem != NULL) {
+    refuse(newcomer, problem);
+    return;
+  }
+  const bool handed = newcomer->passed >= 0;
+  struct client *client = client_open(&parsed, &monitor->loop, &monitor->scratch,
+                                      handed ? newcomer->passed : newcomer->connection);
+  struct message message = {0};
+  message_open(&message, "attached");
+  answer(client, handed ? newcomer->connection : -1, &message);
+  streams_attach(&monitor->first.streams, client, newcomer->initial, newcomer->initial_length);
+  free(newcomer->initial);
+  monitor->attached++;
+}
+
+static bool is_taken(const struct monitor *monitor, const char *exec_id) {
+  for (const struct process *exec = monitor->execs; exec != NULL; exec = exec->next) {
+    if (strcmp(exec->exec_id, exec_id) == 0) return true;
+  }
+  return false;
+}
+
+static const char *check_exec(const struct monitor *monitor, const struct frame *frame) {
+  const char *exec_id = frame_get(frame, "exec");
+  const char *process = frame_get(frame, "process");
+  if (exec_id == NULL || !is_name(exec_id)) return "exec is missing or no name";
+  if (process == NULL || process[0] != '/') return "process is no absolute path";
+  if (monitor->state != RUNNING || monitor->first.pid == 0) return "the container does not run";
+  if (is_taken(monitor, exec_id)) return "that exec session exists already";
+  return NULL;
+}
+
+void session_exec(struct monitor *monitor, struct newcomer *newcomer) {
+  const struct frame *frame = newcomer->frame;
+  struct client parsed;
+  int64_t height = 0, width = 0;
+  const char *problem = client_parse(&parsed, frame);
+  if (problem == NULL) problem = check_exec(monitor, frame);
+  if (problem == NULL && (!frame_number(frame, "height", TERMINAL_MAX, &height) ||
+                          !frame_number(frame, "width", TERMINAL_MAX, &width))) {
+    problem = "height and width are no terminal's";
+  }
+  if (problem != NULL) {
+    refuse(newcomer, problem);
+    return;
+  }
+  struct process *exec = allocate(sizeof *exec);
+  exec->exec_id = copy_text(frame_get(frame, "exec"));
+  exec->number = ++monitor->processes;
+  exec->next = monitor->execs;
+  monitor->execs = exec;
+  streams_init(&exec->streams, &monitor->loop, &monitor->scratch, NULL);
+  exec->streams.input_ends = true;
+  exec->streams.height = height;
+  exec->streams.width = width;
+  exec->connection = newcomer->connection;
+  const bool detached = frame_flag(frame, "detach");
+  if (detached) {
+    memset(parsed.wants, 0, sizeof parsed.wants);
+    if (newcomer->passed >= 0) close(newcomer->passed);
+    free(newcomer->initial);
+  } else {
+    const bool handed = newcomer->passed >= 0;
+    exec->client = client_open(&parsed, &monitor->loop, &monitor->scratch,
+                               handed ? newcomer->passed : newcomer->connection);
+    if (!handed) exec->connection = -1;
+    exec->initial = newcomer->initial;
+    exec->initial_length = newcomer->initial_length;
+  }
+  char *failure = runtime_exec(monitor, exec, frame_get(frame, "process"), frame_flag(frame, "tty"), parsed.wants);
+  if (failure == NULL) return;
+  session_exec_failed(monitor, exec, failure);
+  free(failure);
+}
+
+void session_exec_started(struct process *exec) {
+  struct message message = {0};
+  message_open(&message, "started");
+  message_add_number(&message, "pid", exec->pid);
+  answer(exec->client, exec->connection, &message);
+  exec->connection = -1;
+  struct client *client = exec->client;
+  exec->client = NULL;
+  if (client != NULL) streams_attach(&exec->streams, client, exec->initial, exec->initial_length);
+  free(exec->initial);
+  exec->initial = NULL;
+  streams_start(&exec->streams);
+}
+
+void session_exec_failed(struct monitor *monitor, struct process *exec, const char *failure) {
+  struct message message = {0};
+  message_open(&message, "failed");
+  message_add(&message, "message", failure);
+  answer(exec->client, exec->connection, &message);
+  exec->connection = -1;
+  if (exec->client != NULL) client_end(exec->client, &monitor->lingering);
+  exec->client = NULL;
+  free(exec->initial);
+  exec->initial = NULL;
+  // Neither a runtime nor a process: the monitor drops it with its next step.
+  streams_exited(&exec->streams);
+  streams_close(&exec->streams, &monitor->lingering);
+}

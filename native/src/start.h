@@ -1,0 +1,43 @@
+#ifndef HAWSER_START_H
+#define HAWSER_START_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "frame.h"
+
+/**
+ * What a `start` message asks for; every text lives in `frame`, NULL when absent. The keys are described in
+ * docs/contracts/monitor-protocol.md.
+ */
+struct start {
+  struct frame frame;
+  const char *id;
+  const char *dir;
+  const char *rootfs;
+  const char *upper;
+  const char *work;
+  const char *runtime;
+  const char *log;
+  const char *exit_record;
+  bool runtime_delete;
+  bool durable;
+  bool tty;
+  bool has_stdin;
+  bool stdin_once;
+  int64_t log_max_size;
+  int64_t log_max_files;
+  int64_t height;
+  int64_t width;
+  int64_t attach;
+};
+
+enum { TERMINAL_MAX = 65535 };
+
+/** Take over `frame` and check it. NULL, or what is wrong with it; the caller frees start->frame in both cases. */
+const char *start_parse(struct start *start, struct frame frame);
+
+/** Whether `text` may name a container or an exec session: 1 to 128 of [A-Za-z0-9_.-], the first a letter or digit. */
+bool is_name(const char *text);
+
+#endif
