@@ -39,7 +39,8 @@ function checkImport(
   if (specifier.startsWith(".")) {
     const target = relative(root, join(root, dirname(file), specifier));
     const own = packageOf(file);
-    if (packageOf(target) !== own) return `reaches across a package by path: "${specifier}"`;
+    if (packageOf(target) !== own && target.startsWith("packages/"))
+      return `reaches across a package by path: "${specifier}"`;
     const [targetName] = layerOf(target) ?? [];
     if (targetName === undefined || permits(layer, name, targetName)) return undefined;
     return `${name} may not import ${targetName}`;

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -33,6 +33,7 @@ export function takeSnapshot(options: SnapshotOptions): Snapshot {
     ...names("/run/netns", "network namespace"),
     ...nftTables(),
     ...cgroups("/sys/fs/cgroup", 0),
+    ...hiddenCgroups(),
     ...names(tmpdir(), "temporary folder").filter((line) => line.includes("hawser")),
     ...names("/run", "folder /run").filter((line) => line.includes("hawser")),
     ...names("/var/lib", "folder /var/lib").filter((line) => line.includes("hawser")),
@@ -86,6 +87,15 @@ function* cgroups(folder: string, depth: number): Generator<string> {
     if (/hawser|docker|libpod|crun/.test(entry.name)) yield `cgroup ${path}`;
     else if (depth < 6) yield* cgroups(path, depth + 1);
   }
+}
+
+/** Folders under a mount on the tmpfs that holds the v1 hierarchies: what a runtime makes while the mount is away. */
+function* hiddenCgroups(): Generator<string> {
+  const script = "mount --bind /sys/fs/cgroup /mnt && find /mnt -xdev -mindepth 2";
+  const { status, stdout } = spawnSync("unshare", ["--mount", "sh", "-c", script], { encoding: "utf8" });
+  if (status !== 0 || existsSync("/sys/fs/cgroup/cgroup.controllers")) return;
+  for (const path of stdout.split("\n"))
+    if (path !== "") yield `hidden cgroup folder ${path.slice("/mnt".length)}`;
 }
 
 function names(folder: string, what: string): string[] {

@@ -1,0 +1,32 @@
+import { join } from "node:path";
+import { dockerCli } from "../../test/e2e/kit-cli.ts";
+import { openEngine } from "../../test/e2e/kit-engine.ts";
+import { root } from "../../tools/tree.ts";
+import { importImages } from "../images.ts";
+import type { Images, Peer } from "../peer.ts";
+
+/** Hawser's engine from its bundle, driven by the docker CLI, and the same engine driven by Hawser's own client. */
+export async function openHawserPeers(
+  images: Images,
+): Promise<{ readonly peers: readonly Peer[] } & AsyncDisposable> {
+  const engine = await openEngine({ program: join(root, "dist/engine/main.js") });
+  const client = [dockerCli(), "-H", engine.host];
+  await importImages(client, images);
+  const shared = {
+    socket: engine.socket,
+    engineProcesses: () => [engine.pid(), ...engine.launchers()],
+    helperProcesses: () => engine.monitors(),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  return {
+    peers: [
+      { ...shared, name: "hawser", client },
+      {
+        ...shared,
+        name: "hawser-cli",
+        client: [process.execPath, join(root, "dist/cli/main.js"), "-H", engine.host],
+      },
+    ],
+    [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
+  };
+}

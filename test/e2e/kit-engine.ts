@@ -1,0 +1,208 @@
+import { randomBytes } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { eventually, openTempDir } from "@hawser/base/testing";
+import { root } from "../../tools/tree.ts";
+import { removeCgroups } from "./kit-cgroups.ts";
+import { dockerCli, formatFlags, hawserCli } from "./kit-cli.ts";
+import { findMounts, findProcesses, type ProcessEntry } from "./kit-proc.ts";
+import {
+  type CommandOptions,
+  type CommandResult,
+  type RunningProgram,
+  runCommand,
+  runCommandOk,
+  startProgram,
+} from "./kit-process.ts";
+
+/** An engine of one test's own: roots, socket, bridge, nft table and cgroup parent are nobody else's. */
+export interface TestEngine extends AsyncDisposable {
+  /** `unix://…`, for DOCKER_HOST. */
+  readonly host: string;
+  readonly socket: string;
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  readonly bridge: string;
+  readonly nftTable: string;
+  /** Name of the top-level cgroup in every hierarchy. */
+  readonly cgroupParent: string;
+  pid(): number;
+  /** Process ids of the resident launcher (none while it is down). */
+  launchers(): number[];
+  /** Process ids of the containers' monitors. */
+  monitors(): number[];
+  /** Start it again after `stop` or `kill`; ready when it returns. Further flags come after the first ones. */
+  start(extraFlags?: readonly string[]): Promise<void>;
+  /** SIGTERM, and wait for its end. Containers go on. */
+  stop(): Promise<void>;
+  /** `kill -9`, and wait for its end. */
+  kill(): Promise<void>;
+  /** What all its runs have logged. */
+  log(): string;
+  /** The docker CLI against this engine. Its exit code is a result. */
+  docker(args: readonly string[], options?: CommandOptions): Promise<CommandResult>;
+  /** Hawser's own client against this engine. Its exit code is a result. */
+  hawser(args: readonly string[], options?: CommandOptions): Promise<CommandResult>;
+}
+
+export interface TestEngineOptions {
+  /** Engine program; default: its source. */
+  readonly program?: string;
+  /** Flags beyond the private names. */
+  readonly flags?: readonly string[];
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * Start a private engine. Disposal removes its containers, ends it, takes away what an engine leaves for the next one
+ * (launcher, bridge, nft table, cgroup parent) and fails when anything else is still there: a process, a mount, an
+ * interface on the bridge, a cgroup.
+ */
+export async function openEngine(options: TestEngineOptions = {}): Promise<TestEngine> {
+  const dir = await openTempDir("hawser-e2e-");
+  const suffix = randomBytes(3).toString("hex");
+  const socket = join(dir.path, "hawser.sock");
+  const host = `unix://${socket}`;
+  const dataRoot = join(dir.path, "data");
+  const execRoot = join(dir.path, "exec");
+  const log = join(dir.path, "engine.log");
+  const names = { bridge: `hw${suffix}`, nftTable: `hawser-${suffix}`, cgroupParent: `hawser-${suffix}` };
+  const program = options.program ?? join(root, "packages/engine/src/main.ts");
+  const flags = formatFlags({
+    "data-root": dataRoot,
+    "exec-root": execRoot,
+    host,
+    pidfile: join(dir.path, "engine.pid"),
+    bridge: names.bridge,
+    "nft-table": names.nftTable,
+    "cgroup-parent": `/${names.cgroupParent}`,
+    "builtin-images": join(root, "build/images"),
+    "native-dir": join(root, "build/native"),
+  });
+  const argv = [process.execPath, program, ...flags, ...(options.flags ?? [])];
+  await mkdir(execRoot);
+  let running: RunningProgram | undefined;
+
+  const clientEnv = (env: CommandOptions["env"]) => ({
+    ...process.env,
+    DOCKER_HOST: host,
+    DOCKER_CONFIG: dir.path,
+    ...env,
+  });
+  const ofEngine = () => findProcesses(({ command }) => command.includes(dir.path));
+  const native = () => ofEngine().filter(({ name }) => name.startsWith("hawser-"));
+
+  const engine: TestEngine = {
+    host,
+    socket,
+    dataRoot,
+    execRoot,
+    ...names,
+    pid: () => {
+      if (running === undefined) throw new Error("the engine is not running");
+      return running.pid;
+    },
+    launchers: () => pidsOf(native().filter((entry) => isLauncher(entry, native()))),
+    monitors: () => pidsOf(native().filter((entry) => !isLauncher(entry, native()))),
+    async start(extraFlags = []) {
+      const started = await startProgram([...argv, ...extraFlags], {
+        log,
+        env: { ...process.env, ...options.env },
+      });
+      running = started;
+      await eventually(
+        async () => {
+          if (started.hasEnded()) throw new Error(`the engine ended: ${started.output()}`);
+          const ping = ["curl", "-sf", "--unix-socket", socket, "http://engine/_ping"];
+          return (await runCommand(ping)).exitCode === 0;
+        },
+        { deadlineMs: 20_000, what: `the engine answers` },
+      );
+    },
+    async stop() {
+      await running?.kill("SIGTERM");
+      running = undefined;
+    },
+    async kill() {
+      await running?.kill("SIGKILL");
+      running = undefined;
+    },
+    log: () => running?.output() ?? "",
+    docker: (args, commandOptions = {}) =>
+      runCommand([dockerCli(), ...args], { ...commandOptions, env: clientEnv(commandOptions.env) }),
+    hawser: (args, commandOptions = {}) =>
+      runCommand([...hawserCli(), ...args], { ...commandOptions, env: clientEnv(commandOptions.env) }),
+    async [Symbol.asyncDispose]() {
+      const problems: string[] = [];
+      try {
+        if (running === undefined || running.hasEnded()) await engine.start();
+        await removeContainers(engine);
+        await engine.stop();
+        problems.push(...(await leftovers()));
+      } finally {
+        await clearAway();
+      }
+      if (problems.length > 0) throw new Error(`the engine left behind:\n${problems.join("\n")}`);
+    },
+  };
+
+  /** What is there after the last container is gone and the engine has ended, beyond what it keeps for the next one. */
+  const leftovers = async (): Promise<string[]> => {
+    let found: string[] = [];
+    const look = () => {
+      found = [
+        ...engine.monitors().map((pid) => `monitor ${pid}`),
+        ...findMounts(dir.path).map((target) => `mount ${target}`),
+      ];
+      return found.length === 0;
+    };
+    await eventually(look, { deadlineMs: 5_000 }).catch(() => {});
+    return found;
+  };
+
+  const clearAway = async (): Promise<void> => {
+    await running?.kill("SIGKILL");
+    for (const { pid } of ofEngine()) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // it has ended by itself
+      }
+    }
+    await eventually(() => ofEngine().length === 0, { what: "the engine's processes are gone" });
+    await runCommand(["ip", "link", "delete", names.bridge]);
+    await runCommand(["nft", "delete", "table", "inet", names.nftTable]);
+    await runCommand(["nft", "delete", "table", "ip", names.nftTable]);
+    for (const target of findMounts(dir.path).toReversed()) await runCommand(["umount", "-l", target]);
+    await removeCgroups([names.cgroupParent]);
+    await dir[Symbol.asyncDispose]();
+  };
+
+  try {
+    await engine.start();
+  } catch (error) {
+    await clearAway();
+    throw error;
+  }
+  return engine;
+}
+
+async function removeContainers(engine: TestEngine): Promise<void> {
+  const { stdout } = await engine.docker(["ps", "-aq", "--no-trunc"]);
+  const ids = stdout.split("\n").filter((id) => id !== "");
+  if (ids.length === 0) return;
+  await runCommandOk([dockerCli(), "-H", engine.host, "rm", "-f", "-v", ...ids], { timeoutMs: 120_000 });
+}
+
+/** A monitor is a fork of the launcher: same name, but its parent is a launcher, or was one that has died. */
+function isLauncher(entry: ProcessEntry, all: readonly ProcessEntry[]): boolean {
+  const parent = all.find(({ pid }) => pid === entry.parent);
+  return (
+    parent === undefined &&
+    all.every(({ pid, startedAt }) => pid === entry.pid || startedAt >= entry.startedAt)
+  );
+}
+
+function pidsOf(entries: readonly ProcessEntry[]): number[] {
+  return entries.map(({ pid }) => pid);
+}
