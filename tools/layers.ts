@@ -48,5 +48,5 @@ export const guardedModules: Readonly<Record<string, readonly string[]>> = {
   ],
   "node:http": ["packages/api/src/client/", "packages/engine/src/http/", "test/", "bench/"],
   "node:http2": ["packages/engine/src/http/", "test/"],
-  "node:sqlite": ["packages/engine/src/state/", "packages/engine/src/state.ts"],
+  "node:sqlite": ["packages/engine/src/state/", "packages/store/src/database.ts"],
 };

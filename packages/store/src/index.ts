@@ -1,1 +1,15 @@
-export {};
+export { type ImageArchive, type LayerSource, writeImageArchive } from "./archive/write-image-archive.ts";
+export type { BlobInfo, ContentStore, IngestOptions } from "./content/content-store.ts";
+export type { Image } from "./images/image.ts";
+export type {
+  ImageStore,
+  ImportOptions,
+  LayerProgress,
+  LoadEvent,
+  LoadOptions,
+} from "./images/image-store.ts";
+export type { ImageUse, RemovedItem, RemoveImageOptions } from "./images/remove-image.ts";
+export type { Layer } from "./layers/layer-store.ts";
+export { defaultStoreLimits, type StoreLimits } from "./limits.ts";
+export type { OverlayMount, Snapshotter } from "./snapshots/snapshotter.ts";
+export { Store, type StoreOptions } from "./store.ts";

@@ -1,0 +1,48 @@
+import type { Digest, ImageConfig, Reference } from "@hawser/oci";
+import { maxConfigBytes, parseImageConfig } from "@hawser/oci";
+import type { StagedBlob } from "../content/content-store.ts";
+import { storeFaults } from "../faults.ts";
+import type { StoreLimits } from "../limits.ts";
+
+/** An image of an archive: everything about it is checked but the content of its layers. */
+export interface ArchivedImage {
+  readonly config: ImageConfig;
+  readonly configBlob: StagedBlob;
+  readonly manifestBlob?: StagedBlob;
+  /** Lowest first, as many as the configuration has diff ids. */
+  readonly layerBlobs: readonly StagedBlob[];
+  /** With tags. */
+  readonly references: readonly Reference[];
+}
+
+/** @throws {Fault} `invalid-argument` when layers and configuration do not fit each other */
+export async function checkArchivedImage(
+  parts: Omit<ArchivedImage, "config">,
+  limits: StoreLimits,
+): Promise<ArchivedImage> {
+  const config = parseImageConfig(await readSmall(parts.configBlob));
+  const wanted = config.diffIds.length;
+  const is = parts.layerBlobs.length;
+  // Docker's words.
+  if (is !== wanted) {
+    throw storeFaults.ARCHIVE_INVALID(
+      `invalid manifest, layers length mismatch: expected ${wanted}, got ${is}`,
+    );
+  }
+  if (is > limits.maxLayers) {
+    throw storeFaults.ARCHIVE_INVALID(`the image has ${is} layers, at most ${limits.maxLayers} are allowed`);
+  }
+  return { ...parts, config };
+}
+
+async function readSmall(blob: StagedBlob): Promise<Buffer> {
+  if (blob.sizeBytes > maxConfigBytes)
+    throw storeFaults.BLOB_TOO_LARGE("the image configuration", maxConfigBytes);
+  await using file = await blob.open();
+  return await file.readFile();
+}
+
+/** @throws {Fault} `data-loss` when what a name says is not what the content is */
+export function checkDigest(blob: StagedBlob, wanted: Digest): void {
+  if (blob.digest !== wanted) throw storeFaults.ARCHIVE_DIGEST_MISMATCH(wanted, blob.digest);
+}

@@ -1,0 +1,209 @@
+import { createHash, randomUUID } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { errnoOf, KeyedMutex, syncFolder } from "@hawser/base";
+import { type Digest, digestAlgorithm, isDigest, parseDigest } from "@hawser/oci";
+import { diskFault } from "../disk-fault.ts";
+import { storeFaults } from "../faults.ts";
+import type { StorePaths } from "../paths.ts";
+
+export interface BlobInfo {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+}
+
+export interface IngestOptions {
+  /** What the content must be; checked before it gets a name. */
+  readonly expected?: { readonly digest?: Digest; readonly sizeBytes?: number };
+  /** Refuse content longer than this. */
+  readonly maxBytes?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Content whose digest is known and which has no name yet: `commit` gives it one, disposing forgets it. */
+export interface StagedBlob extends BlobInfo, AsyncDisposable {
+  /** The content, until disposal. */
+  open(): Promise<FileHandle>;
+  /** Name it by its digest, durably. A second call, or content that is there already, is fine. */
+  commit(): Promise<void>;
+}
+
+/**
+ * Blobs by digest: immutable, whole, checked before they get their name. Nothing is ever read through a digest that it
+ * was not checked against. What no image refers to is removed when the store is opened.
+ */
+export class ContentStore {
+  readonly #paths: StorePaths;
+  readonly #busy = new KeyedMutex();
+
+  constructor(paths: StorePaths) {
+    this.#paths = paths;
+  }
+
+  async has(digest: Digest): Promise<boolean> {
+    try {
+      await stat(this.#paths.blob(digest));
+      return true;
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return false;
+      throw error;
+    }
+  }
+
+  /** @throws {Fault} `not-found` */
+  async get(digest: Digest): Promise<BlobInfo> {
+    return await this.#named(digest, async (path) => ({ digest, sizeBytes: (await stat(path)).size }));
+  }
+
+  /** The bytes, in chunks of up to 1 MiB. @throws {Fault} `not-found` */
+  async *open(
+    digest: Digest,
+    options: { readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<Buffer, void, undefined> {
+    const file = await this.openFile(digest);
+    yield* createReadStream("", {
+      fd: file,
+      highWaterMark: 1 << 20,
+      ...(options.signal && { signal: options.signal }),
+    });
+  }
+
+  /** The file of a blob; the caller closes it. @throws {Fault} `not-found` */
+  async openFile(digest: Digest): Promise<FileHandle> {
+    return await this.#named(digest, (path) => open(path, "r"));
+  }
+
+  /** All of a small blob, checked again. @throws {Fault} `not-found`, `data-loss` when it is damaged. */
+  async read(digest: Digest): Promise<Buffer> {
+    const data = await this.#named(digest, (path) => readFile(path));
+    if (digestOf(data, digestAlgorithm(digest)) !== digest) throw storeFaults.BLOB_DAMAGED(digest);
+    return data;
+  }
+
+  /**
+   * Keep the content of `stream`; durable when it returns.
+   *
+   * @throws {Fault} `data-loss` when it is not what `expected` says, `invalid-argument` when it is longer than
+   * `maxBytes`, `resource-exhausted` when the disk is full. Nothing stays behind.
+   */
+  async ingest(stream: AsyncIterable<Uint8Array>, options: IngestOptions = {}): Promise<BlobInfo> {
+    await using staged = await this.stage(stream, options);
+    await staged.commit();
+    return { digest: staged.digest, sizeBytes: staged.sizeBytes };
+  }
+
+  /** As `ingest`, without giving it a name yet. */
+  async stage(stream: AsyncIterable<Uint8Array>, options: IngestOptions = {}): Promise<StagedBlob> {
+    const path = this.#paths.ingestedBlob(randomUUID());
+    const { expected, maxBytes, signal } = options;
+    const algorithm = expected?.digest === undefined ? "sha256" : digestAlgorithm(expected.digest);
+    const hash = createHash(algorithm);
+    let sizeBytes = 0;
+    try {
+      const file = await open(path, "wx", 0o600);
+      try {
+        for await (const chunk of stream) {
+          signal?.throwIfAborted();
+          sizeBytes += chunk.length;
+          if (maxBytes !== undefined && sizeBytes > maxBytes)
+            throw storeFaults.BLOB_TOO_LARGE("the content", maxBytes);
+          if (expected?.sizeBytes !== undefined && sizeBytes > expected.sizeBytes) {
+            throw storeFaults.BLOB_SIZE_MISMATCH(expected.sizeBytes, sizeBytes);
+          }
+          hash.update(chunk);
+          await writeAll(file, chunk);
+        }
+      } finally {
+        await file.close();
+      }
+      const digest = parseDigest(`${algorithm}:${hash.digest("hex")}`);
+      if (expected?.sizeBytes !== undefined && sizeBytes !== expected.sizeBytes) {
+        throw storeFaults.BLOB_SIZE_MISMATCH(expected.sizeBytes, sizeBytes);
+      }
+      if (expected?.digest !== undefined && digest !== expected.digest) {
+        throw storeFaults.BLOB_DIGEST_MISMATCH(expected.digest, digest);
+      }
+      return this.#staged(path, { digest, sizeBytes });
+    } catch (error) {
+      await rm(path, { force: true });
+      throw diskFault(error, this.#paths.root);
+    }
+  }
+
+  /** Forget a blob, unless `isNeeded` when its turn comes. Nothing there is fine. */
+  async remove(digest: Digest, isNeeded: () => boolean = () => false): Promise<void> {
+    await this.#busy.run(digest, async () => {
+      if (!isNeeded()) await rm(this.#paths.blob(digest), { force: true });
+    });
+  }
+
+  /** Every blob that has a name. */
+  async list(): Promise<readonly Digest[]> {
+    const found: Digest[] = [];
+    for (const algorithm of ["sha256", "sha512"]) {
+      for (const hex of await namesIn(join(this.#paths.content, algorithm))) {
+        const digest = `${algorithm}:${hex}`;
+        if (isDigest(digest)) found.push(digest);
+      }
+    }
+    return found;
+  }
+
+  #staged(temporary: string, info: BlobInfo): StagedBlob {
+    const named = this.#paths.blob(info.digest);
+    let path = temporary;
+    return {
+      ...info,
+      open: () => open(path, "r"),
+      commit: async () => {
+        if (path === named) return;
+        try {
+          await this.#busy.run(info.digest, async () => {
+            const file = await open(path, "r");
+            try {
+              await file.sync();
+            } finally {
+              await file.close();
+            }
+            await mkdir(dirname(named), { recursive: true, mode: 0o700 });
+            await rename(path, named);
+            path = named;
+            await syncFolder(dirname(named));
+          });
+        } catch (error) {
+          throw diskFault(error, this.#paths.root);
+        }
+      },
+      [Symbol.asyncDispose]: () => rm(temporary, { force: true }),
+    };
+  }
+
+  async #named<T>(digest: Digest, use: (path: string) => Promise<T>): Promise<T> {
+    try {
+      return await use(this.#paths.blob(digest));
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") throw storeFaults.BLOB_NOT_FOUND(digest).because(error);
+      throw diskFault(error, this.#paths.root);
+    }
+  }
+}
+
+export function digestOf(data: Uint8Array, algorithm: "sha256" | "sha512" = "sha256"): Digest {
+  return parseDigest(`${algorithm}:${createHash(algorithm).update(data).digest("hex")}`);
+}
+
+async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let done = 0; done < chunk.length; ) {
+    done += (await file.write(chunk, done, chunk.length - done)).bytesWritten;
+  }
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return [];
+    throw error;
+  }
+}

@@ -1,0 +1,39 @@
+import { errnoOf, Fault } from "@hawser/base";
+import { storeFaults } from "./faults.ts";
+
+/**
+ * What the disk below `root` refused, as a fault that tells people what to do about it; anything else unchanged.
+ */
+export function diskFault(error: unknown, root: string): unknown {
+  if (Fault.is(error)) return error;
+  switch (errnoOf(error)) {
+    case "ENOSPC":
+    case "EDQUOT":
+      return storeFaults.DISK_FULL(root).because(error);
+    case "EROFS":
+      return storeFaults.DISK_READ_ONLY(root).because(error);
+    case "EACCES":
+    case "EPERM":
+      return storeFaults.DISK_FORBIDDEN(root).because(error);
+    case "ERR_SQLITE_ERROR":
+      switch (sqliteCode(error)) {
+        case 13: // SQLITE_FULL
+          return storeFaults.DISK_FULL(root).because(error);
+        case 8: // SQLITE_READONLY
+          return storeFaults.DISK_READ_ONLY(root).because(error);
+        case 11: // SQLITE_CORRUPT
+        case 26: // SQLITE_NOTADB
+          return storeFaults.DATABASE_DAMAGED(root, String(error)).because(error);
+        default:
+          return error;
+      }
+    default:
+      return error;
+  }
+}
+
+function sqliteCode(error: unknown): number {
+  const code =
+    typeof error === "object" && error !== null && "errcode" in error ? Number(error.errcode) : Number.NaN;
+  return code & 0xff;
+}

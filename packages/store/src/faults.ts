@@ -1,0 +1,80 @@
+import { defineFaults } from "@hawser/base";
+
+export const storeFaults = defineFaults({
+  // Where Docker's clients match on wording, its words.
+  IMAGE_NOT_FOUND: ["not-found", (name: string) => `No such image: ${name}`],
+  IMAGE_REMOVE_NAME_IN_USE: [
+    "conflict",
+    (name: string, container: string, image: string) =>
+      `conflict: unable to remove repository reference "${name}" (must force) - container ${container} is using its referenced image ${image}`,
+  ],
+  IMAGE_REMOVE_CONFLICT: [
+    "conflict",
+    (image: string, hard: boolean, why: string) =>
+      `conflict: unable to delete ${image} (${hard ? "cannot be forced" : "must be forced"}) - ${why}`,
+  ],
+  TAG_WITH_DIGEST: ["invalid-argument", () => "refusing to create a tag with a digest reference"],
+  TAG_IS_ALGORITHM: [
+    "invalid-argument",
+    () => "refusing to create an ambiguous tag using digest algorithm as name",
+  ],
+
+  BLOB_NOT_FOUND: ["not-found", (digest: string) => `No such blob: ${digest}`],
+  BLOB_DIGEST_MISMATCH: [
+    "data-loss",
+    (wanted: string, is: string) => `Cannot store blob ${wanted}: its content hashes to ${is}`,
+  ],
+  BLOB_SIZE_MISMATCH: [
+    "data-loss",
+    (wanted: number, is: number) => `Cannot store blob: it has ${is} bytes, ${wanted} were announced`,
+  ],
+  BLOB_TOO_LARGE: [
+    "invalid-argument",
+    (what: string, limit: number) => `Cannot read ${what}: it has more than ${limit} bytes`,
+  ],
+  BLOB_DAMAGED: ["data-loss", (digest: string) => `Cannot read blob ${digest}: the file on disk is damaged`],
+
+  ARCHIVE_INVALID: ["invalid-argument", (problem: string) => `Cannot load the archive: ${problem}`],
+  ARCHIVE_DIGEST_MISMATCH: [
+    "data-loss",
+    (wanted: string, is: string) => `Cannot load the archive: ${wanted} hashes to ${is}`,
+  ],
+  COMPRESSION_UNSUPPORTED: [
+    "invalid-argument",
+    (name: string) => `Cannot decompress the archive: ${name} is not supported, gzip and zstd are`,
+  ],
+  COMPRESSION_DAMAGED: [
+    "data-loss",
+    (problem: string) => `Cannot decompress the archive: it is damaged: ${problem}`,
+  ],
+  EXPANSION_LIMIT: [
+    "invalid-argument",
+    (what: string) => `Cannot decompress the archive: it expands to more than ${what}`,
+  ],
+
+  LAYER_NOT_FOUND: ["not-found", (chainId: string) => `No such layer: ${chainId}`],
+  LAYER_DIGEST_MISMATCH: [
+    "data-loss",
+    (wanted: string, is: string) => `Cannot unpack layer ${wanted}: its content hashes to ${is}`,
+  ],
+  LAYER_REFUSED: ["invalid-argument", (problem: string) => `Cannot unpack layer: ${problem}`],
+  LAYER_DAMAGED: ["data-loss", (problem: string) => `Cannot unpack layer: ${problem}`],
+  LAYER_NO_SPACE: ["resource-exhausted", (problem: string) => `Cannot unpack layer: ${problem}`],
+  LAYER_FAILED: ["internal", (problem: string) => `Cannot unpack layer: ${problem}`],
+
+  SNAPSHOT_NOT_FOUND: ["not-found", (key: string) => `No such snapshot: ${key}`],
+  SNAPSHOT_EXISTS: ["already-exists", (key: string) => `Cannot prepare snapshot ${key}: the key is taken`],
+
+  DISK_FULL: ["resource-exhausted", (root: string) => `Cannot write to ${root}: no space left on device`],
+  DISK_READ_ONLY: ["unavailable", (root: string) => `Cannot write to ${root}: the file system is read-only`],
+  DISK_FORBIDDEN: ["permission-denied", (root: string) => `Cannot write to ${root}: permission denied`],
+  DATABASE_DAMAGED: [
+    "data-loss",
+    (path: string, problem: string) => `Cannot open ${path}: the database is damaged: ${problem}`,
+  ],
+  DATABASE_TOO_NEW: [
+    "unavailable",
+    (path: string, is: number, known: number) =>
+      `Cannot open ${path}: it has version ${is}, this program knows up to ${known}`,
+  ],
+});

@@ -1,0 +1,107 @@
+import { pipeline } from "node:stream";
+import { createGunzip, createZstdDecompress } from "node:zlib";
+import { errnoOf } from "@hawser/base";
+import { storeFaults } from "../faults.ts";
+import type { StoreLimits } from "../limits.ts";
+
+/** Known good for throughput: four times Node's default costs no memory to speak of. */
+const chunkBytes = 256 * 1024;
+
+/**
+ * `source` without its compression (gzip, zstd, or none), told by its first bytes.
+ *
+ * @throws {Fault} `data-loss` when it is damaged or ends early, `invalid-argument` when it is compressed in another way
+ * or expands beyond the limits. What `source` throws passes through; ending early closes it.
+ */
+export async function* decompress(
+  source: AsyncIterable<Uint8Array>,
+  limits: Pick<StoreLimits, "maxExpandedBytes" | "maxExpansionRatio" | "ratioFromBytes">,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const iterator = source[Symbol.asyncIterator]();
+  let failure: unknown;
+  let compressedBytes = 0;
+  const counted = async function* () {
+    try {
+      for await (const chunk of { [Symbol.asyncIterator]: () => iterator }) {
+        compressedBytes += chunk.length;
+        yield chunk;
+      }
+    } catch (error) {
+      failure = error;
+      throw error;
+    }
+  };
+  const chunks = counted();
+  try {
+    const head = await readHead(chunks);
+    const compression = compressionOf(head);
+    const whole = prepend(head, chunks);
+    const plain = compression === "none" ? whole : expand(whole, compression);
+    let expandedBytes = 0;
+    for await (const chunk of plain) {
+      expandedBytes += chunk.length;
+      checkExpansion(compressedBytes, expandedBytes, limits);
+      yield chunk;
+    }
+  } catch (error) {
+    throw failure ?? compressionFault(error);
+  } finally {
+    await chunks.return();
+  }
+}
+
+const headBytes = 6;
+
+async function readHead(chunks: AsyncGenerator<Uint8Array>): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  while (size < headBytes) {
+    const next = await chunks.next();
+    if (next.done === true) break;
+    parts.push(next.value);
+    size += next.value.length;
+  }
+  return Buffer.concat(parts);
+}
+
+async function* prepend(head: Buffer, rest: AsyncIterable<Uint8Array>) {
+  if (head.length > 0) yield head;
+  yield* rest;
+}
+
+function compressionOf(head: Buffer): "none" | "gzip" | "zstd" {
+  const magic = head.toString("latin1", 0, headBytes);
+  if (magic.startsWith("\x1f\x8b")) return "gzip";
+  if (magic.startsWith("\x28\xb5\x2f\xfd")) return "zstd";
+  if (magic.startsWith("BZh")) throw storeFaults.COMPRESSION_UNSUPPORTED("bzip2");
+  if (magic === "\xfd7zXZ\0") throw storeFaults.COMPRESSION_UNSUPPORTED("xz");
+  return "none";
+}
+
+function expand(source: AsyncIterable<Uint8Array>, compression: "gzip" | "zstd"): AsyncIterable<Buffer> {
+  const options = { chunkSize: chunkBytes };
+  const transform = compression === "gzip" ? createGunzip(options) : createZstdDecompress(options);
+  // A failure on either side also ends the transform, so that whoever reads it sees it.
+  return pipeline(source, transform, () => {});
+}
+
+function checkExpansion(
+  compressedBytes: number,
+  expandedBytes: number,
+  limits: Pick<StoreLimits, "maxExpandedBytes" | "maxExpansionRatio" | "ratioFromBytes">,
+): void {
+  if (expandedBytes > limits.maxExpandedBytes) {
+    throw storeFaults.EXPANSION_LIMIT(`${limits.maxExpandedBytes} bytes`);
+  }
+  if (expandedBytes > limits.ratioFromBytes && expandedBytes > compressedBytes * limits.maxExpansionRatio) {
+    throw storeFaults.EXPANSION_LIMIT(`${limits.maxExpansionRatio} times its size`);
+  }
+}
+
+function compressionFault(error: unknown): unknown {
+  const code = errnoOf(error) ?? "";
+  if (code.startsWith("Z_") || code.startsWith("ZSTD_")) {
+    return storeFaults.COMPRESSION_DAMAGED(error instanceof Error ? error.message : code).because(error);
+  }
+  return error;
+}

@@ -1,0 +1,367 @@
+import { createHash, randomUUID } from "node:crypto";
+import { mkdir, readdir, rename } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { KeyedMutex, type Logger, runProgramOk } from "@hawser/base";
+import { type ChainId, chainIdOf, type Digest, parseChainId, parseDigest } from "@hawser/oci";
+import type { ContentStore, StagedBlob } from "../content/content-store.ts";
+import type { Database } from "../database.ts";
+import { diskFault } from "../disk-fault.ts";
+import { storeFaults } from "../faults.ts";
+import type { StoreLimits } from "../limits.ts";
+import type { StorePaths } from "../paths.ts";
+import type { Trash } from "../trash.ts";
+import { completeFolders } from "./complete-folders.ts";
+import { decompress } from "./decompress.ts";
+import { Semaphore } from "./semaphore.ts";
+import { type UnpackedLayer, unpackLayer } from "./unpack-layer.ts";
+
+/** An unpacked layer on top of its parents. */
+export interface Layer {
+  readonly chainId: ChainId;
+  readonly parent?: ChainId;
+  readonly diffId: Digest;
+  /** Of the files' data. */
+  readonly sizeBytes: number;
+}
+
+interface StoredLayer extends Layer {
+  readonly number: number;
+  /** An archive of the content store that makes the layer again. */
+  readonly blob: Digest;
+}
+
+/** A layer that `collect` leaves alone until disposal. */
+export interface HeldLayer extends Disposable {
+  readonly layer: Layer;
+}
+
+export interface UnpackRequest {
+  readonly parent: ChainId | undefined;
+  /** The parent's own unpacking: this layer is published after it. */
+  readonly after?: Promise<unknown>;
+  /** What the archive must hash to when it is plain; `undefined`: whatever it is. */
+  readonly diffId: Digest | undefined;
+  readonly blob: StagedBlob;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (readBytes: number) => void;
+}
+
+interface UnpackedFolder extends UnpackedLayer {
+  /** In the ingest folder. */
+  readonly folder: string;
+}
+
+/**
+ * Unpacked layers by chain id: immutable folders in overlay's form. A layer is there when its row is; its folder is
+ * whole then. A layer lives as long as an image, a snapshot, a child or a hold refers to it.
+ */
+export class LayerStore {
+  readonly #database: Database;
+  readonly #content: ContentStore;
+  readonly #paths: StorePaths;
+  readonly #trash: Trash;
+  readonly #log: Logger;
+  readonly #limits: StoreLimits;
+  /** Names this run of the kernel. */
+  readonly #bootId: string;
+
+  readonly #layers = new Map<ChainId, StoredLayer>();
+  readonly #holds = new Map<ChainId, number>();
+  readonly #busy = new KeyedMutex();
+  readonly #workers = new Semaphore(availableParallelism());
+  #nextNumber = 1;
+
+  constructor(parts: {
+    readonly database: Database;
+    readonly content: ContentStore;
+    readonly paths: StorePaths;
+    readonly trash: Trash;
+    readonly log: Logger;
+    readonly limits: StoreLimits;
+    readonly bootId: string;
+  }) {
+    this.#database = parts.database;
+    this.#content = parts.content;
+    this.#paths = parts.paths;
+    this.#trash = parts.trash;
+    this.#log = parts.log;
+    this.#limits = parts.limits;
+    this.#bootId = parts.bootId;
+  }
+
+  /** Read what is there, throw away what a crash left, make again what a power cut may have damaged. */
+  async recover(): Promise<void> {
+    await mkdir(this.#paths.layerDiff(0), { recursive: true, mode: 0o755 });
+    for (const row of this.#database.all("SELECT * FROM layers")) {
+      const layer: StoredLayer = {
+        chainId: parseChainId(String(row["chain_id"])),
+        ...(row["parent"] !== null && { parent: parseChainId(String(row["parent"])) }),
+        diffId: parseDigest(String(row["diff_id"])),
+        sizeBytes: Number(row["size_bytes"]),
+        number: Number(row["number"]),
+        blob: parseDigest(String(row["blob"])),
+      };
+      this.#layers.set(layer.chainId, layer);
+    }
+    const known = new Set([0, ...[...this.#layers.values()].map((layer) => layer.number)]);
+    for (const name of await readdir(this.#paths.layers)) {
+      const number = /^[0-9]+$/.test(name) ? Number(name) : undefined;
+      if (number === undefined) continue;
+      this.#nextNumber = Math.max(this.#nextNumber, number + 1);
+      if (!known.has(number)) await this.#trash.discard(this.#paths.layer(number));
+    }
+    this.#nextNumber = Math.max(this.#nextNumber, ...[...known].map((number) => number + 1));
+    const doubtful = this.#database.all(
+      "SELECT chain_id FROM layers WHERE synced = 0 AND boot <> ?",
+      this.#bootId,
+    );
+    for (const row of doubtful) {
+      const chainId = parseChainId(String(row["chain_id"]));
+      try {
+        await this.#remake(chainId);
+      } catch (error) {
+        this.#log.error("cannot unpack a layer again after an unclean stop of the machine", {
+          chainId,
+          error,
+        });
+      }
+    }
+  }
+
+  has(chainId: ChainId): boolean {
+    return this.#layers.has(chainId);
+  }
+
+  /** @throws {Fault} `not-found` */
+  get(chainId: ChainId): Layer {
+    return this.#get(chainId);
+  }
+
+  /** The layer and those below it, topmost first. @throws {Fault} `not-found` */
+  chain(chainId: ChainId | undefined): readonly Layer[] {
+    const chain: Layer[] = [];
+    for (let id = chainId; id !== undefined; ) {
+      const layer = this.#get(id);
+      chain.push(layer);
+      id = layer.parent;
+    }
+    return chain;
+  }
+
+  /** Overlay's lower folders for what lies at and below `chainId`, topmost first, never empty. @throws {Fault} `not-found` */
+  folders(chainId: ChainId | undefined): readonly string[] {
+    const folders = this.chain(chainId).map((layer) =>
+      this.#paths.layerDiff(this.#get(layer.chainId).number),
+    );
+    return folders.length === 0 ? [this.#paths.layerDiff(0)] : folders;
+  }
+
+  /** Keep a layer, there already or not, from `collect` until disposal. */
+  hold(chainId: ChainId): Disposable {
+    this.#holds.set(chainId, (this.#holds.get(chainId) ?? 0) + 1);
+    let held = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (!held) return;
+        held = false;
+        const count = (this.#holds.get(chainId) ?? 0) - 1;
+        if (count > 0) this.#holds.set(chainId, count);
+        else this.#holds.delete(chainId);
+      },
+    };
+  }
+
+  /**
+   * The layer of an archive on top of `parent`, unpacked unless it is there. When several ask at once, one unpacks.
+   *
+   * @throws {Fault} `data-loss` when the archive is not `diffId`, else as `unpackLayer`. Nothing stays behind.
+   */
+  async unpack(request: UnpackRequest): Promise<HeldLayer> {
+    const { diffId, parent, blob } = request;
+    if (diffId === undefined) {
+      const made = await this.#makeFolder(request);
+      const chainId = chainIdOf(made.diffId, parent);
+      const hold = this.hold(chainId);
+      return await this.#busy.run(chainId, () => this.#publish(request, { made, hold }));
+    }
+    const chainId = chainIdOf(diffId, parent);
+    const hold = this.hold(chainId);
+    try {
+      return await this.#busy.run(chainId, async () => {
+        const existing = this.#layers.get(chainId);
+        if (existing === undefined)
+          return await this.#publish(request, { made: await this.#makeFolder(request), hold });
+        // What claims to be this layer must be it, or images would keep content that nobody checked.
+        if (blob.digest !== diffId && blob.digest !== existing.blob) await this.#verify(request);
+        return heldLayer(existing, hold);
+      });
+    } catch (error) {
+      hold[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Remove layers that nothing refers to any more, topmost first. Returns them. */
+  async collect(referenced: Iterable<ChainId>): Promise<readonly ChainId[]> {
+    const live = new Set<ChainId>();
+    for (const start of [...referenced, ...this.#holds.keys()]) {
+      for (
+        let id: ChainId | undefined = start;
+        id !== undefined && !live.has(id);
+        id = this.#layers.get(id)?.parent
+      ) {
+        live.add(id);
+      }
+    }
+    const dead = [...this.#layers.values()].filter((layer) => !live.has(layer.chainId));
+    if (dead.length === 0) return [];
+    dead.sort((a, b) => this.#depth(b) - this.#depth(a));
+    this.#database.durably(() => {
+      for (const { chainId } of dead) this.#database.run("DELETE FROM layers WHERE chain_id = ?", chainId);
+    });
+    for (const { chainId } of dead) this.#layers.delete(chainId);
+    await Promise.all(dead.map(({ number }) => this.#trash.discard(this.#paths.layer(number))));
+    return dead.map((layer) => layer.chainId);
+  }
+
+  /** Blobs that layers can be made from again. */
+  blobs(): ReadonlySet<Digest> {
+    return new Set([...this.#layers.values()].map((layer) => layer.blob));
+  }
+
+  /**
+   * Bring what was unpacked to the disk. Until then layers survive a crash of the engine, but after a power cut they are
+   * made again from their blobs, so nobody needs to wait for this.
+   */
+  async sync(): Promise<void> {
+    const pending = this.#database.all(
+      "SELECT chain_id FROM layers WHERE synced = 0 AND boot = ?",
+      this.#bootId,
+    );
+    if (pending.length === 0) return;
+    try {
+      await runProgramOk(["sync", "--file-system", this.#paths.layers]);
+    } catch (error) {
+      this.#log.warn("cannot sync layers to disk", { error });
+      return;
+    }
+    for (const row of pending) {
+      this.#database.run("UPDATE layers SET synced = 1 WHERE chain_id = ?", String(row["chain_id"]));
+    }
+  }
+
+  async #publish(
+    { parent, blob }: UnpackRequest,
+    { made, hold }: { readonly made: UnpackedFolder; readonly hold: Disposable },
+  ): Promise<HeldLayer> {
+    const chainId = chainIdOf(made.diffId, parent);
+    const existing = this.#layers.get(chainId);
+    try {
+      if (existing !== undefined) return heldLayer(existing, hold);
+      const layer: StoredLayer = {
+        chainId,
+        ...(parent !== undefined && { parent }),
+        diffId: made.diffId,
+        sizeBytes: made.sizeBytes,
+        number: this.#nextNumber++,
+        blob: blob.digest,
+      };
+      await blob.commit();
+      await rename(made.folder, this.#paths.layer(layer.number));
+      this.#database.run(
+        "INSERT INTO layers (chain_id, number, parent, diff_id, size_bytes, blob, boot, synced) VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
+        chainId,
+        layer.number,
+        parent ?? null,
+        layer.diffId,
+        layer.sizeBytes,
+        layer.blob,
+        this.#bootId,
+      );
+      this.#layers.set(chainId, layer);
+      return heldLayer(layer, hold);
+    } catch (error) {
+      hold[Symbol.dispose]();
+      throw diskFault(error, this.#paths.root);
+    } finally {
+      await this.#trash.discard(made.folder);
+    }
+  }
+
+  async #makeFolder(request: UnpackRequest): Promise<UnpackedFolder> {
+    const { diffId, parent, after } = request;
+    const name = randomUUID();
+    const folder = this.#paths.ingestedLayer(name);
+    const diff = this.#paths.ingestedLayerDiff(name);
+    try {
+      await mkdir(diff, { recursive: true, mode: 0o755 });
+      const unpacked = await this.#unpackInto(diff, request);
+      if (diffId !== undefined && unpacked.diffId !== diffId) {
+        throw storeFaults.LAYER_DIGEST_MISMATCH(diffId, unpacked.diffId);
+      }
+      await after;
+      await completeFolders(unpacked.implicitFolders, {
+        folder: diff,
+        below: parent && this.folders(parent),
+      });
+      return { ...unpacked, folder };
+    } catch (error) {
+      await this.#trash.discard(folder);
+      throw diskFault(error, this.#paths.root);
+    }
+  }
+
+  async #unpackInto(folder: string, { blob, signal, onProgress }: UnpackRequest): Promise<UnpackedLayer> {
+    using _slot = await this.#workers.acquire(signal);
+    await using file = await blob.open();
+    return await unpackLayer(file, {
+      folder,
+      limits: this.#limits,
+      ...(signal && { signal }),
+      ...(onProgress && { onProgress }),
+    });
+  }
+
+  async #verify({ blob, diffId, signal }: UnpackRequest): Promise<void> {
+    await using file = await blob.open();
+    const hash = createHash("sha256");
+    const stream = file.createReadStream({
+      autoClose: false,
+      highWaterMark: 1 << 20,
+      ...(signal && { signal }),
+    });
+    for await (const chunk of decompress(stream, this.#limits)) hash.update(chunk);
+    const is = `sha256:${hash.digest("hex")}`;
+    if (is !== diffId) throw storeFaults.LAYER_DIGEST_MISMATCH(String(diffId), is);
+  }
+
+  /** Put a layer's folder, which may have lost files, in its place again. */
+  async #remake(chainId: ChainId): Promise<void> {
+    const layer = this.#get(chainId);
+    const info = await this.#content.get(layer.blob);
+    const blob: StagedBlob = {
+      ...info,
+      open: () => this.#content.openFile(info.digest),
+      commit: async () => {},
+      [Symbol.asyncDispose]: async () => {},
+    };
+    const made = await this.#makeFolder({ parent: layer.parent, diffId: layer.diffId, blob });
+    await this.#trash.discard(this.#paths.layer(layer.number));
+    await rename(made.folder, this.#paths.layer(layer.number));
+    this.#database.run("UPDATE layers SET boot = ? WHERE chain_id = ?", this.#bootId, chainId);
+  }
+
+  #get(chainId: ChainId): StoredLayer {
+    const layer = this.#layers.get(chainId);
+    if (layer === undefined) throw storeFaults.LAYER_NOT_FOUND(chainId);
+    return layer;
+  }
+
+  #depth(layer: Layer): number {
+    return this.chain(layer.chainId).length;
+  }
+}
+
+function heldLayer(layer: Layer, hold: Disposable): HeldLayer {
+  return { layer, [Symbol.dispose]: () => hold[Symbol.dispose]() };
+}

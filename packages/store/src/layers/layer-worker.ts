@@ -1,0 +1,102 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { parentPort, workerData } from "node:worker_threads";
+import { errnoOf, Fault, type FaultKind, TarParser } from "@hawser/base";
+import { confineThread } from "@hawser/linux";
+import type { StoreLimits } from "../limits.ts";
+import { decompress } from "./decompress.ts";
+import { LayerWriter } from "./layer-writer.ts";
+
+/** What the worker is started with. */
+export interface LayerWork {
+  /** An open file with the layer's archive, plain or compressed. Stays the starter's. */
+  readonly fd: number;
+  /** An empty folder to make the layer in; becomes the worker's root. */
+  readonly folder: string;
+  readonly limits: StoreLimits;
+}
+
+/** What the worker says: any number of `progress`, then one of the others. */
+export type LayerReport =
+  | { readonly kind: "progress"; readonly readBytes: number }
+  | {
+      readonly kind: "done";
+      /** Of the plain archive. */
+      readonly diffId: string;
+      readonly sizeBytes: number;
+      readonly implicitFolders: readonly string[];
+    }
+  | { readonly kind: "failed"; readonly fault: FaultKind; readonly problem: string };
+
+const progressStepBytes = 4 << 20;
+
+async function unpack(work: LayerWork, report: (report: LayerReport) => void): Promise<void> {
+  // Threads share their starter's root. Node's thread pool, which goes on to serve the whole process, must exist before.
+  await stat("/");
+  confineThread(work.folder);
+
+  const hash = createHash("sha256");
+  const parser = new TarParser({ maxEntries: work.limits.maxEntries });
+  const writer = new LayerWriter();
+  let readBytes = 0;
+  let reportedBytes = 0;
+  const source = async function* () {
+    for await (const chunk of createReadStream("", {
+      fd: work.fd,
+      autoClose: false,
+      start: 0,
+      highWaterMark: 1 << 20,
+    })) {
+      readBytes += chunk.length;
+      if (readBytes - reportedBytes >= progressStepBytes) {
+        reportedBytes = readBytes;
+        report({ kind: "progress", readBytes });
+      }
+      yield chunk as Buffer;
+    }
+  };
+  try {
+    for await (const chunk of decompress(source(), work.limits)) {
+      hash.update(chunk);
+      for (const event of parser.feed(chunk)) writer.take(event);
+    }
+    parser.finish();
+    report({
+      kind: "done",
+      implicitFolders: writer.finish(),
+      diffId: `sha256:${hash.digest("hex")}`,
+      sizeBytes: writer.sizeBytes,
+    });
+  } finally {
+    writer.close();
+  }
+}
+
+function failure(error: unknown): LayerReport {
+  const problem = error instanceof Error ? error.message : String(error);
+  if (Fault.is(error)) return { kind: "failed", fault: error.kind, problem };
+  switch (errnoOf(error)) {
+    case "ENOSPC":
+    case "EDQUOT":
+      return { kind: "failed", fault: "resource-exhausted", problem };
+    // The archive names what cannot be, or contradicts itself.
+    case "EEXIST":
+    case "EFBIG":
+    case "EINVAL":
+    case "EISDIR":
+    case "ELOOP":
+    case "EMLINK":
+    case "ENAMETOOLONG":
+    case "ENOENT":
+    case "ENOTDIR":
+    case "ERANGE":
+    case "E2BIG":
+      return { kind: "failed", fault: "invalid-argument", problem };
+    default:
+      return { kind: "failed", fault: "internal", problem };
+  }
+}
+
+const report = (message: LayerReport) => parentPort?.postMessage(message);
+await unpack(workerData as LayerWork, report).catch((error: unknown) => report(failure(error)));

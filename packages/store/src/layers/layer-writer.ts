@@ -1,0 +1,293 @@
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  ftruncateSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  type Stats,
+  statSync,
+  symlinkSync,
+  writeSync,
+} from "node:fs";
+import { errnoOf, rootedTarPath, type TarEntry, type TarEvent, tarPathBytes } from "@hawser/base";
+import { deviceNumber, mknod, setTimesNs, setXattr } from "@hawser/linux";
+import { storeFaults } from "../faults.ts";
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY, S_IFBLK, S_IFCHR, S_IFIFO } = constants;
+
+const whiteoutPrefix = ".wh.";
+const opaqueWhiteout = ".wh..wh..opq";
+/** AUFS' own records, which mean nothing to others. */
+const whiteoutMetadataPrefix = ".wh..wh.";
+
+/** Overlay's own attributes: an archive that could set them would say where overlay looks for files. */
+const overlayXattr = /^(?:trusted|user)\.overlay\./;
+
+/**
+ * Makes the files of a layer from its tar archive, in the form that overlay reads: a whiteout becomes a character
+ * device 0:0, an opaque folder has `trusted.overlay.opaque=y`. image-spec, layer, "Applying Changesets".
+ *
+ * Works on `/` of a thread that is confined to the layer's folder, with synchronous calls only, so the kernel keeps
+ * every name and link of the archive inside. Of several entries with one name the last wins; folders are merged.
+ */
+export class LayerWriter {
+  /** Bytes of file data written. */
+  sizeBytes = 0;
+
+  /** Folders of the layer that exist. */
+  #folders = new Set<string>([""]);
+  /** Set at the end: what is made in a folder changes its time. */
+  readonly #folderTimes = new Map<string, bigint>();
+  /** Folders that entries lie in and that have no entry of their own. */
+  readonly #implicit = new Set<string>();
+  #file: { readonly fd: number; readonly path: string; readonly entry: TarEntry } | undefined;
+
+  /** @throws {Fault} `invalid-argument`, `data-loss` for what a layer must not have; else as node:fs throws. */
+  take(event: TarEvent): void {
+    switch (event.kind) {
+      case "entry":
+        this.#makeEntry(event.entry);
+        return;
+      case "data":
+        if (this.#file !== undefined) this.#write(this.#file.fd, event.bytes, event.offset);
+        return;
+      case "end":
+        if (this.#file !== undefined) this.#endFile(this.#file);
+    }
+  }
+
+  /** After the last event. Returns the folders without an entry of their own, in latin1 as `rootedTarPath` has them. */
+  finish(): readonly string[] {
+    for (const [path, timeNs] of this.#folderTimes) setTimesNs(fsPath(path), timeNs, timeNs);
+    return [...this.#implicit];
+  }
+
+  /** Close what is open, in any state. */
+  close(): void {
+    if (this.#file === undefined) return;
+    closeSync(this.#file.fd);
+    this.#file = undefined;
+  }
+
+  #makeEntry(entry: TarEntry): void {
+    const path = rootedTarPath(entry.path);
+    if (path === "") {
+      if (entry.type !== "directory") throw storeFaults.LAYER_REFUSED("an entry without a name");
+      this.#setFolderAttributes(path, entry);
+      return;
+    }
+    const slash = path.lastIndexOf("/");
+    const parent = slash === -1 ? "" : path.slice(0, slash);
+    const name = path.slice(slash + 1);
+    if (name.startsWith(whiteoutPrefix)) {
+      this.#makeWhiteout(parent, name);
+      return;
+    }
+    this.#ensureFolder(parent);
+    switch (entry.type) {
+      case "file":
+        this.#startFile(path, entry);
+        return;
+      case "directory":
+        this.#makeFolder(path);
+        this.#setFolderAttributes(path, entry);
+        return;
+      case "symlink":
+        this.#replace(path, () => symlinkSync(entry.linkPath, fsPath(path)));
+        break;
+      case "hardlink":
+        this.#makeHardLink(path, entry);
+        return;
+      case "fifo":
+        this.#replace(path, () => mknod(fsPath(path), S_IFIFO | 0o600));
+        break;
+      case "character-device":
+      case "block-device": {
+        const type = entry.type === "block-device" ? S_IFBLK : S_IFCHR;
+        const device = deviceNumber(entry.deviceMajor, entry.deviceMinor);
+        this.#replace(path, () => mknod(fsPath(path), type | 0o600, device));
+      }
+    }
+    lchownSync(fsPath(path), entry.uid, entry.gid);
+    if (entry.type !== "symlink") chmodSync(fsPath(path), entry.mode);
+    this.#setXattrs(path, entry);
+    setTimesNs(fsPath(path), entry.mtimeNs, entry.mtimeNs);
+  }
+
+  #startFile(path: string, entry: TarEntry): void {
+    const open = () => openSync(fsPath(path), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
+    this.#file = { fd: this.#replace(path, open), path, entry };
+  }
+
+  #write(fd: number, bytes: Buffer, offset: number): void {
+    for (let done = 0; done < bytes.length; ) {
+      done += writeSync(fd, bytes, done, bytes.length - done, offset + done);
+    }
+    this.sizeBytes += bytes.length;
+  }
+
+  #endFile({
+    fd,
+    path,
+    entry,
+  }: {
+    readonly fd: number;
+    readonly path: string;
+    readonly entry: TarEntry;
+  }): void {
+    if (entry.sparse) ftruncateSync(fd, entry.sizeBytes);
+    // In this order: a change of owner takes setuid bits and capabilities away.
+    fchownSync(fd, entry.uid, entry.gid);
+    fchmodSync(fd, entry.mode);
+    this.close();
+    this.#setXattrs(path, entry);
+    setTimesNs(fsPath(path), entry.mtimeNs, entry.mtimeNs);
+  }
+
+  #makeHardLink(path: string, entry: TarEntry): void {
+    const target = rootedTarPath(entry.linkPath);
+    if (target === path) throw storeFaults.LAYER_REFUSED(`"${shown(path)}" is a hard link to itself`);
+    const link = () => linkSync(fsPath(target), fsPath(path));
+    try {
+      this.#replace(path, link);
+    } catch (error) {
+      if (!["ENOENT", "EPERM", "ENOTDIR"].includes(errnoOf(error) ?? "")) throw error;
+      throw storeFaults
+        .LAYER_REFUSED(
+          `"${shown(path)}" is a hard link to "${shown(target)}", which is not a file before it in this layer`,
+        )
+        .because(error);
+    }
+  }
+
+  #makeFolder(path: string): void {
+    if (this.#folders.has(path)) return;
+    const make = () => mkdirSync(fsPath(path), 0o700);
+    const existing = lstat(path);
+    if (existing === undefined) make();
+    else if (isWhiteout(existing)) {
+      // The layer hides the folder of the layers below and makes its own.
+      rmSync(fsPath(path));
+      make();
+      setOpaque(path);
+    } else if (!existing.isDirectory()) {
+      this.#removeExisting(path);
+      make();
+    }
+    this.#folders.add(path);
+  }
+
+  /** All folders on the way to an entry; a symbolic link to a folder, which cannot lead out of the layer, is one. */
+  #ensureFolder(path: string): void {
+    if (this.#folders.has(path)) return;
+    const slash = path.lastIndexOf("/");
+    this.#ensureFolder(slash === -1 ? "" : path.slice(0, slash));
+    const existing = lstat(path);
+    if (existing === undefined || isWhiteout(existing)) {
+      this.#makeFolder(path);
+      chmodSync(fsPath(path), 0o755);
+      this.#implicit.add(path);
+      return;
+    }
+    if (existing.isDirectory()) this.#folders.add(path);
+    else if (!existing.isSymbolicLink() || !leadsToFolder(path)) {
+      throw storeFaults.LAYER_REFUSED(`"${shown(path)}" is not a folder, but there are entries in it`);
+    }
+  }
+
+  #makeWhiteout(parent: string, name: string): void {
+    if (name === opaqueWhiteout) {
+      this.#ensureFolder(parent);
+      setOpaque(parent);
+      return;
+    }
+    if (name.startsWith(whiteoutMetadataPrefix)) return;
+    const hidden = name.slice(whiteoutPrefix.length);
+    if (hidden === "" || hidden === "." || hidden === "..") {
+      throw storeFaults.LAYER_REFUSED(`"${shown(name)}" is a whiteout of nothing`);
+    }
+    this.#ensureFolder(parent);
+    const path = parent === "" ? hidden : `${parent}/${hidden}`;
+    const existing = lstat(path);
+    // A whiteout hides what is below this layer; what this layer has of that name stays.
+    if (existing === undefined) mknod(fsPath(path), S_IFCHR, 0);
+    else if (existing.isDirectory()) setOpaque(path);
+  }
+
+  #setFolderAttributes(path: string, entry: TarEntry): void {
+    chownSync(fsPath(path), entry.uid, entry.gid);
+    chmodSync(fsPath(path), entry.mode);
+    this.#setXattrs(path, entry);
+    this.#folderTimes.set(path, entry.mtimeNs);
+    this.#implicit.delete(path);
+  }
+
+  #setXattrs(path: string, entry: TarEntry): void {
+    for (const [name, value] of entry.xattrs) {
+      if (overlayXattr.test(name)) continue;
+      try {
+        setXattr(fsPath(path), name, value);
+      } catch (error) {
+        // Not every file system has every attribute; Docker goes on, too.
+        if (!["ENOTSUP", "EOPNOTSUPP", "EPERM"].includes(errnoOf(error) ?? "")) throw error;
+      }
+    }
+  }
+
+  /** `make` something at `path`, in place of what an earlier entry put there. */
+  #replace<T>(path: string, make: () => T): T {
+    try {
+      return make();
+    } catch (error) {
+      if (errnoOf(error) !== "EEXIST") throw error;
+    }
+    this.#removeExisting(path);
+    return make();
+  }
+
+  #removeExisting(path: string): void {
+    const existing = lstat(path);
+    rmSync(fsPath(path), { recursive: true, force: true });
+    if (existing?.isFile() === true) return;
+    // A folder, or a link to one, took all names below it along.
+    this.#folders = new Set([""]);
+    for (const known of [...this.#folderTimes.keys(), ...this.#implicit]) {
+      if (known !== path && !known.startsWith(`${path}/`)) continue;
+      this.#folderTimes.delete(known);
+      this.#implicit.delete(known);
+    }
+  }
+}
+
+function lstat(path: string): Stats | undefined {
+  return lstatSync(fsPath(path), { throwIfNoEntry: false });
+}
+
+function leadsToFolder(path: string): boolean {
+  return statSync(fsPath(path), { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+function isWhiteout(stats: Stats): boolean {
+  return stats.isCharacterDevice() && stats.rdev === 0;
+}
+
+function setOpaque(path: string): void {
+  setXattr(fsPath(path), "trusted.overlay.opaque", Buffer.from("y"));
+}
+
+/** Text where it is the same: node:fs is faster with it. */
+function fsPath(path: string): string | Buffer {
+  return /^[\x20-\x7e]*$/.test(path) ? `/${path}` : Buffer.concat([Buffer.from("/"), tarPathBytes(path)]);
+}
+
+function shown(path: string): string {
+  return tarPathBytes(path).toString();
+}

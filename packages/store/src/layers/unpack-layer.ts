@@ -1,0 +1,82 @@
+import type { FileHandle } from "node:fs/promises";
+import { Worker } from "node:worker_threads";
+import { type Digest, parseDigest } from "@hawser/oci";
+import { storeFaults } from "../faults.ts";
+import type { StoreLimits } from "../limits.ts";
+import type { LayerReport, LayerWork } from "./layer-worker.ts";
+
+export interface UnpackedLayer {
+  readonly diffId: Digest;
+  /** Of the files' data. */
+  readonly sizeBytes: number;
+  /** Folders that the archive has no entry for, in latin1. */
+  readonly implicitFolders: readonly string[];
+}
+
+/** In a bundle the worker lies beside it as `layer-worker.js`. */
+const workerUrl = new URL(
+  import.meta.url.endsWith(".ts") ? "./layer-worker.ts" : "./layer-worker.js",
+  import.meta.url,
+);
+
+/**
+ * Unpack the layer archive in `file` into the empty `folder`, in a thread that cannot leave it. Nothing is known to be
+ * right before the caller has compared `diffId`. After a failure the folder holds a part of the layer.
+ *
+ * @throws {Fault} `data-loss` or `invalid-argument` for the archive's sake, `resource-exhausted` for the disk's;
+ * what aborted `signal`.
+ */
+export async function unpackLayer(
+  file: FileHandle,
+  options: {
+    readonly folder: string;
+    readonly limits: StoreLimits;
+    readonly signal?: AbortSignal;
+    /** Bytes of the archive read so far. */
+    readonly onProgress?: (readBytes: number) => void;
+  },
+): Promise<UnpackedLayer> {
+  const { folder, limits, signal, onProgress } = options;
+  signal?.throwIfAborted();
+  const work: LayerWork = { fd: file.fd, folder, limits };
+  const worker = new Worker(workerUrl, { workerData: work, name: "layer" });
+  const { promise, resolve, reject } = Promise.withResolvers<UnpackedLayer>();
+  const abort = () => reject(signal?.reason);
+  signal?.addEventListener("abort", abort);
+  worker.on("error", reject);
+  worker.on("exit", () => reject(storeFaults.LAYER_FAILED("the worker ended early")));
+  worker.on("message", (report: LayerReport) => {
+    switch (report.kind) {
+      case "progress":
+        onProgress?.(report.readBytes);
+        return;
+      case "done": {
+        const { sizeBytes, implicitFolders } = report;
+        resolve({ diffId: parseDigest(report.diffId), sizeBytes, implicitFolders });
+        return;
+      }
+      case "failed":
+        reject(faultOf(report));
+    }
+  });
+  try {
+    return await promise;
+  } finally {
+    signal?.removeEventListener("abort", abort);
+    // Also waits until it writes no more.
+    await worker.terminate();
+  }
+}
+
+function faultOf({ fault, problem }: Extract<LayerReport, { readonly kind: "failed" }>) {
+  switch (fault) {
+    case "invalid-argument":
+      return storeFaults.LAYER_REFUSED(problem);
+    case "data-loss":
+      return storeFaults.LAYER_DAMAGED(problem);
+    case "resource-exhausted":
+      return storeFaults.LAYER_NO_SPACE(problem);
+    default:
+      return storeFaults.LAYER_FAILED(problem);
+  }
+}
