@@ -40,6 +40,18 @@ export const httpFaults = defineFaults({
     (type: string) => `invalid mount config for type "${type}": mount type unknown`,
   ],
   RESTART_POLICY: ["invalid-argument", (why: string) => `invalid restart policy: ${why}`],
+  TIMESTAMP_INVALID: [
+    "invalid-argument",
+    (text: string) => `invalid timestamp "${text}": seconds since 1970 or RFC 3339 were wanted`,
+  ],
+  TIME_INVALID: [
+    "invalid-argument",
+    (name: string, text: string) => `invalid value for "${name}": "${text}" is no time`,
+  ],
+  SINCE_AFTER_UNTIL: [
+    "invalid-argument",
+    (since: string, until: string) => `\`since\` time (${since}) cannot be after \`until\` time (${until})`,
+  ],
   DETACH_KEYS_INVALID: ["invalid-argument", (key: string) => `Invalid escape keys (${key}) provided`],
   LOG_STREAM_MISSING: ["invalid-argument", () => "must specify at least one of 'stdout' or 'stderr'"],
   QUERY_NUMBER: [
