@@ -44,7 +44,8 @@ napi_value throw_system_error(napi_env env, int error, const char *syscall, cons
 struct job {
   void (*run)(struct job *);                     /* on the new thread; sets error and syscall on failure */
   napi_value (*result)(napi_env, struct job *);  /* on the JavaScript thread, after success */
-  void (*discard)(struct job *);                 /* frees the job and what it still holds; after result as well */
+  void (*discard)(struct job *);                 /* frees the job, and closes what it made unless that was taken */
+  bool taken;                                    /* JavaScript has the result */
   int error;
   const char *syscall;
   napi_deferred deferred;

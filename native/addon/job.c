@@ -40,12 +40,16 @@ napi_value run_job_and_wait(napi_env env, struct job *job) {
     pthread_join(thread, NULL);
     if (job->error != 0) throw_system_error(env, job->error, job->syscall, NULL);
     else value = job->result(env, job);
+    job->taken = value != NULL;
   }
   job->discard(job);
   return value;
 }
 
-/* On the JavaScript thread. `env` is NULL when Node is on its way out and nobody waits any more. */
+/*
+ * On the JavaScript thread. `env` is NULL, or refuses the result, when the worker or the process is on its way out and
+ * nobody waits any more.
+ */
 static void settle(napi_env env, napi_value callback, void *context, void *data) {
   (void)callback;
   (void)context;
@@ -54,7 +58,7 @@ static void settle(napi_env env, napi_value callback, void *context, void *data)
     if (job->error != 0)
       napi_reject_deferred(env, job->deferred, make_system_error(env, job->error, job->syscall, NULL));
     else
-      napi_resolve_deferred(env, job->deferred, job->result(env, job));
+      job->taken = napi_resolve_deferred(env, job->deferred, job->result(env, job)) == napi_ok;
   }
   job->discard(job);
 }

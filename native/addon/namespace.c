@@ -29,7 +29,7 @@ static void creation_discard(struct job *job) {
   struct bytes *all[] = {&creation->settings, &creation->inside, &creation->outside, &creation->inside_reply,
                          &creation->outside_reply};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) bytes_free(all[i]);
-  if (creation->fd >= 0) close(creation->fd);
+  if (creation->fd >= 0 && !job->taken) close(creation->fd);
   free(creation);
 }
 
@@ -93,7 +93,6 @@ static napi_value creation_result(napi_env env, struct job *job) {
   set_property(env, object, "fd", make_int(env, creation->fd));
   set_property(env, object, "inside", make_bytes(env, &creation->inside_reply));
   set_property(env, object, "outside", make_bytes(env, &creation->outside_reply));
-  creation->fd = -1;
   return object;
 }
 
@@ -214,7 +213,7 @@ struct birth {
 
 static void birth_discard(struct job *job) {
   struct birth *birth = (struct birth *)job;
-  if (birth->fd >= 0) close(birth->fd);
+  if (birth->fd >= 0 && !job->taken) close(birth->fd);
   free(birth);
 }
 
@@ -233,10 +232,7 @@ static void birth_run(struct job *job) {
 }
 
 static napi_value birth_result(napi_env env, struct job *job) {
-  struct birth *birth = (struct birth *)job;
-  int fd = birth->fd;
-  birth->fd = -1;
-  return make_int(env, fd);
+  return make_int(env, ((struct birth *)job)->fd);
 }
 
 /* socketInNamespace(namespaceFd, stream, address, port): number */

@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import {
+  closeSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Fault } from "@hawser/base";
+import { openTempDir } from "@hawser/base/testing";
+import { confineThread, deviceNumber, lockFile, mknod, openInRoot, setTimesNs } from "./index.ts";
+
+test("times are set to the nanosecond, before 1970 too, and on a link itself", async () => {
+  await using folder = await openTempDir();
+  const [file, link] = [join(folder.path, "file"), join(folder.path, "link")];
+  writeFileSync(file, "");
+  symlinkSync("file", link);
+  setTimesNs(file, 1_700_000_000_123_456_789n, -1_500_000_001n);
+  setTimesNs(link, 5n, 7n);
+  const fileTimes = lstatSync(file, { bigint: true });
+  assert.deepEqual([fileTimes.atimeNs, fileTimes.mtimeNs], [1_700_000_000_123_456_789n, -1_500_000_001n]);
+  const linkTimes = lstatSync(link, { bigint: true });
+  assert.deepEqual([linkTimes.atimeNs, linkTimes.mtimeNs], [5n, 7n]);
+});
+
+test("a FIFO is made, with a name that is not text", async () => {
+  await using folder = await openTempDir();
+  const path = Buffer.concat([Buffer.from(`${folder.path}/`), Buffer.of(0xff, 0xfe)]);
+  mknod(path, constants.S_IFIFO | 0o600);
+  assert.ok(statSync(path).isFIFO());
+  assert.throws(() => mknod(path, constants.S_IFIFO | 0o600), { code: "EEXIST", syscall: "mknod" });
+});
+
+test("device numbers are composed as the kernel has them", () => {
+  assert.equal(deviceNumber(1, 3), statSync("/dev/null").rdev);
+  assert.equal(deviceNumber(8, 300), 0x10082c);
+  assert.equal(deviceNumber(0xfff, 0xfffff), 0xffffffff);
+});
+
+test("a path is resolved inside the folder that stands for the root", async () => {
+  await using folder = await openTempDir();
+  const root = join(folder.path, "root");
+  mkdirSync(join(root, "etc"), { recursive: true });
+  writeFileSync(join(folder.path, "outside"), "secret");
+  writeFileSync(join(root, "etc/file"), "inside");
+  symlinkSync("/etc/file", join(root, "absolute"));
+  symlinkSync("../../../../etc/file", join(root, "etc/climbing"));
+  symlinkSync("../../outside", join(root, "etc/escape"));
+  symlinkSync("/proc/self/root/etc/passwd", join(root, "magic"));
+  const rootFd = openSync(root, "r");
+  try {
+    for (const path of ["/etc/file", "etc/file", "../../etc/file", "absolute", "etc/climbing"]) {
+      assert.equal(readIn(rootFd, path), "inside", path);
+    }
+    for (const path of ["outside", "../outside", "etc/escape", "magic", "/proc/self/exe"]) {
+      assert.throws(() => readIn(rootFd, path), { code: "ENOENT", syscall: "openat2" }, path);
+    }
+    assert.throws(() => openInRoot(rootFd, "absolute", constants.O_RDONLY | constants.O_NOFOLLOW, 0), {
+      code: "ELOOP",
+    });
+    closeSync(
+      openInRoot(rootFd, "/etc/new", constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o640),
+    );
+    assert.equal(statSync(join(root, "etc/new")).mode & 0o777, 0o640 & ~process.umask());
+  } finally {
+    closeSync(rootFd);
+  }
+});
+
+test("links of /proc lead out of no root", () => {
+  const root = openSync("/", "r");
+  try {
+    assert.throws(() => openInRoot(root, "/proc/self/exe", constants.O_RDONLY, 0), { code: "ELOOP" });
+  } finally {
+    closeSync(root);
+  }
+});
+
+test("a lock is exclusive until the file is closed", async () => {
+  await using folder = await openTempDir();
+  const path = join(folder.path, "pid");
+  const [first, second] = [openSync(path, "a"), openSync(path, "a")];
+  assert.equal(lockFile(first), true);
+  assert.equal(lockFile(first), true);
+  assert.equal(lockFile(second), false);
+  closeSync(first);
+  assert.equal(lockFile(second), true);
+  closeSync(second);
+  assert.throws(() => lockFile(-1), { code: "EBADF", syscall: "flock" });
+});
+
+test("the main thread is not confined", () => {
+  assert.throws(
+    () => confineThread("/tmp"),
+    (error) => Fault.is(error, "invalid-argument"),
+  );
+  assert.ok(readFileSync("/proc/self/stat").length > 0);
+});
+
+function readIn(rootFd: number, path: string): string {
+  const fd = openInRoot(rootFd, path, constants.O_RDONLY, 0);
+  try {
+    const room = Buffer.alloc(64);
+    return room.toString("utf8", 0, readSync(fd, room));
+  } finally {
+    closeSync(fd);
+  }
+}
