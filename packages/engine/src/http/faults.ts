@@ -35,6 +35,13 @@ export const httpFaults = defineFaults({
         ? `json: cannot unmarshal ${found} into Go value of type ${wanted}`
         : `json: cannot unmarshal ${found} into Go struct field ${field} of type ${wanted}`,
   ],
+  IMPORT_SOURCE: [
+    "invalid-argument",
+    (source: string) =>
+      source === ""
+        ? "Cannot create an image: one of fromImage and fromSrc was wanted"
+        : `Cannot import from "${source}": only the request's body can be imported (fromSrc=-)`,
+  ],
   MOUNT_TYPE_UNKNOWN: [
     "invalid-argument",
     (type: string) => `invalid mount config for type "${type}": mount type unknown`,

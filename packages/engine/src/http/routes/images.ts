@@ -1,0 +1,181 @@
+import { type ImageDeleteItem, type ProgressMessage, parseFilters } from "@hawser/api";
+import { Fault } from "@hawser/base";
+import { type Platform, parsePlatform, platformOfNode } from "@hawser/oci";
+import type { Image, RemovedItem } from "@hawser/store";
+import { filterImages, imageFilterNames } from "../../images/image-filter.ts";
+import { builtinNotice, type ImageService, joinReference } from "../../images/image-service.ts";
+import { parseChanges } from "../../images/parse-changes.ts";
+import { httpFaults } from "../faults.ts";
+import type { ApiRequest } from "../request.ts";
+import type { ApiResponse } from "../response.ts";
+import type { Route } from "../router.ts";
+import { record, string } from "../wire/codec.ts";
+import {
+  formatImageHistory,
+  formatImageInspect,
+  formatImageSummary,
+  formatLoadEvent,
+} from "../wire/image.ts";
+
+/** Everything about images. */
+export function imageRoutes(images: ImageService): Route[] {
+  return [
+    {
+      method: "GET",
+      path: "/images/json",
+      handler(request, response) {
+        const { query } = request;
+        const filters = parseFilters(query.text("filters"), imageFilterNames);
+        const all = images.list();
+        const wanted = filterImages(all, filters, {
+          resolve: (name) => images.resolve(name),
+          nowMs: Date.now(),
+        });
+        const counts = query.flag("shared-size") ? countLayers(all) : undefined;
+        response.sendJson(
+          200,
+          wanted.map((image) =>
+            formatImageSummary(image, {
+              request,
+              ...(counts && { sharedBytes: sharedBytes(image, counts) }),
+              useCount: images.useCount(image),
+            }),
+          ),
+        );
+      },
+    },
+    { method: "POST", path: "/images/load", handler: (request, response) => load(images, request, response) },
+    {
+      method: "POST",
+      path: "/images/create",
+      handler: (request, response) => create(images, request, response),
+    },
+    {
+      method: "GET",
+      path: "/images/{name:.*}/json",
+      handler(request, response) {
+        response.sendJson(200, formatImageInspect(images.resolve(request.param("name")), request));
+      },
+    },
+    {
+      method: "GET",
+      path: "/images/{name:.*}/history",
+      handler(request, response) {
+        response.sendJson(200, formatImageHistory(images.resolve(request.param("name"))));
+      },
+    },
+    {
+      method: "POST",
+      path: "/images/{name:.*}/tag",
+      handler(request, response) {
+        const { query } = request;
+        images.tag(request.param("name"), joinReference(query.text("repo") ?? "", query.text("tag") ?? ""));
+        response.sendEmpty(201);
+      },
+    },
+    {
+      method: "DELETE",
+      path: "/images/{name:.*}",
+      async handler(request, response) {
+        const removed = await images.remove(request.param("name"), { force: request.query.flag("force") });
+        response.sendJson(200, removed.map(formatRemoved));
+      },
+    },
+  ];
+}
+
+/** `docker load`. What fails after the head has left is told in the stream. */
+async function load(images: ImageService, request: ApiRequest, response: ApiResponse): Promise<void> {
+  const platform = readPlatform(request);
+  const stream = response.openStream(200, { contentType: "application/json" });
+  try {
+    const events = images.load(request.body, { signal: request.signal, ...(platform && { platform }) });
+    for await (const event of events) await stream.writeJson(formatLoadEvent(event));
+  } catch (thrown) {
+    const fault = Fault.from(thrown);
+    if (fault.kind === "canceled") throw fault;
+    await stream.writeJson(formatFailure(fault));
+    if (fault.kind === "internal") {
+      stream.end();
+      throw fault; // for the log
+    }
+  }
+  stream.end();
+}
+
+/** `docker pull` (`fromImage`) and `docker import` (`fromSrc`). */
+async function create(images: ImageService, request: ApiRequest, response: ApiResponse): Promise<void> {
+  const { query } = request;
+  const from = query.text("fromImage") ?? "";
+  if (from !== "") return await pull(images, joinReference(from, query.text("tag") ?? ""), response);
+  const source = query.text("fromSrc") ?? "";
+  if (source !== "-") throw httpFaults.IMPORT_SOURCE(source);
+  const repository = query.text("repo") ?? "";
+  const platform = readPlatform(request);
+  const image = await images.import(request.body, {
+    ...(repository !== "" && { reference: joinReference(repository, query.text("tag") ?? "") }),
+    changes: parseChanges(query.texts("changes")),
+    message: query.text("message") ?? "",
+    ...(platform && { platform }),
+    signal: request.signal,
+  });
+  response.sendJson(200, { status: image.id } satisfies ProgressMessage);
+}
+
+async function pull(images: ImageService, reference: string, response: ApiResponse): Promise<void> {
+  const result = await images.pull(reference);
+  const stream = response.openStream(200, { contentType: "application/json" });
+  const outcome = result.isNew ? "Loaded built-in image for" : "Image is up to date for";
+  for (const status of [builtinNotice(result.reference), `Status: ${outcome} ${result.reference}`]) {
+    await stream.writeJson({ status } satisfies ProgressMessage);
+  }
+  stream.end();
+}
+
+const platformCodec = record<{
+  readonly os: string;
+  readonly architecture: string;
+  readonly variant: string;
+}>({
+  os: ["os", string],
+  architecture: ["architecture", string],
+  variant: ["variant", string],
+});
+
+/** `linux/arm64` (create), or the same as JSON (load). */
+function readPlatform(request: ApiRequest): Platform | undefined {
+  const text = request.query.text("platform") ?? "";
+  if (text === "") return undefined;
+  const host = platformOfNode(process);
+  if (!text.startsWith("{")) return parsePlatform(text, host);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw httpFaults.JSON_INVALID(String(error)).because(error);
+  }
+  const { os, architecture, variant } = platformCodec.decode(value, "");
+  return parsePlatform([os, architecture, variant].filter((part) => part !== "").join("/"), host);
+}
+
+function formatRemoved(item: RemovedItem): ImageDeleteItem {
+  return "untagged" in item ? { Untagged: item.untagged } : { Deleted: item.deleted };
+}
+
+function formatFailure({ message }: Fault): ProgressMessage {
+  return { errorDetail: { message }, error: message };
+}
+
+/** In how many images each layer is. */
+function countLayers(images: readonly Image[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { layers } of images) {
+    for (const { chainId } of layers) counts.set(chainId, (counts.get(chainId) ?? 0) + 1);
+  }
+  return counts;
+}
+
+function sharedBytes(image: Image, counts: ReadonlyMap<string, number>): number {
+  const shared = image.layers.filter(({ chainId }) => (counts.get(chainId) ?? 0) > 1);
+  return shared.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+}

@@ -1,0 +1,184 @@
+import type { Logger } from "@hawser/base";
+import { familiarName, formatFamiliar, parseAnyReference, parseReference, withDefaultTag } from "@hawser/oci";
+import type { Image, ImageStore, ImportOptions, LoadEvent, LoadOptions, RemovedItem } from "@hawser/store";
+import type { EventBus } from "../events/event-bus.ts";
+import { BuiltinImages, isBuiltin } from "./builtin-images.ts";
+import { imageFaults } from "./faults.ts";
+
+/** A container that was made from an image. */
+export interface ContainerUse {
+  readonly id: string;
+  readonly running: boolean;
+}
+
+export interface ImageServiceParts {
+  readonly store: { readonly images: ImageStore };
+  readonly events: EventBus;
+  readonly usedBy: (imageId: string) => readonly ContainerUse[];
+  /** Folder of the built-in images' archives. */
+  readonly builtinDir: string;
+  readonly log: Logger;
+}
+
+/** What a pull came to. */
+export interface PullResult {
+  readonly image: Image;
+  /** As people write it: `busybox:latest`. */
+  readonly reference: string;
+  readonly isNew: boolean;
+}
+
+/** Images as clients know them: the store's, with events, the built-in ones, and the containers that hold on to them. */
+export class ImageService {
+  readonly #images: ImageStore;
+  readonly #events: EventBus;
+  readonly #usedBy: ImageServiceParts["usedBy"];
+  readonly #builtin: BuiltinImages;
+
+  constructor({ store, events, usedBy, builtinDir, log }: ImageServiceParts) {
+    this.#images = store.images;
+    this.#events = events;
+    this.#usedBy = usedBy;
+    this.#builtin = new BuiltinImages({ folder: builtinDir, images: store.images, log });
+  }
+
+  /**
+   * The image of a name or an id, or enough of its beginning.
+   *
+   * @throws {Fault} `not-found`, `invalid-argument`; Docker's words
+   */
+  resolve(nameOrId: string): Image {
+    return this.#images.resolve(nameOrId);
+  }
+
+  /**
+   * As `resolve`, for a container to be made of it, with what its maker should be told.
+   *
+   * @throws {Fault} `not-found`: Docker's clients then pull.
+   */
+  resolveForRun(nameOrId: string): { readonly image: Image; readonly warnings: readonly string[] } {
+    const image = this.#images.resolve(nameOrId);
+    const warnings = isBuiltin(image) ? [builtinNotice(image.names[0] ?? nameOrId)] : [];
+    return { image, warnings };
+  }
+
+  list(): readonly Image[] {
+    return this.#images.list();
+  }
+
+  count(): number {
+    return this.#images.list().length;
+  }
+
+  /** How many containers were made from the image. */
+  useCount(image: Image): number {
+    return this.#usedBy(image.id).length;
+  }
+
+  /**
+   * The built-in image of that name, loaded if need be; `undefined` when there is none.
+   *
+   * @throws {Fault} `invalid-argument` for what is no reference; what loading throws.
+   */
+  async ensureBuiltin(reference: string): Promise<Image | undefined> {
+    return (await this.#builtin.ensure(reference))?.image;
+  }
+
+  /**
+   * Get an image from where there are images. No registry is asked in this version: only the built-in ones can be had.
+   *
+   * @throws {Fault} `not-found` with Docker's words for an image that its registry does not give; `invalid-argument` for
+   *   what is no reference.
+   */
+  async pull(name: string): Promise<PullResult> {
+    const reference = parseReference(name);
+    const found = await this.#builtin.ensure(name);
+    if (found === undefined) throw imageFaults.PULL_DENIED(familiarName(reference));
+    const text = formatFamiliar(withDefaultTag(reference));
+    this.#events.publish({
+      type: "image",
+      action: "pull",
+      actor: {
+        id: text,
+        attributes: { ...found.image.config.execution.labels, name: familiarName(reference) },
+      },
+    });
+    return { ...found, reference: text };
+  }
+
+  /**
+   * Take in the images of an archive, one after the other.
+   *
+   * @throws {Fault} as the store's `load`; the images before stay.
+   */
+  async *load(
+    archive: AsyncIterable<Uint8Array>,
+    options: LoadOptions,
+  ): AsyncGenerator<LoadEvent, void, undefined> {
+    for await (const event of this.#images.load(archive, options)) {
+      if (event.kind === "loaded") this.#publish("load", event.id, event.reference ?? event.id);
+      yield event;
+    }
+  }
+
+  /** Make an image of a root file system's archive. */
+  async import(archive: AsyncIterable<Uint8Array>, options: ImportOptions): Promise<Image> {
+    const image = await this.#images.import(archive, options);
+    this.#publish("import", image.id, options.reference ?? image.id);
+    return image;
+  }
+
+  /** @throws {Fault} `not-found`, `invalid-argument`; Docker's words */
+  tag(source: string, target: string): void {
+    const image = this.#images.tag(source, target);
+    this.#publish("tag", image.id, formatFamiliar(withDefaultTag(parseReference(target))));
+  }
+
+  /**
+   * Take a name from an image, or remove it with all its names, by Docker's rules.
+   *
+   * @throws {Fault} `not-found`, `conflict`; Docker's words
+   */
+  async remove(nameOrId: string, options: { readonly force: boolean }): Promise<readonly RemovedItem[]> {
+    const { id, config } = this.#images.resolve(nameOrId);
+    const { labels } = config.execution;
+    const removed = await this.#images.remove(nameOrId, {
+      force: options.force,
+      isUsed: (image) => {
+        const uses = this.#usedBy(image);
+        const use = uses.find(({ running }) => running) ?? uses[0];
+        return use && { container: use.id, running: use.running };
+      },
+    });
+    for (const item of removed) {
+      if ("untagged" in item) this.#publish("untag", id, id, labels);
+      else if (item.deleted === id) this.#publish("delete", id, id, labels);
+    }
+    return removed;
+  }
+
+  /** @param labels absent: the image's, which is still there */
+  #publish(action: string, id: string, name: string, labels?: Readonly<Record<string, string>>): void {
+    const own = labels ?? this.#images.resolve(id).config.execution.labels;
+    this.#events.publish({ type: "image", action, actor: { id, attributes: { ...own, name } } });
+  }
+}
+
+/** What someone who uses a built-in image is told. */
+export function builtinNotice(reference: string): string {
+  return `Using the built-in image "${reference}": no registry was asked`;
+}
+
+/**
+ * The reference that `fromImage` and `tag` (a tag or a digest, perhaps empty) mean together.
+ *
+ * @throws {Fault} `invalid-argument`
+ */
+export function joinReference(name: string, tag: string): string {
+  const trimmed = name.replace(/:$/, "");
+  if (tag === "") return trimmed;
+  const any = parseAnyReference(trimmed);
+  if (any.kind === "digest") return trimmed;
+  const repository = familiarName(any.reference);
+  return tag.includes(":") ? `${repository}@${tag}` : `${repository}:${tag}`;
+}
