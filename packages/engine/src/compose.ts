@@ -1,0 +1,139 @@
+import { randomBytes } from "node:crypto";
+import { chmod, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { KeyedMutex, type Logger } from "@hawser/base";
+import { BareNamespacePool, DefaultBridge } from "@hawser/network";
+import { Launcher, readHostFacts } from "@hawser/runtime";
+import { Store } from "@hawser/store";
+import type { EngineConfig } from "./config.ts";
+import type { Collaborators } from "./containers/collaborators.ts";
+import { ContainerIndex } from "./containers/container-index.ts";
+import type { ContainerHost } from "./containers/host.ts";
+import { recoverContainers } from "./containers/recover.ts";
+import { EventBus } from "./events/event-bus.ts";
+import { containerRoutes } from "./http/routes/containers.ts";
+import { eventRoutes } from "./http/routes/events.ts";
+import { execRoutes } from "./http/routes/exec.ts";
+import { imageRoutes } from "./http/routes/images.ts";
+import { streamRoutes } from "./http/routes/streams.ts";
+import { systemRoutes } from "./http/routes/system.ts";
+import { ApiServer } from "./http/server.ts";
+import { ImageService } from "./images/image-service.ts";
+import { ContainerNetworks } from "./networks/container-networks.ts";
+import { openPidFile } from "./pid-file.ts";
+import { ContainerTable } from "./state/container-table.ts";
+import { SystemService } from "./system/system-service.ts";
+import { version } from "./version.ts";
+
+export interface Engine extends AsyncDisposable {
+  /** Begin to answer. Before, everything that ran under the last engine has been found again. */
+  listen(): Promise<void>;
+  /** Stop to answer. Containers go on. */
+  shutDown(): Promise<void>;
+}
+
+/** Build the engine: every service, in the order of their needs. Disposal runs backwards, also when a step fails. */
+export async function composeEngine(config: EngineConfig, log: Logger): Promise<Engine> {
+  await using built = new AsyncDisposableStack();
+  await makeFolders(config);
+  built.use(openPidFile(config.pidFile, process.pid));
+  const host = await readHost(config);
+  const table = built.use(new ContainerTable(join(config.dataRoot, "hawser.db")));
+  const index = new ContainerIndex(table);
+  const [store, launcher, bridge] = await Promise.all([
+    Store.open({ root: config.dataRoot, log }),
+    Launcher.open({
+      execRoot: config.execRoot,
+      program: join(config.nativeDir, "hawser-launcher"),
+      version,
+      log,
+    }),
+    DefaultBridge.open({
+      bridge: config.bridge,
+      ...(config.bridgeAddress !== undefined && { subnet: config.bridgeAddress }),
+      table: config.nftTable,
+      reserved: index.list().flatMap(({ record }) => record.endpoint?.address ?? []),
+      log,
+    }),
+  ]);
+  built.use(store);
+  built.use(bridge);
+  const bare = built.use(new BareNamespacePool({ log }));
+  const events = new EventBus({ now: host.now });
+  const images = new ImageService({
+    store,
+    events,
+    usedBy: (imageId) =>
+      index
+        .list()
+        .filter(({ record }) => record.imageId === imageId)
+        .map(describeUse),
+    builtinDir: config.builtinImagesDir,
+    log,
+  });
+  const collaborators: Collaborators = {
+    index,
+    images,
+    snapshots: store.snapshots,
+    launcher,
+    networks: new ContainerNetworks({ bridge, bare, randomBytes }),
+    events,
+    host,
+    locks: new KeyedMutex(),
+    log,
+  };
+  await recoverContainers(collaborators);
+  const system = new SystemService({ config, host, index, images, events, version });
+  const server = built.use(
+    new ApiServer({
+      routes: [
+        ...systemRoutes(system),
+        ...eventRoutes(events),
+        ...imageRoutes(images),
+        ...containerRoutes(collaborators),
+        ...streamRoutes(collaborators),
+        ...execRoutes(collaborators),
+      ],
+      version,
+      log,
+    }),
+  );
+  const resources = built.move();
+  return {
+    listen: async () => {
+      for (const address of config.hosts) await server.listen(address);
+    },
+    shutDown: () => server.close(),
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+async function makeFolders({ dataRoot, execRoot }: EngineConfig): Promise<void> {
+  for (const root of [dataRoot, execRoot]) {
+    await mkdir(join(root, "containers"), { recursive: true, mode: 0o711 });
+    await chmod(root, 0o711);
+  }
+}
+
+async function readHost(config: EngineConfig): Promise<ContainerHost> {
+  const facts = await readHostFacts();
+  return {
+    dataRoot: config.dataRoot,
+    execRoot: config.execRoot,
+    runtimes: Object.fromEntries(
+      Object.entries(config.runtimes).map(([name, path]) => [name, { path, args: [] }]),
+    ),
+    defaultRuntime: config.defaultRuntime,
+    cgroupParent: config.cgroupParent,
+    cgroups: facts.cgroups,
+    facts,
+    initPath: join(config.nativeDir, "hawser-init"),
+    stopTimeoutSeconds: 10,
+    now: Date.now,
+    randomBytes,
+  };
+}
+
+function describeUse({ id, record }: ReturnType<ContainerIndex["list"]>[number]) {
+  return { id, running: record.state.status === "running" || record.state.status === "paused" };
+}

@@ -1,0 +1,95 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { buildSpec, cgroupsOf, resolveDevices, resolveUser } from "@hawser/runtime";
+import type { OverlayMount } from "@hawser/store";
+import type { NetworkPlace } from "../networks/container-networks.ts";
+import { readAccounts } from "./accounts.ts";
+import type { Collaborators } from "./collaborators.ts";
+import { type ContainerRecord, isRunning } from "./container-record.ts";
+import { containerFaults } from "./faults.ts";
+import { runDirOf } from "./host.ts";
+import { resolveMounts } from "./mounts.ts";
+
+export interface Bundle {
+  readonly rootfs: string;
+  /** Folders of the container's cgroups, for the monitor to watch and remove. */
+  readonly cgroups: readonly string[];
+}
+
+/**
+ * Make a container's run directory: the OCI bundle's `config.json` and the files of the network. All of it is on tmpfs
+ * and made anew for each start.
+ *
+ * @throws {Fault} `invalid-argument` for what only shows at the start: unknown users, missing sources, dead partners.
+ */
+export async function writeBundle(
+  collaborators: Collaborators,
+  run: { readonly record: ContainerRecord; readonly place: NetworkPlace; readonly overlay: OverlayMount },
+): Promise<Bundle> {
+  const { host, networks } = collaborators;
+  const { record, place, overlay } = run;
+  const { config, hostConfig } = record;
+  const dir = runDirOf(host, record.id);
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const rootfs = join(dir, "rootfs");
+  const cgroups = cgroupsOf(host.cgroups, {
+    parent: hostConfig.cgroupParent || host.cgroupParent,
+    id: record.id,
+  });
+  const filesDir =
+    place.joinedId === undefined ? dir : runDirOf(host, collaborators.index.resolve(place.joinedId).id);
+  const files = {
+    hosts: join(filesDir, "hosts"),
+    hostname: join(dir, "hostname"),
+    resolvConf: join(filesDir, "resolv.conf"),
+  };
+  const [mounts, devices] = await Promise.all([
+    resolveMounts(hostConfig, { createMissing: true }),
+    resolveDevices(hostConfig),
+    ...(place.joinedId === undefined ? [networks.writeFiles(record, { ...place, files })] : []),
+    writeFile(files.hostname, `${config.hostname}\n`),
+  ]);
+  const spec = buildSpec({
+    config,
+    hostConfig,
+    rootfs,
+    cgroupsPath: cgroups.path,
+    user: resolveUser(config.user, { ...readAccounts(overlay), groupAdd: hostConfig.groupAdd }),
+    host: host.facts,
+    namespacePaths: {
+      ...(place.namespaceFd !== undefined && { network: join(dir, "netns") }),
+      ...joinedNamespace(collaborators, { kind: "pid", mode: hostConfig.pidMode }),
+      ...joinedNamespace(collaborators, { kind: "ipc", mode: hostConfig.ipcMode }),
+    },
+    ...sharedMemory(collaborators, hostConfig.ipcMode),
+    mounts,
+    files,
+    initPath: host.initPath,
+    devices,
+  });
+  await writeFile(join(dir, "config.json"), JSON.stringify(spec), { mode: 0o600 });
+  return { rootfs, cgroups: cgroups.folders };
+}
+
+/** `container:<id>`: the namespace of that container's first process. */
+function joinedNamespace(
+  collaborators: Collaborators,
+  join: { readonly kind: "pid" | "ipc"; readonly mode: string },
+): { readonly pid?: string; readonly ipc?: string } {
+  const pid = partnerPid(collaborators, join.mode);
+  return pid === undefined ? {} : { [join.kind]: `/proc/${pid}/ns/${join.kind}` };
+}
+
+/** Who joins an IPC namespace shares the other's /dev/shm too, seen through its first process. */
+function sharedMemory(collaborators: Collaborators, ipcMode: string): { readonly shmPath?: string } {
+  const pid = partnerPid(collaborators, ipcMode);
+  return pid === undefined ? {} : { shmPath: `/proc/${pid}/root/dev/shm` };
+}
+
+function partnerPid({ index }: Collaborators, mode: string): number | undefined {
+  const [, nameOrId] = /^container:(.+)$/.exec(mode) ?? [];
+  if (nameOrId === undefined) return undefined;
+  const { id, record } = index.resolve(nameOrId);
+  if (!isRunning(record)) throw containerFaults.JOIN_NOT_RUNNING(id);
+  return record.state.pid;
+}

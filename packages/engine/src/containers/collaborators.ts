@@ -1,0 +1,23 @@
+import type { KeyedMutex, Logger } from "@hawser/base";
+import type { Launcher } from "@hawser/runtime";
+import type { Snapshotter } from "@hawser/store";
+import type { EventBus } from "../events/event-bus.ts";
+import type { ImageService } from "../images/image-service.ts";
+import type { ContainerNetworks } from "../networks/container-networks.ts";
+import type { ContainerIndex } from "./container-index.ts";
+import type { ContainerHost } from "./host.ts";
+
+/** What the verbs of this folder work with. Built once, in compose.ts. */
+export interface Collaborators {
+  readonly index: ContainerIndex;
+  readonly images: ImageService;
+  readonly snapshots: Snapshotter;
+  readonly launcher: Launcher;
+  readonly networks: ContainerNetworks;
+  readonly events: EventBus;
+  /** Facts about this host and this engine that do not change while it runs. */
+  readonly host: ContainerHost;
+  /** One holder at a time changes the life of one container. */
+  readonly locks: KeyedMutex;
+  readonly log: Logger;
+}

@@ -1,0 +1,93 @@
+import type { ContainerTable } from "../state/container-table.ts";
+import { Container } from "./container.ts";
+import type { ContainerId, ContainerRecord } from "./container-record.ts";
+import { containerFaults } from "./faults.ts";
+
+/**
+ * All containers, by id, id prefix and name; the only writer of their table. What it holds in memory and what the
+ * database holds are the same at all times.
+ */
+export class ContainerIndex {
+  readonly #table: ContainerTable;
+  readonly #byId = new Map<ContainerId, Container>();
+  readonly #idByName = new Map<string, ContainerId>();
+
+  constructor(table: ContainerTable) {
+    this.#table = table;
+    for (const record of table.list()) this.#hold(new Container(record));
+  }
+
+  /**
+   * The container that a user means by an id, a name (with or without leading slash) or the start of an id.
+   * @throws {Fault} `not-found`, or `invalid-argument` when a prefix fits several.
+   */
+  resolve(nameOrId: string): Container {
+    const found = this.find(nameOrId);
+    if (found === undefined) throw containerFaults.NO_SUCH_CONTAINER(nameOrId);
+    return found;
+  }
+
+  /** As `resolve`, but `undefined` when there is none. */
+  find(nameOrId: string): Container | undefined {
+    const id = this.#byId.has(nameOrId as ContainerId)
+      ? nameOrId
+      : this.#idByName.get(nameOrId.replace(/^\//, ""));
+    if (id !== undefined) return this.#byId.get(id as ContainerId);
+    if (!/^[0-9a-f]+$/.test(nameOrId)) return undefined;
+    const fitting = [...this.#byId.values()].filter((container) => container.id.startsWith(nameOrId));
+    if (fitting.length > 1) throw containerFaults.CONTAINER_ID_AMBIGUOUS(nameOrId);
+    return fitting[0];
+  }
+
+  /** Newest first. */
+  list(): Container[] {
+    return [...this.#byId.values()].toSorted((a, b) => b.record.createdAtMs - a.record.createdAtMs);
+  }
+
+  /**
+   * Add a new container.
+   * @throws {Fault} `conflict` when its name is taken.
+   */
+  add(record: ContainerRecord): Container {
+    this.#requireFreeName(record.name);
+    this.#table.put(record, { durable: !record.hostConfig.autoRemove });
+    return this.#hold(new Container(record));
+  }
+
+  /**
+   * Change a record, in memory and on disk. A container that removes itself at its end need not outlive the machine, so
+   * nothing about it waits for the disk; neither does what a monitor can tell again (`durable: false`).
+   */
+  update(
+    container: Container,
+    change: Partial<Omit<ContainerRecord, "id">>,
+    options: { readonly durable?: boolean } = {},
+  ): void {
+    const before = container.record;
+    const record = { ...before, ...change };
+    if (record.name !== before.name) this.#requireFreeName(record.name);
+    this.#table.put(record, { durable: (options.durable ?? true) && !record.hostConfig.autoRemove });
+    container.record = record;
+    if (record.name !== before.name) {
+      this.#idByName.delete(before.name);
+      this.#idByName.set(record.name, record.id);
+    }
+  }
+
+  remove(container: Container): void {
+    this.#table.remove(container.id, { durable: !container.record.hostConfig.autoRemove });
+    this.#byId.delete(container.id);
+    this.#idByName.delete(container.record.name);
+  }
+
+  #requireFreeName(name: string): void {
+    const holder = this.#idByName.get(name);
+    if (holder !== undefined) throw containerFaults.CONTAINER_NAME_TAKEN(name, holder);
+  }
+
+  #hold(container: Container): Container {
+    this.#byId.set(container.id, container);
+    this.#idByName.set(container.record.name, container.id);
+    return container;
+  }
+}

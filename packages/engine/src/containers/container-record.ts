@@ -1,0 +1,66 @@
+import type { ContainerConfig, HostConfig } from "@hawser/runtime";
+
+/** 64 lower-case hexadecimal digits; made by `createContainerId` or read from a record, never typed by a user. */
+export type ContainerId = string & { readonly brand: "ContainerId" };
+
+export type ContainerStatus =
+  | "created"
+  | "running"
+  | "paused"
+  | "restarting"
+  | "removing"
+  | "exited"
+  | "dead";
+
+/** Where a container is in its life, and how its last run ended. Times in milliseconds since 1970; 0: never. */
+export interface ContainerState {
+  readonly status: ContainerStatus;
+  /** 0 unless running. */
+  readonly pid: number;
+  readonly exitCode: number;
+  /** Why the last start failed, in the words that the client was told; empty otherwise. */
+  readonly error: string;
+  readonly oomKilled: boolean;
+  readonly startedAtMs: number;
+  readonly finishedAtMs: number;
+}
+
+/** What the engine keeps of a container: all of it in one row of the state database. */
+export interface ContainerRecord {
+  readonly id: ContainerId;
+  /** Without the leading slash of Docker's wire. */
+  readonly name: string;
+  readonly createdAtMs: number;
+  /** The image's config digest. */
+  readonly imageId: string;
+  /** As asked for, image defaults merged in. */
+  readonly config: ContainerConfig;
+  readonly hostConfig: HostConfig;
+  readonly state: ContainerState;
+  readonly restartCount: number;
+  /** Present while the container runs in a network of its own. */
+  readonly endpoint?: EndpointRecord;
+}
+
+/** A container's place on a bridge network while it runs. */
+export interface EndpointRecord {
+  readonly id: string;
+  readonly address: string;
+  readonly prefixLength: number;
+  readonly gateway: string;
+  readonly macAddress: string;
+}
+
+export const createdState: ContainerState = {
+  status: "created",
+  pid: 0,
+  exitCode: 0,
+  error: "",
+  oomKilled: false,
+  startedAtMs: 0,
+  finishedAtMs: 0,
+};
+
+export function isRunning(record: ContainerRecord): boolean {
+  return record.state.status === "running" || record.state.status === "paused";
+}

@@ -1,0 +1,49 @@
+import type { ContainerConfig, Monitor } from "@hawser/runtime";
+import type { PendingAttach } from "./attach.ts";
+import type { ContainerId, ContainerRecord } from "./container-record.ts";
+import type { ExecSession } from "./exec-session.ts";
+
+/** How a run ended, as its waiters are told. */
+export interface ExitNotice {
+  readonly exitCode: number;
+  /** Set when the run never began: why. */
+  readonly error?: string;
+}
+
+/** A container as the engine holds it: its record, and what lives only while the engine does. */
+export class Container {
+  record: ContainerRecord;
+  /** The control connection, while the container runs. */
+  monitor: Monitor | undefined;
+  /** Clients that attached before the start; they are handed to the monitor with it. */
+  readonly pendingAttaches = new Set<PendingAttach>();
+  readonly execs = new Map<string, ExecSession>();
+  /** Resolves when the run that is now, or comes next, has ended and its record says so. */
+  nextExit: PromiseWithResolvers<ExitNotice> = Promise.withResolvers();
+  /** Resolves, with the last exit, when the container is gone. */
+  readonly removed: PromiseWithResolvers<ExitNotice> = Promise.withResolvers();
+  /** Resolves when the monitor of the last run has taken mounts and cgroups away. */
+  tornDown: Promise<void> = Promise.resolve();
+  /** A stop was asked for: the end of the run is no reason to restart. */
+  stopRequested = false;
+
+  constructor(record: ContainerRecord) {
+    this.record = record;
+  }
+
+  get id(): ContainerId {
+    return this.record.id;
+  }
+
+  /** Tell the waiters of this run that it is over, and begin to collect those of the next. */
+  settleExit(notice: ExitNotice): void {
+    const { resolve } = this.nextExit;
+    this.nextExit = Promise.withResolvers();
+    resolve(notice);
+  }
+}
+
+/** The whole command line: entrypoint, then command. */
+export function commandOf({ entrypoint, cmd }: ContainerConfig): readonly string[] {
+  return [...(entrypoint ?? []), ...(cmd ?? [])];
+}

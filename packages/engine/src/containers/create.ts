@@ -1,0 +1,75 @@
+import { mkdir } from "node:fs/promises";
+import type { ContainerConfig, HostConfig } from "@hawser/runtime";
+import { mergeImageConfig } from "@hawser/runtime";
+import type { Collaborators } from "./collaborators.ts";
+import type { Container } from "./container.ts";
+import { createdState } from "./container-record.ts";
+import { containerFaults } from "./faults.ts";
+import { containerDirOf } from "./host.ts";
+import { resolveMounts } from "./mounts.ts";
+import { createContainerId, createContainerName, isContainerName } from "./names.ts";
+import { publishContainerEvent } from "./publish-event.ts";
+
+export interface CreateRequest {
+  /** Absent: one is made up. */
+  readonly name?: string;
+  readonly config: ContainerConfig;
+  readonly hostConfig: HostConfig;
+}
+
+/**
+ * Make a container: its record, its writable layer, its folder. Nothing runs yet. The record is written last, so that an
+ * engine that dies in between leaves only what the next one sweeps away.
+ *
+ * @throws {Fault} `not-found` for the image (Docker's clients then pull it), `conflict` for the name, `invalid-argument`.
+ */
+export async function createContainer(
+  { index, images, snapshots, networks, events, host, log }: Collaborators,
+  request: CreateRequest,
+): Promise<{ readonly container: Container; readonly warnings: readonly string[] }> {
+  if (request.config.image === "") throw containerFaults.IMAGE_REQUIRED();
+  if (request.name !== undefined && !isContainerName(request.name)) {
+    throw containerFaults.CONTAINER_NAME_INVALID(request.name);
+  }
+  const { image, warnings } = images.resolveForRun(request.config.image);
+  const config = mergeImageConfig(request.config, image.config.execution);
+  const runtime = request.hostConfig.runtime || host.defaultRuntime;
+  if (host.runtimes[runtime] === undefined) throw containerFaults.RUNTIME_UNKNOWN(runtime);
+  networks.validate(request.hostConfig.networkMode, index);
+  await resolveMounts(request.hostConfig, { createMissing: false });
+
+  const id = createContainerId(host.randomBytes);
+  const record = {
+    id,
+    createdAtMs: host.now(),
+    imageId: image.id,
+    config: { ...config, hostname: config.hostname || id.slice(0, 12) },
+    hostConfig: { ...request.hostConfig, runtime },
+    state: createdState,
+    restartCount: 0,
+  };
+  // Fails early and cheaply; the index itself decides, below.
+  if (request.name !== undefined && index.find(request.name)?.record.name === request.name) {
+    throw containerFaults.CONTAINER_NAME_TAKEN(request.name, index.resolve(request.name).id);
+  }
+  await Promise.all([
+    snapshots.prepare(id, image.chainId),
+    mkdir(containerDirOf(host, id), { recursive: true, mode: 0o710 }),
+  ]);
+  try {
+    const container = index.add({ ...record, name: request.name ?? freeName(index, host.randomBytes) });
+    publishContainerEvent(events, container, "create");
+    log.debug("container created", { container: id, image: image.id });
+    return { container, warnings };
+  } catch (error) {
+    await snapshots.remove(id);
+    throw error;
+  }
+}
+
+function freeName(index: Collaborators["index"], randomBytes: Collaborators["host"]["randomBytes"]): string {
+  for (let attempt = 0; ; attempt += 1) {
+    const name = createContainerName(randomBytes, attempt);
+    if (index.find(name) === undefined) return name;
+  }
+}

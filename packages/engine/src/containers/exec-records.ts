@@ -1,0 +1,65 @@
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { errnoOf } from "@hawser/base";
+import type { Monitor } from "@hawser/runtime";
+import type { ContainerId } from "./container-record.ts";
+import { type ExecConfig, ExecSession } from "./exec-session.ts";
+import { type ContainerHost, runDirOf } from "./host.ts";
+
+/**
+ * What outlives the engine of a container's execs, on tmpfs, in its run directory:
+ *
+ *     exec/<id>.session.json   ExecConfig, written when the exec is created
+ *     exec/<id>.process.json   the OCI process, written when it starts
+ *     exec/<id>                exit code, written by the monitor
+ */
+export function execDirOf(host: ContainerHost, id: ContainerId): string {
+  return join(runDirOf(host, id), "exec");
+}
+
+/** Keep an exec, so that the next engine knows its id too. */
+export async function writeExecRecord(host: ContainerHost, session: ExecSession): Promise<void> {
+  const dir = execDirOf(host, session.containerId);
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await writeFile(join(dir, `${session.id}.session.json`), JSON.stringify(session.config), { mode: 0o600 });
+}
+
+/** The execs of a container whose monitor was found again, each in the phase that it is in now. */
+export async function readExecRecords(
+  host: ContainerHost,
+  found: { readonly id: ContainerId; readonly monitor: Monitor },
+): Promise<ExecSession[]> {
+  const dir = execDirOf(host, found.id);
+  const running = new Map(found.monitor.execs.map(({ id, pid }) => [id, pid]));
+  const names = (await readFolder(dir)).filter((name) => name.endsWith(".session.json"));
+  return await Promise.all(
+    names.map(async (name) => {
+      const id = name.slice(0, -".session.json".length);
+      const config = JSON.parse(await readFile(join(dir, name), "utf8")) as ExecConfig;
+      const session = new ExecSession(id, found.id, config);
+      const pid = running.get(id);
+      const exitCode = await readExitCode(join(dir, id));
+      if (exitCode !== undefined) session.settle(exitCode);
+      else if (pid !== undefined) Object.assign(session, { phase: "running", pid });
+      return session;
+    }),
+  );
+}
+
+async function readFolder(path: string): Promise<string[]> {
+  try {
+    return await readdir(path);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return [];
+    throw error;
+  }
+}
+
+async function readExitCode(path: string): Promise<number | undefined> {
+  try {
+    return Number.parseInt(await readFile(path, "utf8"), 10);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}

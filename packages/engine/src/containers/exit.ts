@@ -1,0 +1,54 @@
+import type { Exit, Monitor } from "@hawser/runtime";
+import type { Collaborators } from "./collaborators.ts";
+import type { Container } from "./container.ts";
+import { publishContainerEvent } from "./publish-event.ts";
+import { discardContainer } from "./remove.ts";
+
+/** Watch a running container to its end. Its exit, when it comes, is recorded, announced, and told to its waiters. */
+export function followRun(collaborators: Collaborators, container: Container, monitor: Monitor): void {
+  container.tornDown = monitor.gone;
+  monitor.onOom(() => publishContainerEvent(collaborators.events, container, "oom"));
+  monitor.onExecExit((execId, exitCode) => container.execs.get(execId)?.settle(exitCode));
+  monitor.exited.then(
+    (exit) => endRun(collaborators, container, exit),
+    (error: unknown) => {
+      collaborators.log.error("lost the monitor of a container", { container: container.id, error });
+      endRun(collaborators, container, {
+        code: 137,
+        signal: 9,
+        oom: false,
+        exitedAtMs: collaborators.host.now(),
+      });
+    },
+  );
+}
+
+/** Record that a container's run is over, and do what follows: tell the waiters, free the address, remove it if asked. */
+export function endRun(collaborators: Collaborators, container: Container, exit: Exit): void {
+  const { index, events, networks, log } = collaborators;
+  container.monitor = undefined;
+  const { endpoint } = container.record;
+  index.update(container, {
+    state: {
+      ...container.record.state,
+      status: "exited",
+      pid: 0,
+      exitCode: exit.code,
+      oomKilled: exit.oom,
+      finishedAtMs: exit.exitedAtMs,
+    },
+  });
+  if (endpoint !== undefined) networks.release(endpoint);
+  for (const exec of container.execs.values()) exec.settle(137);
+  publishContainerEvent(events, container, "die", {
+    exitCode: String(exit.code),
+    execDuration: String(
+      Math.max(0, Math.floor((exit.exitedAtMs - container.record.state.startedAtMs) / 1000)),
+    ),
+  });
+  container.settleExit({ exitCode: exit.code });
+  if (!container.record.hostConfig.autoRemove) return;
+  discardContainer(collaborators, container).catch((error: unknown) => {
+    log.error("cannot remove a container that ended", { container: container.id, error });
+  });
+}

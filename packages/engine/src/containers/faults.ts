@@ -1,0 +1,61 @@
+import { defineFaults } from "@hawser/base";
+
+/** Docker's own words wherever its clients show or match them. */
+export const containerFaults = defineFaults({
+  NO_SUCH_CONTAINER: ["not-found", (name: string) => `No such container: ${name}`],
+  CONTAINER_ID_AMBIGUOUS: [
+    "invalid-argument",
+    (prefix: string) => `Multiple IDs found with provided prefix: ${prefix}`,
+  ],
+  CONTAINER_NAME_TAKEN: [
+    "conflict",
+    (name: string, id: string) =>
+      `Conflict. The container name "/${name}" is already in use by container "${id}". You have to remove (or rename) that container to be able to reuse that name.`,
+  ],
+  CONTAINER_NAME_INVALID: [
+    "invalid-argument",
+    (name: string) => `Invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
+  ],
+  IMAGE_REQUIRED: ["invalid-argument", () => "config cannot be empty in order to create a container"],
+  CONTAINER_NOT_RUNNING: ["conflict", (id: string) => `container ${id} is not running`],
+  EXEC_NOT_RUNNING_CONTAINER: ["conflict", (id: string) => `container ${id} is not running`],
+  CONTAINER_PAUSED: [
+    "conflict",
+    (id: string) => `Container ${id} is paused, unpause the container before exec`,
+  ],
+  CANNOT_KILL_STOPPED: [
+    "conflict",
+    (id: string) => `cannot kill container: ${id}: container ${id} is not running`,
+  ],
+  CONTAINER_ALREADY_STARTED: ["not-modified", () => "container already started"],
+  CONTAINER_ALREADY_STOPPED: ["not-modified", () => "container already stopped"],
+  CONTAINER_RUNNING_REMOVE: [
+    "conflict",
+    (name: string) =>
+      `cannot remove container "/${name}": container is running: stop the container before removing or force remove`,
+  ],
+  CONTAINER_BEING_REMOVED: ["conflict", (id: string) => `removal of container ${id} is already in progress`],
+  SIGNAL_INVALID: ["invalid-argument", (signal: string) => `invalid signal: ${signal}`],
+  WAIT_CONDITION_INVALID: ["invalid-argument", (condition: string) => `invalid condition: "${condition}"`],
+  NO_SUCH_EXEC: ["not-found", (id: string) => `No such exec instance: ${id}`],
+  EXEC_NO_COMMAND: ["invalid-argument", () => "no exec command specified"],
+  EXEC_ALREADY_STARTED: ["conflict", (id: string) => `exec ${id} has already started`],
+  EXEC_NOT_RUNNING: ["conflict", (id: string) => `exec ${id} is not running`],
+  EXEC_CONTAINER_STOPPED: ["conflict", (id: string) => `container ${id} has been stopped`],
+  TTY_RESIZE_NOT_RUNNING: ["conflict", (id: string) => `cannot resize a stopped container: ${id}`],
+  LOG_NOT_KEPT: ["not-implemented", () => "configured logging driver does not support reading"],
+  RUNTIME_UNKNOWN: ["invalid-argument", (name: string) => `unknown or invalid runtime name: ${name}`],
+  NETWORK_UNKNOWN: ["not-found", (name: string) => `network ${name} not found`],
+  NETWORK_CONTAINER_SELF: ["invalid-argument", () => "cannot join own network namespace"],
+  JOIN_NOT_RUNNING: ["conflict", (id: string) => `cannot join namespace of a non running container: ${id}`],
+  BIND_SOURCE_MISSING: [
+    "invalid-argument",
+    (path: string) => `invalid mount config for type "bind": bind source path does not exist: ${path}`,
+  ],
+  VOLUME_UNSUPPORTED: [
+    "not-implemented",
+    (name: string) =>
+      `Cannot mount volume "${name}": named volumes are not available in this version, use a path`,
+  ],
+  START_INTERRUPTED: ["internal", () => "the container was being started when the engine ended"],
+});

@@ -1,0 +1,44 @@
+import { join } from "node:path";
+import type { CgroupLayout, HostFacts } from "@hawser/runtime";
+import type { ContainerId } from "./container-record.ts";
+import type { RandomBytes } from "./names.ts";
+
+/** An OCI runtime that containers may ask for by name. */
+export interface RuntimeProgram {
+  readonly path: string;
+  readonly args: readonly string[];
+}
+
+/** Facts about this host and this engine that do not change while it runs. */
+export interface ContainerHost {
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  readonly runtimes: Readonly<Record<string, RuntimeProgram>>;
+  readonly defaultRuntime: string;
+  /** Absolute cgroup path below which containers get theirs, as `/hawser`. */
+  readonly cgroupParent: string;
+  readonly facts: HostFacts;
+  readonly cgroups: CgroupLayout;
+  readonly initPath: string;
+  readonly stopTimeoutSeconds: number;
+  readonly now: () => number;
+  readonly randomBytes: RandomBytes;
+}
+
+/** The folder of a container's run: `docs/contracts/state-on-disk.md`. */
+export function runDirOf(host: ContainerHost, id: ContainerId): string {
+  return join(host.execRoot, "containers", id);
+}
+
+/** The folder of what lasts of a container beside its record and its snapshot: log and exit record. */
+export function containerDirOf(host: ContainerHost, id: ContainerId): string {
+  return join(host.dataRoot, "containers", id);
+}
+
+export function logPathOf(host: ContainerHost, id: ContainerId): string {
+  return join(containerDirOf(host, id), "json.log");
+}
+
+export function exitRecordPathOf(host: ContainerHost, id: ContainerId): string {
+  return join(containerDirOf(host, id), "exit");
+}

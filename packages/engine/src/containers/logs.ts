@@ -1,0 +1,43 @@
+import { type LogEntry, readLog } from "@hawser/runtime";
+import type { Collaborators } from "./collaborators.ts";
+import type { Container } from "./container.ts";
+import { containerFaults } from "./faults.ts";
+import { logPathOf } from "./host.ts";
+
+export interface LogRequest {
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** Go on until the container's run is over and all of it has been read. */
+  readonly follow: boolean;
+  /** Last lines only. */
+  readonly tail?: number;
+  /** As log entries have times. */
+  readonly since?: string;
+  readonly until?: string;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * What a container has said, oldest first.
+ * @throws {Fault} `not-implemented` when it keeps no log.
+ */
+export function containerLog(
+  { host }: Collaborators,
+  container: Container,
+  request: LogRequest,
+): AsyncGenerator<LogEntry> {
+  if (container.record.hostConfig.log.driver === "none") throw containerFaults.LOG_NOT_KEPT();
+  const { stdout, stderr, follow, ...options } = request;
+  const entries = readLog(logPathOf(host, container.id), {
+    ...options,
+    ...(follow && { followUntil: Promise.race([container.nextExit.promise, container.removed.promise]) }),
+  });
+  return onlyStreams(entries, { stdout, stderr });
+}
+
+async function* onlyStreams(
+  entries: AsyncGenerator<LogEntry>,
+  wanted: { readonly stdout: boolean; readonly stderr: boolean },
+): AsyncGenerator<LogEntry> {
+  for await (const entry of entries) if (wanted[entry.stream]) yield entry;
+}

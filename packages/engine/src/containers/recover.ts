@@ -1,0 +1,124 @@
+import { readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { errnoOf } from "@hawser/base";
+import { cgroupsOf, Monitor, readExitRecord } from "@hawser/runtime";
+import type { Collaborators } from "./collaborators.ts";
+import type { Container } from "./container.ts";
+import { isRunning } from "./container-record.ts";
+import { readExecRecords } from "./exec-records.ts";
+import { endRun, followRun } from "./exit.ts";
+import { containerFaults } from "./faults.ts";
+import { exitRecordPathOf, runDirOf } from "./host.ts";
+import { discardContainer } from "./remove.ts";
+
+/**
+ * Bring the engine's view and the machine together: the normal way to start, whether the last engine stopped or was
+ * killed. Containers that run are found again through their monitors; those that ended meanwhile get their exit from
+ * its record; what an interrupted create, start or remove left is swept away.
+ */
+export async function recoverContainers(collaborators: Collaborators): Promise<void> {
+  await Promise.all(
+    collaborators.index.list().map((container) => recoverContainer(collaborators, container)),
+  );
+  await sweepOrphans(collaborators);
+}
+
+async function recoverContainer(collaborators: Collaborators, container: Container): Promise<void> {
+  const { host, log, index } = collaborators;
+  const monitor = await Monitor.reconnect(runDirOf(host, container.id));
+  if (monitor !== undefined) {
+    await adopt(collaborators, container, monitor);
+    return;
+  }
+  await killCgroups(collaborators, container.id);
+  if (isRunning(container.record)) {
+    const exit = await readExitRecord(exitRecordPathOf(host, container.id));
+    const isOfThisRun = exit !== undefined && exit.exitedAtMs >= container.record.state.startedAtMs;
+    if (!isOfThisRun) log.warn("a container ended without a record of its exit", { container: container.id });
+    endRun(
+      collaborators,
+      container,
+      isOfThisRun ? exit : { code: 255, signal: 0, oom: false, exitedAtMs: host.now() },
+    );
+    return;
+  }
+  if (container.record.hostConfig.autoRemove && container.record.state.finishedAtMs > 0) {
+    await discardContainer(collaborators, container);
+  } else if (container.record.state.status === "removing") {
+    index.remove(container);
+  }
+}
+
+/** A monitor that answers: the container runs, or has just ended and will say so. */
+async function adopt(collaborators: Collaborators, container: Container, monitor: Monitor): Promise<void> {
+  try {
+    const { pid, startedAtMs } = await monitor.started;
+    container.monitor = monitor;
+    const { state } = container.record;
+    collaborators.index.update(
+      container,
+      { state: { ...state, status: state.status === "paused" ? "paused" : "running", pid, startedAtMs } },
+      { durable: false },
+    );
+    const execs = await readExecRecords(collaborators.host, { id: container.id, monitor });
+    for (const exec of execs) container.execs.set(exec.id, exec);
+    followRun(collaborators, container, monitor);
+    collaborators.log.info("container found again", { container: container.id, pid });
+  } catch (error) {
+    collaborators.log.warn("a start was interrupted", { container: container.id, error });
+    const { message } = containerFaults.START_INTERRUPTED();
+    collaborators.index.update(container, {
+      state: { ...container.record.state, exitCode: 128, error: message },
+    });
+  }
+}
+
+/** Run folders, container folders and layers of containers that no record speaks of. */
+async function sweepOrphans(collaborators: Collaborators): Promise<void> {
+  const { index, host, snapshots, log } = collaborators;
+  const known = new Set<string>(index.list().map(({ id }) => id));
+  const orphansIn = async (folder: string) => (await readdir(folder)).filter((name) => !known.has(name));
+  for (const id of await orphansIn(join(host.execRoot, "containers"))) {
+    const dir = join(host.execRoot, "containers", id);
+    log.info("sweeping the run folder of a container that is gone", { container: id });
+    const monitor = await Monitor.reconnect(dir);
+    if (monitor !== undefined) {
+      await monitor.kill(9).catch(() => {}); // it may end by itself meanwhile
+      await monitor.gone;
+    }
+    await killCgroups(collaborators, id);
+    await rm(dir, { recursive: true, force: true });
+  }
+  for (const id of await orphansIn(join(host.dataRoot, "containers"))) {
+    await rm(join(host.dataRoot, "containers", id), { recursive: true, force: true });
+  }
+  for (const key of snapshots.list()) if (!known.has(key)) await snapshots.remove(key);
+}
+
+/** End what a dead monitor left running, and take its cgroups away. */
+async function killCgroups({ host }: Collaborators, id: string): Promise<void> {
+  for (const folder of cgroupsOf(host.cgroups, { parent: host.cgroupParent, id }).folders) {
+    for (let attempt = 0; attempt < 500; attempt += 1) {
+      if (await removeCgroup(folder)) break;
+      await delay(10);
+    }
+  }
+}
+
+/** One try; true when the cgroup is gone. */
+async function removeCgroup(folder: string): Promise<boolean> {
+  try {
+    for (const pid of (await readFile(join(folder, "cgroup.procs"), "utf8")).split("\n")) {
+      if (pid !== "") process.kill(Number(pid), "SIGKILL");
+    }
+    await writeFile(join(folder, "cgroup.kill"), "1").catch(() => {}); // cgroup v2 from Linux 5.14; else the loop above
+    await rmdir(folder);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return true;
+    if (errnoOf(error) === "EBUSY" || errnoOf(error) === "ESRCH" || errnoOf(error) === "ENOTEMPTY")
+      return false;
+    throw error;
+  }
+}

@@ -1,0 +1,59 @@
+import { rm } from "node:fs/promises";
+import type { Collaborators } from "./collaborators.ts";
+import type { Container } from "./container.ts";
+import { containerFaults } from "./faults.ts";
+import { containerDirOf, runDirOf } from "./host.ts";
+import { killContainer } from "./kill.ts";
+import { publishContainerEvent } from "./publish-event.ts";
+
+/**
+ * Remove a container, killing it first when `force` is set.
+ * @throws {Fault} `conflict` when it runs and `force` is not set, or its removal is in progress.
+ */
+export async function removeContainer(
+  collaborators: Collaborators,
+  container: Container,
+  options: { readonly force: boolean },
+): Promise<void> {
+  if (container.record.state.status === "removing")
+    throw containerFaults.CONTAINER_BEING_REMOVED(container.id);
+  if (container.monitor !== undefined) {
+    if (!options.force) throw containerFaults.CONTAINER_RUNNING_REMOVE(container.record.name);
+    const ended = container.nextExit.promise;
+    await killContainer(collaborators, container, "SIGKILL");
+    await ended;
+    if (container.record.hostConfig.autoRemove) {
+      await container.removed.promise;
+      return;
+    }
+  }
+  await collaborators.locks.run(container.id, () => discardContainer(collaborators, container));
+}
+
+/**
+ * Forget a container that does not run: its record first, so that whoever asks is told the truth at once and a crash in
+ * between leaves only what the next engine sweeps away; then its layer and folders, once its mounts are gone.
+ */
+export async function discardContainer(
+  { index, events, snapshots, host, log }: Collaborators,
+  container: Container,
+): Promise<void> {
+  if (container.record.state.status === "removing") return;
+  const { exitCode, error } = container.record.state;
+  for (const { client } of container.pendingAttaches) client.end();
+  index.remove(container);
+  container.record = { ...container.record, state: { ...container.record.state, status: "removing" } };
+  publishContainerEvent(events, container, "destroy");
+  container.removed.resolve({ exitCode, ...(error !== "" && { error }) });
+  const sweep = async () => {
+    await container.tornDown;
+    await Promise.all([
+      snapshots.remove(container.id),
+      rm(runDirOf(host, container.id), { recursive: true, force: true }),
+      rm(containerDirOf(host, container.id), { recursive: true, force: true }),
+    ]);
+  };
+  sweep().catch((cause: unknown) =>
+    log.error("cannot clean up a container", { container: container.id, cause }),
+  );
+}

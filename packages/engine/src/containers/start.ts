@@ -1,0 +1,143 @@
+import { Fault } from "@hawser/base";
+import type { Monitor } from "@hawser/runtime";
+import type { NetworkPlace } from "../networks/container-networks.ts";
+import { handToMonitor } from "./attach.ts";
+import { writeBundle } from "./bundle.ts";
+import type { Collaborators } from "./collaborators.ts";
+import type { Container } from "./container.ts";
+import { isRunning } from "./container-record.ts";
+import { followRun } from "./exit.ts";
+import { containerFaults } from "./faults.ts";
+import { exitRecordPathOf, logPathOf, runDirOf } from "./host.ts";
+import { publishContainerEvent } from "./publish-event.ts";
+import { discardContainer } from "./remove.ts";
+
+/**
+ * Start a container that does not run. Returns when its first process runs its program.
+ *
+ * @throws {Fault} `not-modified` when it runs already; otherwise why it does not, in the OCI runtime's words, from which
+ *   Docker's CLI derives exit codes 126 and 127. The container's record keeps the error; one that removes itself is gone.
+ */
+export async function startContainer(collaborators: Collaborators, container: Container): Promise<void> {
+  await collaborators.locks.run(container.id, async () => {
+    if (isRunning(container.record)) throw containerFaults.CONTAINER_ALREADY_STARTED();
+    if (container.record.state.status === "removing")
+      throw containerFaults.CONTAINER_BEING_REMOVED(container.id);
+    await container.tornDown;
+    try {
+      await startRun(collaborators, container);
+    } catch (error) {
+      await failStart(collaborators, container, Fault.from(error));
+      throw error;
+    }
+  });
+}
+
+async function startRun(collaborators: Collaborators, container: Container): Promise<void> {
+  const { index, networks, launcher, host, snapshots } = collaborators;
+  const { record } = container;
+  using place = await networks.join(record, index);
+  try {
+    const overlay = snapshots.get(record.id);
+    const bundle = await writeBundle(collaborators, { record, place, overlay });
+    const attaches = [...container.pendingAttaches];
+    const { config, hostConfig } = record;
+    const runtime = host.runtimes[hostConfig.runtime];
+    if (runtime === undefined) throw containerFaults.RUNTIME_UNKNOWN(hostConfig.runtime);
+    const monitor = await launcher.start(
+      {
+        id: record.id,
+        dir: runDirOf(host, record.id),
+        rootfs: bundle.rootfs,
+        overlay,
+        runtime: runtime.path,
+        runtimeArgs: runtime.args,
+        runtimeDelete: !runtime.path.endsWith("/crun"),
+        cgroups: bundle.cgroups,
+        ...logOptionsOf(collaborators, container),
+        exitRecord: exitRecordPathOf(host, record.id),
+        durable: !hostConfig.autoRemove,
+        tty: config.tty,
+        height: hostConfig.consoleSize[0],
+        width: hostConfig.consoleSize[1],
+        stdin: config.openStdin,
+        stdinOnce: config.stdinOnce,
+        attachCount: attaches.length,
+      },
+      place.namespaceFd === undefined ? {} : { namespaceFd: place.namespaceFd },
+    );
+    await runMonitor(collaborators, { container, monitor, place });
+  } catch (error) {
+    if (place.endpoint !== undefined) networks.release(place.endpoint);
+    throw error;
+  }
+}
+
+async function runMonitor(
+  collaborators: Collaborators,
+  run: { readonly container: Container; readonly monitor: Monitor; readonly place: NetworkPlace },
+): Promise<void> {
+  const { container, monitor, place } = run;
+  const { started } = monitor;
+  started.catch(() => {}); // awaited below; a start may fail while clients are being handed over
+  const attaches = [...container.pendingAttaches];
+  container.pendingAttaches.clear();
+  await Promise.all(attaches.map((attach) => handToMonitor(monitor, attach)));
+  const { pid, startedAtMs } = await started;
+  container.stopRequested = false;
+  container.monitor = monitor;
+  const { error: _error, ...state } = container.record.state;
+  collaborators.index.update(
+    container,
+    {
+      state: { ...state, error: "", status: "running", pid, startedAtMs, exitCode: 0, oomKilled: false },
+      ...(place.endpoint !== undefined && { endpoint: place.endpoint }),
+    },
+    { durable: false }, // the monitor itself is the durable truth of a running container
+  );
+  publishContainerEvent(collaborators.events, container, "start");
+  followRun(collaborators, container, monitor);
+}
+
+/** Docker's `--log-driver none` keeps nothing; `local` is served by the same bounded file. */
+function logOptionsOf(
+  { host }: Collaborators,
+  { record }: Container,
+): { log?: { path: string; maxSizeBytes: number; maxFiles: number } } {
+  const { driver, options } = record.hostConfig.log;
+  if (driver === "none") return {};
+  return {
+    log: {
+      path: logPathOf(host, record.id),
+      maxSizeBytes: parseLogSize(options["max-size"]) ?? 20 * 1024 * 1024,
+      maxFiles: Number(options["max-file"] ?? 5),
+    },
+  };
+}
+
+function parseLogSize(text: string | undefined): number | undefined {
+  const [, digits, unit = ""] = /^(\d+)\s*([kmg]?)b?$/i.exec(text ?? "") ?? [];
+  if (digits === undefined) return undefined;
+  return (
+    Number(digits) *
+    { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }[unit.toLowerCase() as "" | "k" | "m" | "g"]
+  );
+}
+
+/** Docker's exit codes for a run that never began, by its words: 127 not found, 126 not permitted, else 128. */
+function exitCodeOf(message: string): number {
+  if (/executable file not found|no such file or directory/i.test(message)) return 127;
+  if (/permission denied|not a directory|is a directory/i.test(message)) return 126;
+  return 128;
+}
+
+async function failStart(collaborators: Collaborators, container: Container, fault: Fault): Promise<void> {
+  const exitCode = exitCodeOf(fault.message);
+  for (const { client } of container.pendingAttaches) client.end();
+  container.pendingAttaches.clear();
+  collaborators.index.update(container, {
+    state: { ...container.record.state, exitCode, error: fault.message },
+  });
+  container.settleExit({ exitCode, error: fault.message });
+  if (container.record.hostConfig.autoRemove) await discardContainer(collaborators, container);
+}

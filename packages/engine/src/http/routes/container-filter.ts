@@ -1,0 +1,124 @@
+import { matchesLabels, parseFilters } from "@hawser/api";
+import { defineFaults, Fault } from "@hawser/base";
+import type { Collaborators } from "../../containers/collaborators.ts";
+import type { Container } from "../../containers/container.ts";
+import type { ContainerFilter } from "../../containers/list.ts";
+import { networkNameOf } from "../../networks/container-networks.ts";
+
+const filterFaults = defineFaults({
+  FILTER_VALUE_INVALID: [
+    "invalid-argument",
+    (name: string, value: string) => `invalid filter '${name}=${value}'`,
+  ],
+});
+
+const known = [
+  "ancestor",
+  "before",
+  "exited",
+  "health",
+  "id",
+  "label",
+  "name",
+  "network",
+  "since",
+  "status",
+  "volume",
+] as const;
+const statuses = ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
+
+type Test = (container: Container) => boolean;
+
+/**
+ * The `filters` of `GET /containers/json`: all names must hold, any value of a name is enough (of `label`, all).
+ * @throws {Fault} `invalid-argument`; `not-found` for `before` and `since`.
+ */
+export function parseContainerFilter(
+  text: string | undefined,
+  collaborators: Collaborators,
+): ContainerFilter {
+  const filters = parseFilters(text, known);
+  const tests = known.flatMap((name) => {
+    const values = filters.get(name) ?? [];
+    return values.length === 0 ? [] : [testOf(name, values, collaborators)];
+  });
+  return {
+    matches: (container) => tests.every((test) => test(container)),
+    anyStatus: filters.has("status") || filters.has("exited"),
+  };
+}
+
+function testOf(name: (typeof known)[number], values: readonly string[], collaborators: Collaborators): Test {
+  const { index, images } = collaborators;
+  switch (name) {
+    case "ancestor": {
+      const ids = new Set(values.map((value) => imageIdOf(images, value)));
+      return ({ record }) => ids.has(record.imageId);
+    }
+    case "before":
+      return all(values.map((value) => createdBefore(index.resolve(value))));
+    case "since":
+      return all(values.map((value) => createdAfter(index.resolve(value))));
+    case "exited": {
+      const codes = new Set(values.map((value) => readInteger(name, value)));
+      return ({ record }) => record.state.status === "exited" && codes.has(record.state.exitCode);
+    }
+    case "health":
+      return () => values.includes("none");
+    case "id":
+      return ({ id }) => values.some((value) => id.startsWith(value) || matchesPattern(value, id));
+    case "label":
+      return ({ record }) => matchesLabels(record.config.labels, values);
+    case "name":
+      return ({ record }) =>
+        values.some(
+          (value) => matchesPattern(value, `/${record.name}`) || matchesPattern(value, record.name),
+        );
+    case "network":
+      return ({ record }) => values.includes(networkNameOf(record.hostConfig.networkMode) ?? "");
+    case "status": {
+      const wrong = values.find((value) => !statuses.includes(value));
+      if (wrong !== undefined) throw filterFaults.FILTER_VALUE_INVALID(name, wrong);
+      return ({ record }) => values.includes(record.state.status);
+    }
+    case "volume":
+      return ({ record }) =>
+        record.hostConfig.binds.some((bind) =>
+          values.some((value) => bind.split(":").slice(0, 2).includes(value)),
+        );
+  }
+}
+
+function all(tests: readonly Test[]): Test {
+  return (container) => tests.every((test) => test(container));
+}
+
+function createdBefore(other: Container): Test {
+  return ({ record }) => record.createdAtMs < other.record.createdAtMs;
+}
+
+function createdAfter(other: Container): Test {
+  return ({ record }) => record.createdAtMs > other.record.createdAtMs;
+}
+
+function readInteger(name: string, value: string): number {
+  if (!/^-?\d{1,9}$/.test(value)) throw filterFaults.FILTER_VALUE_INVALID(name, value);
+  return Number(value);
+}
+
+/** Docker takes names and ids as regular expressions; one that is none is taken to the letter. */
+function matchesPattern(pattern: string, text: string): boolean {
+  // A pattern comes from the API's user: only anchors and dots keep a meaning, so that none can take exponential time.
+  const source = pattern.replace(/[*+?{}()|[\]\\]/g, "\\$&");
+  return new RegExp(source).test(text);
+}
+
+/** `undefined`, which no container was made of, for an image that is not there. */
+function imageIdOf(images: Collaborators["images"], nameOrId: string): string | undefined {
+  try {
+    return images.resolve(nameOrId).id;
+  } catch (error) {
+    if (Fault.is(error, "not-found")) return undefined;
+    throw error;
+  }
+}

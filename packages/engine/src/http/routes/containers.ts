@@ -1,0 +1,168 @@
+import type { ContainerWaitResponse } from "@hawser/api";
+import type { Collaborators } from "../../containers/collaborators.ts";
+import type { Container } from "../../containers/container.ts";
+import { createContainer } from "../../containers/create.ts";
+import { killContainer } from "../../containers/kill.ts";
+import { listContainers } from "../../containers/list.ts";
+import { removeContainer } from "../../containers/remove.ts";
+import { resizeContainer } from "../../containers/resize.ts";
+import { startContainer } from "../../containers/start.ts";
+import { restartContainer, type StopOptions, stopContainer } from "../../containers/stop.ts";
+import { parseWaitCondition, waitForContainer } from "../../containers/wait.ts";
+import { httpFaults } from "../faults.ts";
+import type { Query } from "../query.ts";
+import { type ApiRequest, readJsonBody } from "../request.ts";
+import type { Route } from "../router.ts";
+import { formatInspect } from "../wire/container-inspect.ts";
+import { formatGraphDriver, formatMountPoints } from "../wire/container-storage.ts";
+import { formatSummary } from "../wire/container-summary.ts";
+import { decodeCreateRequest } from "../wire/create-request.ts";
+import { parseContainerFilter } from "./container-filter.ts";
+
+/** Everything about a container but its streams: `attach-and-logs.ts` has those. */
+export function containerRoutes(collaborators: Collaborators): Route[] {
+  const { index, host } = collaborators;
+  const containerOf = (request: ApiRequest): Container => index.resolve(request.param("id"));
+  return [
+    {
+      method: "POST",
+      path: "/containers/create",
+      async handler(request, response) {
+        const name = request.query.text("name");
+        const { config, hostConfig } = await readJsonBody(request, decodeCreateRequest);
+        const { container, warnings } = await createContainer(collaborators, {
+          ...(name !== undefined && name !== "" && { name: name.replace(/^\//, "") }),
+          config,
+          hostConfig,
+        });
+        response.sendJson(201, { Id: container.id, Warnings: warnings });
+      },
+    },
+    {
+      method: "GET",
+      path: "/containers/json",
+      handler({ query }, response) {
+        const limit = query.integer("limit") ?? -1;
+        const found = listContainers(index, {
+          all: query.flag("all"),
+          ...(limit > 0 && { limit }),
+          filter: parseContainerFilter(query.text("filters"), collaborators),
+        });
+        const nowMs = host.now();
+        response.sendJson(
+          200,
+          found.map((container) =>
+            formatSummary(container, { nowMs, mounts: formatMountPoints(container.record) }),
+          ),
+        );
+      },
+    },
+    {
+      method: "GET",
+      path: "/containers/{id}/json",
+      handler(request, response) {
+        const container = containerOf(request);
+        const inspected = formatInspect(container, {
+          host,
+          mounts: formatMountPoints(container.record),
+          graphDriver: formatGraphDriver(collaborators.snapshots.get(container.id)),
+        });
+        response.sendJson(200, inspected);
+      },
+    },
+    {
+      method: "POST",
+      path: "/containers/{id}/start",
+      async handler(request, response) {
+        await startContainer(collaborators, containerOf(request));
+        response.sendEmpty(204);
+      },
+    },
+    {
+      method: "POST",
+      path: "/containers/{id}/stop",
+      async handler(request, response) {
+        await stopContainer(collaborators, containerOf(request), readStopOptions(request.query));
+        response.sendEmpty(204);
+      },
+    },
+    {
+      method: "POST",
+      path: "/containers/{id}/restart",
+      async handler(request, response) {
+        await restartContainer(collaborators, containerOf(request), readStopOptions(request.query));
+        response.sendEmpty(204);
+      },
+    },
+    {
+      method: "POST",
+      path: "/containers/{id}/kill",
+      async handler(request, response) {
+        await killContainer(collaborators, containerOf(request), request.query.text("signal") ?? "");
+        response.sendEmpty(204);
+      },
+    },
+    {
+      method: "POST",
+      path: "/containers/{id}/resize",
+      async handler(request, response) {
+        await resizeContainer(containerOf(request), readSize(request.query));
+        response.sendEmpty(200);
+      },
+    },
+    {
+      method: "POST",
+      path: "/containers/{id}/wait",
+      async handler(request, response) {
+        const container = containerOf(request);
+        const exit = waitForContainer(container, parseWaitCondition(request.query.text("condition") ?? ""));
+        // The head leaves at once: the CLI waits for it before it starts the container.
+        const stream = response.openStream(200, { contentType: "application/json" });
+        const { exitCode, error } = await unlessAborted(exit, request.signal);
+        const body: ContainerWaitResponse = {
+          StatusCode: exitCode,
+          ...(error !== undefined && { Error: { Message: error } }),
+        };
+        await stream.writeJson(body);
+        stream.end();
+      },
+    },
+    {
+      method: "DELETE",
+      path: "/containers/{id}",
+      async handler(request, response) {
+        await removeContainer(collaborators, containerOf(request), { force: request.query.flag("force") });
+        response.sendEmpty(204);
+      },
+    },
+  ];
+}
+
+/** Docker wants both, as unsigned integers. */
+export function readSize(query: Query): { readonly height: number; readonly width: number } {
+  const [height = 0, width = 0] = ["h", "w"].map((name) => {
+    const value = query.integer(name);
+    if (value === undefined || value < 0) throw httpFaults.QUERY_NUMBER(query.text(name) ?? "");
+    return value;
+  });
+  return { height, width };
+}
+
+function readStopOptions(query: Query): StopOptions {
+  const timeoutSeconds = query.integer("t");
+  const signal = query.text("signal");
+  return { ...(timeoutSeconds !== undefined && { timeoutSeconds }), ...(signal !== undefined && { signal }) };
+}
+
+/** @throws {Fault} `canceled` when the client goes away first. */
+export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(httpFaults.CLIENT_GONE());
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort);
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}

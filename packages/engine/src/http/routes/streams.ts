@@ -1,0 +1,97 @@
+import { once } from "node:events";
+import type { AttachOptions } from "@hawser/runtime";
+import { attachContainer } from "../../containers/attach.ts";
+import type { Collaborators } from "../../containers/collaborators.ts";
+import type { Container } from "../../containers/container.ts";
+import { isRunning } from "../../containers/container-record.ts";
+import { containerLog } from "../../containers/logs.ts";
+import { httpFaults } from "../faults.ts";
+import { type HijackedConnection, hijack, multiplexedStreamType, rawStreamType } from "../hijack.ts";
+import type { Query } from "../query.ts";
+import type { Route } from "../router.ts";
+import { decodeDetachKeys } from "../wire/detach-keys.ts";
+import { formatLogEntry, parseLogTime } from "../wire/log-entry.ts";
+
+/** The streams of a container: attach and logs. */
+export function streamRoutes(collaborators: Collaborators): Route[] {
+  const { index } = collaborators;
+  return [
+    {
+      method: "POST",
+      path: "/containers/{id}/attach",
+      hijacks: true,
+      async handler(request, response) {
+        const container = index.resolve(request.param("id"));
+        const { tty } = container.record.config;
+        const options = readAttachOptions(request.query, { tty });
+        const isStream = request.query.flag("stream");
+        const accept = async () => {
+          const connection = await hijack(request, response);
+          connection.accept({ multiplexed: !tty });
+          if (request.query.flag("logs")) await replayLog(collaborators, { container, connection, options });
+          return connection;
+        };
+        if (isStream) await attachContainer(collaborators, container, { options, accept });
+        else (await accept()).end();
+      },
+    },
+    {
+      method: "GET",
+      path: "/containers/{id}/logs",
+      async handler(request, response) {
+        const container = index.resolve(request.param("id"));
+        const { query } = request;
+        const [stdout, stderr] = [query.flag("stdout"), query.flag("stderr")];
+        if (!stdout && !stderr) throw httpFaults.LOG_STREAM_MISSING();
+        const tail = query.text("tail");
+        const since = parseLogTime("since", query.text("since"));
+        const until = parseLogTime("until", query.text("until"));
+        const { tty } = container.record.config;
+        const entries = containerLog(collaborators, container, {
+          stdout,
+          stderr,
+          follow: query.flag("follow") && isRunning(container.record),
+          ...(tail !== undefined && /^\d{1,9}$/.test(tail) && { tail: Number(tail) }),
+          ...(since !== undefined && { since }),
+          ...(until !== undefined && { until }),
+          signal: request.signal,
+        });
+        const framed = !tty && request.atLeast("1.42");
+        const stream = response.openStream(200, {
+          contentType: framed ? multiplexedStreamType : rawStreamType,
+        });
+        const timestamps = query.flag("timestamps");
+        for await (const entry of entries)
+          await stream.write(formatLogEntry(entry, { framed: !tty, timestamps }));
+        stream.end();
+      },
+    },
+  ];
+}
+
+/** What the container has said so far, before what it says from now on. */
+async function replayLog(
+  collaborators: Collaborators,
+  replay: {
+    readonly container: Container;
+    readonly connection: HijackedConnection;
+    readonly options: AttachOptions;
+  },
+): Promise<void> {
+  const { container, connection, options } = replay;
+  const entries = containerLog(collaborators, container, { ...options, follow: false });
+  for await (const entry of entries) {
+    const chunk = formatLogEntry(entry, { framed: options.format === "frames", timestamps: false });
+    if (!connection.socket.write(chunk)) await once(connection.socket, "drain");
+  }
+}
+
+function readAttachOptions(query: Query, container: { readonly tty: boolean }): AttachOptions {
+  return {
+    stdin: query.flag("stdin"),
+    stdout: query.flag("stdout"),
+    stderr: query.flag("stderr"),
+    format: container.tty ? "raw" : "frames",
+    ...(container.tty && { detachKeys: decodeDetachKeys(query.text("detachKeys") ?? "") }),
+  };
+}

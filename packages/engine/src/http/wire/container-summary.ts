@@ -1,0 +1,70 @@
+import type { ContainerSummary, MountPoint } from "@hawser/api";
+import { type Container, commandOf } from "../../containers/container.ts";
+import type { ContainerRecord } from "../../containers/container-record.ts";
+import { formatNetworks } from "./container-inspect.ts";
+
+/** One of `GET /containers/json`. */
+export function formatSummary(
+  container: Container,
+  facts: { readonly nowMs: number; readonly mounts: readonly MountPoint[] },
+): ContainerSummary {
+  const { record } = container;
+  return {
+    Id: record.id,
+    Names: [`/${record.name}`],
+    Image: record.config.image,
+    ImageID: record.imageId,
+    Command: commandOf(record.config).map(quoteArgument).join(" "),
+    Created: Math.floor(record.createdAtMs / 1000),
+    Ports: [],
+    Labels: record.config.labels,
+    State: record.state.status,
+    Status: formatStatus(record, facts.nowMs),
+    HostConfig: { NetworkMode: record.hostConfig.networkMode || "default" },
+    NetworkSettings: { Networks: formatNetworks(record) },
+    Mounts: facts.mounts,
+  };
+}
+
+/** Docker's words for a container's state: `Up 3 minutes`, `Exited (0) 2 hours ago`. */
+export function formatStatus({ state }: ContainerRecord, nowMs: number): string {
+  switch (state.status) {
+    case "running":
+      return `Up ${formatDuration(nowMs - state.startedAtMs)}`;
+    case "paused":
+      return `Up ${formatDuration(nowMs - state.startedAtMs)} (Paused)`;
+    case "restarting":
+      return `Restarting (${state.exitCode}) ${formatDuration(nowMs - state.finishedAtMs)} ago`;
+    case "exited":
+      return `Exited (${state.exitCode}) ${formatDuration(nowMs - state.finishedAtMs)} ago`;
+    case "created":
+      return "Created";
+    case "removing":
+      return "Removal In Progress";
+    case "dead":
+      return "Dead";
+  }
+}
+
+/** go-units' HumanDuration. */
+export function formatDuration(durationMs: number): string {
+  const seconds = Math.max(0, Math.floor(durationMs / 1000));
+  if (seconds < 1) return "Less than a second";
+  if (seconds === 1) return "1 second";
+  if (seconds < 60) return `${seconds} seconds`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes === 1) return "About a minute";
+  if (minutes < 60) return `${minutes} minutes`;
+  const hours = Math.round(durationMs / 3_600_000);
+  if (hours === 1) return "About an hour";
+  if (hours < 48) return `${hours} hours`;
+  if (hours < 24 * 7 * 2) return `${Math.floor(hours / 24)} days`;
+  if (hours < 24 * 30 * 2) return `${Math.floor(hours / 24 / 7)} weeks`;
+  if (hours < 24 * 365 * 2) return `${Math.floor(hours / 24 / 30)} months`;
+  return `${Math.floor(hours / 24 / 365)} years`;
+}
+
+/** Docker shows an argument with white space in single quotes. */
+function quoteArgument(argument: string): string {
+  return /\s/.test(argument) ? `'${argument}'` : argument;
+}
