@@ -28,7 +28,7 @@ export function parseSubnet(text: string): Subnet {
 }
 
 export function subnetOf(gateway: number, prefixLength: number): Subnet {
-  const hostMask = 0xffffffff >>> prefixLength;
+  const hostMask = 2 ** (32 - prefixLength) - 1;
   return {
     gateway,
     prefixLength,
