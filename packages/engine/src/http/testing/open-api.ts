@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { silentLogger } from "@hawser/base";
 import { openTempDir } from "@hawser/base/testing";
 import type { Route } from "../router.ts";
-import { ApiServer } from "../server.ts";
+import { ApiServer, type ApiServerOptions } from "../server.ts";
 
 export interface ApiAnswer {
   readonly status: number;
@@ -16,6 +16,7 @@ export interface TestApi extends AsyncDisposable {
   /** For `DOCKER_HOST`. */
   readonly address: string;
   readonly path: string;
+  readonly server: ApiServer;
   ask(
     method: string,
     target: string,
@@ -24,13 +25,17 @@ export interface TestApi extends AsyncDisposable {
 }
 
 /** The given routes, served on a unix socket that goes with its scope. */
-export async function openApi(routes: readonly Route[]): Promise<TestApi> {
+export async function openApi(
+  routes: readonly Route[],
+  options: Partial<ApiServerOptions> = {},
+): Promise<TestApi> {
   const dir = await openTempDir();
   const path = join(dir.path, "api.sock");
-  const server = new ApiServer({ routes, version: "1.2.3", log: silentLogger });
+  const server = new ApiServer({ routes, version: "1.2.3", log: silentLogger, ...options });
   await server.listen(`unix://${path}`);
   return {
     path,
+    server,
     address: `unix://${path}`,
     ask: (method, target, options = {}) => ask(path, { method, target, ...options }),
     async [Symbol.asyncDispose]() {
