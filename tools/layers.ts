@@ -26,7 +26,8 @@ export const layers: Readonly<Record<string, Layer>> = {
     imports: [base, oci, api, linux, "packages/store", "packages/runtime", "packages/network"],
   },
   "packages/cli": { imports: [base, oci, api] },
-  tools: { imports: [], modules: ["esbuild"] },
+  tools: { imports: [base, oci, "packages/store"], modules: ["esbuild"] },
+  native: { imports: ["packages"] },
   test: { imports: ["packages", "tools"], modules: ["dockerode"] },
   bench: { imports: ["packages", "tools", "test"] },
 };

@@ -93,7 +93,8 @@ PATH=$PATH:/usr/sbin:/sbin command -v nft >/dev/null || missing="$missing nftabl
 command -v npm >/dev/null || missing="$missing npm"
 command -v node >/dev/null || missing="$missing nodejs"
 if [ -n "$tests" ]; then
-  for pair in git:git ip:iproute2 mmdebstrap:mmdebstrap runc:runc strace:strace nsenter:util-linux; do
+  for pair in git:git ip:iproute2 mmdebstrap:mmdebstrap runc:runc strace:strace \
+    qemu-system-x86_64:qemu-system-x86 mke2fs:e2fsprogs; do
     PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
   done
 fi
@@ -154,19 +155,27 @@ sources_digest=$(digest packages tools/build.ts package-lock.json)
 step bundles "client and engine (tools/build.ts)" "$sources_digest" \
   "This is a defect of Hawser: please report it with that file." "$node" tools/build.ts
 
+# take_out <package> <name of a program in it> <target>: one program out of a package that is not installed
+take_out() {
+  rm -rf "$state/download" && mkdir -p "$state/download" "$(dirname -- "$3")" || return 1
+  (
+    cd -- "$state/download" || exit 1
+    fetch="apt-get -o APT::Sandbox::User=root download"
+    $fetch "$1" || { apt-get update && $fetch "$1"; }
+  ) || return 1
+  dpkg-deb -x "$state/download/$1"_*.deb "$state/download/files" || return 1
+  program=$(find "$state/download/files" -type f -name "$2" | head -n 1)
+  [ -n "$program" ] && cp -p "$program" "$3.part" && mv "$3.part" "$3" || return 1
+  rm -rf "$state/download"
+}
+
 # Debian's static busybox is taken out of its package, not installed: it would replace an installed `busybox`.
 busybox() {
-  rm -rf build/busybox && mkdir -p build/busybox/download || return 1
   if dpkg-query -W -f '${Status}' busybox-static 2>/dev/null | grep -q ' installed'; then
-    cp "$(command -v busybox)" build/busybox/busybox
+    mkdir -p build/busybox && cp -p "$(command -v busybox)" build/busybox/busybox
   else
-    (cd build/busybox/download && { apt-get -o APT::Sandbox::User=root download busybox-static ||
-      { apt-get update && apt-get -o APT::Sandbox::User=root download busybox-static; }; }) || return 1
-    dpkg-deb -x build/busybox/download/busybox-static_*.deb build/busybox/download || return 1
-    find build/busybox/download -type f -name busybox -exec cp {} build/busybox/busybox.part \; || return 1
-    mv build/busybox/busybox.part build/busybox/busybox
+    take_out busybox-static busybox build/busybox/busybox
   fi
-  rm -rf build/busybox/download
 }
 [ -x build/busybox/busybox ] || rm -f "$state/busybox"
 step busybox "busybox (from Debian's busybox-static)" "1" \
@@ -176,6 +185,16 @@ images_digest=$(digest build/native/hello build/busybox packages/store/src packa
 [ -f build/images/hello-world.tar ] && [ -f build/images/busybox.tar ] || rm -f "$state/images"
 step images "built-in images (hello-world, busybox)" "$images_digest" \
   "This is a defect of Hawser: please report it with that file." "$node" tools/build-images.ts
+
+# The tests drive the engine with the real docker CLI; only it, not the package, whose dockerd would be started.
+docker_cli() {
+  take_out docker-cli docker build/docker-cli/docker || take_out docker.io docker build/docker-cli/docker
+}
+if [ -n "$tests" ] && ! command -v docker >/dev/null; then
+  [ -x build/docker-cli/docker ] || rm -f "$state/docker-cli"
+  step docker-cli "docker CLI (from Debian's docker-cli or docker.io)" "1" \
+    "It needs the system's package lists: check the network and /etc/apt." docker_cli
+fi
 
 printf '%s\n%s\n' "$node" "$top" >"$state/ready.text" || exit 1
 touch -r "$state/ready.part" "$state/ready.text" && mv "$state/ready.text" "$state/ready" || exit 1

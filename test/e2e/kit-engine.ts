@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
+import { request } from "node:http";
 import { join } from "node:path";
 import { eventually, openTempDir } from "@hawser/base/testing";
 import { root } from "../../tools/tree.ts";
@@ -113,8 +114,7 @@ export async function openEngine(options: TestEngineOptions = {}): Promise<TestE
       await eventually(
         async () => {
           if (started.hasEnded()) throw new Error(`the engine ended: ${started.output()}`);
-          const ping = ["curl", "-sf", "--unix-socket", socket, "http://engine/_ping"];
-          return (await runCommand(ping)).exitCode === 0;
+          return await ping(socket);
         },
         { deadlineMs: 20_000, what: `the engine answers` },
       );
@@ -205,4 +205,15 @@ function isLauncher(entry: ProcessEntry, all: readonly ProcessEntry[]): boolean 
 
 function pidsOf(entries: readonly ProcessEntry[]): number[] {
   return entries.map(({ pid }) => pid);
+}
+
+async function ping(socketPath: string): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const asked = request({ socketPath, path: "/_ping" }, (response) => {
+    response.resume();
+    resolve(response.statusCode === 200);
+  });
+  asked.on("error", () => resolve(false));
+  asked.end();
+  return await promise;
 }
