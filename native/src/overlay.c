@@ -15,6 +15,7 @@
 /** The longest string, with its NUL, that fsconfig takes. */
 enum { FSCONFIG_VALUE = 256 };
 
+/** "<what> <path>: <text of errno> (<detail>)" */
 static char *problem(const char *what, const char *path, const char *detail) {
   const char *text = error_text(errno);
   return join_text(what, " ", path, ": ", text, detail[0] == '\0' ? "" : " (", detail, detail[0] == '\0' ? "" : ")", NULL);
@@ -41,19 +42,6 @@ static void stop_propagation(const char *path) {
   free(parent);
 }
 
-static char *bind_read_only(const char *lower, const char *rootfs) {
-  const int tree = open_tree(AT_FDCWD, lower, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-  if (tree < 0) return problem("Cannot bind", lower, "");
-  struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE};
-  char *failure = NULL;
-  if (mount_setattr(tree, "", AT_EMPTY_PATH, &attributes, sizeof attributes) != 0 ||
-      move_mount(tree, "", AT_FDCWD, rootfs, MOVE_MOUNT_F_EMPTY_PATH) != 0) {
-    failure = problem("Cannot bind", lower, "");
-  }
-  close(tree);
-  return failure;
-}
-
 static bool set_path(int context, const char *key, const char *path) {
   if (strlen(path) >= FSCONFIG_VALUE) {
     errno = ENAMETOOLONG;
@@ -71,18 +59,31 @@ static bool set_option(int context, const char *option) {
   return done;
 }
 
-static bool configure(int context, const struct start *start) {
-  if (!set_path(context, "source", "overlay")) return false;
+/**
+ * Overlay alone can be read-only for good: a runtime makes a read-only bind mount writable again, and a container would
+ * change the layer itself. It wants two layers, or a writable one; the mount point is an empty folder for the second.
+ */
+static bool needs_bottom(const struct start *start) {
+  return start->upper == NULL && frame_next(&start->frame, "lower", frame_get(&start->frame, "lower")) == NULL;
+}
+
+/** *culprit is the value that was refused, when it was one. */
+static bool configure(int context, const struct start *start, const char **culprit) {
   for (const char *lower = NULL; (lower = frame_next(&start->frame, "lower", lower)) != NULL;) {
+    *culprit = lower;
     if (!set_path(context, "lowerdir+", lower)) return false;
   }
-  if (start->upper != NULL) {
-    if (!set_path(context, "upperdir", start->upper) || !set_path(context, "workdir", start->work)) return false;
-  }
+  if (needs_bottom(start) && !set_path(context, "lowerdir+", start->rootfs)) return false;
+  *culprit = start->upper == NULL ? "" : start->upper;
+  if (start->upper != NULL && !set_path(context, "upperdir", start->upper)) return false;
+  *culprit = start->work == NULL ? "" : start->work;
+  if (start->work != NULL && !set_path(context, "workdir", start->work)) return false;
   for (const char *option = NULL; (option = frame_next(&start->frame, "overlay-option", option)) != NULL;) {
+    *culprit = option;
     if (!set_option(context, option)) return false;
   }
-  return fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0;
+  *culprit = "";
+  return set_path(context, "source", "overlay") && fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0;
 }
 
 /** What the kernel has to say about a context: the last of its messages, without its level. */
@@ -105,6 +106,10 @@ static char *mount_options(const struct start *start, size_t common) {
     const char *separator = text.length == 0 ? "lowerdir=" : ":";
     buffer_append(&text, separator, strlen(separator));
     buffer_append(&text, lower + common, strlen(lower + common));
+  }
+  if (needs_bottom(start)) {
+    buffer_append(&text, ":", 1);
+    buffer_append(&text, start->rootfs, strlen(start->rootfs));
   }
   if (start->upper != NULL) {
     char *pair = join_text(",upperdir=", start->upper + common, ",workdir=", start->work + common, NULL);
@@ -166,7 +171,8 @@ static char *mount_layers(const struct start *start) {
   const int context = fsopen("overlay", FSOPEN_CLOEXEC);
   if (context < 0) return problem("Cannot mount overlay at", start->rootfs, "the kernel has no overlay");
   char *failure = NULL;
-  if (configure(context, start)) {
+  const char *culprit = "";
+  if (configure(context, start, &culprit)) {
     const int mounted = fsmount(context, FSMOUNT_CLOEXEC, start->upper == NULL ? MOUNT_ATTR_RDONLY : 0);
     if (mounted < 0 || move_mount(mounted, "", AT_FDCWD, start->rootfs, MOVE_MOUNT_F_EMPTY_PATH) != 0) {
       failure = problem("Cannot mount overlay at", start->rootfs, "");
@@ -175,20 +181,21 @@ static char *mount_layers(const struct start *start) {
   } else {
     char detail[256];
     kernel_message(context, detail, sizeof detail);
-    const bool not_understood = errno == ENAMETOOLONG || (errno == EINVAL && strstr(detail, "lowerdir+") != NULL);
-    failure = not_understood ? mount_the_old_way(start) : problem("Cannot mount overlay at", start->rootfs, detail);
+    // Before 6.5 the whole configuration is refused at the end, without a word.
+    const bool silent = errno == EINVAL && detail[0] == '\0' && culprit[0] == '\0';
+    const bool not_understood = errno == ENAMETOOLONG || silent || (errno == EINVAL && strstr(detail, "lowerdir+") != NULL);
+    const char *why = detail[0] == '\0' ? culprit : detail;
+    failure = not_understood ? mount_the_old_way(start) : problem("Cannot mount overlay at", start->rootfs, why);
   }
   close(context);
   return failure;
 }
 
 char *overlay_mount(const struct start *start) {
-  const char *first = frame_get(&start->frame, "lower");
-  if (first == NULL) return NULL;
+  if (frame_get(&start->frame, "lower") == NULL) return NULL;
   if (mkdir(start->rootfs, 0700) != 0 && errno != EEXIST) return problem("Cannot make", start->rootfs, "");
   stop_propagation(start->rootfs);
-  const bool alone = start->upper == NULL && frame_next(&start->frame, "lower", first) == NULL;
-  return alone ? bind_read_only(first, start->rootfs) : mount_layers(start);
+  return mount_layers(start);
 }
 
 void overlay_unmount(const struct start *start) {

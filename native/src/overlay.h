@@ -7,8 +7,7 @@
  * Mount the container's root where `start->rootfs` says, seen by nobody but this mount namespace and what is made from it:
  *
  *   lower…, upper, work   overlay, writable
- *   lower, lower…         overlay, read-only
- *   lower                 that folder, read-only
+ *   lower…                overlay, read-only whatever a runtime does
  *   none                  nothing to do: the folder is the root already
  *
  * NULL, or what went wrong in words for people, which the caller frees.

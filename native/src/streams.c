@@ -193,6 +193,23 @@ void streams_init(struct streams *streams, struct loop *loop, struct scratch *sc
   };
 }
 
+void streams_expect_input(struct streams *streams) {
+  streams->input_state = INPUT_COMING;
+}
+
+/* What clients sent before there was a process is written now; their end of input may have come as well. */
+static void open_input(struct streams *streams, int fd) {
+  if (streams->input_state == INPUT_CLOSED) {
+    close(fd);
+    return;
+  }
+  streams->input.fd = fd;
+  set_nonblocking(fd);
+  if (streams->input_state != INPUT_ENDING) streams->input_state = INPUT_OPEN;
+  flush_input(streams);
+  update_clients(streams);
+}
+
 bool streams_open(struct streams *streams, const struct streams_wanted *wanted, int child[3]) {
   child[0] = child[1] = child[2] = STDIN_FILENO;
   streams->tty = wanted->tty;
@@ -204,9 +221,7 @@ bool streams_open(struct streams *streams, const struct streams_wanted *wanted, 
   if (wanted->streams[0]) {
     if (pipe2(ends, O_CLOEXEC) != 0) return false;
     child[0] = ends[0];
-    streams->input.fd = ends[1];
-    streams->input_state = INPUT_OPEN;
-    set_nonblocking(ends[1]);
+    open_input(streams, ends[1]);
   }
   for (int index = 0; index < 2; index++) {
     if (!wanted->streams[index + 1]) continue;

@@ -54,6 +54,9 @@ struct streams_wanted {
 /** All closed, with the last of its fields given. */
 void streams_init(struct streams *streams, struct loop *loop, struct scratch *scratch, struct log *log);
 
+/* Clients may send input from now on; it is kept until the process has its streams. */
+void streams_expect_input(struct streams *streams);
+
 /**
  * Make the streams and put the process' sides in `child`, to be closed with streams_close_child; what is not wanted is
  * /dev/null, which is our own descriptor 0. False with errno.
