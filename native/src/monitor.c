@@ -325,7 +325,9 @@ int monitor_run(int connection, struct frame frame, int netns, const char *versi
   log_init(&monitor.log, start->log, start->log_max_size, start->log_max_files);
   oom_init(&monitor.oom, &monitor.loop, &start->frame, killed_for_memory);
   streams_init(&monitor.first.streams, &monitor.loop, &monitor.scratch, start->log == NULL ? NULL : &monitor.log);
+  monitor.first.streams.tty = start->tty;
   monitor.first.streams.input_ends = start->stdin_once;
+  if (start->has_stdin) streams_expect_input(&monitor.first.streams);
   monitor.first.streams.height = start->height;
   monitor.first.streams.width = start->width;
   control_open(&monitor, connection, true);

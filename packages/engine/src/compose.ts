@@ -1,5 +1,5 @@
-import { randomBytes } from "node:crypto";
-import { chmod, mkdir } from "node:fs/promises";
+import { createHash, randomBytes } from "node:crypto";
+import { chmod, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { KeyedMutex, type Logger } from "@hawser/base";
 import { BareNamespacePool, DefaultBridge } from "@hawser/network";
@@ -40,12 +40,13 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
   const host = await readHost(config);
   const table = built.use(new ContainerTable(join(config.dataRoot, "hawser.db")));
   const index = new ContainerIndex(table);
+  const launcherProgram = join(config.nativeDir, "hawser-launcher");
   const [store, launcher, bridge] = await Promise.all([
     Store.open({ root: config.dataRoot, log }),
     Launcher.open({
       execRoot: config.execRoot,
-      program: join(config.nativeDir, "hawser-launcher"),
-      version,
+      program: launcherProgram,
+      version: await readProgramVersion(launcherProgram),
       log,
     }),
     DefaultBridge.open({
@@ -106,6 +107,14 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
     shutDown: () => server.close(),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
+}
+
+/** What tells one build of the launcher from another: an engine of a new build does not work with an old launcher. */
+async function readProgramVersion(path: string): Promise<string> {
+  const digest = createHash("sha256")
+    .update(await readFile(path))
+    .digest("hex");
+  return `${version}+${digest.slice(0, 12)}`;
 }
 
 async function makeFolders({ dataRoot, execRoot }: EngineConfig): Promise<void> {

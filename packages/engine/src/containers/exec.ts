@@ -90,7 +90,7 @@ export async function startExec(
     if (client === undefined) throw error;
     client.end(`${message}\r\n`);
   }
-  session.ended.promise.then((exitCode) =>
+  void session.ended.promise.then((exitCode) =>
     publishContainerEvent(collaborators.events, container, "exec_die", {
       execID: session.id,
       exitCode: String(exitCode),

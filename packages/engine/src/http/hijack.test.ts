@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readSync } from "node:fs";
+import { readSync, writeSync } from "node:fs";
 import { describe, test } from "node:test";
 import { eventually } from "@hawser/base/testing";
 import { hijack } from "./hijack.ts";
@@ -142,6 +142,30 @@ describe("hijack", () => {
     using late = openRawClient(api.path);
     late.socket.end(`POST /containers/x/attach?accepted=1 HTTP/1.1\r\n${upgrade}\r\n`);
     assert.match(await late.untilEnd(), /^HTTP\/1\.1 101 UPGRADED[^]*\r\n\r\nit broke\r\n$/);
+  });
+
+  test("hands on what a client sent that half-closed at once, and its end", async () => {
+    const handed = Promise.withResolvers<string>();
+    const give: Route = {
+      method: "POST",
+      path: "/containers/{id}/attach",
+      hijacks: true,
+      async handler(request, response) {
+        await new Promise((resolve) => setTimeout(resolve, 20)); // the end of input is here before the hijack
+        const connection = await hijack(request, response);
+        connection.accept({ multiplexed: false });
+        await connection.handTo(async ({ fd, unread }) => {
+          const rest = readSync(fd, Buffer.alloc(10), 0, 10, null);
+          writeSync(fd, "reply");
+          handed.resolve(`${Buffer.from(unread).toString()}, then ${rest} bytes`);
+        });
+      },
+    };
+    await using api = await openApi([give]);
+    using client = openRawClient(api.path);
+    client.socket.end("POST /containers/x/attach HTTP/1.1\r\n\r\nall of it");
+    assert.equal(await handed.promise, "all of it, then 0 bytes");
+    assert.match(await client.untilEnd(), /\r\n\r\nreply$/);
   });
 
   test("hands the descriptor on with every byte: what was read, and what the kernel still has", async () => {

@@ -4,6 +4,7 @@ import { Fault } from "@hawser/base";
 import { releaseSocket } from "@hawser/linux";
 import { closeGently } from "./close-gently.ts";
 import { describeFault } from "./fault-response.ts";
+import { httpFaults } from "./faults.ts";
 import type { ApiRequest } from "./request.ts";
 import { type ApiResponse, formatHead, formatStatusLine } from "./response.ts";
 
@@ -49,10 +50,13 @@ export interface HijackedConnection {
  * stream's. Only for routes with `hijacks`. A chunked body that has not been read is not a body here: its bytes are the
  * stream's, as with dockerd.
  *
- * @throws {Fault} `canceled` when the client left before its body was complete.
+ * @throws {Fault} `canceled` when the client left before its body was complete, `invalid-argument` for a body that is
+ *   absurdly large.
  */
 export async function hijack(request: ApiRequest, response: ApiResponse): Promise<HijackedConnection> {
-  if (request.body.remainingBytes !== undefined) await request.body.drain(maxDroppedBytes);
+  const isCounted = request.body.remainingBytes !== undefined;
+  if (isCounted && !(await request.body.drain(maxDroppedBytes)))
+    throw httpFaults.BODY_TOO_LARGE(maxDroppedBytes);
   const taken = response.take();
   const { socket } = taken;
   const headers = new Map(taken.headers);

@@ -109,9 +109,7 @@ export class ApiResponse {
   #send(status: number, body: string): void {
     this.#begin("done");
     const bodiless = status === 204 || status === 304;
-    if (bodiless) this.#headers.delete("Content-Type");
-    else this.setHeader("Content-Length", String(Buffer.byteLength(body)));
-    if (body === "") this.#headers.delete("Content-Type");
+    if (!bodiless) this.setHeader("Content-Length", String(Buffer.byteLength(body)));
     if (!this.#options.keepAlive()) this.setHeader("Connection", "close");
     const head = this.#head(status);
     this.#write(bodiless || this.#options.headOnly ? head : Buffer.concat([head, Buffer.from(body)]));

@@ -121,6 +121,33 @@ describe("requests", () => {
     assert.equal(await promise, "client went away");
   });
 
+  test("that wait are ended when the server closes, and nothing warns of many connections", async () => {
+    const warnings: string[] = [];
+    const note = (warning: Error) => warnings.push(warning.message);
+    process.on("warning", note);
+    const reasons: unknown[] = [];
+    const wait: Route = {
+      method: "GET",
+      path: "/wait",
+      async handler(request, response) {
+        const stream = response.openStream(200, { contentType: "text/plain" });
+        await new Promise((resolve) => request.signal.addEventListener("abort", resolve));
+        reasons.push(request.signal.reason.message);
+        stream.end();
+      },
+    };
+    await using api = await openApi([wait]);
+    const clients = Array.from({ length: 40 }, () => openRawClient(api.path));
+    for (const client of clients) client.socket.write("GET /wait HTTP/1.1\r\n\r\n");
+    for (const client of clients) await client.until(/\r\n\r\n/);
+    await api.server.close();
+    for (const client of clients) assert.match(await client.untilEnd(), /\r\n0\r\n\r\n$/);
+    for (const client of clients) client[Symbol.dispose]();
+    process.off("warning", note);
+    assert.deepEqual([reasons.length, ...new Set(reasons)], [40, "engine is stopping"]);
+    assert.deepEqual(warnings, []);
+  });
+
   test("wait for a client that does not read, without memory for what it does not", async () => {
     let written = 0;
     const flood: Route = {

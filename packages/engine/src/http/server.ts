@@ -22,6 +22,12 @@ export interface ApiServerOptions {
   readonly headTimeoutMs?: number;
 }
 
+/** Where a connection comes from. */
+interface Origin {
+  readonly peer: PeerCredentials | undefined;
+  readonly kind: "unix" | "tcp";
+}
+
 /**
  * The Engine API on its addresses: accepts connections, finds out what they speak, finds each request's route, answers
  * what fails. `listen` may be called for several addresses; `close` (or disposal) ends them all.
@@ -35,8 +41,8 @@ export class ApiServer implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   readonly #removals: (() => Promise<void>)[] = [];
   readonly #stopping = new AbortController();
-  /** Answers being made. */
-  readonly #exchanges = new Set<Promise<void>>();
+  /** Answers being made, and how to abort them. */
+  readonly #exchanges = new Map<Promise<void>, AbortController>();
 
   constructor(options: ApiServerOptions) {
     this.#options = options;
@@ -66,6 +72,8 @@ export class ApiServer implements AsyncDisposable {
         socket.destroy();
       }
     });
+    // Out of descriptors, say: connections fail, the engine does not.
+    server.on("error", (error) => this.#options.log.warn("cannot accept connections", { address, error }));
     this.#servers.add(server);
     if (parsed.kind === "unix") {
       this.#removals.push(
@@ -74,6 +82,7 @@ export class ApiServer implements AsyncDisposable {
       return address;
     }
     const port = await listenTcp(server, parsed);
+    this.#options.log.warn("API without encryption: who reaches it is root on this host", { address });
     return `tcp://${parsed.host.includes(":") ? `[${parsed.host}]` : parsed.host}:${port}`;
   }
 
@@ -85,10 +94,11 @@ export class ApiServer implements AsyncDisposable {
     const closed = [...this.#servers].map((server) => new Promise((resolve) => server.close(resolve)));
     this.#servers.clear();
     await Promise.all(this.#removals.splice(0).map((remove) => remove()));
-    this.#stopping.abort(httpFaults.ENGINE_STOPS());
+    this.#stopping.abort();
+    for (const abort of this.#exchanges.values()) abort.abort(httpFaults.ENGINE_STOPS());
     const grace = Promise.withResolvers<void>();
     const timer = setTimeout(grace.resolve, graceMs);
-    await Promise.race([Promise.all(this.#exchanges), grace.promise]);
+    await Promise.race([Promise.all(this.#exchanges.keys()), grace.promise]);
     clearTimeout(timer);
     for (const socket of this.#sockets) socket.destroySoon();
     this.#http2.close();
@@ -111,7 +121,7 @@ export class ApiServer implements AsyncDisposable {
     // Before anything wraps the socket: afterwards the descriptor may be out of reach.
     const peer = kind === "unix" ? peerCredentials(socketDescriptor(socket)) : undefined;
     void serveConnection(socket, {
-      handle: (exchange) => this.#track(this.#handle(exchange, { peer, kind })),
+      handle: (exchange) => this.#track(exchange, { peer, kind }),
       serveHttp2: (connection) => void this.#http2.emit("connection", connection),
       headers: this.#headers,
       maxHeadBytes,
@@ -124,18 +134,21 @@ export class ApiServer implements AsyncDisposable {
     });
   }
 
-  async #track(exchange: Promise<void>): Promise<void> {
-    this.#exchanges.add(exchange);
+  async #track(exchange: Exchange, from: Origin): Promise<void> {
+    const abort = new AbortController();
+    const handled = this.#handle(exchange, { ...from, abort });
+    const settled = handled.catch(() => {});
+    this.#exchanges.set(settled, abort);
     try {
-      await exchange;
+      await handled;
     } finally {
-      this.#exchanges.delete(exchange);
+      this.#exchanges.delete(settled);
     }
   }
 
   async #handle(
     { head, body, response, watchClient }: Exchange,
-    { peer, kind }: { readonly peer: PeerCredentials | undefined; readonly kind: "unix" | "tcp" },
+    { peer, kind, abort }: Origin & { readonly abort: AbortController },
   ): Promise<void> {
     if (head.method === "OPTIONS") return response.sendEmpty(200);
     const origin = head.headers.get("origin");
@@ -143,8 +156,7 @@ export class ApiServer implements AsyncDisposable {
     const question = head.target.indexOf("?");
     const path = question < 0 ? head.target : head.target.slice(0, question);
     const { route, params, path: ownPath, apiVersion } = this.#router.match(head.method, path);
-    const gone = new AbortController();
-    if (route.hijacks !== true) watchClient(() => gone.abort(httpFaults.CLIENT_GONE()));
+    if (route.hijacks !== true) watchClient(() => abort.abort(httpFaults.CLIENT_GONE()));
     await route.handler(
       new ApiRequest({
         method: head.method,
@@ -154,7 +166,7 @@ export class ApiServer implements AsyncDisposable {
         headers: head.headers,
         apiVersion,
         peer,
-        signal: AbortSignal.any([gone.signal, this.#stopping.signal]),
+        signal: abort.signal,
         body,
       }),
       response,
