@@ -151,7 +151,7 @@ describe("hijack", () => {
       path: "/containers/{id}/attach",
       hijacks: true,
       async handler(request, response) {
-        await new Promise((resolve) => setTimeout(resolve, 20)); // the end of input is here before the hijack
+        await eventually(() => client.socket.writableFinished); // the end of input is here before the hijack
         const connection = await hijack(request, response);
         connection.accept({ multiplexed: false });
         await connection.handTo(async ({ fd, unread }) => {
