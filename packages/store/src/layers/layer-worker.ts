@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { readSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { errnoOf, Fault, type FaultKind, TarParser } from "@hawser/base";
@@ -29,6 +29,7 @@ export type LayerReport =
     }
   | { readonly kind: "failed"; readonly fault: FaultKind; readonly problem: string };
 
+const readBytesAtOnce = 1 << 20;
 const progressStepBytes = 4 << 20;
 
 async function unpack(work: LayerWork, report: (report: LayerReport) => void): Promise<void> {
@@ -42,18 +43,17 @@ async function unpack(work: LayerWork, report: (report: LayerReport) => void): P
   let readBytes = 0;
   let reportedBytes = 0;
   const source = async function* () {
-    for await (const chunk of createReadStream("", {
-      fd: work.fd,
-      autoClose: false,
-      start: 0,
-      highWaterMark: 1 << 20,
-    })) {
-      readBytes += chunk.length;
+    for (;;) {
+      // Not a stream: destroying one would close the starter's file.
+      const chunk = Buffer.allocUnsafeSlow(readBytesAtOnce);
+      const length = readSync(work.fd, chunk, 0, chunk.length, readBytes);
+      if (length === 0) return;
+      readBytes += length;
       if (readBytes - reportedBytes >= progressStepBytes) {
         reportedBytes = readBytes;
         report({ kind: "progress", readBytes });
       }
-      yield chunk as Buffer;
+      yield chunk.subarray(0, length);
     }
   };
   try {
