@@ -51,6 +51,7 @@ export class DefaultBridge implements AsyncDisposable {
   readonly #hostNamespaceFd: number;
   readonly #pool: ReadyPool<Endpoint>;
   readonly #createAt: (address: number) => Promise<Endpoint>;
+  readonly #creating = new Set<Promise<Endpoint>>();
   #closing: Promise<void> | undefined;
 
   /**
@@ -125,8 +126,8 @@ export class DefaultBridge implements AsyncDisposable {
     const { address, signal } = options;
     if (address === undefined) return await this.#pool.acquire(signal);
     signal?.throwIfAborted();
+    const ready = await this.#pool.takeIf((endpoint) => endpoint.address === address);
     if (this.#closing !== undefined) throw networkFaults.CLOSED();
-    const ready = this.#pool.takeReady((endpoint) => endpoint.address === address);
     return ready ?? (await this.#createReleasing(this.#addresses.takeThis(address)));
   }
 
@@ -138,7 +139,7 @@ export class DefaultBridge implements AsyncDisposable {
 
   /** Close what is in stock; bridge and table stay. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing ??= this.#pool[Symbol.asyncDispose]().finally(() => closeSync(this.#hostNamespaceFd));
+    this.#closing ??= this.#close();
     await this.#closing;
   }
 
@@ -149,12 +150,23 @@ export class DefaultBridge implements AsyncDisposable {
     await removeHostBridge(this.info.bridge);
   }
 
+  /** The host's namespace stays open for those that are being made. */
+  async #close(): Promise<void> {
+    await this.#pool[Symbol.asyncDispose]();
+    await Promise.allSettled(this.#creating);
+    closeSync(this.#hostNamespaceFd);
+  }
+
   async #createReleasing(address: number): Promise<Endpoint> {
+    const creating = this.#createAt(address);
+    this.#creating.add(creating);
     try {
-      return await this.#createAt(address);
+      return await creating;
     } catch (error) {
       this.#addresses.release(address);
       throw error;
+    } finally {
+      this.#creating.delete(creating);
     }
   }
 

@@ -99,16 +99,14 @@ test("who gives up does not take one from the others", async () => {
   assert.equal(await stays, 1);
 });
 
-test("takes the one that fits, if it is ready", async () => {
-  const { pool, finish } = openPool({ size: 2 });
+test("takes the one that fits of those that are ready or being made, and no other", async () => {
+  const { pool, finish } = openPool({ size: 2, refillDelayMs: 1_000_000 });
+  const wanted = pool.takeIf((item) => item === 2);
   await finish(1);
   await finish(2);
-  await eventually(() => pool.takeReady((item) => item === 2));
-  assert.equal(
-    pool.takeReady((item) => item === 2),
-    undefined,
-  );
-  assert.equal(await pool.acquire(), 1);
+  assert.equal(await wanted, 2);
+  assert.equal(await pool.takeIf((item) => item === 2), undefined);
+  assert.equal(await pool.takeIf((item) => item === 1), 1);
 });
 
 test("closing discards what is ready and what is still being made, and refuses who waits", async () => {

@@ -52,12 +52,9 @@ export class ReadyPool<T> implements AsyncDisposable {
     return await this.#next(signal);
   }
 
-  /** The first one that is ready and fits, at once. */
-  takeReady(fits: (item: T) => boolean): T | undefined {
-    const index = this.#ready.findIndex(fits);
-    if (index < 0) return undefined;
-    this.#fillLater();
-    return this.#ready.splice(index, 1)[0];
+  /** The first one that fits of those that are ready or being made now. */
+  async takeIf(fits: (item: T) => boolean): Promise<T | undefined> {
+    return this.#takeReady(fits) ?? (await Promise.all(this.#making).then(() => this.#takeReady(fits)));
   }
 
   /** Discards what is ready; who waits is refused. Ends when nothing is being made any more. */
@@ -85,6 +82,13 @@ export class ReadyPool<T> implements AsyncDisposable {
     } finally {
       signal?.removeEventListener("abort", abort);
     }
+  }
+
+  #takeReady(fits: (item: T) => boolean): T | undefined {
+    const index = this.#ready.findIndex(fits);
+    if (index < 0) return undefined;
+    this.#fillLater();
+    return this.#ready.splice(index, 1)[0];
   }
 
   #fillLater(): void {
