@@ -8,7 +8,7 @@ export const runtimeFaults = defineFaults({
     "invalid-argument",
     (option: string, name: string) => `invalid ${option}: unknown capability: "${name}"`,
   ],
-  SIGNAL_INVALID: ["invalid-argument", (text: string) => `invalid signal: ${text}`],
+  SIGNAL_INVALID: ["invalid-argument", (text: string) => `Invalid signal: ${text}`],
   SECURITY_OPT_INVALID: [
     "invalid-argument",
     (rule: 1 | 2, option: string) => `invalid --security-opt ${rule}: ${JSON.stringify(option)}`,
@@ -17,10 +17,7 @@ export const runtimeFaults = defineFaults({
     "invalid-argument",
     (reason: string) => `Decoding seccomp profile failed: ${reason}`,
   ],
-  PATH_NOT_ABSOLUTE: [
-    "invalid-argument",
-    (path: string) => `invalid mount path: '${path}' mount path must be absolute`,
-  ],
+  TARGET_INVALID: ["invalid-argument", (reason: string) => reason],
   VOLUME_SPEC_INVALID: [
     "invalid-argument",
     (text: string, reason?: string) =>
@@ -30,17 +27,19 @@ export const runtimeFaults = defineFaults({
     "invalid-argument",
     (type: string, reason: string) => `invalid mount config for type "${type}": ${reason}`,
   ],
+  VOLUME_NAME_INVALID: ["invalid-argument", (name: string, reason: string) => `create ${name}: ${reason}`],
   MOUNT_MODE_INVALID: ["invalid-argument", (mode: string) => `invalid mode: ${mode}`],
   MOUNT_DUPLICATE: ["invalid-argument", (target: string) => `Duplicate mount point: ${target}`],
   TMPFS_OPTION_INVALID: [
     "invalid-argument",
-    (option: string) => `invalid tmpfs option ${JSON.stringify(option)}`,
+    (option: string) => `invalid tmpfs option [${JSON.stringify(option)}]`,
   ],
   NAMESPACE_MODE_INVALID: [
     "invalid-argument",
     (name: string, mode: string) => `invalid ${name} mode: ${mode}`,
   ],
   OPTIONS_CONFLICT: ["invalid-argument", (text: string) => text],
+  ENV_INVALID: ["invalid-argument", (entry: string) => `invalid environment variable: ${entry}`],
   RESOURCE_INVALID: ["invalid-argument", (text: string) => text],
   DEVICE_RULE_INVALID: ["invalid-argument", (rule: string) => `invalid device cgroup rule format: '${rule}'`],
   ULIMIT_INVALID: ["invalid-argument", (text: string) => text],
@@ -64,11 +63,6 @@ export const runtimeFaults = defineFaults({
   LAUNCHER_UNAVAILABLE: [
     "unavailable",
     (socket: string, reason: string) => `Cannot reach the launcher at ${socket}: ${reason}`,
-  ],
-  LAUNCHER_BUSY: [
-    "unavailable",
-    (version: string, wanted: string) =>
-      `Cannot replace the running launcher ${version}: it did not end, ${wanted} is wanted`,
   ],
   MONITOR_LOST: [
     "unavailable",

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { availableParallelism, release } from "node:os";
+import { release } from "node:os";
 import { errnoOf } from "@hawser/base";
 import { type CgroupLayout, parseCgroupLayout } from "./cgroup/cgroup-layout.ts";
 import { parseCapabilityMask } from "./spec/capabilities.ts";
@@ -22,7 +22,8 @@ export async function readHostFacts(): Promise<HostFacts> {
     cgroups,
     architecture: process.arch,
     kernelRelease: release(),
-    cpuCount: availableParallelism(),
+    onlineCpus: (await readIfThere("/sys/devices/system/cpu/online"))?.trim() ?? "0",
+    onlineMemoryNodes: (await readIfThere("/sys/devices/system/node/online"))?.trim() ?? "0",
     capabilities: parseCapabilityMask(bounding),
     appArmor: appArmor?.startsWith("Y") === true,
     ...(profiles?.includes(`${dockerProfile} (`) && { appArmorProfile: dockerProfile }),

@@ -9,8 +9,10 @@ export { type ExecOptions, Monitor, type Started, type TerminalSize } from "./mo
 export type { StartRequest } from "./monitor/start-request.ts";
 export type { AttachOptions } from "./monitor/stream-connection.ts";
 export { resolveDevices } from "./resolve-devices.ts";
+export { SeccompCache } from "./seccomp-cache.ts";
 export { type BindRequest, checkMountRequest, parseBind } from "./spec/bind.ts";
 export { buildSpec } from "./spec/build-spec.ts";
+export { checkConfig } from "./spec/check-config.ts";
 export { defaultMaskedPaths, defaultReadonlyPaths } from "./spec/masked-paths.ts";
 export { type ImageDefaults, mergeImageConfig } from "./spec/merge-image-config.ts";
 export {

@@ -35,6 +35,7 @@ export async function openLogFiles(path: string): Promise<readonly LogFile[]> {
  * Empty when it is the current one.
  */
 export async function openLogFilesAfter(path: string, inode: bigint): Promise<readonly LogFile[]> {
+  if ((await inodeOf(path)) === inode) return [];
   const files = await openLogFiles(path);
   const position = files.findIndex((file) => file.inode === inode);
   await closeLogFiles(files.slice(0, position + 1));

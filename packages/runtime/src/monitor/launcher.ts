@@ -21,6 +21,9 @@ export interface LauncherOptions {
   readonly signal?: AbortSignal;
 }
 
+/** All of the environment that OCI runtimes see. */
+const programPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /** How long a launcher may take to come up or to go. It needs about a millisecond. */
 const deadlineMs = 10_000;
 
@@ -116,7 +119,8 @@ export class Launcher {
     const logFd = openSync(join(execRoot, "launcher.log"), "a", 0o600);
     let pid: number | undefined;
     try {
-      pid = startDetached([program, execRoot], { stderrFd: logFd, env: {} });
+      const argv = [program, "--socket", this.#socketPath, "--version-string", version] as const;
+      pid = startDetached([...argv], { stderrFd: logFd, env: { PATH: programPath } });
     } finally {
       closeSync(logFd);
     }

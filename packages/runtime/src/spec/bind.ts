@@ -31,7 +31,7 @@ const volumeName = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 export function parseBind(text: string): BindRequest {
   const parts = text.split(":");
   const [first = "", second, mode = ""] = parts;
-  if (parts.length > 3 || first === "" || second === "") throw runtimeFaults.VOLUME_SPEC_INVALID(text);
+  if (parts.length > 3 || first === "") throw runtimeFaults.VOLUME_SPEC_INVALID(text);
   const source = second === undefined ? "" : first;
   const target = second ?? first;
   const kind = source.startsWith("/") ? "bind" : "volume";
@@ -40,8 +40,9 @@ export function parseBind(text: string): BindRequest {
   if (typeof extra === "string" && extra !== "") {
     throw invalid(kind, `field ${extra} must not be specified`);
   }
-  const problem = targetProblem(target) ?? (kind === "volume" ? nameProblem(source) : undefined);
+  const problem = target === "" ? "field Target must not be empty" : targetProblem(target);
   if (problem !== undefined) throw invalid(kind, problem);
+  if (kind === "volume") checkVolumeName(source);
   return {
     kind,
     source: kind === "bind" ? posix.normalize(source) : source,
@@ -69,21 +70,26 @@ export function checkMountRequest(mount: MountRequest): void {
 }
 
 /**
- * Check that no two of the binds, mounts and tmpfs mounts have the same target.
+ * Check the syntax of all binds, mounts and tmpfs mounts, and that no two have the same target.
  *
- * @throws {Fault} `invalid-argument` "Duplicate mount point: …"
+ * @throws {Fault} `invalid-argument` with Docker's words.
  */
-export function checkTargets(host: Pick<HostConfig, "binds" | "mounts" | "tmpfs">): void {
+export function checkMounts(host: Pick<HostConfig, "binds" | "mounts" | "tmpfs">): void {
+  const targets = host.binds.map((text) => parseBind(text).target);
+  for (const mount of host.mounts) {
+    checkMountRequest(mount);
+    targets.push(cleanPath(mount.target));
+  }
+  for (const [target, options] of Object.entries(host.tmpfs)) {
+    const problem = targetProblem(target);
+    if (problem !== undefined) throw runtimeFaults.TARGET_INVALID(problem);
+    parseTmpfsOptions(options);
+    targets.push(cleanPath(target));
+  }
   const seen = new Set<string>();
-  const targets = [
-    ...host.binds.map((text) => parseBind(text).target),
-    ...host.mounts.map(({ target }) => target),
-    ...Object.keys(host.tmpfs),
-  ];
   for (const target of targets) {
-    const clean = cleanPath(target);
-    if (seen.has(clean)) throw runtimeFaults.MOUNT_DUPLICATE(clean);
-    seen.add(clean);
+    if (seen.has(target)) throw runtimeFaults.MOUNT_DUPLICATE(target);
+    seen.add(target);
   }
 }
 
@@ -112,7 +118,8 @@ function mountProblem(mount: MountRequest): string | undefined {
       if (mount.source === "" && mount.readOnly) {
         return "must not set ReadOnly mode when using anonymous volumes";
       }
-      return nameProblem(mount.source);
+      checkVolumeName(mount.source);
+      return undefined;
     case "tmpfs":
       if (mount.source !== "") return "field Source must not be specified";
       if (mount.bind !== undefined) return "field BindOptions must not be specified";
@@ -138,9 +145,13 @@ function targetProblem(target: string): string | undefined {
   return cleanPath(target) === "/" ? "invalid specification: destination can't be '/'" : undefined;
 }
 
-function nameProblem(name: string): string | undefined {
-  if (name === "" || volumeName.test(name)) return undefined;
-  return `"${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`;
+function checkVolumeName(name: string): void {
+  if (name === "" || volumeName.test(name)) return;
+  const reason =
+    name.length === 1
+      ? "volume name is too short, names should be at least two alphanumeric characters"
+      : `"${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`;
+  throw runtimeFaults.VOLUME_NAME_INVALID(name, reason);
 }
 
 function notAbsolute(path: string): string {

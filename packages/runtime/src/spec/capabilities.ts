@@ -59,7 +59,7 @@ function normalize(option: string, names: readonly string[]): ReadonlySet<string
       const name = given.toUpperCase();
       if (name === "ALL") return name;
       const full = name.startsWith("CAP_") ? name : `CAP_${name}`;
-      if (!allCapabilities.includes(full)) throw runtimeFaults.CAPABILITY_UNKNOWN(option, given);
+      if (!allCapabilities.includes(full)) throw runtimeFaults.CAPABILITY_UNKNOWN(option, full);
       return full;
     }),
   );

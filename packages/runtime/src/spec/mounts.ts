@@ -72,13 +72,6 @@ function kernelMounts(input: MountInput): readonly RuntimeMount[] {
 
 function ipcMounts({ hostConfig, shmPath }: MountInput, plain: readonly string[]): readonly RuntimeMount[] {
   const mode = parseIpcMode(hostConfig.ipcMode).kind;
-  const bind = (destination: string, source: string): RuntimeMount => ({
-    destination,
-    type: "bind",
-    source,
-    options: ["rbind", "rprivate"],
-  });
-  if (mode === "host") return [bind("/dev/mqueue", "/dev/mqueue"), bind("/dev/shm", "/dev/shm")];
   const mqueue: RuntimeMount = {
     destination: "/dev/mqueue",
     type: "mqueue",
@@ -86,17 +79,15 @@ function ipcMounts({ hostConfig, shmPath }: MountInput, plain: readonly string[]
     options: plain,
   };
   if (mode === "none") return [mqueue];
-  if (shmPath !== undefined) return [mqueue, bind("/dev/shm", shmPath)];
-  const sizeBytes = hostConfig.shmSizeBytes || defaultShmSizeBytes;
-  return [
-    mqueue,
-    {
-      destination: "/dev/shm",
-      type: "tmpfs",
-      source: "shm",
-      options: [...plain, "mode=1777", `size=${sizeBytes}`],
-    },
-  ];
+  const shared = mode === "host" ? "/dev/shm" : shmPath;
+  if (shared !== undefined) {
+    return [
+      mqueue,
+      { destination: "/dev/shm", type: "bind", source: shared, options: ["rbind", "rprivate"] },
+    ];
+  }
+  const options = [...plain, "mode=1777", `size=${hostConfig.shmSizeBytes || defaultShmSizeBytes}`];
+  return [mqueue, { destination: "/dev/shm", type: "tmpfs", source: "shm", options }];
 }
 
 function userMounts({ hostConfig, mounts }: MountInput): readonly RuntimeMount[] {

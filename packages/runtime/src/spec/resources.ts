@@ -29,9 +29,9 @@ export function buildResources(
   };
 }
 
-/** Memory and swap together: twice the memory when nothing was said; -1: without limit; absent: not limited. */
-export function memorySwapOf({ memoryBytes, memorySwapBytes }: Resources): number | undefined {
-  if (memoryBytes <= 0) return undefined;
+/** Memory and swap together: twice the memory when nothing was said; absent: not limited. */
+function memorySwapOf({ memoryBytes, memorySwapBytes }: Resources): number | undefined {
+  if (memoryBytes <= 0 || memorySwapBytes < 0) return undefined;
   return memorySwapBytes === 0 ? memoryBytes * 2 : memorySwapBytes;
 }
 

@@ -9,7 +9,9 @@ export interface HostFacts {
   readonly architecture: string;
   /** As `os.release()`. */
   readonly kernelRelease: string;
-  readonly cpuCount: number;
+  /** Processors and memory nodes in use, as lists: `0-3`. */
+  readonly onlineCpus: string;
+  readonly onlineMemoryNodes: string;
   /** What this host can give at all: the bounding set of the engine. */
   readonly capabilities: readonly string[];
   /** AppArmor profile that containers get, when the kernel has one loaded that fits. */

@@ -32,7 +32,7 @@ export function checkSysctls(hostConfig: SpecInput["hostConfig"]): void {
       throw runtimeFaults.SYSCTL_INVALID(`sysctl "${name}" not allowed in host network namespace`);
     }
     if (isIpcSetting(dotted) && parseIpcMode(hostConfig.ipcMode).kind === "host") {
-      throw runtimeFaults.SYSCTL_INVALID(`sysctl "${name}" not allowed in host ipc namespace`);
+      throw runtimeFaults.SYSCTL_INVALID(`sysctl "${name}" is not allowed in the hosts ipc namespace`);
     }
     if (dotted === "kernel.domainname" && parseUtsMode(hostConfig.utsMode) === "host") {
       throw runtimeFaults.SYSCTL_INVALID(`sysctl "${name}" not allowed in host uts namespace`);

@@ -1,0 +1,54 @@
+import type { ContainerConfig, HostConfig } from "../container-config.ts";
+import { runtimeFaults } from "../faults.ts";
+import { checkMounts } from "./bind.ts";
+import { resolveCapabilities } from "./capabilities.ts";
+import { checkResources } from "./check-resources.ts";
+import { parseDeviceRule } from "./devices.ts";
+import { parseCgroupnsMode, parseIpcMode, parsePidMode, parseUtsMode } from "./namespaces.ts";
+import { buildRlimits } from "./resources.ts";
+import { parseSecurityOptions } from "./security-opt.ts";
+import { parseSignal } from "./signal.ts";
+import type { HostFacts } from "./spec-input.ts";
+import { checkSysctls } from "./sysctls.ts";
+
+/**
+ * Everything that can be found wrong with a container's configuration without looking at the host's files, in one go when
+ * the container is created: dockerd finds some of it only at the start. Returns warnings for the user.
+ *
+ * @throws {Fault} `invalid-argument` with Docker's words.
+ */
+export function checkConfig(
+  container: { readonly config: ContainerConfig; readonly hostConfig: HostConfig },
+  host: HostFacts,
+): readonly string[] {
+  const { config, hostConfig } = container;
+  parseSignal(config.stopSignal);
+  if (config.workingDir !== "" && !config.workingDir.startsWith("/")) {
+    throw runtimeFaults.WORKDIR_NOT_ABSOLUTE(config.workingDir);
+  }
+  for (const entry of config.env) {
+    if (entry === "" || entry.startsWith("=")) throw runtimeFaults.ENV_INVALID(entry);
+  }
+  const { name, maximumRetryCount } = hostConfig.restartPolicy;
+  if (hostConfig.autoRemove && name !== "no") {
+    throw runtimeFaults.OPTIONS_CONFLICT("can't create 'AutoRemove' container with restart policy");
+  }
+  if (maximumRetryCount < 0) {
+    throw runtimeFaults.OPTIONS_CONFLICT("maximum retry count cannot be negative");
+  }
+  resolveCapabilities({
+    add: hostConfig.capAdd,
+    drop: hostConfig.capDrop,
+    privileged: hostConfig.privileged,
+  });
+  parseSecurityOptions(hostConfig.securityOpt);
+  parsePidMode(hostConfig.pidMode);
+  parseIpcMode(hostConfig.ipcMode);
+  parseUtsMode(hostConfig.utsMode);
+  parseCgroupnsMode(hostConfig, host);
+  checkMounts(hostConfig);
+  buildRlimits(hostConfig.ulimits);
+  for (const rule of hostConfig.deviceCgroupRules) parseDeviceRule(rule);
+  checkSysctls(hostConfig);
+  return checkResources(hostConfig, host);
+}
