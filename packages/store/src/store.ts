@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { access, constants, mkdir, readdir, readFile } from "node:fs/promises";
 import { arch, platform } from "node:process";
 import type { Logger } from "@hawser/base";
 import { type Platform, platformOfNode } from "@hawser/oci";
@@ -116,6 +116,8 @@ async function makeFolders(paths: StorePaths): Promise<void> {
     for (const folder of [paths.contentIngest, paths.layersIngest, paths.snapshots]) {
       await mkdir(folder, { recursive: true, mode: 0o700 });
     }
+    // SQLite only says that it cannot open its file.
+    await access(paths.root, constants.W_OK);
   } catch (error) {
     throw diskFault(error, paths.root);
   }
