@@ -1,6 +1,7 @@
 import { access, constants, mkdir, readdir, readFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { arch, platform } from "node:process";
-import type { Logger } from "@hawser/base";
+import { errnoOf, type Logger } from "@hawser/base";
 import { type Platform, platformOfNode } from "@hawser/oci";
 import { ContentStore } from "./content/content-store.ts";
 import { Database } from "./database.ts";
@@ -112,13 +113,22 @@ export class Store implements AsyncDisposable {
 
 async function makeFolders(paths: StorePaths): Promise<void> {
   try {
+    // On a read-only disk mkdir says ENOENT, and SQLite only that it cannot open its file.
+    await checkWritable(paths.root);
     await mkdir(paths.root, { recursive: true, mode: 0o710 });
     for (const folder of [paths.contentIngest, paths.layersIngest, paths.snapshots]) {
       await mkdir(folder, { recursive: true, mode: 0o700 });
     }
-    // SQLite only says that it cannot open its file.
-    await access(paths.root, constants.W_OK);
   } catch (error) {
     throw diskFault(error, paths.root);
+  }
+}
+
+async function checkWritable(path: string): Promise<void> {
+  try {
+    await access(path, constants.W_OK);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT" || dirname(path) === path) throw error;
+    await checkWritable(dirname(path));
   }
 }
