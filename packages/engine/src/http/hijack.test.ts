@@ -9,7 +9,7 @@ import { openApi } from "./testing/open-api.ts";
 import { openRawClient } from "./testing/raw-client.ts";
 
 const ping: Route = { method: "GET", path: "/_ping", handler: (_, response) => response.sendText(200, "OK") };
-/** Sends back what it gets, in capitals, ends when the client half-closes. */
+/** Sends back what it gets, in capitals, and a last word when the client half-closes. */
 const echo: Route = {
   method: "POST",
   path: "/containers/{id}/attach",
@@ -38,7 +38,7 @@ describe("hijack", () => {
     client.socket.write("hello");
     await client.until(/HELLO$/);
     client.socket.end(" there");
-    assert.match(await client.untilEnd(), /HELLO THEREBYE$/);
+    assert.match(await client.untilEnd(), /HELLO THERE\x01\0{6}\x03BYE$/);
   });
 
   test("tells the raw type to old clients, for terminals, and without upgrade", async () => {
@@ -61,7 +61,7 @@ describe("hijack", () => {
     const answer = await client.untilEnd();
     assert.match(answer, /^HTTP\/1\.1 200 OK\r\n/);
     assert.ok(!/content-length|transfer-encoding/i.test(answer));
-    assert.match(answer, /\r\n\r\nGET \/ HTTP\/1\.1\r\n\r\nNOT HTTPBYE$/);
+    assert.match(answer, /\r\n\r\nGET \/ HTTP\/1\.1\r\n\r\nNOT HTTP\x01\0{6}\x03BYE$/);
   });
 
   for (const framing of ["Content-Length: 12\r\n", "Transfer-Encoding: chunked\r\n"]) {
@@ -107,8 +107,8 @@ describe("hijack", () => {
     client.socket.end(stdin);
     const text = await client.untilEnd();
     const body = text.slice(text.indexOf("\r\n\r\n") + 4);
-    assert.equal(body.length, stdin.length + 3);
-    assert.ok(/^A+BYE$/.test(body));
+    assert.equal(body.length, stdin.length + 8 + 3);
+    assert.ok(/^A+\x01\0{6}\x03BYE$/.test(body));
   });
 
   test("that a route refuses is answered as any request, and the connection lives", async () => {
@@ -143,6 +143,33 @@ describe("hijack", () => {
     late.socket.end(`POST /containers/x/attach?accepted=1 HTTP/1.1\r\n${upgrade}\r\n`);
     assert.match(await late.untilEnd(), /^HTTP\/1\.1 101 UPGRADED[^]*\r\n\r\nit broke\r\n$/);
   });
+
+  for (const [multiplexed, lastWord] of [
+    [false, "no such program\r\n"],
+    [true, "\x01\0\0\0\0\0\0\x11no such program\r\n"],
+  ] as const) {
+    test(`can still say why when the handing over failed (${multiplexed ? "framed" : "raw"})`, async () => {
+      const give: Route = {
+        method: "POST",
+        path: "/exec/{id}/start",
+        hijacks: true,
+        async handler(request, response) {
+          const connection = await hijack(request, response);
+          connection.accept({ multiplexed });
+          await assert.rejects(
+            connection.handTo(() => Promise.reject(new Error("no such program"))),
+            /no such program/,
+          );
+          connection.end("no such program\r\n");
+        },
+      };
+      await using api = await openApi([give]);
+      using client = openRawClient(api.path);
+      client.socket.write("POST /exec/x/start HTTP/1.1\r\n\r\nunread");
+      const answer = await client.untilEnd();
+      assert.equal(answer.slice(answer.indexOf("\r\n\r\n") + 4), lastWord);
+    });
+  }
 
   test("hands on what a client sent that half-closed at once, and its end", async () => {
     const handed = Promise.withResolvers<string>();

@@ -1,5 +1,6 @@
 import { closeSync } from "node:fs";
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
+import { encodeFrame } from "@hawser/api";
 import { Fault } from "@hawser/base";
 import { releaseSocket } from "@hawser/linux";
 import { closeGently } from "./close-gently.ts";
@@ -30,18 +31,19 @@ export interface HijackedConnection {
    *   are told so; the others know from inspect.
    */
   accept(options: { readonly multiplexed: boolean }): void;
-  /** Refuse, before `accept`, with an ordinary answer; then close. After `accept` the text goes into the stream. */
+  /** Refuse, before `accept`, with an ordinary answer; then close. After `accept` as `end`, with the reason. */
   fail(thrown: unknown): void;
   /**
    * Hand the connection to another process: `take` gets its descriptor and the bytes that were read too far, then our copy
-   * of it is closed, without the client noticing. When `take` fails the client sees the end of the stream.
+   * of it is closed, without the client noticing. When `take` fails the connection is ours again, for `end` or `fail` to
+   * say why; `socket` is closed in either case.
    *
    * @throws {Fault} `unavailable` when the client has gone; what `take` throws.
    */
   handTo(
     take: (client: { readonly fd: number; readonly unread: Uint8Array }) => Promise<void>,
   ): Promise<void>;
-  /** End the stream, with a last word of the engine if there is one. */
+  /** End the stream, with a last word of the engine, on its stdout, if there is one. */
   end(lastWord?: string): void;
 }
 
@@ -59,14 +61,23 @@ export async function hijack(request: ApiRequest, response: ApiResponse): Promis
     throw httpFaults.BODY_TOO_LARGE(maxDroppedBytes);
   const taken = response.take();
   const { socket } = taken;
+  /** The connection as we have it: another object after a `handTo` that failed. */
+  let current = socket;
   const headers = new Map(taken.headers);
   const upgraded = request.header("upgrade") !== undefined;
-  let accepted = false;
+  let accepted: { readonly multiplexed: boolean } | undefined;
+  const end = (lastWord?: string) => {
+    if (lastWord !== undefined && current.writable) {
+      const bytes = Buffer.from(lastWord);
+      current.write(accepted?.multiplexed === true ? encodeFrame("stdout", bytes) : bytes);
+    }
+    closeGently(current);
+  };
   return {
     socket,
     upgraded,
     accept: ({ multiplexed }) => {
-      accepted = true;
+      accepted = { multiplexed };
       const framed = multiplexed && upgraded && request.atLeast("1.42");
       headers.set("Content-Type", framed ? multiplexedStreamType : rawStreamType);
       if (upgraded) {
@@ -78,29 +89,27 @@ export async function hijack(request: ApiRequest, response: ApiResponse): Promis
     },
     fail: (thrown) => {
       const { status, message } = describeFault(Fault.from(thrown));
-      if (accepted) {
-        if (socket.writable) socket.write(`${message}\r\n`);
-      } else if (socket.writable) {
+      if (accepted !== undefined) return end(`${message}\r\n`);
+      if (current.writable) {
         const body = `${JSON.stringify({ message })}\n`;
         headers.set("Content-Type", "application/json");
         headers.set("Content-Length", String(Buffer.byteLength(body)));
         headers.set("Connection", "close");
-        socket.write(Buffer.concat([formatHead(formatStatusLine(status), headers), Buffer.from(body)]));
+        current.write(Buffer.concat([formatHead(formatStatusLine(status), headers), Buffer.from(body)]));
       }
-      closeGently(socket);
+      end();
     },
     handTo: async (take) => {
       const { fd, unread } = await releaseSocket(socket);
       try {
         await take({ fd, unread });
-      } finally {
-        closeSync(fd);
+      } catch (error) {
+        current = new Socket({ fd, allowHalfOpen: true });
+        throw error;
       }
+      closeSync(fd);
     },
-    end: (lastWord) => {
-      if (lastWord !== undefined && socket.writable) socket.write(lastWord);
-      closeGently(socket);
-    },
+    end,
   };
 }
 
