@@ -1,0 +1,45 @@
+import { defineFaults } from "@hawser/base";
+
+export const cliFaults = defineFaults({
+  VALUE_INVALID: ["invalid-argument", (words: string) => words],
+  /** Words, then a blank line, how to call the command, where to read more: Docker's layout. */
+  FLAG_INVALID: ["invalid-argument", usageMessage],
+  ARGUMENTS_INVALID: ["invalid-argument", usageMessage],
+  COMMAND_UNKNOWN: ["invalid-argument", (words: string) => words],
+  OPTIONS_CONFLICT: ["invalid-argument", (words: string) => words],
+  HOST_UNRESOLVED: [
+    "invalid-argument",
+    (why: string) => `Failed to initialize: unable to resolve docker endpoint: ${why}`,
+  ],
+  CONTEXT_CONFLICT: [
+    "invalid-argument",
+    () => "conflicting options: cannot specify both --host and --context",
+  ],
+  CONTEXT_NOT_FOUND: [
+    "not-found",
+    (name: string, why: string) =>
+      `Failed to initialize: unable to resolve docker endpoint: context "${name}": context not found: ${why}`,
+  ],
+  TEMPLATE_INVALID: ["invalid-argument", (words: string) => `template parsing error: ${words}`],
+  TEMPLATE_FAILED: ["invalid-argument", (words: string) => words],
+  NEEDS_API_VERSION: [
+    "not-implemented",
+    (what: string, needed: string, has: string) =>
+      `"${what}" requires API version ${needed}, but the Docker daemon API version is ${has}`,
+  ],
+  ENGINE_ABSENT: ["unavailable", (message: string) => message],
+  ENGINE_FORBIDDEN: ["permission-denied", (message: string) => message],
+  ENGINE_NOT_STARTED: [
+    "unavailable",
+    (why: string, log: string) => `Cannot start the Hawser engine: ${why}; its log is ${log}`,
+  ],
+  FILE_UNREADABLE: ["not-found", (words: string) => words],
+  NOT_A_TERMINAL: ["conflict", (words: string) => words],
+  STREAM_FAILED: ["internal", (words: string) => words],
+  SOME_FAILED: ["internal", (words: string) => words],
+  OUTPUT_IS_TERMINAL: ["conflict", (words: string) => words],
+});
+
+function usageMessage(words: string, usage: string, hint: string): string {
+  return `${words}\n\nUsage:  ${usage}\n\n${hint}`;
+}

@@ -1,0 +1,193 @@
+import type { Command } from "./command.ts";
+
+/** A command as help lists it; the code is loaded when it is called. */
+export interface CommandEntry {
+  /** Noun and verb, `container run`. */
+  readonly path: string;
+  /** Other verbs of the same noun. */
+  readonly aliases?: readonly string[];
+  /** Also at the top level, under this name. */
+  readonly short?: string;
+  /** Listed first in the top level's help. */
+  readonly common?: boolean;
+  readonly summary: string;
+  readonly load: () => Promise<{ readonly command: Command }>;
+}
+
+/** The nouns and what help says of them. */
+export const groups: Readonly<Record<string, string>> = {
+  container: "Manage containers",
+  image: "Manage images",
+  system: "Manage Hawser",
+};
+
+/** Every verb. Those without a noun exist at the top level only. */
+export const commands: readonly CommandEntry[] = [
+  {
+    path: "container run",
+    short: "run",
+    common: true,
+    summary: "Create and run a new container from an image",
+    load: () => import("./commands/container/run.ts"),
+  },
+  {
+    path: "container exec",
+    short: "exec",
+    common: true,
+    summary: "Execute a command in a running container",
+    load: () => import("./commands/container/exec.ts"),
+  },
+  {
+    path: "container ls",
+    aliases: ["list", "ps"],
+    short: "ps",
+    common: true,
+    summary: "List containers",
+    load: () => import("./commands/container/ls.ts"),
+  },
+  {
+    path: "image ls",
+    aliases: ["list"],
+    short: "images",
+    common: true,
+    summary: "List images",
+    load: () => import("./commands/image/ls.ts"),
+  },
+  {
+    path: "version",
+    common: true,
+    summary: "Show the Hawser version information",
+    load: () => import("./commands/system/version.ts"),
+  },
+  {
+    path: "system info",
+    short: "info",
+    common: true,
+    summary: "Display system-wide information",
+    load: () => import("./commands/system/info.ts"),
+  },
+  {
+    path: "container attach",
+    short: "attach",
+    summary: "Attach local standard input, output, and error streams to a running container",
+    load: () => import("./commands/container/attach.ts"),
+  },
+  {
+    path: "container create",
+    short: "create",
+    summary: "Create a new container",
+    load: () => import("./commands/container/create.ts"),
+  },
+  {
+    path: "container inspect",
+    summary: "Display detailed information on one or more containers",
+    load: () => import("./commands/container/inspect.ts"),
+  },
+  {
+    path: "container kill",
+    short: "kill",
+    summary: "Kill one or more running containers",
+    load: () => import("./commands/container/kill.ts"),
+  },
+  {
+    path: "container logs",
+    short: "logs",
+    summary: "Fetch the logs of a container",
+    load: () => import("./commands/container/logs.ts"),
+  },
+  {
+    path: "container restart",
+    short: "restart",
+    summary: "Restart one or more containers",
+    load: () => import("./commands/container/restart.ts"),
+  },
+  {
+    path: "container rm",
+    aliases: ["remove"],
+    short: "rm",
+    summary: "Remove one or more containers",
+    load: () => import("./commands/container/rm.ts"),
+  },
+  {
+    path: "container start",
+    short: "start",
+    summary: "Start one or more stopped containers",
+    load: () => import("./commands/container/start.ts"),
+  },
+  {
+    path: "container stop",
+    short: "stop",
+    summary: "Stop one or more running containers",
+    load: () => import("./commands/container/stop.ts"),
+  },
+  {
+    path: "container wait",
+    short: "wait",
+    summary: "Block until one or more containers stop, then print their exit codes",
+    load: () => import("./commands/container/wait.ts"),
+  },
+  {
+    path: "image import",
+    short: "import",
+    summary: "Import the contents from a tarball to create a filesystem image",
+    load: () => import("./commands/image/import.ts"),
+  },
+  {
+    path: "image inspect",
+    summary: "Display detailed information on one or more images",
+    load: () => import("./commands/image/inspect.ts"),
+  },
+  {
+    path: "image load",
+    short: "load",
+    summary: "Load an image from a tar archive or STDIN",
+    load: () => import("./commands/image/load.ts"),
+  },
+  {
+    path: "image rm",
+    aliases: ["remove"],
+    short: "rmi",
+    summary: "Remove one or more images",
+    load: () => import("./commands/image/rm.ts"),
+  },
+  {
+    path: "image tag",
+    short: "tag",
+    summary: "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE",
+    load: () => import("./commands/image/tag.ts"),
+  },
+  {
+    path: "inspect",
+    summary: "Return low-level information on Hawser objects",
+    load: () => import("./commands/system/inspect.ts"),
+  },
+  {
+    path: "system events",
+    short: "events",
+    summary: "Get real time events from the server",
+    load: () => import("./commands/system/events.ts"),
+  },
+];
+
+export interface FoundCommand {
+  readonly entry: CommandEntry;
+  /** As typed, without the program: `container ls`. */
+  readonly typed: string;
+  /** What follows the command's name. */
+  readonly rest: readonly string[];
+}
+
+/** The command that the words begin with; a noun alone is a group. */
+export function findCommand(words: readonly string[]): FoundCommand | undefined {
+  const [first = "", second = ""] = words;
+  if (Object.hasOwn(groups, first)) {
+    const entry = commands.find(
+      ({ path, aliases = [] }) =>
+        [path, ...aliases.map((alias) => `${first} ${alias}`)].includes(`${first} ${second}`) &&
+        path.startsWith(`${first} `),
+    );
+    return entry && { entry, typed: `${first} ${second}`, rest: words.slice(2) };
+  }
+  const entry = commands.find(({ path, short }) => (short ?? path) === first);
+  return entry && { entry, typed: first, rest: words.slice(1) };
+}

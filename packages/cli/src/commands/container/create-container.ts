@@ -1,0 +1,99 @@
+import { closeSync, existsSync, openSync, rmSync, writeSync } from "node:fs";
+import type { ContainerCreateRequest, ContainerCreateResponse } from "@hawser/api";
+import type { EngineClient } from "@hawser/api/client";
+import { errnoOf, Fault } from "@hawser/base";
+import { cliFaults } from "../../cli-faults.ts";
+import { type Session, warnLine } from "../../session.ts";
+import type { CreateFlags } from "./create-request.ts";
+
+export interface CreateOptions {
+  readonly session: Session;
+  readonly client: EngineClient;
+  readonly request: ContainerCreateRequest;
+  readonly flags: CreateFlags & { readonly pull: string };
+}
+
+/**
+ * Create a container, pulling its image as `--pull` says; warnings of the engine go to standard error, the id to `--cidfile`.
+ *
+ * @throws {Fault} the engine's refusal
+ */
+export async function createContainer(options: CreateOptions): Promise<string> {
+  const { session, flags } = options;
+  if (!["always", "missing", "never"].includes(flags.pull)) {
+    throw cliFaults.OPTIONS_CONFLICT(
+      `invalid pull option: '${flags.pull}': must be one of "always", "missing" or "never"`,
+    );
+  }
+  using idFile = openIdFile(flags.cidfile);
+  if (flags.pull === "always") await pull(options);
+  let created: ContainerCreateResponse;
+  try {
+    created = await create(options);
+  } catch (error) {
+    if (!Fault.is(error, "not-found") || flags.pull !== "missing") throw error;
+    const { familiarImageName } = await import("../../image-name.ts");
+    const name = familiarImageName(options.request.Image ?? "");
+    if (name === undefined) throw error;
+    if (!flags.quiet) await warnLine(session, `Unable to find image '${name}' locally`);
+    await pull(options);
+    created = await create(options);
+  }
+  for (const warning of created.Warnings ?? []) await warnLine(session, `WARNING: ${warning}`);
+  idFile.write(created.Id);
+  return created.Id;
+}
+
+async function create(options: CreateOptions): Promise<ContainerCreateResponse> {
+  const { name, platform } = options.flags;
+  return await options.client.json({
+    method: "POST",
+    path: "/containers/create",
+    query: { name: name || undefined, platform: platform || undefined },
+    json: options.request,
+  });
+}
+
+async function pull(options: CreateOptions): Promise<void> {
+  const { pullImage } = await import("../image/pull-image.ts");
+  await pullImage({
+    client: options.client,
+    image: options.request.Image ?? "",
+    platform: options.flags.platform,
+    ...(!options.flags.quiet && { out: options.session.stderr }),
+  });
+}
+
+interface IdFile extends Disposable {
+  write(id: string): void;
+}
+
+/** The file is made first, so that two containers never share one, and goes again when there is no container. */
+function openIdFile(path: string): IdFile {
+  if (path === "") return { write() {}, [Symbol.dispose]() {} };
+  if (existsSync(path)) {
+    throw cliFaults.OPTIONS_CONFLICT(
+      `container ID file found, make sure the other container isn't running or delete ${path}`,
+    );
+  }
+  let fd: number;
+  try {
+    fd = openSync(path, "wx", 0o666);
+  } catch (error) {
+    const why = errnoOf(error) === "ENOENT" ? "no such file or directory" : (errnoOf(error) ?? String(error));
+    throw cliFaults
+      .FILE_UNREADABLE(`failed to create the container ID file: open ${path}: ${why}`)
+      .because(error);
+  }
+  let written = false;
+  return {
+    write(id) {
+      writeSync(fd, id);
+      written = true;
+    },
+    [Symbol.dispose]() {
+      closeSync(fd);
+      if (!written) rmSync(path, { force: true });
+    },
+  };
+}

@@ -1,0 +1,32 @@
+import { Fault } from "@hawser/base";
+import { printLine, type Session, warnLine } from "../session.ts";
+
+/**
+ * Do something for each argument at the same time and print, in the order given, what each gives; refusals come last, all of
+ * them. The result is the exit code.
+ */
+export async function eachArgument(
+  session: Session,
+  args: readonly string[],
+  action: (arg: string) => Promise<string>,
+): Promise<number> {
+  const results = await Promise.allSettled(args.map(action));
+  const refusals: string[] = [];
+  for (const result of results) {
+    if (result.status === "fulfilled") await printLine(session, result.value);
+    else refusals.push(Fault.from(result.reason).message);
+  }
+  for (const refusal of refusals) await warnLine(session, refusal);
+  return refusals.length === 0 ? 0 : 1;
+}
+
+/** The path of a container's endpoint. */
+export function containerPath(container: string, verb = ""): string {
+  return `/containers/${encodeURIComponent(container)}${verb === "" ? "" : `/${verb}`}`;
+}
+
+/** The path of an image's endpoint; slashes of names stay. */
+export function imagePath(image: string, verb = ""): string {
+  const name = image.split("/").map(encodeURIComponent).join("/");
+  return `/images/${name}${verb === "" ? "" : `/${verb}`}`;
+}

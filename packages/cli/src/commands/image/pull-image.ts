@@ -1,0 +1,35 @@
+import type { EngineClient } from "@hawser/api/client";
+import { formatReference, parseReference, repositoryOf, withDefaultTag } from "@hawser/oci";
+import { showProgress } from "../../format/progress.ts";
+import { platformQuery } from "../../options/platform-option.ts";
+
+/**
+ * Have the engine fetch an image; its progress is shown on `out`, when given.
+ *
+ * @throws {Fault} `invalid-argument` for what is no name of an image, the engine's refusal otherwise.
+ */
+export async function pullImage(options: {
+  readonly client: EngineClient;
+  readonly image: string;
+  readonly platform: string;
+  readonly out?: NodeJS.WriteStream;
+}): Promise<void> {
+  const reference = withDefaultTag(parseReference(options.image));
+  const { body } = await options.client.send({
+    method: "POST",
+    path: "/images/create",
+    query: {
+      fromImage: formatReference(repositoryOf(reference)),
+      tag: reference.digest ?? reference.tag,
+      ...platformQuery(options.platform),
+    },
+  });
+  await showProgress(body, options.out ?? nowhere());
+}
+
+function nowhere(): NodeJS.WriteStream {
+  return {
+    isTTY: false,
+    write: (_: unknown, done: () => void) => (done(), true),
+  } as unknown as NodeJS.WriteStream;
+}

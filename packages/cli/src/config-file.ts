@@ -1,0 +1,63 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { errnoOf } from "@hawser/base";
+
+/** What of `~/.docker/config.json` the client heeds. */
+export interface ConfigFile {
+  readonly currentContext?: string;
+  readonly detachKeys?: string;
+  readonly psFormat?: string;
+  readonly imagesFormat?: string;
+  readonly httpHeaders: Readonly<Record<string, string>>;
+}
+
+/**
+ * Read the user's settings. A missing file is an empty one; one that cannot be read or understood is told to `warn` and
+ * taken as empty, as Docker's client does.
+ */
+export function readConfigFile(dir: string, warn: (message: string) => void): ConfigFile {
+  const path = join(dir, "config.json");
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === "EACCES") warn(`WARNING: Error loading config file: open ${path}: permission denied`);
+    else if (errno !== "ENOENT" && errno !== "ENOTDIR")
+      warn(`WARNING: Error loading config file: ${path}: ${errno}`);
+    return { httpHeaders: {} };
+  }
+  try {
+    return configFrom(JSON.parse(text));
+  } catch (error) {
+    warn(
+      `WARNING: Error parsing config file (${path}): ${error instanceof Error ? error.message : String(error)}`,
+    );
+    return { httpHeaders: {} };
+  }
+}
+
+function configFrom(value: unknown): ConfigFile {
+  const fields =
+    typeof value === "object" && value !== null ? new Map<string, unknown>(Object.entries(value)) : new Map();
+  const text = (name: string): string | undefined => {
+    const field: unknown = fields.get(name);
+    return typeof field === "string" && field !== "" ? field : undefined;
+  };
+  const headers: unknown = fields.get("HttpHeaders");
+  const httpHeaders =
+    typeof headers === "object" && headers !== null
+      ? Object.fromEntries(Object.entries(headers).filter(([, header]) => typeof header === "string"))
+      : {};
+  const currentContext = text("currentContext");
+  const detachKeys = text("detachKeys");
+  const psFormat = text("psFormat");
+  const imagesFormat = text("imagesFormat");
+  return {
+    ...(currentContext !== undefined && { currentContext }),
+    ...(detachKeys !== undefined && { detachKeys }),
+    ...(psFormat !== undefined && { psFormat }),
+    ...(imagesFormat !== undefined && { imagesFormat }),
+    httpHeaders,
+  };
+}

@@ -1,0 +1,89 @@
+import { escapeHtmlJson } from "./json-text.ts";
+import { alignColumns } from "./table-writer.ts";
+import { GoMap, GoStruct, type GoValue, noField } from "./template/go-value.ts";
+import { openTemplate } from "./template/run-template.ts";
+import { templateFunctions } from "./template/template-functions.ts";
+
+/** One thing that a list can show of its rows, under the name that templates use. */
+export interface Field<Row> {
+  readonly header: string;
+  readonly value: (row: Row) => GoValue;
+  /** Not part of `{{json .}}`: it needs an argument. */
+  readonly method?: boolean;
+}
+
+export interface ListLayout<Row> {
+  readonly fields: Readonly<Record<string, Field<Row>>>;
+  /** Docker's name for the rows' type, in its messages. */
+  readonly typeName: string;
+  /** What `table` alone means, a template. */
+  readonly table: string;
+}
+
+/**
+ * A list as `--format` asks: `table`, `table TEMPLATE`, `json`, or a template for each row.
+ *
+ * @throws {Fault} `invalid-argument` for a template that does not parse or run.
+ */
+export function formatList<Row>(rows: readonly Row[], layout: ListLayout<Row>, format: string): string {
+  const { isTable, source } = templateOf(format, layout);
+  const template = openTemplate(source);
+  let text = "";
+  for (const row of rows) text += `${template.run(rowValue(row, layout))}\n`;
+  if (!isTable) return text;
+  const header = openTemplate(source, { functions: headerFunctions }).run(headerValue(layout));
+  return alignColumns(`${header}\n${text}`);
+}
+
+function templateOf<Row>(
+  format: string,
+  layout: ListLayout<Row>,
+): { readonly isTable: boolean; readonly source: string } {
+  const isTable = format === "table" || format.startsWith("table ");
+  const given = format === "json" ? "{{json .}}" : isTable ? format.slice("table".length).trim() : format;
+  const source = isTable && given === "" ? layout.table : given;
+  return { isTable, source: source.replaceAll("\\t", "\t").replaceAll("\\n", "\n") };
+}
+
+function rowValue<Row>(row: Row, layout: ListLayout<Row>): GoValue {
+  const plain = () => Object.entries(layout.fields).filter(([, field]) => field.method !== true);
+  return new GoStruct(
+    (name) => {
+      const field = Object.hasOwn(layout.fields, name) ? layout.fields[name] : undefined;
+      return field === undefined ? noField : field.value(row);
+    },
+    {
+      json: () =>
+        escapeHtmlJson(
+          JSON.stringify(
+            Object.fromEntries(
+              plain()
+                .toSorted(([a], [b]) => (a < b ? -1 : 1))
+                .map(([name, field]) => [name, field.value(row)]),
+            ),
+          ),
+        ),
+      values: () => plain().map(([, field]) => field.value(row)),
+      describeMissing: (name) => `can't evaluate field ${name} in type ${layout.typeName}`,
+    },
+  );
+}
+
+function headerValue<Row>(layout: ListLayout<Row>): GoValue {
+  const headers = new Map<string, GoValue>();
+  for (const [name, field] of Object.entries(layout.fields)) {
+    headers.set(name, field.method === true ? headerOfArgument : field.header);
+  }
+  return new GoMap(headers);
+}
+
+/** `{{.Label "com.example.some-name"}}` stands under `some name`. */
+function headerOfArgument(name: GoValue): GoValue {
+  return typeof name === "string" ? (name.split(".").at(-1) ?? "").replace(/[-_]/g, " ") : "";
+}
+
+/** In the header line functions leave their text alone. */
+const headerFunctions = new Map(templateFunctions);
+for (const name of ["json", "title", "lower", "upper", "truncate", "split", "join"]) {
+  headerFunctions.set(name, (value) => value);
+}

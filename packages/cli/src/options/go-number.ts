@@ -1,0 +1,36 @@
+import { goQuote } from "../format/go-quote.ts";
+import { valueError } from "./value-error.ts";
+
+/** `strconv.ParseBool`. */
+export function parseGoBool(text: string): boolean {
+  if (["1", "t", "T", "TRUE", "true", "True"].includes(text)) return true;
+  if (["0", "f", "F", "FALSE", "false", "False"].includes(text)) return false;
+  throw valueError(`strconv.ParseBool: parsing ${goQuote(text)}: invalid syntax`);
+}
+
+/** `strconv.ParseInt` and `ParseUint` with base 0 (`0x10`, `0o17`, `017`, `0b1`, `1_000`). Loses precision beyond 2^53. */
+export function parseGoInteger(
+  text: string,
+  options: { readonly bits?: 16 | 32 | 64; readonly unsigned?: boolean; readonly base?: 10 } = {},
+): number {
+  const { bits = 64, unsigned = false, base } = options;
+  const call = unsigned ? "ParseUint" : "ParseInt";
+  const match = (base === 10 ? /^([+-]?)(\d+)$/ : integerPattern).exec(text);
+  const digits = match?.[2];
+  if (match === null || digits === undefined || (unsigned && match[1] !== "")) {
+    throw valueError(`strconv.${call}: parsing ${goQuote(text)}: invalid syntax`);
+  }
+  const plain = digits.replaceAll("_", "");
+  const octal = base !== 10 && /^0\d/.test(plain);
+  if (octal && /[89]/.test(plain))
+    throw valueError(`strconv.${call}: parsing ${goQuote(text)}: invalid syntax`);
+  const magnitude = BigInt(octal ? `0o${plain}` : plain);
+  const value = match[1] === "-" ? -magnitude : magnitude;
+  const high = unsigned ? 1n << BigInt(bits) : 1n << BigInt(bits - 1);
+  if (value >= high || value < (unsigned ? 0n : -high)) {
+    throw valueError(`strconv.${call}: parsing ${goQuote(text)}: value out of range`);
+  }
+  return Number(value);
+}
+
+const integerPattern = /^([+-]?)(0[xX](?:_?[\da-fA-F])+|0[oO](?:_?[0-7])+|0[bB](?:_?[01])+|\d(?:_?\d)*)$/;

@@ -1,0 +1,51 @@
+import type { Session } from "./session.ts";
+
+/** The terminal of standard input in raw mode until disposed; nothing when it is no terminal. */
+export function rawMode(session: Session): Disposable {
+  const { stdin } = session;
+  if (!stdin.isTTY) return { [Symbol.dispose]() {} };
+  const wasRaw = stdin.isRaw;
+  stdin.setRawMode(true);
+  return {
+    [Symbol.dispose]() {
+      stdin.setRawMode(wasRaw);
+    },
+  };
+}
+
+export interface TerminalSize {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** The size of the terminal; zeros when there is none. */
+export function terminalSize(session: Session): TerminalSize {
+  const { rows = 0, columns = 0 } = session.stdout.isTTY ? session.stdout : {};
+  return { rows, columns };
+}
+
+/**
+ * Tell `resize` the terminal's size, now and whenever it changes, until disposed. A refusal at first is tried again a few times:
+ * the container's terminal may not be there yet.
+ */
+export function followSize(session: Session, resize: (size: TerminalSize) => Promise<void>): Disposable {
+  const retryDelaysMs = [10, 20, 40, 80, 160, 320];
+  let timer: NodeJS.Timeout | undefined;
+  const tell = (attempt: number): void => {
+    const size = terminalSize(session);
+    if (size.rows === 0 && size.columns === 0) return;
+    resize(size).catch(() => {
+      const delayMs = retryDelaysMs[attempt];
+      if (delayMs !== undefined) timer = setTimeout(tell, delayMs, attempt + 1);
+    });
+  };
+  tell(0);
+  const onResize = () => tell(0);
+  session.stdout.on("resize", onResize);
+  return {
+    [Symbol.dispose]() {
+      session.stdout.off("resize", onResize);
+      clearTimeout(timer);
+    },
+  };
+}
