@@ -21,6 +21,7 @@ static const struct {
     {"listXattr", list_xattr},
     {"setTimesNs", set_times_ns},
     {"openInRoot", open_in_root},
+    {"compileSeccomp", compile_seccomp},
 };
 
 NAPI_MODULE_INIT() {

@@ -3,7 +3,7 @@ import { chmod, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { KeyedMutex, type Logger } from "@hawser/base";
 import { BareNamespacePool, DefaultBridge } from "@hawser/network";
-import { Launcher, readHostFacts } from "@hawser/runtime";
+import { Launcher, readHostFacts, SeccompCompiler } from "@hawser/runtime";
 import { Store } from "@hawser/store";
 import type { EngineConfig } from "./config.ts";
 import type { Collaborators } from "./containers/collaborators.ts";
@@ -77,6 +77,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
     images,
     snapshots: store.snapshots,
     launcher,
+    seccomp: new SeccompCompiler({ log }),
     networks: new ContainerNetworks({ bridge, bare, randomBytes }),
     events,
     host,
@@ -85,6 +86,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
   };
   await recoverContainers(collaborators);
   const system = new SystemService({ config, host, index, images, events, version });
+  const socketGroupId = await findGroupId(config.group);
   const server = built.use(
     new ApiServer({
       routes: [
@@ -97,6 +99,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
       ],
       version,
       log,
+      ...(socketGroupId !== undefined && { socketGroupId }),
     }),
   );
   const resources = built.move();
@@ -115,6 +118,14 @@ async function readProgramVersion(path: string): Promise<string> {
     .update(await readFile(path))
     .digest("hex");
   return `${version}+${digest.slice(0, 12)}`;
+}
+
+/** `undefined` when this host has no such group: the sockets are root's alone then. */
+async function findGroupId(name: string): Promise<number | undefined> {
+  const groups = await readFile("/etc/group", "utf8");
+  const line = groups.split("\n").find((text) => text.startsWith(`${name}:`));
+  const [, , id] = line?.split(":") ?? [];
+  return id === undefined ? undefined : Number(id);
 }
 
 async function makeFolders({ dataRoot, execRoot }: EngineConfig): Promise<void> {

@@ -22,6 +22,8 @@ export interface EngineConfig {
   readonly pidFile: string;
   /** `unix:///path` or `tcp://host:port`. */
   readonly hosts: readonly string[];
+  /** Group that may use unix sockets of the API, when this host has it; it is as good as root. */
+  readonly group: string;
   readonly debug: boolean;
   /** Name → absolute path of an OCI runtime. */
   readonly runtimes: Readonly<Record<string, string>>;
@@ -42,6 +44,7 @@ const options = {
   "exec-root": { type: "string", default: "/run/hawser" },
   pidfile: { type: "string", short: "p" },
   host: { type: "string", short: "H", multiple: true },
+  group: { type: "string", short: "G", default: "hawser" },
   debug: { type: "boolean", short: "D", default: false },
   "add-runtime": { type: "string", multiple: true },
   "default-runtime": { type: "string" },
@@ -77,6 +80,7 @@ export function parseEngineConfig(
     execRoot,
     pidFile: values.pidfile ?? join(execRoot, "engine.pid"),
     hosts: values.host ?? [`unix://${join(execRoot, "hawser.sock")}`],
+    group: values.group,
     debug: values.debug,
     runtimes,
     defaultRuntime,

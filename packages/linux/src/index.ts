@@ -21,6 +21,12 @@ export {
 export { type NetlinkOptions, netlink, netlinkAsync } from "./netlink.ts";
 export { type ReleasedSocket, releaseSocket } from "./release-socket.ts";
 export {
+  compileSeccomp,
+  type SeccompComparison,
+  type SeccompProgramRequest,
+  type SeccompRule,
+} from "./seccomp.ts";
+export {
   connectUnix,
   type PeerCredentials,
   peerCredentials,

@@ -24,6 +24,7 @@ export interface NativeAddon {
   listXattr(path: string | Buffer): string[];
   setTimesNs(path: string | Buffer, atimeNs: bigint, mtimeNs: bigint): void;
   openInRoot(dirFd: number, path: string | Buffer, flags: number, mode: number): number;
+  compileSeccomp(policy: Buffer): Promise<Buffer>;
 }
 
 let loaded: NativeAddon | undefined;

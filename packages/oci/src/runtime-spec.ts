@@ -177,4 +177,4 @@ export function formatRuntimeSpec(value: RuntimeSpec | RuntimeProcess): string {
 }
 
 // ES2026's JSON.rawJSON, which Node 24 has and TypeScript's library does not name yet.
-const { rawJSON: rawJson } = JSON as typeof JSON & { rawJSON(text: string): unknown };
+const { rawJSON: rawJson } = JSON as typeof JSON & { rawJSON(this: void, text: string): unknown };

@@ -10,6 +10,7 @@ export type { StartRequest } from "./monitor/start-request.ts";
 export type { AttachOptions } from "./monitor/stream-connection.ts";
 export { resolveDevices } from "./resolve-devices.ts";
 export { SeccompCache } from "./seccomp-cache.ts";
+export { SeccompCompiler } from "./seccomp-compiler.ts";
 export { type BindRequest, checkMountRequest, parseBind } from "./spec/bind.ts";
 export { buildSpec } from "./spec/build-spec.ts";
 export { checkConfig } from "./spec/check-config.ts";

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { formatRuntimeSpec } from "@hawser/oci";
 import { buildSpec, cgroupsOf, resolveDevices, resolveUser } from "@hawser/runtime";
 import type { OverlayMount } from "@hawser/store";
 import type { NetworkPlace } from "../networks/container-networks.ts";
@@ -26,7 +27,7 @@ export async function writeBundle(
   collaborators: Collaborators,
   run: { readonly record: ContainerRecord; readonly place: NetworkPlace; readonly overlay: OverlayMount },
 ): Promise<Bundle> {
-  const { host, networks } = collaborators;
+  const { host, networks, seccomp } = collaborators;
   const { record, place, overlay } = run;
   const { config, hostConfig } = record;
   const dir = runDirOf(host, record.id);
@@ -67,7 +68,8 @@ export async function writeBundle(
     initPath: host.initPath,
     devices,
   });
-  await writeFile(join(dir, "config.json"), JSON.stringify(spec), { mode: 0o600 });
+  const compiled = await seccomp.annotate(spec);
+  await writeFile(join(dir, "config.json"), formatRuntimeSpec(compiled), { mode: 0o600 });
   return { rootfs, cgroups: cgroups.folders };
 }
 

@@ -1,5 +1,5 @@
 import type { KeyedMutex, Logger } from "@hawser/base";
-import type { Launcher } from "@hawser/runtime";
+import type { Launcher, SeccompCompiler } from "@hawser/runtime";
 import type { Snapshotter } from "@hawser/store";
 import type { EventBus } from "../events/event-bus.ts";
 import type { ImageService } from "../images/image-service.ts";
@@ -14,6 +14,7 @@ export interface Collaborators {
   readonly snapshots: Snapshotter;
   readonly launcher: Launcher;
   readonly networks: ContainerNetworks;
+  readonly seccomp: SeccompCompiler;
   readonly events: EventBus;
   /** Facts about this host and this engine that do not change while it runs. */
   readonly host: ContainerHost;

@@ -44,7 +44,11 @@ export async function createContainer(
     createdAtMs: host.now(),
     imageId: image.id,
     config: { ...config, hostname: config.hostname || id.slice(0, 12) },
-    hostConfig: { ...request.hostConfig, runtime },
+    hostConfig: {
+      ...request.hostConfig,
+      runtime,
+      cgroupnsMode: request.hostConfig.cgroupnsMode || defaultCgroupns(host),
+    },
     state: createdState,
     restartCount: 0,
   };
@@ -65,6 +69,11 @@ export async function createContainer(
     await snapshots.remove(id);
     throw error;
   }
+}
+
+/** Docker's default: a namespace of its own where the unified hierarchy makes that useful. */
+function defaultCgroupns({ cgroups }: Collaborators["host"]): string {
+  return cgroups.mode === "v2" ? "private" : "host";
 }
 
 function freeName(index: Collaborators["index"], randomBytes: Collaborators["host"]["randomBytes"]): string {

@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "@hawser/base";
+import { formatRuntimeSpec } from "@hawser/oci";
 import { type AttachOptions, buildExecProcess, resolveUser } from "@hawser/runtime";
 import { readAccounts } from "./accounts.ts";
 import type { StreamClient } from "./attach.ts";
@@ -113,7 +114,7 @@ async function writeProcess(
     host: host.facts,
   });
   const path = join(execDirOf(host, container.id), `${session.id}.process.json`);
-  await writeFile(path, JSON.stringify(process), { mode: 0o600 });
+  await writeFile(path, formatRuntimeSpec(process), { mode: 0o600 });
   return path;
 }
 

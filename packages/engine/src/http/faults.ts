@@ -51,10 +51,6 @@ export const httpFaults = defineFaults({
     "invalid-argument",
     (text: string) => `invalid timestamp "${text}": seconds since 1970 or RFC 3339 were wanted`,
   ],
-  TIME_INVALID: [
-    "invalid-argument",
-    (name: string, text: string) => `invalid value for "${name}": "${text}" is no time`,
-  ],
   SINCE_AFTER_UNTIL: [
     "invalid-argument",
     (since: string, until: string) => `\`since\` time (${since}) cannot be after \`until\` time (${until})`,

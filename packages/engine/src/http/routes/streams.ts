@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import type { AttachOptions } from "@hawser/runtime";
+import { type AttachOptions, formatLogTime } from "@hawser/runtime";
 import { attachContainer } from "../../containers/attach.ts";
 import type { Collaborators } from "../../containers/collaborators.ts";
 import type { Container } from "../../containers/container.ts";
@@ -9,8 +9,9 @@ import { httpFaults } from "../faults.ts";
 import { type HijackedConnection, hijack, multiplexedStreamType, rawStreamType } from "../hijack.ts";
 import type { Query } from "../query.ts";
 import type { Route } from "../router.ts";
+import { parseTimestamp } from "../timestamp.ts";
 import { decodeDetachKeys } from "../wire/detach-keys.ts";
-import { formatLogEntry, parseLogTime } from "../wire/log-entry.ts";
+import { formatLogEntry } from "../wire/log-entry.ts";
 
 /** The streams of a container: attach and logs. */
 export function streamRoutes(collaborators: Collaborators): Route[] {
@@ -44,8 +45,8 @@ export function streamRoutes(collaborators: Collaborators): Route[] {
         const [stdout, stderr] = [query.flag("stdout"), query.flag("stderr")];
         if (!stdout && !stderr) throw httpFaults.LOG_STREAM_MISSING();
         const tail = query.text("tail");
-        const since = parseLogTime("since", query.text("since"));
-        const until = parseLogTime("until", query.text("until"));
+        const since = readLogTime(query, "since");
+        const until = readLogTime(query, "until");
         const { tty } = container.record.config;
         const entries = containerLog(collaborators, container, {
           stdout,
@@ -67,6 +68,12 @@ export function streamRoutes(collaborators: Collaborators): Route[] {
       },
     },
   ];
+}
+
+/** A point in time as log entries have it; 0 means none. */
+function readLogTime(query: Query, name: string): string | undefined {
+  const timeNs = parseTimestamp(query.text(name));
+  return timeNs === undefined || timeNs === 0n ? undefined : formatLogTime(timeNs);
 }
 
 /** What the container has said so far, before what it says from now on. */
