@@ -1,8 +1,9 @@
 import { pipeline } from "node:stream";
-import { createGunzip, createZstdDecompress } from "node:zlib";
+import { createGunzip, createZstdDecompress, zstdDecompressSync } from "node:zlib";
 import { errnoOf } from "@hawser/base";
 import { storeFaults } from "../faults.ts";
 import type { StoreLimits } from "../limits.ts";
+import { ZstdFrameScanner, type ZstdPiece } from "./zstd-frames.ts";
 
 /** Known good for throughput: four times Node's default costs no memory to speak of. */
 const chunkBytes = 256 * 1024;
@@ -64,7 +65,7 @@ async function readHead(chunks: AsyncGenerator<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
-async function* prepend(head: Buffer, rest: AsyncIterable<Uint8Array>) {
+async function* prepend(head: Buffer, rest: AsyncIterable<Uint8Array> | Iterable<Uint8Array>) {
   if (head.length > 0) yield head;
   yield* rest;
 }
@@ -72,17 +73,72 @@ async function* prepend(head: Buffer, rest: AsyncIterable<Uint8Array>) {
 function compressionOf(head: Buffer): "none" | "gzip" | "zstd" {
   const magic = head.toString("latin1", 0, headBytes);
   if (magic.startsWith("\x1f\x8b")) return "gzip";
-  if (magic.startsWith("\x28\xb5\x2f\xfd")) return "zstd";
+  if (magic.startsWith("\x28\xb5\x2f\xfd") || /^[\x50-\x5f]\x2a\x4d\x18/.test(magic)) return "zstd";
   if (magic.startsWith("BZh")) throw storeFaults.COMPRESSION_UNSUPPORTED("bzip2");
   if (magic === "\xfd7zXZ\0") throw storeFaults.COMPRESSION_UNSUPPORTED("xz");
   return "none";
 }
 
 function expand(source: AsyncIterable<Uint8Array>, compression: "gzip" | "zstd"): AsyncIterable<Buffer> {
-  const options = { chunkSize: chunkBytes };
-  const transform = compression === "gzip" ? createGunzip(options) : createZstdDecompress(options);
   // A failure on either side also ends the transform, so that whoever reads it sees it.
-  return pipeline(source, transform, () => {});
+  return compression === "gzip"
+    ? pipeline(source, createGunzip({ chunkSize: chunkBytes }), () => {})
+    : expandZstd(source);
+}
+
+/** Frames up to this are taken in one call: in some archives each file is one. */
+const smallFrameBytes = 256 * 1024;
+const smallFrameExpandedBytes = 4 << 20;
+
+async function* expandZstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer, void, undefined> {
+  const pieces = scanFrames(source);
+  for (;;) {
+    const { head, isWhole } = await readFrameHead(pieces);
+    if (head.length === 0) return;
+    const small = isWhole ? expandSmallFrame(head) : undefined;
+    if (small !== undefined) yield small;
+    else {
+      const frame = prepend(head, isWhole ? [] : restOfFrame(pieces));
+      yield* pipeline(frame, createZstdDecompress({ chunkSize: chunkBytes }), () => {});
+    }
+  }
+}
+
+async function* scanFrames(source: AsyncIterable<Uint8Array>): AsyncGenerator<ZstdPiece, void, undefined> {
+  const scanner = new ZstdFrameScanner();
+  for await (const chunk of source) yield* scanner.feed(chunk);
+  scanner.finish();
+}
+
+async function readFrameHead(
+  pieces: AsyncGenerator<ZstdPiece>,
+): Promise<{ readonly head: Buffer; readonly isWhole: boolean }> {
+  const parts: Buffer[] = [];
+  for (let size = 0; size <= smallFrameBytes; ) {
+    const next = await pieces.next();
+    if (next.done === true) break;
+    if (next.value.kind === "end") return { head: Buffer.concat(parts), isWhole: true };
+    parts.push(next.value.bytes);
+    size += next.value.bytes.length;
+  }
+  return { head: Buffer.concat(parts), isWhole: false };
+}
+
+async function* restOfFrame(pieces: AsyncGenerator<ZstdPiece>): AsyncGenerator<Buffer, void, undefined> {
+  for (;;) {
+    const next = await pieces.next();
+    if (next.done === true || next.value.kind === "end") return;
+    yield next.value.bytes;
+  }
+}
+
+function expandSmallFrame(frame: Buffer): Buffer | undefined {
+  try {
+    return zstdDecompressSync(frame, { maxOutputLength: smallFrameExpandedBytes });
+  } catch (error) {
+    if (errnoOf(error) === "ERR_BUFFER_TOO_LARGE") return undefined;
+    throw error;
+  }
 }
 
 function checkExpansion(
