@@ -3,7 +3,7 @@ import { chmod, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { KeyedMutex, type Logger } from "@hawser/base";
 import { BareNamespacePool, DefaultBridge } from "@hawser/network";
-import { Launcher, readHostFacts, SeccompCompiler } from "@hawser/runtime";
+import { Launcher, MigrationWarmer, readHostFacts, SeccompCompiler } from "@hawser/runtime";
 import { Store } from "@hawser/store";
 import type { EngineConfig } from "./config.ts";
 import type { Collaborators } from "./containers/collaborators.ts";
@@ -78,6 +78,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
     snapshots: store.snapshots,
     launcher,
     seccomp: new SeccompCompiler({ log }),
+    migrations: await MigrationWarmer.open({ layout: host.cgroups, now: () => performance.now() }),
     networks: new ContainerNetworks({ bridge, bare, randomBytes }),
     events,
     host,

@@ -1,4 +1,5 @@
 export { type CgroupLayout, type CgroupMode, cgroupsOf, parseCgroupLayout } from "./cgroup/cgroup-layout.ts";
+export { MigrationWarmer } from "./cgroup/migration-warmer.ts";
 export type * from "./container-config.ts";
 export { readHostFacts } from "./host-facts.ts";
 export { formatLogTime, type LogEntry } from "./logs/log-entry.ts";
@@ -9,22 +10,13 @@ export { type ExecOptions, Monitor, type Started, type TerminalSize } from "./mo
 export type { StartRequest } from "./monitor/start-request.ts";
 export type { AttachOptions } from "./monitor/stream-connection.ts";
 export { resolveDevices } from "./resolve-devices.ts";
-export { SeccompCache } from "./seccomp-cache.ts";
 export { SeccompCompiler } from "./seccomp-compiler.ts";
-export { type BindRequest, checkMountRequest, parseBind } from "./spec/bind.ts";
+export { type BindRequest, parseBind } from "./spec/bind.ts";
 export { buildSpec } from "./spec/build-spec.ts";
 export { checkConfig } from "./spec/check-config.ts";
 export { defaultMaskedPaths, defaultReadonlyPaths } from "./spec/masked-paths.ts";
 export { type ImageDefaults, mergeImageConfig } from "./spec/merge-image-config.ts";
-export {
-  type IpcMode,
-  type NamespaceMode,
-  parseIpcMode,
-  parsePidMode,
-  parseUtsMode,
-} from "./spec/namespaces.ts";
 export { buildExecProcess, type ExecRequest } from "./spec/process.ts";
-export { parseSecurityOptions, type SecurityOptions } from "./spec/security-opt.ts";
 export { formatSignal, parseSignal } from "./spec/signal.ts";
 export type {
   HostDevice,

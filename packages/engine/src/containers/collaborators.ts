@@ -1,5 +1,5 @@
 import type { KeyedMutex, Logger } from "@hawser/base";
-import type { Launcher, SeccompCompiler } from "@hawser/runtime";
+import type { Launcher, MigrationWarmer, SeccompCompiler } from "@hawser/runtime";
 import type { Snapshotter } from "@hawser/store";
 import type { EventBus } from "../events/event-bus.ts";
 import type { ImageService } from "../images/image-service.ts";
@@ -15,6 +15,7 @@ export interface Collaborators {
   readonly launcher: Launcher;
   readonly networks: ContainerNetworks;
   readonly seccomp: SeccompCompiler;
+  readonly migrations: MigrationWarmer;
   readonly events: EventBus;
   /** Facts about this host and this engine that do not change while it runs. */
   readonly host: ContainerHost;

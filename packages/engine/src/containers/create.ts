@@ -24,9 +24,10 @@ export interface CreateRequest {
  * @throws {Fault} `not-found` for the image (Docker's clients then pull it), `conflict` for the name, `invalid-argument`.
  */
 export async function createContainer(
-  { index, images, snapshots, networks, events, host, log }: Collaborators,
+  { index, images, snapshots, networks, migrations, events, host, log }: Collaborators,
   request: CreateRequest,
 ): Promise<{ readonly container: Container; readonly warnings: readonly string[] }> {
+  migrations.warm();
   if (request.config.image === "") throw containerFaults.IMAGE_REQUIRED();
   if (request.name !== undefined && !isContainerName(request.name)) {
     throw containerFaults.CONTAINER_NAME_INVALID(request.name);

@@ -34,8 +34,9 @@ export async function startContainer(collaborators: Collaborators, container: Co
 }
 
 async function startRun(collaborators: Collaborators, container: Container): Promise<void> {
-  const { index, networks, launcher, host, snapshots } = collaborators;
+  const { index, networks, launcher, host, snapshots, migrations } = collaborators;
   const { record } = container;
+  migrations.warm();
   using place = await networks.join(record, index);
   try {
     const overlay = snapshots.get(record.id);
