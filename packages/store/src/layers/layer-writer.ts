@@ -64,9 +64,12 @@ export class LayerWriter {
     }
   }
 
-  /** After the last event. Returns the folders without an entry of their own, in latin1 as `rootedTarPath` has them. */
+  /** After the last event. Returns what was once made as a folder without an entry, in latin1 as `rootedTarPath` has it. */
   finish(): readonly string[] {
-    for (const [path, timeNs] of this.#folderTimes) setTimesNs(fsPath(path), timeNs, timeNs);
+    for (const [path, timeNs] of this.#folderTimes) {
+      // A later entry may have put something else in its place.
+      if (isFolder(path)) setTimesNs(fsPath(path), timeNs, timeNs);
+    }
     return [...this.#implicit];
   }
 
@@ -256,19 +259,22 @@ export class LayerWriter {
   #removeExisting(path: string): void {
     const existing = lstat(path);
     rmSync(fsPath(path), { recursive: true, force: true });
-    if (existing?.isFile() === true) return;
     // A folder, or a link to one, took all names below it along.
-    this.#folders = new Set([""]);
-    for (const known of [...this.#folderTimes.keys(), ...this.#implicit]) {
-      if (known !== path && !known.startsWith(`${path}/`)) continue;
-      this.#folderTimes.delete(known);
-      this.#implicit.delete(known);
-    }
+    if (existing?.isFile() !== true) this.#folders = new Set([""]);
   }
 }
 
 function lstat(path: string): Stats | undefined {
   return lstatSync(fsPath(path), { throwIfNoEntry: false });
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return lstat(path)?.isDirectory() === true;
+  } catch (error) {
+    if (["ENOTDIR", "ELOOP"].includes(errnoOf(error) ?? "")) return false;
+    throw error;
+  }
 }
 
 function leadsToFolder(path: string): boolean {

@@ -1,5 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
+import { errnoOf } from "@hawser/base";
 import { type Digest, parseDigest } from "@hawser/oci";
 import { storeFaults } from "../faults.ts";
 import type { StoreLimits } from "../limits.ts";
@@ -9,7 +10,7 @@ export interface UnpackedLayer {
   readonly diffId: Digest;
   /** Of the files' data. */
   readonly sizeBytes: number;
-  /** Folders that the archive has no entry for, in latin1. */
+  /** Names that were made as folders for what lies in them, in latin1; later entries may have made them something else. */
   readonly implicitFolders: readonly string[];
 }
 
@@ -18,6 +19,9 @@ const workerUrl = new URL(
   import.meta.url.endsWith(".ts") ? "./layer-worker.ts" : "./layer-worker.js",
   import.meta.url,
 );
+
+/** What grows with an archive is its list of folders; this is room for two million. */
+const resourceLimits = { maxOldGenerationSizeMb: 512 };
 
 /**
  * Unpack the layer archive in `file` into the empty `folder`, in a thread that cannot leave it. Nothing is known to be
@@ -39,11 +43,14 @@ export async function unpackLayer(
   const { folder, limits, signal, onProgress } = options;
   signal?.throwIfAborted();
   const work: LayerWork = { fd: file.fd, folder, limits };
-  const worker = new Worker(workerUrl, { workerData: work, name: "layer" });
+  const worker = new Worker(workerUrl, { workerData: work, name: "layer", resourceLimits });
   const { promise, resolve, reject } = Promise.withResolvers<UnpackedLayer>();
   const abort = () => reject(signal?.reason);
   signal?.addEventListener("abort", abort);
-  worker.on("error", reject);
+  worker.on("error", (error) => {
+    const isTooLarge = errnoOf(error) === "ERR_WORKER_OUT_OF_MEMORY";
+    reject(isTooLarge ? storeFaults.LAYER_REFUSED("it has too many folders").because(error) : error);
+  });
   worker.on("exit", () => reject(storeFaults.LAYER_FAILED("the worker ended early")));
   worker.on("message", (report: LayerReport) => {
     switch (report.kind) {
