@@ -164,13 +164,13 @@ take_out() {
     $fetch "$1" || { apt-get update && $fetch "$1"; }
   ) || return 1
   dpkg-deb -x "$state/download/$1"_*.deb "$state/download/files" || return 1
-  program=$(find "$state/download/files" -type f -name "$2" | head -n 1)
+  program=$(find "$state/download/files" -type f -path "*/bin/$2" | head -n 1)
   [ -n "$program" ] && cp -p "$program" "$3.part" && mv "$3.part" "$3" || return 1
   rm -rf "$state/download"
 }
 
 # Debian's static busybox is taken out of its package, not installed: it would replace an installed `busybox`.
-busybox() {
+static_busybox() {
   if dpkg-query -W -f '${Status}' busybox-static 2>/dev/null | grep -q ' installed'; then
     mkdir -p build/busybox && cp -p "$(command -v busybox)" build/busybox/busybox
   else
@@ -179,7 +179,7 @@ busybox() {
 }
 [ -x build/busybox/busybox ] || rm -f "$state/busybox"
 step busybox "busybox (from Debian's busybox-static)" "1" \
-  "It needs the system's package lists: check the network and /etc/apt." busybox
+  "It needs the system's package lists: check the network and /etc/apt." static_busybox
 
 images_digest=$(digest build/native/hello build/busybox packages/store/src packages/oci/src tools/build-images.ts)
 [ -f build/images/hello-world.tar ] && [ -f build/images/busybox.tar ] || rm -f "$state/images"

@@ -13,16 +13,22 @@ export interface TestCounts {
   readonly ran: string[];
 }
 
+export interface TestLimits {
+  readonly testTimeoutMs: number;
+  readonly fileTimeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
 type TestEvent = ReturnType<typeof run> extends AsyncIterable<infer Event> ? Event : never;
 
 /**
  * Run test files, each in a process of its own, with node's spec reporter on standard output, in the order in which they
- * end. A file that fails to load, that is not over after `timeoutMs` (a test hangs, or something was left open) or that
- * `signal` stops counts as a failure.
+ * end. A test fails after `testTimeoutMs`; a file that fails to load, that is not over after `fileTimeoutMs` (something was
+ * left open) or that `signal` stops counts as a failure.
  */
 export async function runTests(
   files: readonly string[],
-  options: { readonly concurrency: number; readonly timeoutMs: number; readonly signal: AbortSignal },
+  options: TestLimits & { readonly concurrency: number },
 ): Promise<TestCounts> {
   const counts: TestCounts = { passed: 0, failed: 0, skipped: [], ran: [] };
   const report = new spec();
@@ -44,13 +50,12 @@ export async function runTests(
 }
 
 /** All that the reporter shall see of one file: everything but the runner's own totals. */
-async function runFile(
-  file: string,
-  options: { readonly timeoutMs: number; readonly signal: AbortSignal },
-): Promise<TestEvent[]> {
+async function runFile(file: string, limits: TestLimits): Promise<TestEvent[]> {
   const events: TestEvent[] = [];
-  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]);
-  for await (const event of run({ files: [join(root, file)], cwd: root, isolation: "process", signal })) {
+  const signal = AbortSignal.any([limits.signal, AbortSignal.timeout(limits.fileTimeoutMs)]);
+  const timeout = limits.testTimeoutMs;
+  const files = [join(root, file)];
+  for await (const event of run({ files, cwd: root, isolation: "process", timeout, signal })) {
     if (event.type === "test:summary") continue;
     if (event.type === "test:diagnostic" && event.data.nesting === 0) continue;
     events.push(event);

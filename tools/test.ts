@@ -18,7 +18,8 @@ import { listFiles, root } from "./tree.ts";
 interface Stage {
   readonly wanted: (path: string) => boolean;
   readonly concurrency: number;
-  readonly timeoutMs: number;
+  readonly testTimeoutMs: number;
+  readonly fileTimeoutMs: number;
   /** Whether the machine must be compared before and after. */
   readonly touchesMachine: boolean;
 }
@@ -29,25 +30,29 @@ const stages: Readonly<Record<string, Stage>> = {
   unit: {
     wanted: (path) => path.endsWith(".test.ts") && !kinds.test(path),
     concurrency: availableParallelism(),
-    timeoutMs: 60_000,
+    testTimeoutMs: 20_000,
+    fileTimeoutMs: 60_000,
     touchesMachine: false,
   },
   native: {
     wanted: (path) => path.endsWith(".native.test.ts"),
     concurrency: 1,
-    timeoutMs: 300_000,
+    testTimeoutMs: 60_000,
+    fileTimeoutMs: 300_000,
     touchesMachine: true,
   },
   root: {
     wanted: (path) => path.endsWith(".root.test.ts"),
     concurrency: 1,
-    timeoutMs: 120_000,
+    testTimeoutMs: 60_000,
+    fileTimeoutMs: 180_000,
     touchesMachine: true,
   },
   e2e: {
     wanted: (path) => /\.e2e(\.test)?\.ts$/.test(path),
     concurrency: 1,
-    timeoutMs: 600_000,
+    testTimeoutMs: 600_000,
+    fileTimeoutMs: 1_200_000,
     touchesMachine: true,
   },
 };
@@ -90,6 +95,7 @@ for (const name of names) {
   const files = listFiles((path) => stage.wanted(path) && path.includes(values.only ?? ""));
   if (files.length === 0) continue;
   const stageStarted = performance.now();
+  if (name === "native") buildSanitized();
   console.log(`\n== ${name}: ${files.length} files`);
   const counts = await runTests(files, { ...stage, signal: interrupted.signal });
   total.passed += counts.passed;
@@ -123,6 +129,15 @@ console.log(
 );
 console.log(`${total.passed} passed, ${total.failed + problems.length} failed`);
 process.exitCode = total.failed + problems.length > 0 ? 1 : 0;
+
+/** The native tests run on programs that stop at the first undefined behaviour or bad access. */
+function buildSanitized(): void {
+  const { status } = spawnSync("make", ["-s", "-C", "native", "all", "sanitize"], {
+    cwd: root,
+    stdio: "inherit",
+  });
+  if (status !== 0) problems.push("make -C native all sanitize failed");
+}
 
 function parseLeakScope(text: string): LeakScope {
   if (text === "machine" || text === "run" || text === "off") return text;
