@@ -1,7 +1,8 @@
 import type { Exit, Monitor } from "@hawser/runtime";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
-import { publishContainerEvent } from "./publish-event.ts";
+import { publishContainerEvent, publishNetworkEvent } from "./publish-event.ts";
+import { reapRun } from "./reap.ts";
 import { discardContainer } from "./remove.ts";
 
 /** Watch a running container to its end. Its exit, when it comes, is recorded, announced, and told to its waiters. */
@@ -13,6 +14,7 @@ export function followRun(collaborators: Collaborators, container: Container, mo
     (exit) => endRun(collaborators, container, exit),
     (error: unknown) => {
       collaborators.log.error("lost the monitor of a container", { container: container.id, error });
+      container.tornDown = reapRun(collaborators.host, container.record);
       endRun(collaborators, container, {
         code: 137,
         signal: 9,
@@ -46,6 +48,7 @@ export function endRun(collaborators: Collaborators, container: Container, exit:
       Math.max(0, Math.floor((exit.exitedAtMs - container.record.state.startedAtMs) / 1000)),
     ),
   });
+  publishNetworkEvent(events, container, "disconnect");
   container.settleExit({ exitCode: exit.code });
   if (!container.record.hostConfig.autoRemove) return;
   discardContainer(collaborators, container).catch((error: unknown) => {

@@ -1,8 +1,6 @@
-import { readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
-import { errnoOf } from "@hawser/base";
-import { cgroupsOf, Monitor, readExitRecord } from "@hawser/runtime";
+import { Monitor, readExitRecord } from "@hawser/runtime";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
 import { isRunning } from "./container-record.ts";
@@ -10,6 +8,7 @@ import { readExecRecords } from "./exec-records.ts";
 import { endRun, followRun } from "./exit.ts";
 import { containerFaults } from "./faults.ts";
 import { exitRecordPathOf, runDirOf } from "./host.ts";
+import { reapRun } from "./reap.ts";
 import { discardContainer } from "./remove.ts";
 
 /**
@@ -25,13 +24,13 @@ export async function recoverContainers(collaborators: Collaborators): Promise<v
 }
 
 async function recoverContainer(collaborators: Collaborators, container: Container): Promise<void> {
-  const { host, log, index } = collaborators;
+  const { host, log } = collaborators;
   const monitor = await Monitor.reconnect(runDirOf(host, container.id));
   if (monitor !== undefined) {
     await adopt(collaborators, container, monitor);
     return;
   }
-  await killCgroups(collaborators, container.id);
+  await reapRun(host, container.record);
   if (isRunning(container.record)) {
     const exit = await readExitRecord(exitRecordPathOf(host, container.id));
     const isOfThisRun = exit !== undefined && exit.exitedAtMs >= container.record.state.startedAtMs;
@@ -43,10 +42,8 @@ async function recoverContainer(collaborators: Collaborators, container: Contain
     );
     return;
   }
-  if (container.record.hostConfig.autoRemove && container.record.state.finishedAtMs > 0) {
+  if (container.record.hostConfig.autoRemove) {
     await discardContainer(collaborators, container);
-  } else if (container.record.state.status === "removing") {
-    index.remove(container);
   }
 }
 
@@ -87,38 +84,10 @@ async function sweepOrphans(collaborators: Collaborators): Promise<void> {
       await monitor.kill(9).catch(() => {}); // it may end by itself meanwhile
       await monitor.gone;
     }
-    await killCgroups(collaborators, id);
-    await rm(dir, { recursive: true, force: true });
+    await reapRun(host, { id, hostConfig: { cgroupParent: "" } });
   }
   for (const id of await orphansIn(join(host.dataRoot, "containers"))) {
     await rm(join(host.dataRoot, "containers", id), { recursive: true, force: true });
   }
   for (const key of snapshots.list()) if (!known.has(key)) await snapshots.remove(key);
-}
-
-/** End what a dead monitor left running, and take its cgroups away. */
-async function killCgroups({ host }: Collaborators, id: string): Promise<void> {
-  for (const folder of cgroupsOf(host.cgroups, { parent: host.cgroupParent, id }).folders) {
-    for (let attempt = 0; attempt < 500; attempt += 1) {
-      if (await removeCgroup(folder)) break;
-      await delay(10);
-    }
-  }
-}
-
-/** One try; true when the cgroup is gone. */
-async function removeCgroup(folder: string): Promise<boolean> {
-  try {
-    for (const pid of (await readFile(join(folder, "cgroup.procs"), "utf8")).split("\n")) {
-      if (pid !== "") process.kill(Number(pid), "SIGKILL");
-    }
-    await writeFile(join(folder, "cgroup.kill"), "1").catch(() => {}); // cgroup v2 from Linux 5.14; else the loop above
-    await rmdir(folder);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return true;
-    if (errnoOf(error) === "EBUSY" || errnoOf(error) === "ESRCH" || errnoOf(error) === "ENOTEMPTY")
-      return false;
-    throw error;
-  }
 }

@@ -9,7 +9,7 @@ import { isRunning } from "./container-record.ts";
 import { followRun } from "./exit.ts";
 import { containerFaults } from "./faults.ts";
 import { exitRecordPathOf, logPathOf, runDirOf } from "./host.ts";
-import { publishContainerEvent } from "./publish-event.ts";
+import { publishContainerEvent, publishNetworkEvent } from "./publish-event.ts";
 import { discardContainer } from "./remove.ts";
 
 /**
@@ -96,6 +96,7 @@ async function runMonitor(
     },
     { durable: false }, // the monitor itself is the durable truth of a running container
   );
+  publishNetworkEvent(collaborators.events, container, "connect");
   publishContainerEvent(collaborators.events, container, "start");
   followRun(collaborators, container, monitor);
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { closeSync, openSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { errnoOf } from "@hawser/base";
@@ -128,9 +129,14 @@ export function parseNetworkMode(text: string): NetworkMode {
 }
 
 /** The name under which Docker lists a container's network; `undefined` when it shares another container's. */
-export function networkNameOf(networkMode: string): string | undefined {
+export function networkNameOf(networkMode: string): "bridge" | "host" | "none" | undefined {
   const mode = parseNetworkMode(networkMode);
   return mode.kind === "container" ? undefined : mode.kind;
+}
+
+/** The built-in networks have the same ids on every host. */
+export function networkIdOf(name: "bridge" | "host" | "none"): string {
+  return createHash("sha256").update(`hawser network ${name}`).digest("hex");
 }
 
 function own(namespaceFd: number): NetworkPlace {

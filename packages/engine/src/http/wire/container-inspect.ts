@@ -8,7 +8,7 @@ import type {
 import { type Container, commandOf } from "../../containers/container.ts";
 import type { ContainerRecord, EndpointRecord } from "../../containers/container-record.ts";
 import { type ContainerHost, logPathOf, runDirOf } from "../../containers/host.ts";
-import { networkNameOf } from "../../networks/container-networks.ts";
+import { networkIdOf, networkNameOf } from "../../networks/container-networks.ts";
 import { encodeContainerConfig } from "./container-config.ts";
 import { encodeHostConfig } from "./host-config.ts";
 
@@ -61,7 +61,9 @@ export function formatTime(timeMs: number): string {
 /** The networks of a container, by name; an endpoint that is not there shows as Docker shows a stopped one. */
 export function formatNetworks(record: ContainerRecord): Record<string, EndpointSettings> {
   const name = networkNameOf(record.hostConfig.networkMode);
-  return name === undefined ? {} : { [name]: formatEndpoint(record.endpoint) };
+  if (name === undefined) return {};
+  const networkId = record.state.startedAtMs === 0 ? "" : networkIdOf(name);
+  return { [name]: formatEndpoint(record.endpoint, networkId) };
 }
 
 function formatState({ state }: ContainerRecord): ContainerState {
@@ -104,14 +106,14 @@ function formatNetworkSettings(record: ContainerRecord): NetworkSettings {
   };
 }
 
-function formatEndpoint(endpoint: EndpointRecord | undefined): EndpointSettings {
+function formatEndpoint(endpoint: EndpointRecord | undefined, networkId: string): EndpointSettings {
   return {
     IPAMConfig: null,
     Links: null,
     Aliases: null,
     MacAddress: endpoint?.macAddress ?? "",
     DriverOpts: null,
-    NetworkID: "",
+    NetworkID: networkId,
     EndpointID: endpoint?.id ?? "",
     Gateway: endpoint?.gateway ?? "",
     IPAddress: endpoint?.address ?? "",
