@@ -113,6 +113,10 @@ inOwnNetwork(import.meta.filename, () => {
     const show = (file: string) =>
       runProgramOk(["nsenter", `--net=/proc/${process.pid}/fd/${endpoint.namespaceFd}`, "cat", file]);
     assert.match((await show("/proc/net/if_inet6")).stdout, /^0{31}1 \S+ \S+ \S+ \S+ +lo\n$/);
+    assert.doesNotMatch(
+      readFileSync("/proc/net/if_inet6", "utf8"),
+      new RegExp(`${endpoint.hostInterface}|hwtest0`),
+    );
     assert.match((await show("/proc/net/route")).stdout, /^eth0\t00000000\t01004D0A\t/m);
     assert.equal((await show("/proc/sys/net/ipv6/conf/eth0/mtu")).stdout, "1400\n");
   });
