@@ -23,7 +23,7 @@ export const command = defineCommand({
       State: state,
     } = await client.json<ContainerInspect>({
       method: "GET",
-      path: containerPath(args[0] ?? ""),
+      path: containerPath(args[0] ?? "", "json"),
     });
     const refusal = attachRefusal(state);
     if (refusal !== undefined) throw cliFaults.OPTIONS_CONFLICT(refusal);

@@ -26,7 +26,7 @@ export const command = defineCommand({
     const client = await session.connect();
     const { Id: id, Config: config } = await client.json<ContainerInspect>({
       method: "GET",
-      path: containerPath(args[0] ?? ""),
+      path: containerPath(args[0] ?? "", "json"),
     });
     const { body } = await client.send({
       method: "GET",

@@ -64,7 +64,7 @@ async function startOne({ args, session, flags: given }: Invocation<typeof flags
     HostConfig: host,
   } = await client.json<ContainerInspect>({
     method: "GET",
-    path: containerPath(name),
+    path: containerPath(name, "json"),
   });
   const tty = config.Tty === true;
   const stdin = given.interactive && config.OpenStdin === true;
