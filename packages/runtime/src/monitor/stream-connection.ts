@@ -84,19 +84,22 @@ async function readAnswer(
   const decoder = new FrameDecoder();
   const { promise, resolve, reject } = Promise.withResolvers<Frame>();
   const lost = (cause?: unknown) => reject(runtimeFaults.MONITOR_LOST(request.what).because(cause));
-  const receive = (chunk: Buffer) => {
+  // Not with `data` and `pause`: a stream that was paused stays so, whatever its next owner listens to.
+  const receive = () => {
     try {
-      decoder.push(chunk);
-      const frame = decoder.next();
-      if (frame === undefined) return;
-      stream.pause();
-      stream.off("data", receive);
-      resolve(frame);
+      for (let chunk = readChunk(stream); chunk !== undefined; chunk = readChunk(stream)) {
+        decoder.push(chunk);
+        const frame = decoder.next();
+        if (frame === undefined) continue;
+        stream.off("readable", receive);
+        resolve(frame);
+        return;
+      }
     } catch (error) {
       lost(error);
     }
   };
-  stream.on("data", receive).once("error", lost).once("end", lost).once("close", lost);
+  stream.on("readable", receive).once("error", lost).once("end", lost).once("close", lost);
   try {
     const answer = await abortable(promise, request.signal);
     return { answer, rest: decoder.rest };
@@ -104,6 +107,11 @@ async function readAnswer(
     stream.destroy();
     throw error;
   } finally {
-    stream.off("data", receive).off("error", lost).off("end", lost).off("close", lost);
+    stream.off("readable", receive).off("error", lost).off("end", lost).off("close", lost);
   }
+}
+
+function readChunk(stream: Socket): Buffer | undefined {
+  const chunk: unknown = stream.read();
+  return chunk instanceof Buffer ? chunk : undefined;
 }

@@ -64,7 +64,7 @@ export function parseBind(text: string): BindRequest {
  *
  * @throws {Fault} `invalid-argument` with Docker's words.
  */
-export function checkMountRequest(mount: MountRequest): void {
+function checkMountRequest(mount: MountRequest): void {
   const problem = mountProblem(mount);
   if (problem !== undefined) throw runtimeFaults.MOUNT_INVALID(mount.type, problem);
 }

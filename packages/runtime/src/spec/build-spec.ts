@@ -52,7 +52,7 @@ function buildSeccomp(input: SpecInput): RuntimeSeccomp | undefined {
   const { seccomp } = parseSecurityOptions(hostConfig.securityOpt);
   if (seccomp === "unconfined" || (hostConfig.privileged && seccomp === undefined)) return undefined;
   const isDefault = seccomp === undefined || seccomp === "" || seccomp === "builtin";
-  const policy = isDefault ? defaultSeccompPolicy() : parseSeccompProfile(input.seccompProfile ?? seccomp);
+  const policy = isDefault ? defaultSeccompPolicy() : parseSeccompProfile(seccomp);
   const capabilities = resolveCapabilities(
     { add: hostConfig.capAdd, drop: hostConfig.capDrop, privileged: hostConfig.privileged },
     host.capabilities,

@@ -79,13 +79,14 @@ function ipcMounts({ hostConfig, shmPath }: MountInput, plain: readonly string[]
     options: plain,
   };
   if (mode === "none") return [mqueue];
-  const shared = mode === "host" ? "/dev/shm" : shmPath;
-  if (shared !== undefined) {
-    return [
-      mqueue,
-      { destination: "/dev/shm", type: "bind", source: shared, options: ["rbind", "rprivate"] },
-    ];
-  }
+  const bind = (source: string, flags: readonly string[]): RuntimeMount => ({
+    destination: "/dev/shm",
+    type: "bind",
+    source,
+    options: ["rbind", "rprivate", ...flags],
+  });
+  if (mode === "host") return [mqueue, bind("/dev/shm", [])];
+  if (shmPath !== undefined) return [mqueue, bind(shmPath, plain)];
   const options = [...plain, "mode=1777", `size=${hostConfig.shmSizeBytes || defaultShmSizeBytes}`];
   return [mqueue, { destination: "/dev/shm", type: "tmpfs", source: "shm", options }];
 }

@@ -76,11 +76,12 @@ export interface SpecInput {
   readonly mounts: readonly ResolvedMount[];
   /** Files of the host bound over the image's. */
   readonly files: { readonly hosts?: string; readonly hostname?: string; readonly resolvConf?: string };
-  /** Folder that is /dev/shm, for IPC modes `shareable` and `container:<id>`; absent: a tmpfs of its own. */
+  /**
+   * Folder that is /dev/shm for IPC modes `shareable` and `container:<id>`, the same for all who share; absent: a tmpfs of
+   * its own. It must be seen in the launcher's mount namespace: what is mounted inside another container cannot be bound.
+   */
   readonly shmPath?: string;
   /** The init program on this host; used when the host configuration asks for one. */
   readonly initPath: string;
   readonly devices: ResolvedDevices;
-  /** JSON text of the policy that `seccomp=<profile>` of the security options means; absent: the option holds it itself. */
-  readonly seccompProfile?: string;
 }
