@@ -19,6 +19,7 @@
 #include "control.h"
 #include "file.h"
 #include "greeting.h"
+#include "namespace.h"
 #include "overlay.h"
 #include "record.h"
 #include "runtime.h"
@@ -290,7 +291,7 @@ static bool link_network(const struct monitor *monitor) {
 
 static void prepare(struct monitor *monitor) {
   char *failure = NULL;
-  if (unshare(CLONE_NEWNS) != 0) failure = join_text("Cannot make a mount namespace: ", error_text(errno), NULL);
+  if (!namespace_unshare()) failure = join_text("Cannot make a mount namespace: ", error_text(errno), NULL);
   else if (!link_network(monitor)) failure = join_text("Cannot link the network namespace: ", error_text(errno), NULL);
   else failure = overlay_mount(&monitor->start);
   if (failure != NULL) fail(monitor, "mount", failure);

@@ -84,6 +84,17 @@ static void detach_foreign_mounts(void) {
   buffer_free(&text);
 }
 
+static const char unified[] = "/sys/fs/cgroup/unified";
+static bool is_hybrid;
+
+static bool cover_unified(void) {
+  return mount("none", unified, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=64k,mode=755") == 0;
+}
+
+bool namespace_unshare(void) {
+  return unshare(CLONE_NEWNS) == 0 && (!is_hybrid || cover_unified());
+}
+
 bool namespace_enter(const char *exec_root) {
   const char *failed = NULL;
   if (unshare(CLONE_NEWNS) != 0) failed = "cannot make a mount namespace";
@@ -98,10 +109,12 @@ bool namespace_enter(const char *exec_root) {
     complain(failed, errno);
     return false;
   }
-  static const char unified[] = "/sys/fs/cgroup/unified";
-  if (!is_cgroup2("/sys/fs/cgroup") && is_cgroup2(unified) && umount2(unified, MNT_DETACH) != 0) {
-    complain("cannot unmount the unified cgroup hierarchy", errno);
-    return false;
+  if (!is_cgroup2("/sys/fs/cgroup") && is_cgroup2(unified)) {
+    if (umount2(unified, MNT_DETACH) != 0 || !cover_unified() || mount(NULL, unified, NULL, MS_PRIVATE, NULL) != 0) {
+      complain("cannot replace the unified cgroup hierarchy", errno);
+      return false;
+    }
+    is_hybrid = true;
   }
   detach_foreign_mounts();
   return true;
