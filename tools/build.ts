@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
-import { type BuildOptions, build } from "esbuild";
+import { type BuildOptions, build, type Plugin } from "esbuild";
 import { root } from "./tree.ts";
 
 /**
@@ -9,7 +10,12 @@ import { root } from "./tree.ts";
  * ES modules, and its worker beside it.
  */
 const programs: Readonly<Record<string, BuildOptions>> = {
-  cli: { entryPoints: { main: "packages/cli/src/main.ts" }, format: "cjs", minify: true },
+  cli: {
+    entryPoints: { main: "packages/cli/src/main.ts" },
+    format: "cjs",
+    minify: true,
+    plugins: [lazyBuiltins(["node:child_process", "node:crypto", "node:timers/promises"])],
+  },
   engine: {
     entryPoints: {
       main: "packages/engine/src/main.ts",
@@ -34,9 +40,31 @@ for (const [name, options] of Object.entries(programs)) {
     outdir,
     bundle: true,
     platform: "node",
-    target: "node24",
+    // Node 24 and what it has natively: nothing is rewritten for older ones
+    target: "es2024",
+    supported: { using: true },
     sourcemap: "external",
-    keepNames: false,
     logLevel: "warning",
   });
+}
+
+/** Modules of Node that are loaded at the first use of one of their exports: the client rarely needs these. */
+function lazyBuiltins(names: readonly string[]): Plugin {
+  const require = createRequire(import.meta.url);
+  return {
+    name: "lazy-builtins",
+    setup(bundler) {
+      bundler.onResolve({ filter: /^node:/ }, ({ path, namespace }) =>
+        names.includes(path) && namespace !== "lazy-builtin"
+          ? { path, namespace: "lazy-builtin" }
+          : undefined,
+      );
+      bundler.onLoad({ filter: /./, namespace: "lazy-builtin" }, ({ path }) => {
+        const keys = Object.keys(require(path) as object);
+        return {
+          contents: `for (const key of ${JSON.stringify(keys)}) Object.defineProperty(exports, key, { enumerable: true, get: () => require(${JSON.stringify(path)})[key] });`,
+        };
+      });
+    },
+  };
 }

@@ -76,6 +76,10 @@ async function callCommand(call: {
       `${verb} '${name} --help' for more information`,
     );
   }
+  for (const given of parsed.changed) {
+    const instead = command.flags[given]?.deprecated;
+    if (instead !== undefined) options.stderr.write(`Flag --${given} has been deprecated, ${instead}\n`);
+  }
   const session = options.openSession(call.global);
   return await command.run({
     name,

@@ -25,8 +25,8 @@ export function containerPath(container: string, verb = ""): string {
   return `/containers/${encodeURIComponent(container)}${verb === "" ? "" : `/${verb}`}`;
 }
 
-/** The path of an image's endpoint; slashes of names stay. */
+/** The path of an image's endpoint; what separates the parts of a name stays. */
 export function imagePath(image: string, verb = ""): string {
-  const name = image.split("/").map(encodeURIComponent).join("/");
+  const name = encodeURIComponent(image).replace(/%(?:2F|3A|40)/g, decodeURIComponent);
   return `/images/${name}${verb === "" ? "" : `/${verb}`}`;
 }

@@ -77,14 +77,19 @@ export function commaListFlag(usage: string, text: FlagText = {}): Flag<readonly
 }
 
 /** `key=value`, more than once; the last one wins. Without `=` the value is empty. */
-export function mapFlag(usage: string, text: FlagText = {}): Flag<ReadonlyMap<string, string>> {
+export function mapFlag(
+  usage: string,
+  text: FlagText & { readonly check?: (value: string) => string } = {},
+): Flag<ReadonlyMap<string, string>> {
+  const { check = (value: string) => value, ...rest } = text;
   return {
-    ...text,
+    ...rest,
     typeName: "map",
     usage,
     initial: new Map(),
     shownDefault: "map[]",
-    parse: (value, before) => {
+    parse: (given, before) => {
+      const value = check(given);
       const at = value.indexOf("=");
       const key = at < 0 ? value : value.slice(0, at);
       return new Map(before).set(key, at < 0 ? "" : value.slice(at + 1));
@@ -141,7 +146,7 @@ export function filterFlag(usage: string, text: FlagText = {}): Flag<ReadonlyMap
     parse: (value, before) => {
       if (value === "") return before;
       const at = value.indexOf("=");
-      if (at < 0) throw valueError(`invalid filter '${value}': expected 'name=value' format`);
+      if (at < 0) throw valueError("bad format of filter (expected name=value)");
       const name = value.slice(0, at).trim().toLowerCase();
       const wanted = value.slice(at + 1).trim();
       const known = before.get(name) ?? [];

@@ -15,6 +15,8 @@ export interface Flag<T> {
   readonly withoutValue?: string;
   /** Accepted, not shown. */
   readonly hidden?: boolean;
+  /** What to use instead; told when the option is given. Not shown. */
+  readonly deprecated?: string;
   /**
    * The value after the option was given once more. A method, so that tables of options of different types are tables.
    *
@@ -34,4 +36,5 @@ export type FlagValues<F extends FlagTable> = {
 export interface FlagText {
   readonly short?: string;
   readonly hidden?: boolean;
+  readonly deprecated?: string;
 }

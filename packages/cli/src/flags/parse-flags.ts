@@ -68,11 +68,9 @@ class FlagRun<F extends FlagTable> {
     const at = arg.indexOf("=");
     const name = arg.slice(2, at < 0 ? undefined : at);
     if (name === "" || name.startsWith("-")) return wrong(`bad flag syntax: ${arg}`);
+    if (name === "help") return at < 0 ? { kind: "help" } : helpValue(arg.slice(at + 1));
     const flag = this.#find(name);
-    if (flag === undefined) {
-      if (name !== "help") return wrong(`unknown flag: --${name}`);
-      return at < 0 ? { kind: "help" } : helpValue(arg.slice(at + 1));
-    }
+    if (flag === undefined) return wrong(`unknown flag: --${name}`);
     if (at >= 0) return this.#set(name, flag, arg.slice(at + 1));
     if (flag.withoutValue !== undefined) return this.#set(name, flag, flag.withoutValue);
     const next = this.#rest.shift();

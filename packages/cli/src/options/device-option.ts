@@ -1,5 +1,4 @@
 import type { DeviceMapping, DeviceRequest, ThrottleDevice } from "@hawser/api";
-import { goQuote } from "../format/go-quote.ts";
 import { parseByteSize } from "./byte-size.ts";
 import { parseCsvFields, splitPair } from "./csv-fields.ts";
 import { parseGoInteger } from "./go-number.ts";
@@ -27,9 +26,7 @@ export function checkDevice(text: string): string {
   if (!host.startsWith("/")) throw valueError(`${host} is not an absolute path`);
   if (third !== undefined && !isMode(third)) throw valueError(`bad mode specified: ${third}`);
   if (second !== "" && !isMode(second) && !second.startsWith("/")) {
-    throw valueError(
-      parts.length === 2 ? `bad mode specified: ${second}` : `${second} is not an absolute path`,
-    );
+    throw valueError(`${second} is not an absolute path`);
   }
   return text;
 }
@@ -150,8 +147,6 @@ function gpuCount(text: string): number {
   try {
     return parseGoInteger(text, { base: 10 });
   } catch {
-    throw valueError(
-      `invalid count (${text}): value must be either "all" or an integer: strconv.Atoi: parsing ${goQuote(text)}: invalid syntax`,
-    );
+    throw valueError(`invalid count (${text}): value must be either "all" or an integer: invalid syntax`);
   }
 }

@@ -210,7 +210,7 @@ function finish(parts: MountParts, workingDir: string): Mount {
   return {
     ...mount,
     ...(bind !== undefined && { BindOptions: bind }),
-    ...(volume !== undefined && { VolumeOptions: volume }),
+    ...(volume !== undefined && { VolumeOptions: { ...volume, DriverConfig: volume.DriverConfig ?? {} } }),
     ...(image !== undefined && { ImageOptions: image }),
     ...(tmpfs !== undefined && { TmpfsOptions: tmpfs }),
   };

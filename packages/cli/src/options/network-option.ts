@@ -44,9 +44,7 @@ function withField(option: NetworkOption, field: string): NetworkOption {
     case "ip6":
       return { ...option, ipv6: ipAddress(value) };
     case "mac-address":
-      if (!/^[\da-f]{2}([:-][\da-f]{2}){5}$/i.test(value))
-        throw valueError(`${value} is not a valid mac address`);
-      return { ...option, macAddress: value };
+      return { ...option, macAddress: checkMacAddress(value) };
     case "link-local-ip":
       return { ...option, linkLocalIps: [...option.linkLocalIps, ipAddress(value)] };
     case "driver-opt": {
@@ -74,6 +72,33 @@ function gatewayPriority(value: string): number {
   }
 }
 
+/** Six bytes in hexadecimal. */
+export function checkMacAddress(value: string): string {
+  if (/^[\da-f]{2}([:-][\da-f]{2}){5}$/i.test(value)) return value;
+  throw valueError(`${value} is not a valid mac address`);
+}
+
+/** Not one of those that every engine has. */
+export function isUserDefinedNetwork(target: string): boolean {
+  return !/^(|default|bridge|host|none|container:.*)$/s.test(target);
+}
+
+/** Whether anything is said of how to take part in the network. */
+export function hasEndpointOptions(option: NetworkOption): boolean {
+  return Object.entries(option).some(
+    ([name, value]: [string, unknown]) =>
+      name !== "target" && (typeof value !== "object" || Object.keys(value ?? {}).length > 0),
+  );
+}
+
+/** @throws {Fault} `invalid-argument` for aliases where no names are served. */
+export function checkNetwork(option: NetworkOption): void {
+  if (option.target.trim() === "") throw valueError("no name set for network");
+  if (option.aliases.length > 0 && !isUserDefinedNetwork(option.target)) {
+    throw valueError("network-scoped aliases are only supported for user-defined networks");
+  }
+}
+
 /** The endpoint that the engine is asked for. */
 export function endpointSettings(option: NetworkOption): EndpointSettings {
   const ipam = {
@@ -85,8 +110,17 @@ export function endpointSettings(option: NetworkOption): EndpointSettings {
     IPAMConfig: Object.keys(ipam).length === 0 ? null : ipam,
     Links: null,
     Aliases: option.aliases.length === 0 ? null : option.aliases,
-    ...(option.macAddress !== undefined && { MacAddress: option.macAddress }),
+    MacAddress: option.macAddress ?? "",
     DriverOpts: Object.keys(option.driverOptions).length === 0 ? null : option.driverOptions,
-    ...(option.gatewayPriority !== undefined && { GwPriority: option.gatewayPriority }),
+    GwPriority: option.gatewayPriority ?? 0,
+    NetworkID: "",
+    EndpointID: "",
+    Gateway: "",
+    IPAddress: "",
+    IPPrefixLen: 0,
+    IPv6Gateway: "",
+    GlobalIPv6Address: "",
+    GlobalIPv6PrefixLen: 0,
+    DNSNames: null,
   };
 }

@@ -22,7 +22,7 @@ export function parseSecurityOptions(values: readonly string[]): {
     const separator = value.includes("=") ? "=" : ":";
     const at = value.indexOf(separator);
     const name = at < 0 ? value : value.slice(0, at);
-    if (at < 0 && name !== "no-new-privileges") throw valueError(`invalid --security-opt: ${goQuote(value)}`);
+    if (at < 0 && name !== "no-new-privileges") throw valueError(`Invalid --security-opt: ${goQuote(value)}`);
     const setting = value.slice(at + 1);
     if (at >= 0 && name === "seccomp" && setting !== "unconfined" && setting !== "builtin") {
       options.push(`seccomp=${readProfile(setting)}`);

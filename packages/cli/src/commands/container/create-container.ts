@@ -3,6 +3,7 @@ import type { ContainerCreateRequest, ContainerCreateResponse } from "@hawser/ap
 import type { EngineClient } from "@hawser/api/client";
 import { errnoOf, Fault } from "@hawser/base";
 import { cliFaults } from "../../cli-faults.ts";
+import { familiarImageName } from "../../image-name.ts";
 import { type Session, warnLine } from "../../session.ts";
 import type { CreateFlags } from "./create-request.ts";
 
@@ -20,11 +21,8 @@ export interface CreateOptions {
  */
 export async function createContainer(options: CreateOptions): Promise<string> {
   const { session, flags } = options;
-  if (!["always", "missing", "never"].includes(flags.pull)) {
-    throw cliFaults.OPTIONS_CONFLICT(
-      `invalid pull option: '${flags.pull}': must be one of "always", "missing" or "never"`,
-    );
-  }
+  checkPull(flags.pull);
+  const name = familiarImageName(options.request.Image ?? "");
   using idFile = openIdFile(flags.cidfile);
   if (flags.pull === "always") await pull(options);
   let created: ContainerCreateResponse;
@@ -32,8 +30,6 @@ export async function createContainer(options: CreateOptions): Promise<string> {
     created = await create(options);
   } catch (error) {
     if (!Fault.is(error, "not-found") || flags.pull !== "missing") throw error;
-    const { familiarImageName } = await import("../../image-name.ts");
-    const name = familiarImageName(options.request.Image ?? "");
     if (name === undefined) throw error;
     if (!flags.quiet) await warnLine(session, `Unable to find image '${name}' locally`);
     await pull(options);
@@ -42,6 +38,14 @@ export async function createContainer(options: CreateOptions): Promise<string> {
   for (const warning of created.Warnings ?? []) await warnLine(session, `WARNING: ${warning}`);
   idFile.write(created.Id);
   return created.Id;
+}
+
+/** @throws {Fault} `invalid-argument` */
+export function checkPull(policy: string): void {
+  if (["always", "missing", "never"].includes(policy)) return;
+  throw cliFaults.OPTIONS_CONFLICT(
+    `invalid pull option: '${policy}': must be one of "always", "missing" or "never"`,
+  );
 }
 
 async function create(options: CreateOptions): Promise<ContainerCreateResponse> {

@@ -26,6 +26,7 @@ import {
 } from "../../options/host-option.ts";
 import { parseMountOption } from "../../options/mount-option.ts";
 import { parseNetworkOption } from "../../options/network-option.ts";
+import { checkSysctl } from "../../options/sysctl-option.ts";
 import { parseUlimit } from "../../options/ulimit-option.ts";
 import { valueError } from "../../options/value-error.ts";
 
@@ -114,6 +115,7 @@ export const createFlags = {
     "Start period for the container to initialize before starting health-retries countdown (ms|s|m|h)",
   ),
   "health-timeout": durationFlag("Maximum time to allow one check to run (ms|s|m|h)"),
+  help: boolFlag("Print usage"),
   hostname: stringFlag("Container host name", { short: "h" }),
   init: boolFlag("Run an init inside the container that forwards signals and reaps processes"),
   interactive: boolFlag("Keep STDIN open even if not attached", { short: "i" }),
@@ -172,8 +174,9 @@ export const createFlags = {
   "stop-signal": stringFlag("Signal to stop the container"),
   "stop-timeout": intFlag("Timeout (in seconds) to stop a container"),
   "storage-opt": listFlag("Storage driver options for the container"),
-  sysctl: mapFlag("Sysctl options"),
+  sysctl: mapFlag("Sysctl options", { check: checkSysctl }),
   tmpfs: listFlag("Mount a tmpfs directory"),
+  "use-api-socket": boolFlag("Bind mount Docker API socket and required auth"),
   tty: boolFlag("Allocate a pseudo-TTY", { short: "t" }),
   ulimit: parsedListFlag("Ulimit options", {
     typeName: "ulimit",

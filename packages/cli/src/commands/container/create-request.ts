@@ -8,9 +8,17 @@ import type {
 } from "@hawser/api";
 import { cliFaults } from "../../cli-faults.ts";
 import type { FlagValues } from "../../flags/flag.ts";
+import { effectiveCapabilities } from "../../options/capability-option.ts";
 import { checkDevice, isCdiDevice, parseDevice } from "../../options/device-option.ts";
 import { type Environment, parseEnvironmentValue, readPairFile } from "../../options/environment-option.ts";
-import { endpointSettings, type NetworkOption } from "../../options/network-option.ts";
+import {
+  checkMacAddress,
+  checkNetwork,
+  endpointSettings,
+  hasEndpointOptions,
+  isUserDefinedNetwork,
+  type NetworkOption,
+} from "../../options/network-option.ts";
 import { parseExpose, parsePublish } from "../../options/port-option.ts";
 import { parseRestartPolicy } from "../../options/restart-option.ts";
 import { parseSecurityOptions } from "../../options/security-option.ts";
@@ -38,10 +46,11 @@ export function createRequest(input: CreateInput): ContainerCreateRequest {
   const { flags } = input;
   const [image = "", ...command] = input.args;
   checkModes(flags);
+  if (flags["use-api-socket"]) throw valueError("--use-api-socket is not supported");
   const volumes = parseVolumes(flags.volume, { workingDir: input.workingDir });
   const published = parsePublish(flags.publish);
   const exposed = [...published.exposed, ...flags.expose.flatMap(parseExpose)];
-  const networks = networkOptions(flags);
+  const networks = networksFrom(flags);
   const streams = attachedStreams(flags);
   const healthcheck = healthcheckFrom(flags);
   const config: ContainerConfig = {
@@ -49,16 +58,15 @@ export function createRequest(input: CreateInput): ContainerCreateRequest {
     Domainname: flags.domainname,
     User: flags.user,
     ...streams,
-    ExposedPorts: nameSet(exposed),
+    ...(exposed.length > 0 && { ExposedPorts: nameSet(exposed) }),
     Tty: flags.tty,
     OpenStdin: flags.interactive,
     StdinOnce: flags.interactive && streams.AttachStdin,
-    Env: environmentFrom(input),
+    Env: orNull(environmentFrom(input)),
     Cmd: command.length === 0 ? null : command,
     ...(healthcheck !== undefined && { Healthcheck: healthcheck }),
     Image: image,
     Volumes: nameSet(volumes.anonymous),
-    ...(flags["mac-address"] !== "" && { MacAddress: flags["mac-address"] }),
     WorkingDir: flags.workdir,
     Entrypoint: entrypointFrom(input),
     OnBuild: null,
@@ -72,15 +80,21 @@ export function createRequest(input: CreateInput): ContainerCreateRequest {
       ...hostConfigFrom(input),
       Binds: orNull(volumes.binds),
       PortBindings: published.bindings,
-      NetworkMode: networks[0]?.target ?? "default",
+      NetworkMode: networks.first.target,
     },
-    NetworkingConfig: { EndpointsConfig: endpointsFrom(networks) },
+    NetworkingConfig: { EndpointsConfig: networks.endpoints },
   };
+}
+
+/** Whether a restart policy contradicts `--rm`. */
+export function isRestarting(policy: string): boolean {
+  return policy !== "" && policy !== "no";
 }
 
 function hostConfigFrom(input: CreateInput): HostConfig {
   const { flags, changed } = input;
   const security = parseSecurityOptions(flags["security-opt"]);
+  const capabilities = effectiveCapabilities(flags["cap-add"], flags["cap-drop"]);
   const tmpfs = Object.fromEntries(
     flags.tmpfs.map((text) => {
       const at = text.indexOf(":");
@@ -106,8 +120,9 @@ function hostConfigFrom(input: CreateInput): HostConfig {
     PidMode: flags.pid,
     UTSMode: flags.uts,
     UsernsMode: flags.userns,
-    CapAdd: orNull(flags["cap-add"]),
-    CapDrop: orNull(flags["cap-drop"]),
+    Cgroup: "",
+    CapAdd: orNull(capabilities.add),
+    CapDrop: orNull(capabilities.drop),
     GroupAdd: orNull(flags["group-add"]),
     RestartPolicy: parseRestartPolicy(flags.restart),
     SecurityOpt: orNull(security.options),
@@ -141,7 +156,6 @@ function resourcesFrom(input: CreateInput): HostConfig {
     MemoryReservation: flags["memory-reservation"],
     MemorySwap: flags["memory-swap"],
     MemorySwappiness: swappiness,
-    ...(flags["kernel-memory"] !== 0 && { KernelMemory: flags["kernel-memory"] }),
     OomKillDisable: flags["oom-kill-disable"],
     NanoCpus: flags.cpus,
     CpuCount: flags["cpu-count"],
@@ -199,7 +213,7 @@ function environmentFrom(input: CreateInput): readonly string[] {
 }
 
 function labelsFrom(flags: CreateFlags): Readonly<Record<string, string>> {
-  const fromFiles = flags["label-file"].flatMap((path) => readPairFile(path, { lookUp: (name) => name }));
+  const fromFiles = flags["label-file"].flatMap((path) => readPairFile(path, { lookUp: () => undefined }));
   return pairs([...fromFiles, ...flags.label]);
 }
 
@@ -246,22 +260,32 @@ function logConfigFrom(flags: CreateFlags) {
   return { Type: flags["log-driver"], Config: pairs(flags["log-opt"]) };
 }
 
-function networkOptions(flags: CreateFlags): readonly NetworkOption[] {
+interface Networks {
+  readonly first: NetworkOption;
+  readonly endpoints: Readonly<Record<string, EndpointSettings>>;
+}
+
+function networksFrom(flags: CreateFlags): Networks {
   const given = [...flags.network, ...flags.net];
-  const aliases = [...flags["network-alias"], ...flags["net-alias"]];
-  const extra =
-    flags.ip !== "" || flags.ip6 !== "" || aliases.length > 0 || flags["link-local-ip"].length > 0;
-  const [first, ...others] = given;
-  if (first === undefined) {
-    if (!extra && flags["mac-address"] === "") return [];
-    return [withShortOptions({ target: "default", aliases: [], driverOptions: {}, linkLocalIps: [] }, flags)];
-  }
+  const [named = { target: "default", aliases: [], driverOptions: {}, linkLocalIps: [] }, ...others] = given;
+  const first = withShortOptions(named, flags);
+  const all = [first, ...others];
   const seen = new Set<string>();
-  for (const { target } of given) {
-    if (seen.has(target)) throw valueError(`network "${target}" is specified multiple times`);
-    seen.add(target);
+  for (const network of all) {
+    if (seen.has(network.target)) throw valueError(`network "${network.target}" is specified multiple times`);
+    seen.add(network.target);
+    checkNetwork(network);
   }
-  return [withShortOptions(first, flags), ...others];
+  const userDefined = all.filter(({ target }) => isUserDefinedNetwork(target)).length;
+  if (userDefined > 0 && userDefined < all.length) {
+    throw cliFaults.OPTIONS_CONFLICT(
+      "conflicting options: cannot attach both user-defined and non-user-defined network-modes",
+    );
+  }
+  // one network and nothing said of it: the engine fills in the endpoint
+  if (given.length === 1 && !hasEndpointOptions(first)) return { first, endpoints: {} };
+  const settings = all.map((network) => [network.target, endpointSettings(network)] as const);
+  return { first, endpoints: Object.fromEntries(settings) };
 }
 
 function withShortOptions(network: NetworkOption, flags: CreateFlags): NetworkOption {
@@ -297,12 +321,8 @@ function withShortOptions(network: NetworkOption, flags: CreateFlags): NetworkOp
     linkLocalIps: [...network.linkLocalIps, ...flags["link-local-ip"]],
     ...(flags.ip !== "" && { ipv4: flags.ip }),
     ...(flags.ip6 !== "" && { ipv6: flags.ip6 }),
-    ...(flags["mac-address"] !== "" && { macAddress: flags["mac-address"] }),
+    ...(flags["mac-address"] !== "" && { macAddress: checkMacAddress(flags["mac-address"]) }),
   };
-}
-
-function endpointsFrom(networks: readonly NetworkOption[]): Readonly<Record<string, EndpointSettings>> {
-  return Object.fromEntries(networks.map((network) => [network.target, endpointSettings(network)]));
 }
 
 function checkModes(flags: CreateFlags): void {

@@ -3,9 +3,9 @@ import { cliFaults } from "../../cli-faults.ts";
 import { defineCommand } from "../../command.ts";
 import { stringFlag } from "../../flags/flag-kinds.ts";
 import { printLine, warnLine } from "../../session.ts";
-import { createContainer } from "./create-container.ts";
+import { checkPull, createContainer } from "./create-container.ts";
 import { createFlags } from "./create-flags.ts";
-import { createRequest } from "./create-request.ts";
+import { createRequest, isRestarting } from "./create-request.ts";
 
 export const command = defineCommand({
   usage: "[OPTIONS] IMAGE [COMMAND] [ARG...]",
@@ -15,19 +15,23 @@ export const command = defineCommand({
   },
   arguments: { min: 1 },
   stopAtFirst: true,
-  async run({ flags, changed, args, session }) {
+  async run(invocation) {
+    const { flags, session } = invocation;
     try {
-      if (flags.rm && changed.has("restart") && flags.restart !== "no" && flags.restart !== "") {
+      if (flags.rm && isRestarting(flags.restart)) {
         throw cliFaults.OPTIONS_CONFLICT("conflicting options: cannot specify both --restart and --rm");
       }
+      checkPull(flags.pull);
       const { environment, workingDir } = session;
-      const request = createRequest({ flags, changed, args, environment, workingDir });
+      const request = createRequest({ ...invocation, environment, workingDir });
       const client = await session.connect();
       await printLine(session, await createContainer({ session, client, request, flags }));
       return 0;
     } catch (error) {
-      const { message } = Fault.from(error);
-      await warnLine(session, `hawser: ${message}\n\nRun 'hawser create --help' for more information`);
+      const fault = Fault.from(error);
+      // what the engine refuses is told as it is, what is wrong with the options with a hint
+      if (fault.code !== "VALUE_INVALID" && fault.code !== "OPTIONS_CONFLICT") throw fault;
+      await warnLine(session, `hawser: ${fault.message}\n\nRun 'hawser create --help' for more information`);
       return 125;
     }
   },

@@ -6,7 +6,7 @@ import { boolFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { printLine, warnLine } from "../../session.ts";
 import { createContainer } from "./create-container.ts";
 import { createFlags } from "./create-flags.ts";
-import { createRequest } from "./create-request.ts";
+import { createRequest, isRestarting } from "./create-request.ts";
 import { startAttached } from "./start-attached.ts";
 
 const flags = {
@@ -86,7 +86,7 @@ async function runContainer(
 
 function requestFrom(invocation: Invocation<typeof flags>) {
   const { flags: given, changed, args, session } = invocation;
-  if (given.rm && changed.has("restart") && given.restart !== "no" && given.restart !== "") {
+  if (given.rm && isRestarting(given.restart)) {
     throw cliFaults.OPTIONS_CONFLICT("conflicting options: cannot specify both --restart and --rm");
   }
   if (given.detach && given.attach.length > 0) {

@@ -5,7 +5,10 @@ import { intFlag, stringFlag } from "../../flags/flag-kinds.ts";
 export const stopFlags = {
   signal: stringFlag("Signal to send to the container", { short: "s" }),
   timeout: intFlag("Seconds to wait before killing the container", { short: "t" }),
-  time: intFlag("Seconds to wait before killing the container", { hidden: true }),
+  time: intFlag("Seconds to wait before killing the container", {
+    hidden: true,
+    deprecated: "use --timeout instead",
+  }),
 } as const;
 
 /** The query of their requests. */

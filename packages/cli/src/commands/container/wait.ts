@@ -9,7 +9,7 @@ export const command = defineCommand({
   async run({ args, session }) {
     const client = await session.connect();
     return await eachArgument(session, args, async (container) => {
-      const exited = await openWait({ client, container }, { condition: "not-running" });
+      const exited = await openWait({ client, container }, { condition: "" });
       return String(await exited.read());
     });
   },

@@ -1,3 +1,4 @@
+import { parseReference } from "@hawser/oci";
 import { defineCommand } from "../../command.ts";
 import { listFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { showProgress } from "../../format/progress.ts";
@@ -14,6 +15,7 @@ export const command = defineCommand({
   arguments: { min: 1 },
   async run({ flags, args, session }) {
     const [source = "", name = ""] = args;
+    if (name !== "") parseReference(name);
     const isUrl = /^https?:\/\//.test(source);
     const bytes = isUrl ? undefined : source === "-" ? session.stdin : openArchive(source);
     const client = await session.connect();

@@ -1,5 +1,11 @@
 import { Fault } from "@hawser/base";
-import { familiarName, parseReference, repositoryOf, withDefaultTag } from "@hawser/oci";
+import {
+  formatReference,
+  parseAnyReference,
+  parseReference,
+  repositoryOf,
+  withDefaultTag,
+} from "@hawser/oci";
 import { cliFaults } from "../../cli-faults.ts";
 import { defineCommand } from "../../command.ts";
 import { goQuote } from "../../format/go-quote.ts";
@@ -11,28 +17,33 @@ export const command = defineCommand({
   arguments: { min: 2, max: 2 },
   async run({ args, session }) {
     const [source = "", target = ""] = args;
-    const client = await session.connect();
+    parse(source, parseAnyReference);
     const reference = parseTarget(target);
+    const client = await session.connect();
     await client.command({
       method: "POST",
       path: imagePath(source, "tag"),
-      query: { repo: familiarName(repositoryOf(reference)), tag: reference.tag },
+      query: { repo: formatReference(repositoryOf(reference)), tag: reference.tag },
     });
     return 0;
   },
 });
 
 function parseTarget(text: string) {
+  const reference = withDefaultTag(parse(text, parseReference));
+  if (reference.digest !== undefined) {
+    throw cliFaults.VALUE_INVALID("refusing to create a tag with a digest reference");
+  }
+  return reference;
+}
+
+function parse<T>(text: string, parser: (text: string) => T): T {
   try {
-    const reference = withDefaultTag(parseReference(text));
-    if (reference.digest !== undefined) {
-      throw cliFaults.VALUE_INVALID("refusing to create a tag with a digest reference");
-    }
-    return reference;
+    return parser(text);
   } catch (error) {
-    if (!Fault.is(error) || error.code === "VALUE_INVALID") throw error;
+    const why = Fault.from(error).message;
     throw cliFaults.VALUE_INVALID(
-      `Error parsing reference: ${goQuote(text)} is not a valid repository/tag: ${error.message}`,
+      `Error parsing reference: ${goQuote(text)} is not a valid repository/tag: ${why}`,
     );
   }
 }

@@ -22,7 +22,9 @@ export const command = defineCommand({
       return 0;
     } catch (error) {
       await write(session.stdout, "\nServer:\n");
-      await warnLine(session, Fault.from(error).message);
+      const { message } = Fault.from(error);
+      const answered = message.startsWith("Error response from daemon");
+      await warnLine(session, answered ? `ERROR: ${message}\nerrors pretty printing info` : message);
       return 1;
     }
   },

@@ -29,7 +29,7 @@ export const command = defineCommand({
       throw cliFaults.VALUE_INVALID(
         flags.type === ""
           ? 'type is empty: must be one of "container", "image", "network", "volume"'
-          : `${goQuote(flags.type)} is not a valid value for --type`,
+          : `unknown type: ${goQuote(flags.type)}: must be one of "container", "image", "network", "volume"`,
       );
     }
     const client = await session.connect();
