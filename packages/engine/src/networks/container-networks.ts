@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { closeSync, openSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { errnoOf } from "@hawser/base";
+import { openNamespaceOfProcess } from "@hawser/linux";
 import { type BareNamespacePool, type DefaultBridge, hostsFile, resolvConfFor } from "@hawser/network";
 import type { ContainerIndex } from "../containers/container-index.ts";
 import { type ContainerRecord, type EndpointRecord, isRunning } from "../containers/container-record.ts";
@@ -19,7 +20,7 @@ export interface NetworkPlace extends Disposable {
   readonly joinedId?: string;
 }
 
-/** The networks of issue-2 kind: none, host, another container's, and the default bridge. */
+/** The built-in networks: none, host, another container's, and the default bridge. */
 export class ContainerNetworks {
   readonly #bridge: DefaultBridge;
   readonly #bare: BareNamespacePool;
@@ -52,7 +53,7 @@ export class ContainerNetworks {
         const other = index.resolve(mode.container);
         if (other.id === record.id) throw containerFaults.NETWORK_CONTAINER_SELF();
         if (!isRunning(other.record)) throw containerFaults.JOIN_NOT_RUNNING(other.id);
-        const fd = openSync(`/proc/${other.record.state.pid}/ns/net`, "r");
+        const fd = openNamespaceOfProcess(other.record.state.pid);
         return { ...own(fd), kind: "joined", joinedId: other.id };
       }
       case "bridge": {
