@@ -16,6 +16,7 @@ export { buildSpec } from "./spec/build-spec.ts";
 export { checkConfig } from "./spec/check-config.ts";
 export { defaultMaskedPaths, defaultReadonlyPaths } from "./spec/masked-paths.ts";
 export { type ImageDefaults, mergeImageConfig } from "./spec/merge-image-config.ts";
+export { type IpcMode, parseIpcMode } from "./spec/namespaces.ts";
 export { buildExecProcess, type ExecRequest } from "./spec/process.ts";
 export { formatSignal, parseSignal } from "./spec/signal.ts";
 export type {

@@ -1,7 +1,7 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { formatRuntimeSpec } from "@hawser/oci";
-import { buildSpec, cgroupsOf, resolveDevices, resolveUser } from "@hawser/runtime";
+import { buildSpec, cgroupsOf, parseIpcMode, resolveDevices, resolveUser } from "@hawser/runtime";
 import type { OverlayMount } from "@hawser/store";
 import type { NetworkPlace } from "../networks/container-networks.ts";
 import { readAccounts } from "./accounts.ts";
@@ -44,9 +44,10 @@ export async function writeBundle(
     hostname: join(dir, "hostname"),
     resolvConf: join(filesDir, "resolv.conf"),
   };
-  const [mounts, devices] = await Promise.all([
+  const [mounts, devices, shared] = await Promise.all([
     resolveMounts(hostConfig, { createMissing: true }),
     resolveDevices(hostConfig),
+    sharedMemory(collaborators, record),
     ...(place.joinedId === undefined ? [networks.writeFiles(record, { ...place, files })] : []),
     writeFile(files.hostname, `${config.hostname}\n`),
   ]);
@@ -62,7 +63,7 @@ export async function writeBundle(
       ...joinedNamespace(collaborators, { kind: "pid", mode: hostConfig.pidMode }),
       ...joinedNamespace(collaborators, { kind: "ipc", mode: hostConfig.ipcMode }),
     },
-    ...sharedMemory(collaborators, hostConfig.ipcMode),
+    ...shared,
     mounts,
     files,
     initPath: host.initPath,
@@ -82,10 +83,27 @@ function joinedNamespace(
   return pid === undefined ? {} : { [join.kind]: `/proc/${pid}/ns/${join.kind}` };
 }
 
-/** Who joins an IPC namespace shares the other's /dev/shm too, seen through its first process. */
-function sharedMemory(collaborators: Collaborators, ipcMode: string): { readonly shmPath?: string } {
-  const pid = partnerPid(collaborators, ipcMode);
-  return pid === undefined ? {} : { shmPath: `/proc/${pid}/root/dev/shm` };
+/**
+ * The folder that is /dev/shm for those who share an IPC namespace: it is in the run directory of the one who offers it. A
+ * container that keeps its namespace to itself has a file system of its own there instead.
+ */
+async function sharedMemory(
+  { index, host }: Collaborators,
+  { id, hostConfig }: ContainerRecord,
+): Promise<{ readonly shmPath?: string }> {
+  const mode = parseIpcMode(hostConfig.ipcMode);
+  if (mode.kind === "shareable") {
+    const shmPath = join(runDirOf(host, id), "shm");
+    await mkdir(shmPath, { recursive: true });
+    await chmod(shmPath, 0o1777);
+    return { shmPath };
+  }
+  if (mode.kind !== "container") return {};
+  const partner = index.resolve(mode.container);
+  if (parseIpcMode(partner.record.hostConfig.ipcMode).kind !== "shareable") {
+    throw containerFaults.IPC_NOT_SHAREABLE(partner.id);
+  }
+  return { shmPath: join(runDirOf(host, partner.id), "shm") };
 }
 
 function partnerPid({ index }: Collaborators, mode: string): number | undefined {

@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import type { ContainerConfig, HostConfig } from "@hawser/runtime";
-import { mergeImageConfig } from "@hawser/runtime";
+import { checkConfig, mergeImageConfig } from "@hawser/runtime";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
 import { createdState } from "./container-record.ts";
@@ -36,6 +36,7 @@ export async function createContainer(
   const config = mergeImageConfig(request.config, image.config.execution);
   const runtime = request.hostConfig.runtime || host.defaultRuntime;
   if (host.runtimes[runtime] === undefined) throw containerFaults.RUNTIME_UNKNOWN(runtime);
+  const checked = checkConfig({ config, hostConfig: request.hostConfig }, host.facts);
   networks.validate(request.hostConfig.networkMode, index);
   await resolveMounts(request.hostConfig, { createMissing: false });
 
@@ -48,7 +49,8 @@ export async function createContainer(
     hostConfig: {
       ...request.hostConfig,
       runtime,
-      cgroupnsMode: request.hostConfig.cgroupnsMode || defaultCgroupns(host),
+      cgroupnsMode: request.hostConfig.cgroupnsMode || defaultCgroupns(request.hostConfig, host),
+      ipcMode: request.hostConfig.ipcMode || "private",
     },
     state: createdState,
     restartCount: 0,
@@ -65,16 +67,16 @@ export async function createContainer(
     const container = index.add({ ...record, name: request.name ?? freeName(index, host.randomBytes) });
     publishContainerEvent(events, container, "create");
     log.debug("container created", { container: id, image: image.id });
-    return { container, warnings };
+    return { container, warnings: [...warnings, ...checked] };
   } catch (error) {
     await snapshots.remove(id);
     throw error;
   }
 }
 
-/** Docker's default: a namespace of its own where the unified hierarchy makes that useful. */
-function defaultCgroupns({ cgroups }: Collaborators["host"]): string {
-  return cgroups.mode === "v2" ? "private" : "host";
+/** Docker's default: a namespace of its own where the unified hierarchy makes that useful, and for the confined. */
+function defaultCgroupns({ privileged }: HostConfig, { cgroups }: Collaborators["host"]): string {
+  return cgroups.mode === "v2" && !privileged ? "private" : "host";
 }
 
 function freeName(index: Collaborators["index"], randomBytes: Collaborators["host"]["randomBytes"]): string {

@@ -48,6 +48,11 @@ export const containerFaults = defineFaults({
   NETWORK_UNKNOWN: ["not-found", (name: string) => `network ${name} not found`],
   NETWORK_CONTAINER_SELF: ["invalid-argument", () => "cannot join own network namespace"],
   JOIN_NOT_RUNNING: ["conflict", (id: string) => `cannot join namespace of a non running container: ${id}`],
+  IPC_NOT_SHAREABLE: [
+    "conflict",
+    (id: string) =>
+      `can't join IPC of container ${id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`,
+  ],
   BIND_SOURCE_MISSING: [
     "invalid-argument",
     (path: string) => `invalid mount config for type "bind": bind source path does not exist: ${path}`,
