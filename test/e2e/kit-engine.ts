@@ -67,7 +67,7 @@ export async function openEngine(options: TestEngineOptions = {}): Promise<TestE
   const dataRoot = join(dir.path, "data");
   const execRoot = join(dir.path, "exec");
   const log = join(dir.path, "engine.log");
-  const names = { bridge: `hw${suffix}`, nftTable: `hawser-${suffix}`, cgroupParent: `hawser-${suffix}` };
+  const names = { bridge: `hw${suffix}`, nftTable: `hawser_${suffix}`, cgroupParent: `hawser-${suffix}` };
   const program = options.program ?? join(root, "packages/engine/src/main.ts");
   const flags = formatFlags({
     "data-root": dataRoot,

@@ -11,18 +11,24 @@ import { runCommandOk } from "../e2e/kit-process.ts";
  */
 export async function debianArchive(options: {
   readonly suite: "bookworm" | "trixie";
-  /** Packages beyond the minimal ones. */
+  /** Packages beyond the variant's. */
   readonly include?: readonly string[];
+  /** `minbase` (the default) can install packages; `essential` is half its size: bash and coreutils, no apt, no manuals. */
+  readonly variant?: "minbase" | "essential";
 }): Promise<string> {
   const include = options.include ?? [];
+  const variant = options.variant ?? "minbase";
   const folder = join(root, "build/test-images");
-  const archive = join(folder, [options.suite, ...include].join("+").concat(".tar"));
+  const name = variant === "minbase" ? options.suite : `${options.suite}-${variant}`;
+  const archive = join(folder, [name, ...include].join("+").concat(".tar"));
   if (existsSync(archive)) return archive;
   await mkdir(folder, { recursive: true });
   const part = join(folder, `part-${process.pid}.tar`);
   try {
     const extra = include.length === 0 ? [] : [`--include=${include.join(",")}`];
-    await runCommandOk(["mmdebstrap", "--quiet", "--variant=minbase", ...extra, options.suite, part], {
+    const without = variant === "minbase" ? [] : manuals.map((path) => `--dpkgopt=path-exclude=${path}/*`);
+    const flags = [`--variant=${variant}`, ...extra, ...without];
+    await runCommandOk(["mmdebstrap", "--quiet", ...flags, options.suite, part], {
       timeoutMs: 300_000,
     });
     await rename(part, archive);
@@ -31,3 +37,5 @@ export async function debianArchive(options: {
   }
   return archive;
 }
+
+const manuals = ["/usr/share/doc", "/usr/share/man", "/usr/share/locale"];
