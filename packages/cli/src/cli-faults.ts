@@ -34,6 +34,7 @@ export const cliFaults = defineFaults({
     (why: string, log: string) => `Cannot start the Hawser engine: ${why}; its log is ${log}`,
   ],
   FILE_UNREADABLE: ["not-found", (words: string) => words],
+  OBJECT_NOT_FOUND: ["not-found", (name: string) => `Error: No such object: ${name}`],
   NOT_A_TERMINAL: ["conflict", (words: string) => words],
   STREAM_FAILED: ["internal", (words: string) => words],
   SOME_FAILED: ["internal", (words: string) => words],

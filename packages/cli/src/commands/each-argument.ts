@@ -8,16 +8,20 @@ import { printLine, type Session, warnLine } from "../session.ts";
 export async function eachArgument(
   session: Session,
   args: readonly string[],
-  action: (arg: string) => Promise<string>,
+  options: {
+    readonly action: (arg: string) => Promise<string>;
+    /** Refusals that are told but are no failure. */
+    readonly forgives?: (fault: Fault) => boolean;
+  },
 ): Promise<number> {
-  const results = await Promise.allSettled(args.map(action));
-  const refusals: string[] = [];
+  const results = await Promise.allSettled(args.map(options.action));
+  const refusals: Fault[] = [];
   for (const result of results) {
     if (result.status === "fulfilled") await printLine(session, result.value);
-    else refusals.push(Fault.from(result.reason).message);
+    else refusals.push(Fault.from(result.reason));
   }
-  for (const refusal of refusals) await warnLine(session, refusal);
-  return refusals.length === 0 ? 0 : 1;
+  for (const { message } of refusals) await warnLine(session, message);
+  return refusals.every((fault) => options.forgives?.(fault) === true) ? 0 : 1;
 }
 
 /** The path of a container's endpoint. */

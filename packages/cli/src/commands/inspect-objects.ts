@@ -1,4 +1,5 @@
 import { Fault } from "@hawser/base";
+import { cliFaults } from "../cli-faults.ts";
 import { indentJson } from "../format/json-text.ts";
 import { type Session, warnLine, write } from "../session.ts";
 
@@ -26,8 +27,15 @@ export async function inspectObjects(options: {
     }
   }
   if (print !== undefined) {
-    for (const json of found) await write(session.stdout, `${print(json)}\n`);
-    // Docker writes an empty line when there is nothing to show
+    for (const json of found) {
+      try {
+        await write(session.stdout, `${print(json)}\n`);
+      } catch (error) {
+        // Docker has its line break out before it knows
+        await write(session.stdout, "\n");
+        throw cliFaults.TEMPLATE_FAILED(`template parsing error: ${Fault.from(error).message}`);
+      }
+    }
     if (found.length === 0) await write(session.stdout, "\n");
   } else if (format === "json")
     await write(session.stdout, `[${found.map((json) => json.trim()).join(",")}]\n`);

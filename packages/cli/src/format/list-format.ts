@@ -1,7 +1,9 @@
+import { Fault } from "@hawser/base";
+import { cliFaults } from "../cli-faults.ts";
 import { escapeHtmlJson } from "./json-text.ts";
 import { alignColumns } from "./table-writer.ts";
 import { GoMap, GoStruct, type GoValue, noField } from "./template/go-value.ts";
-import { openTemplate } from "./template/run-template.ts";
+import { openTemplate, type Template } from "./template/run-template.ts";
 import { templateFunctions } from "./template/template-functions.ts";
 
 /** One thing that a list can show of its rows, under the name that templates use. */
@@ -29,10 +31,18 @@ export function formatList<Row>(rows: readonly Row[], layout: ListLayout<Row>, f
   const { isTable, source } = templateOf(format, layout);
   const template = openTemplate(source);
   let text = "";
-  for (const row of rows) text += `${template.run(rowValue(row, layout))}\n`;
+  for (const row of rows) text += `${runRow(template, rowValue(row, layout))}\n`;
   if (!isTable) return text;
   const header = openTemplate(source, { functions: headerFunctions }).run(headerValue(layout));
   return alignColumns(`${header}\n${text}`);
+}
+
+function runRow(template: Template, row: GoValue): string {
+  try {
+    return template.run(row);
+  } catch (error) {
+    throw cliFaults.TEMPLATE_FAILED(`failed to execute template: ${Fault.from(error).message}`);
+  }
 }
 
 function templateOf<Row>(

@@ -58,9 +58,9 @@ export const command = defineCommand({
 });
 
 function attachRefusal(state: ContainerInspect["State"]): string | undefined {
-  if (!state.Running) return "cannot attach to a stopped container, start it first";
-  if (state.Paused) return "cannot attach to a paused container, unpause it first";
-  if (state.Restarting) return "cannot attach to a restarting container, wait until it is running";
+  if (!state.Running) return "You cannot attach to a stopped container, start it first";
+  if (state.Paused) return "You cannot attach to a paused container, unpause it first";
+  if (state.Restarting) return "You cannot attach to a restarting container, wait until it is running";
   return undefined;
 }
 

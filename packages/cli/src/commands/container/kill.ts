@@ -8,10 +8,12 @@ export const command = defineCommand({
   arguments: { min: 1 },
   async run({ flags, args, session }) {
     const client = await session.connect();
-    return await eachArgument(session, args, async (container) => {
-      const query = { signal: flags.signal || undefined };
-      await client.command({ method: "POST", path: containerPath(container, "kill"), query });
-      return container;
+    return await eachArgument(session, args, {
+      action: async (container) => {
+        const query = { signal: flags.signal || undefined };
+        await client.command({ method: "POST", path: containerPath(container, "kill"), query });
+        return container;
+      },
     });
   },
 });

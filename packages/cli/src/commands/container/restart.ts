@@ -9,9 +9,11 @@ export const command = defineCommand({
   async run({ flags, changed, args, session }) {
     const client = await session.connect();
     const query = stopQuery({ flags, changed });
-    return await eachArgument(session, args, async (container) => {
-      await client.command({ method: "POST", path: containerPath(container, "restart"), query });
-      return container;
+    return await eachArgument(session, args, {
+      action: async (container) => {
+        await client.command({ method: "POST", path: containerPath(container, "restart"), query });
+        return container;
+      },
     });
   },
 });

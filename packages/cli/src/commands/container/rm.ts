@@ -13,16 +13,20 @@ export const command = defineCommand({
   arguments: { min: 1 },
   async run({ flags, args, session }) {
     const client = await session.connect();
-    return await eachArgument(session, args, async (arg) => {
-      const container = arg.replace(/^\/+|\/+$/g, "");
-      if (container === "") throw valueError("container name cannot be empty");
-      const query = {
-        force: flags.force || undefined,
-        link: flags.link || undefined,
-        v: flags.volumes || undefined,
-      };
-      await client.command({ method: "DELETE", path: containerPath(container), query });
-      return arg;
+    return await eachArgument(session, args, {
+      action: async (arg) => {
+        const container = arg.replace(/^\/+|\/+$/g, "");
+        if (container === "") throw valueError("container name cannot be empty");
+        const query = {
+          force: flags.force || undefined,
+          link: flags.link || undefined,
+          v: flags.volumes || undefined,
+        };
+        await client.command({ method: "DELETE", path: containerPath(container), query });
+        return arg;
+      },
+      // what is to be gone is gone
+      forgives: (fault) => flags.force && fault.kind === "not-found",
     });
   },
 });

@@ -10,13 +10,15 @@ export const command = defineCommand({
   async run({ flags, changed, args, session }) {
     const client = await session.connect();
     const query = stopQuery({ flags, changed });
-    return await eachArgument(session, args, async (container) => {
-      try {
-        await client.command({ method: "POST", path: containerPath(container, "stop"), query });
-      } catch (error) {
-        ignoreNotModified(error);
-      }
-      return container;
+    return await eachArgument(session, args, {
+      action: async (container) => {
+        try {
+          await client.command({ method: "POST", path: containerPath(container, "stop"), query });
+        } catch (error) {
+          ignoreNotModified(error);
+        }
+        return container;
+      },
     });
   },
 });

@@ -8,9 +8,11 @@ export const command = defineCommand({
   arguments: { min: 1 },
   async run({ args, session }) {
     const client = await session.connect();
-    return await eachArgument(session, args, async (container) => {
-      const exited = await openWait({ client, container }, { condition: "" });
-      return String(await exited.read());
+    return await eachArgument(session, args, {
+      action: async (container) => {
+        const exited = await openWait({ client, container }, { condition: "" });
+        return String(await exited.read());
+      },
     });
   },
 });

@@ -17,7 +17,7 @@ export const command = defineCommand({
     await write(session.stdout, clientSection(session));
     try {
       const info = JSON.parse(await askServer(session)) as Partial<SystemInfo>;
-      await write(session.stdout, `\nServer:\n${formatInfo(info)}\n`);
+      await write(session.stdout, `\nServer:\n${formatInfo(info)}\n\n`);
       for (const warning of info.Warnings ?? []) await warnLine(session, warning);
       return 0;
     } catch (error) {
@@ -46,7 +46,10 @@ async function printFormatted(session: Session, format: string): Promise<number>
     ...server,
     ClientInfo: { Debug: session.debug, Version: programVersion, Context: session.contextName },
   };
-  const text = template === undefined ? JSON.stringify(info) : template.run(goValueFromJson(info));
+  const text =
+    template === undefined
+      ? JSON.stringify(info)
+      : template.run(goValueFromJson(info, { typeName: "system.hawserInfo" }));
   await write(session.stdout, `${text}\n`);
   return 0;
 }

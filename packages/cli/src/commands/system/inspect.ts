@@ -54,12 +54,11 @@ async function findAny(
       const query = kind === "container" && options.size ? { size: true } : {};
       return await client.text({ method: "GET", path, query });
     } catch (error) {
-      const elsewhere = Fault.is(error, "not-found") && (options.kinds.length > 1 || kind === "container");
+      const elsewhere = Fault.is(error, "not-found") && options.kinds.length > 1;
       // a name that cannot be an image's may still be another's
       const notItsName = Fault.is(error, "invalid-argument") && options.kinds.length > 1;
       if (!elsewhere && !notItsName) throw error;
     }
   }
-  const kind = options.kinds.length === 1 ? options.kinds[0] : "object";
-  throw cliFaults.FILE_UNREADABLE(`Error: No such ${kind}: ${options.name}`);
+  throw cliFaults.OBJECT_NOT_FOUND(options.name);
 }

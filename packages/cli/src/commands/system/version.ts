@@ -67,7 +67,7 @@ async function templatePrinter(format: string): Promise<(versions: Versions) => 
     import("../../format/template/go-value.ts"),
   ]);
   const template = openTemplate(format, { name: "version" });
-  return (versions) => `${template.run(goValueFromJson(versions))}\n`;
+  return (versions) => `${template.run(goValueFromJson(versions, { typeName: "system.versionInfo" }))}\n`;
 }
 
 function goArch(arch: string): string {

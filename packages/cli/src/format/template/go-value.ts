@@ -110,27 +110,37 @@ const pointerFields: ReadonlySet<string> = new Set([
   "StopTimeout",
 ]);
 
-/** Names of fields in Go that differ from those in JSON. */
-const goNames: Readonly<Record<string, string>> = { ID: "Id" };
+/**
+ * The engine's JSON as template values. Fields are found under their names in JSON and, since those of Go's types differ in
+ * case (`Id`, `ID`), in any case.
+ *
+ * @param options.typeName what messages call the type of the whole; absent: it is called a map, as by `inspect`.
+ */
+export function goValueFromJson(json: unknown, options: { readonly typeName?: string } = {}): GoValue {
+  return convert(json, [], options.typeName);
+}
 
-/** The engine's JSON as template values. */
-export function goValueFromJson(json: unknown, path: readonly string[] = []): GoValue {
+function convert(json: unknown, path: readonly string[], typeName?: string): GoValue {
   if (json === null) return nullValue(path);
-  if (Array.isArray(json)) return json.map((item: unknown) => goValueFromJson(item, [...path, "[]"]));
+  if (Array.isArray(json)) return json.map((item: unknown) => convert(item, [...path, "[]"]));
   if (typeof json !== "object") return scalar(json);
   const entries = new Map<string, GoValue>();
-  for (const [name, value] of Object.entries(json))
-    entries.set(name, goValueFromJson(value, [...path, name]));
+  for (const [name, value] of Object.entries(json)) entries.set(name, convert(value, [...path, name]));
   if (isMap(path)) return new GoMap(entries);
   return new GoStruct(
     (name) => {
-      const key = entries.has(name) ? name : (goNames[name] ?? name);
-      return entries.has(key) ? entries.get(key) : noField;
+      if (entries.has(name)) return entries.get(name);
+      const wanted = name.toLowerCase();
+      const key = [...entries.keys()].find((known) => known.toLowerCase() === wanted);
+      return key === undefined ? noField : entries.get(key);
     },
     {
       json: () => JSON.stringify(json, bigintsAsNumbers),
       values: () => [...entries.values()],
-      describeMissing: (name) => `map has no entry for key "${name}"`,
+      describeMissing: (name) =>
+        typeName === undefined
+          ? `map has no entry for key "${name}"`
+          : `can't evaluate field ${name} in type ${typeName}`,
     },
   );
 }

@@ -216,13 +216,16 @@ class TemplateParser {
       case "dot":
         return { kind: "dot", position, text: "." };
       case "field": {
+        // Go's parser gives a chain the place of its second link
+        const place = this.#peek().kind === "field" ? this.#peek().position : position;
         const path = [text, ...this.#fields()];
-        return { kind: "field", path, position, text: `.${path.join(".")}` };
+        return { kind: "field", path, position: place, text: `.${path.join(".")}` };
       }
       case "variable": {
         if (!this.#variables.includes(text)) throw this.#wrong(`undefined variable ${goQuote(text)}`);
+        const place = this.#peek().kind === "field" ? this.#peek().position : position;
         const path = this.#fields();
-        return { kind: "variable", name: text, path, position, text: [text, ...path].join(".") };
+        return { kind: "variable", name: text, path, position: place, text: [text, ...path].join(".") };
       }
       case "string":
         return { kind: "constant", value: unquote(text), position, text };
