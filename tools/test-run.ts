@@ -22,8 +22,8 @@ export interface TestLimits {
 type TestEvent = ReturnType<typeof run> extends AsyncIterable<infer Event> ? Event : never;
 
 /**
- * Run test files, each in a process of its own, with node's spec reporter on standard output, in the order in which they
- * end. A test fails after `testTimeoutMs`; a file that fails to load, that is not over after `fileTimeoutMs` (something was
+ * Run test files, each in a process of its own, with node's spec reporter on standard output: as it goes, or with several
+ * at once file by file. A test fails after `testTimeoutMs`; a file that fails to load, that is not over after `fileTimeoutMs` (something was
  * left open) or that `signal` stops counts as a failure.
  */
 export async function runTests(
@@ -36,9 +36,13 @@ export async function runTests(
   const waiting = [...files];
   const work = async () => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      const events = await runFile(file, options);
+      const events: TestEvent[] = [];
+      for await (const event of runFile(file, options)) {
+        events.push(event);
+        if (options.concurrency === 1) report.write(event);
+      }
       count(events, counts);
-      for (const event of events) report.write(event);
+      if (options.concurrency > 1) for (const event of events) report.write(event);
     }
   };
   await Promise.all(Array.from({ length: options.concurrency }, work));
@@ -50,18 +54,18 @@ export async function runTests(
 }
 
 /** All that the reporter shall see of one file: everything but the runner's own totals. */
-async function runFile(file: string, limits: TestLimits): Promise<TestEvent[]> {
-  const events: TestEvent[] = [];
+async function* runFile(file: string, limits: TestLimits): AsyncGenerator<TestEvent, void> {
   const signal = AbortSignal.any([limits.signal, AbortSignal.timeout(limits.fileTimeoutMs)]);
   const timeout = limits.testTimeoutMs;
   const files = [join(root, file)];
   for await (const event of run({ files, cwd: root, isolation: "process", timeout, signal })) {
     if (event.type === "test:summary") continue;
-    if (event.type === "test:diagnostic" && event.data.nesting === 0) continue;
-    events.push(event);
+    if (event.type === "test:diagnostic" && ownTotal.test(event.data.message)) continue;
+    yield event;
   }
-  return events;
 }
+
+const ownTotal = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/;
 
 function count(events: readonly TestEvent[], counts: TestCounts): void {
   const stack: string[] = [];
