@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "complain.h"
+#include "file.h"
 
 /** A peer that lets this much wait is broken, and is dropped. */
 enum { QUEUE_MAX = 1 << 20 };
@@ -73,12 +74,9 @@ static void add_state(const struct monitor *monitor, struct message *message) {
   for (const struct process *exec = monitor->execs; exec != NULL; exec = exec->next) {
     if (exec->pid == 0) continue;
     char number[NUMBER_SIZE];
-    struct buffer value = {0};
-    buffer_append(&value, exec->exec_id, strlen(exec->exec_id));
-    buffer_append(&value, ":", 1);
-    buffer_append(&value, number_text(exec->pid, number), strlen(number) + 1);
-    message_add(message, "exec", value.data);
-    buffer_free(&value);
+    char *value = join_text(exec->exec_id, ":", number_text(exec->pid, number), NULL);
+    message_add(message, "exec", value);
+    free(value);
   }
 }
 

@@ -72,7 +72,7 @@ static bool is_alive(int folder, const char *name) {
   return alive;
 }
 
-/** The listening socket, at its place only when it can be connected to; -1 after a complaint. */
+/** The listening socket, at its place only when it can be connected to; negative after a complaint. */
 static int listen_at(int folder, const char *name) {
   char *beside = join_text(name, ".new", NULL);
   unlinkat(folder, beside, 0);
@@ -85,7 +85,30 @@ static int listen_at(int folder, const char *name) {
   }
   complain("cannot listen", errno);
   if (fd >= 0) close(fd);
-  return -1;
+  return -EXIT_FAILURE;
+}
+
+/** Enter our namespace and listen at `path`. The socket, or an exit status with a minus after a complaint. */
+static int take_place(const char *path) {
+  char *exec_root = copy_text(path);
+  char *slash = strrchr(exec_root, '/');
+  const char *name = path + (slash - exec_root) + 1;
+  slash[slash == exec_root ? 1 : 0] = '\0';
+  int listener = -EXIT_FAILURE;
+  if (namespace_enter(exec_root) && chdir("/") == 0) {
+    const int folder = open(exec_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0) {
+      complain("cannot open the exec root", errno);
+    } else if (is_alive(folder, name)) {
+      complain("another launcher answers at this socket", 0);
+      listener = -EXIT_TAKEN;
+    } else {
+      listener = listen_at(folder, name);
+    }
+    if (folder >= 0) close(folder);
+  }
+  free(exec_root);
+  return listener;
 }
 
 static void answer(int fd, const char *kind, const char *version) {
@@ -186,27 +209,8 @@ int main(int count, char **arguments) {
   mallopt(M_MMAP_THRESHOLD, 64 * 1024); // fixed, so that what a burst needed goes back to the kernel
   umask(077);
   setsid();
-  char *exec_root = copy_text(path);
-  char *slash = strrchr(exec_root, '/');
-  const char *name = path + (slash - exec_root) + 1;
-  slash[slash == exec_root ? 1 : 0] = '\0';
-  if (!namespace_enter(exec_root)) return EXIT_FAILURE;
-  if (chdir("/") != 0) return EXIT_FAILURE;
-
-  const int folder = open(exec_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (folder < 0) {
-    complain("cannot open the exec root", errno);
-    return EXIT_FAILURE;
-  }
-  if (is_alive(folder, name)) {
-    complain("another launcher answers at this socket", 0);
-    return EXIT_TAKEN;
-  }
-  const int listener = listen_at(folder, name);
-  if (listener < 0) return EXIT_FAILURE;
-  close(folder);
-  free(exec_root);
-
+  const int listener = take_place(path);
+  if (listener < 0) return -listener;
   ignore_ending_signals();
   signal(SIGCHLD, SIG_IGN);
   socket_path = path;

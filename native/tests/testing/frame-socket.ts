@@ -7,6 +7,9 @@ export interface Frame {
   readonly [key: string]: string;
 }
 
+/** How long a test waits for the next bytes; more than any of them takes on a busy machine. */
+const deadlineMs = 20_000;
+
 /** A frame of the monitor protocol; `true` is `1`, `false` and `undefined` are absent, a list repeats its key. */
 export function encodeFrame(kind: string, fields: Fields = {}): Buffer {
   const parts = [`kind=${kind}\0`];
@@ -117,9 +120,12 @@ export class FrameSocket implements Disposable {
   }
 
   async #more(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#waiting = resolve;
-    await promise;
+    const deadline = setTimeout(() => {
+      reject(new Error(`nothing came after ${JSON.stringify(this.#bytes.toString("latin1").slice(-500))}`));
+    }, deadlineMs);
+    await promise.finally(() => clearTimeout(deadline));
   }
 
   #take(): Buffer {

@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { copyFile, mkdir, open, readFile, rm, rmdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { eventually, openTempDir } from "@hawser/base/testing";
-import { type Fields, FrameSocket } from "./frame-socket.ts";
+import { type Fields, type Frame, FrameSocket } from "./frame-socket.ts";
 
 const native = join(import.meta.dirname, "../..");
 const build = join(native, "../build/native");
@@ -116,7 +116,7 @@ export class Rig implements AsyncDisposable {
       },
     });
     await log.close();
-    await eventually(() => existsSync(this.socketPath), { what: "the launcher listens" });
+    await eventually(async () => (await this.ask("ping")) === "pong", { what: "the launcher answers" });
   }
 
   async connect(): Promise<FrameSocket> {
@@ -128,6 +128,18 @@ export class Rig implements AsyncDisposable {
     using socket = await this.connect();
     socket.send(kind);
     return (await socket.next())?.kind ?? "nothing";
+  }
+
+  /** Start one more for the same socket; returns its exit code. */
+  async launchAnother(): Promise<number | null> {
+    const log = await open(join(this.dir, "launcher.log"), "a");
+    const another = spawn(this.#program, ["--socket", this.socketPath, "--version-string", "other"], {
+      stdio: ["ignore", "ignore", log.fd],
+    });
+    await log.close();
+    const { promise, resolve } = Promise.withResolvers<number | null>();
+    another.once("exit", resolve);
+    return await promise;
   }
 
   /** kill -9. */
@@ -183,6 +195,17 @@ export class Rig implements AsyncDisposable {
     return container;
   }
 
+  /** The state that a new control connection is told; `undefined` when no monitor listens. */
+  async monitorOf(container: Container): Promise<Frame | undefined> {
+    try {
+      using control = await FrameSocket.open(join(container.dir, "monitor.sock"));
+      control.send("control");
+      return await control.next();
+    } catch {
+      return undefined;
+    }
+  }
+
   /** Everything there is no more of a container when its monitor has said "gone" and its folder may be removed. */
   async expectGone(container: Container): Promise<void> {
     await container.control.wait("gone");
@@ -197,9 +220,12 @@ export class Rig implements AsyncDisposable {
     if (this.#launcher?.exitCode === null && this.#launcher.signalCode === null) {
       assert.equal(await this.ask("shutdown"), "done");
     }
-    await eventually(() => this.#processes().length === 0, {
-      what: `no process is left: ${this.#processes().join(", ")}`,
-    });
+    try {
+      await eventually(() => this.#processes().length === 0, { what: "no process is left" });
+    } catch (error) {
+      await this.#killLeftovers();
+      throw error;
+    }
     for (const folder of controllerFolders()) {
       const cgroup = join(folder, this.#mark);
       if (!existsSync(cgroup)) continue;
@@ -226,6 +252,28 @@ export class Rig implements AsyncDisposable {
         return false;
       }
     });
+  }
+
+  /** A test has failed half-way; the next one is to find the machine as it was. */
+  async #killLeftovers(): Promise<void> {
+    const cgroups = controllerFolders()
+      .map((folder) => join(folder, this.#mark))
+      .filter((folder) => existsSync(folder));
+    const containers = cgroups.flatMap((folder) =>
+      readdirSync(folder, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map((entry) => join(folder, entry.name)),
+    );
+    const inside = containers.flatMap((path) => readFileSync(join(path, "cgroup.procs"), "utf8").split("\n"));
+    for (const pid of [...this.#processes(), ...inside]) {
+      if (Number(pid) > 1 && existsSync(`/proc/${pid}`)) process.kill(Number(pid), "SIGKILL");
+    }
+    for (const path of [...containers, ...cgroups]) {
+      await eventually(async () => {
+        await rmdir(path);
+        return true;
+      });
+    }
   }
 
   #config(id: string, dir: string, options: ContainerOptions): RuntimeConfig {
@@ -299,11 +347,12 @@ export async function openStream(
 export async function processFile(
   container: Container,
   args: readonly string[],
-  options: { readonly tty?: boolean } = {},
+  options: { readonly tty?: boolean; readonly consoleSize?: { height: number; width: number } } = {},
 ): Promise<string> {
   const path = join(container.dir, `../${container.id}-${randomBytes(4).toString("hex")}.json`);
   const body = {
     terminal: options.tty === true,
+    consoleSize: options.consoleSize,
     user: { uid: 0, gid: 0 },
     args,
     env: ["PATH=/bin", "TERM=xterm"],
