@@ -34,6 +34,8 @@ export const cliFaults = defineFaults({
     (why: string, log: string) => `Cannot start the Hawser engine: ${why}; its log is ${log}`,
   ],
   FILE_UNREADABLE: ["not-found", (words: string) => words],
+  /** The user left; what runs in the container goes on. */
+  DETACHED: ["canceled", () => "read escape sequence"],
   OBJECT_NOT_FOUND: ["not-found", (name: string) => `Error: No such object: ${name}`],
   NOT_A_TERMINAL: ["conflict", (words: string) => words],
   STREAM_FAILED: ["internal", (words: string) => words],

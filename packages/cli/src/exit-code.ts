@@ -19,7 +19,11 @@ const codeOfKind = {
 } as const satisfies Record<FaultKind, number>;
 
 /** Faults whose code differs from their kind's. */
-const codeOfFault: Readonly<Record<string, number>> = { FLAG_INVALID: 125, TEMPLATE_INVALID: 64 };
+const codeOfFault: Readonly<Record<string, number>> = {
+  FLAG_INVALID: 125,
+  TEMPLATE_INVALID: 64,
+  DETACHED: 1,
+};
 
 /** The exit code for a fault that ended a command. `run` and `create` have their own rules (`runExitCode`). */
 export function exitCode(fault: Fault): number {

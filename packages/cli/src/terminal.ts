@@ -1,17 +1,37 @@
+import { runProgram } from "@hawser/base";
 import type { Session } from "./session.ts";
 
-/** The terminal of standard input in raw mode until disposed; nothing when it is no terminal. */
-export function rawMode(session: Session): Disposable {
+/**
+ * The terminal of standard input in raw mode until disposed; nothing when it is no terminal. Node's raw mode still turns line
+ * feeds into carriage return and line feed, which spoils what full-screen programs draw, so `stty` takes that away, too:
+ * `settled` tells when it has.
+ */
+export function rawMode(session: Session): Disposable & { readonly settled: Promise<void> } {
   const { stdin } = session;
-  if (!stdin.isTTY) return { [Symbol.dispose]() {} };
+  if (!stdin.isTTY) return { settled: Promise.resolve(), [Symbol.dispose]() {} };
   const wasRaw = stdin.isRaw;
   stdin.setRawMode(true);
   return {
+    settled: stopOutputProcessing(),
     [Symbol.dispose]() {
       stdin.setRawMode(wasRaw);
     },
   };
 }
+
+async function stopOutputProcessing(): Promise<void> {
+  try {
+    await runProgram(["stty", "-F", `/proc/${process.pid}/fd/0`, "-opost"]);
+  } catch {
+    // a system without stty: lines end with one carriage return too many
+  }
+}
+
+/** Nothing to undo. */
+export const cookedMode: Disposable & { readonly settled: Promise<void> } = {
+  settled: Promise.resolve(),
+  [Symbol.dispose]() {},
+};
 
 export interface TerminalSize {
   readonly rows: number;
@@ -24,12 +44,13 @@ export function terminalSize(session: Session): TerminalSize {
   return { rows, columns };
 }
 
+const retryDelaysMs = [10, 20, 40, 80, 160, 320];
+
 /**
  * Tell `resize` the terminal's size, now and whenever it changes, until disposed. A refusal at first is tried again a few times:
  * the container's terminal may not be there yet.
  */
 export function followSize(session: Session, resize: (size: TerminalSize) => Promise<void>): Disposable {
-  const retryDelaysMs = [10, 20, 40, 80, 160, 320];
   let timer: NodeJS.Timeout | undefined;
   const tell = (attempt: number): void => {
     const size = terminalSize(session);

@@ -3,7 +3,7 @@ import { cliFaults } from "../../cli-faults.ts";
 import { defineCommand } from "../../command.ts";
 import { boolFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { proxySignals } from "../../signal-proxy.ts";
-import { followSize, rawMode } from "../../terminal.ts";
+import { cookedMode, followSize, rawMode, terminalSize } from "../../terminal.ts";
 import { containerPath } from "../each-argument.ts";
 import { type AttachedContainer, join, openAttach, openWait, resizeContainer } from "./start-attached.ts";
 
@@ -47,15 +47,24 @@ export const command = defineCommand({
     exit.catch(() => {}); // read below, unless the user detaches
     const stream = await openAttach(target, { signal: abort.signal });
     using _signals = target.proxySignals ? proxySignals(target) : nothing;
-    using _raw = tty && stdin ? rawMode(session) : nothing;
+    using raw = tty && stdin ? rawMode(session) : cookedMode;
+    await raw.settled;
+    if (tty) await redraw(target);
     using _size = tty ? followSize(session, (size) => resizeContainer(target, size)) : nothing;
     if ((await join(target, stream)) === "detached") {
       abort.abort();
-      return 0;
+      throw cliFaults.DETACHED();
     }
     return await exit;
   },
 });
+
+/** A program draws its screen again when the size changes: a client that attaches wants to see it. */
+async function redraw(target: AttachedContainer): Promise<void> {
+  const { rows, columns } = terminalSize(target.session);
+  if (rows === 0 && columns === 0) return;
+  await resizeContainer(target, { rows: rows + 1, columns: columns + 1 }).catch(() => {});
+}
 
 function attachRefusal(state: ContainerInspect["State"]): string | undefined {
   if (!state.Running) return "You cannot attach to a stopped container, start it first";

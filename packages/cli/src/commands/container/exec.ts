@@ -6,7 +6,7 @@ import { defineCommand, type Invocation } from "../../command.ts";
 import { parseDetachKeys } from "../../detach-keys.ts";
 import { boolFlag, listFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { parseEnvironmentValue, readPairFile } from "../../options/environment-option.ts";
-import { followSize, rawMode, terminalSize } from "../../terminal.ts";
+import { cookedMode, followSize, rawMode, terminalSize } from "../../terminal.ts";
 import { containerPath } from "../each-argument.ts";
 
 const flags = {
@@ -53,7 +53,8 @@ async function runAttached(
 ): Promise<number> {
   const { client, id } = exec;
   const stream = await client.upgrade({ method: "POST", path: `/exec/${id}/start`, json: exec.start });
-  using _raw = given.tty && given.interactive ? rawMode(session) : nothing;
+  using raw = given.tty && given.interactive ? rawMode(session) : cookedMode;
+  await raw.settled;
   using _size = given.tty
     ? followSize(session, (size) =>
         client.command({
@@ -71,7 +72,7 @@ async function runAttached(
     stdout: session.stdout,
     stderr: session.stderr,
   });
-  if (end === "detached") return 0;
+  if (end === "detached") throw cliFaults.DETACHED();
   const { ExitCode: exitCode } = await client.json<ExecInspect>({ method: "GET", path: `/exec/${id}/json` });
   return exitCode ?? 0;
 }

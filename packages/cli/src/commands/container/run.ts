@@ -1,9 +1,11 @@
+import type { ContainerCreateRequest } from "@hawser/api";
 import { Fault } from "@hawser/base";
 import { cliFaults } from "../../cli-faults.ts";
 import { defineCommand, type Invocation } from "../../command.ts";
 import { runExitCode } from "../../exit-code.ts";
 import { boolFlag, stringFlag } from "../../flags/flag-kinds.ts";
-import { printLine, warnLine } from "../../session.ts";
+import { printLine, type Session, warnLine } from "../../session.ts";
+import { terminalSize } from "../../terminal.ts";
 import { createContainer } from "./create-container.ts";
 import { createFlags } from "./create-flags.ts";
 import { createRequest, isRestarting } from "./create-request.ts";
@@ -84,7 +86,7 @@ async function runContainer(
   });
 }
 
-function requestFrom(invocation: Invocation<typeof flags>) {
+function requestFrom(invocation: Invocation<typeof flags>): ContainerCreateRequest {
   const { flags: given, changed, args, session } = invocation;
   if (given.rm && isRestarting(given.restart)) {
     throw cliFaults.OPTIONS_CONFLICT("conflicting options: cannot specify both --restart and --rm");
@@ -99,6 +101,12 @@ function requestFrom(invocation: Invocation<typeof flags>) {
     environment: session.environment,
     workingDir: session.workingDir,
   });
-  if (!given.detach) return request;
+  if (!given.detach) return given.tty ? withConsoleSize(request, session) : request;
   return { ...request, AttachStdin: false, AttachStdout: false, AttachStderr: false, StdinOnce: false };
+}
+
+/** The container's terminal has the right size from its first moment on. */
+function withConsoleSize(request: ContainerCreateRequest, session: Session): ContainerCreateRequest {
+  const { rows, columns } = terminalSize(session);
+  return { ...request, HostConfig: { ...request.HostConfig, ConsoleSize: [rows, columns] } };
 }

@@ -5,7 +5,7 @@ import { cliFaults } from "../../cli-faults.ts";
 import { parseDetachKeys } from "../../detach-keys.ts";
 import type { Session } from "../../session.ts";
 import { proxySignals } from "../../signal-proxy.ts";
-import { followSize, rawMode } from "../../terminal.ts";
+import { cookedMode, followSize, rawMode } from "../../terminal.ts";
 
 export interface AttachedContainer {
   readonly session: Session;
@@ -43,10 +43,11 @@ export async function startAttached(run: AttachedRun): Promise<number> {
   const exit = exited.read();
   exit.catch(() => {}); // read below, unless the container does not start
   using _signals = run.proxySignals ? proxySignals(run) : nothing;
-  using _raw = run.tty && run.stdin ? rawMode(run.session) : nothing;
+  using raw = run.tty && run.stdin ? rawMode(run.session) : cookedMode;
   const joined = join(run, stream);
   joined.catch(() => {});
   try {
+    await raw.settled;
     await run.start();
   } catch (error) {
     // with auto-removal, come back only when it is gone
