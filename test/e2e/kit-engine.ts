@@ -194,13 +194,10 @@ async function removeContainers(engine: TestEngine): Promise<void> {
   await runCommandOk([dockerCli(), "-H", engine.host, "rm", "-f", "-v", ...ids], { timeoutMs: 120_000 });
 }
 
-/** A monitor is a fork of the launcher: same name, but its parent is a launcher, or was one that has died. */
+/** A monitor is a fork of the launcher, which names itself as soon as it knows that it is one. */
 function isLauncher(entry: ProcessEntry, all: readonly ProcessEntry[]): boolean {
-  const parent = all.find(({ pid }) => pid === entry.parent);
-  return (
-    parent === undefined &&
-    all.every(({ pid, startedAt }) => pid === entry.pid || startedAt >= entry.startedAt)
-  );
+  if (entry.name === "hawser-monitor") return false;
+  return all.every(({ pid }) => pid !== entry.parent);
 }
 
 function pidsOf(entries: readonly ProcessEntry[]): number[] {

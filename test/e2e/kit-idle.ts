@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, before } from "node:test";
+import { eventually } from "@hawser/base/testing";
+import type { TestEngine } from "./kit-engine.ts";
+import { ask } from "./kit-http.ts";
+import { findMounts } from "./kit-proc.ts";
+import { runCommandOk } from "./kit-process.ts";
+import type { Target } from "./kit-target.ts";
+
+/** Endpoints and bare namespaces that an engine holds ready. */
+const stockSize = 16;
+
+/**
+ * After each test of the file: no container is there, and nothing that one had. Registers its hooks when it is called, after
+ * those of `useTarget`.
+ */
+export function requireIdleAfterEach(target: Target): void {
+  let descriptors = 0;
+  before(async () => {
+    const engine = target.engine();
+    await eventually(() => findPorts(engine.bridge).length >= stockSize, { what: "the stock is full" });
+    descriptors = descriptorsOf(engine.pid()).length;
+  });
+  afterEach(async () => {
+    const engine = target.engine();
+    let left: string[] = [];
+    const look = async () => {
+      left = await leftovers(engine, descriptors);
+      return left.length === 0;
+    };
+    await eventually(look, { deadlineMs: 20_000 }).catch(() => {});
+    assert.deepEqual(left, [], engine.log().split("\n").slice(-30).join("\n"));
+  });
+}
+
+/** What an engine without containers has, and should not. */
+async function leftovers(engine: TestEngine, idleDescriptors: number): Promise<string[]> {
+  const containers = (await ask(engine.socket, "GET /containers/json?all=1")).json();
+  const descriptors = descriptorsOf(engine.pid());
+  return [
+    ...Object.values(containers).map((container) => `container ${String(container["Id"])}`),
+    ...engine.monitors().map((pid) => `monitor ${pid}`),
+    ...findCgroups(engine.cgroupParent).map((path) => `cgroup ${path}`),
+    ...engine.launchers().flatMap((pid) => mountsOf(pid, engine.execRoot)),
+    ...findMounts(join(engine.execRoot, "containers")).map((path) => `mount ${path}`),
+    ...[
+      join(engine.execRoot, "containers"),
+      join(engine.dataRoot, "containers"),
+      join(engine.dataRoot, "snapshots"),
+      join(engine.dataRoot, "content/ingest"),
+      join(engine.dataRoot, "layers/ingest"),
+    ].flatMap((folder) => list(folder).map((name) => `folder ${join(folder, name)}`)),
+    ...findPorts(engine.bridge)
+      .slice(stockSize)
+      .map((name) => `interface ${name}`),
+    ...(await findRules(engine.nftTable)),
+    // A few may come and go: keep-alive connections, what Node itself opens late.
+    ...(descriptors.length > idleDescriptors + 6
+      ? [`${descriptors.length} descriptors instead of ${idleDescriptors}: ${descriptors.join(" ")}`]
+      : []),
+  ];
+}
+
+/** Cgroups below an engine's own, in every hierarchy. */
+export function findCgroups(parent: string): string[] {
+  const top = "/sys/fs/cgroup";
+  return ["", ...list(top)].flatMap((hierarchy) => {
+    const folder = join(top, hierarchy, parent);
+    return readFolders(folder).map((name) => join(folder, name));
+  });
+}
+
+/** What the descriptors of a process point to. */
+export function descriptorsOf(pid: number): string[] {
+  const folder = `/proc/${pid}/fd`;
+  return list(folder).flatMap((name) => {
+    try {
+      return readlinkSync(join(folder, name));
+    } catch {
+      return []; // closed meanwhile
+    }
+  });
+}
+
+/** Resident memory of a process that is its own or shared out, in bytes. */
+export function memoryOf(pid: number): number {
+  const [, kilobytes] = /^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8")) ?? [];
+  return Number(kilobytes) * 1024;
+}
+
+/** Interfaces on a bridge. */
+export function findPorts(bridge: string): string[] {
+  return list(`/sys/class/net/${bridge}/brif`);
+}
+
+/** Rules that speak of one address or port: those of a container. */
+async function findRules(table: string): Promise<string[]> {
+  const text = await runCommandOk(["nft", "list", "table", "ip", table]);
+  return text.split("\n").filter((line) => /\b(dnat|dport)\b/.test(line));
+}
+
+function mountsOf(pid: number, folder: string): string[] {
+  return readFileSync(`/proc/${pid}/mountinfo`, "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[4] ?? "")
+    .filter((path) => path.startsWith(`${folder}/`))
+    .map((path) => `mount ${path} in the launcher's namespace`);
+}
+
+function list(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : [];
+}
+
+function readFolders(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  const entries = readdirSync(folder, { withFileTypes: true });
+  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+}
