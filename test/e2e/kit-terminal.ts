@@ -60,7 +60,9 @@ export async function openTerminal(
     async shows(wanted) {
       const shown = () => (typeof wanted === "string" ? screen.includes(wanted) : wanted.test(screen));
       await eventually(shown).catch((cause: unknown) => {
-        throw new Error(`the screen does not show ${String(wanted)}:\n${screen}`, { cause });
+        throw new Error(`the screen does not show ${String(wanted)}: ${JSON.stringify(screen.slice(-400))}`, {
+          cause,
+        });
       });
     },
     async resize({ rows: high, columns: wide }) {
