@@ -67,7 +67,8 @@ announce() {
 case $top in
 *[\"\\]*) die "the path of the tree has a quote or a backslash in it: $top" "Move it elsewhere." ;;
 esac
-mkdir -p "$state" || die "cannot write below $top" "Use a copy of the tree that you own."
+mkdir -p "$state" 2>/dev/null && touch "$state/lock" 2>/dev/null ||
+  die "cannot write below $top as user $(id -un)" "Run it as the user who owns the tree, or use a copy of your own."
 exec 9>"$state/lock"
 if ! flock -n 9; then
   say "set-up: another one is running for this tree; waiting for it"
@@ -99,9 +100,24 @@ if [ -n "$tests" ]; then
   done
 fi
 
+# What an interrupted installation left is finished first. Its dpkg may still be at work: it outlives apt-get, without our lock.
+finish_packages() {
+  patience=300
+  while ! said=$(LC_ALL=C dpkg --configure -a 2>&1); do
+    printf '%s\n' "$said"
+    case $said in
+    *"locked by another process"*) ;;
+    *) apt-get -y -f install && return 0 || return 1 ;;
+    esac
+    patience=$((patience - 1))
+    [ "$patience" -gt 0 ] || return 1
+    sleep 1
+  done
+}
+
 install_packages() {
   export DEBIAN_FRONTEND=noninteractive
-  if [ -n "$(ls -A /var/lib/dpkg/updates 2>/dev/null)" ]; then dpkg --configure -a || return 1; fi
+  finish_packages || return 1
   apt-get -o DPkg::Lock::Timeout=300 update || echo "the package lists could not be renewed; going on with the old ones"
   apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@"
 }
