@@ -51,6 +51,13 @@ static void unlink_client(struct client *client) {
   client->link = NULL;
 }
 
+void client_release(struct client *client) {
+  unlink_client(client);
+  loop_close(client->loop, &client->source);
+  buffer_free(&client->queue);
+  free(client);
+}
+
 void client_free(struct client *client) {
   unlink_client(client);
   if (client->source.fd >= 0) {

@@ -54,6 +54,9 @@ void client_update(struct client *client);
 /** Nothing more will come for it: write what is queued, then close. It moves to the list `lingering` for as long as that takes. */
 void client_end(struct client *client, struct client **lingering);
 
+/** Let go of a client that was never attached and whose connection whoever handed it over goes on with. */
+void client_release(struct client *client);
+
 /** Close at once. */
 void client_free(struct client *client);
 

@@ -127,9 +127,12 @@ void session_exec_failed(struct monitor *monitor, struct process *exec, const ch
   struct message message = {0};
   message_open(&message, "failed");
   message_add(&message, "message", failure);
+  const bool handed = exec->connection >= 0;
   answer(exec->client, exec->connection, &message);
   exec->connection = -1;
-  if (exec->client != NULL) client_end(exec->client, &monitor->lingering);
+  // A client that was handed over still hears why, from whoever did that.
+  if (exec->client != NULL && handed) client_release(exec->client);
+  else if (exec->client != NULL) client_end(exec->client, &monitor->lingering);
   exec->client = NULL;
   free(exec->initial);
   exec->initial = NULL;
