@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { eventually } from "@hawser/base/testing";
 import { demultiplex, FrameSocket } from "./testing/frame-socket.ts";
+import { handOver } from "./testing/hand-over.ts";
 import { buildPrograms, type Container, openStream, processFile, Rig } from "./testing/rig.ts";
 
 let rig: Rig;
@@ -115,6 +116,31 @@ test("a program that is not there: the runtime's words", async () => {
   await assert.rejects(exec("e8", ["no-such-program"]), /no-such-program/);
   const left = await readFile(join(container.dir, "exec/e8"), "utf8").catch(() => "nothing");
   assert.equal(left, "nothing");
+});
+
+test("a client that was handed over gets the streams; of a session that fails, it is left to who handed it", async () => {
+  const works = await handOver(container, "exec", {
+    exec: "h1",
+    process: await processFile(container, ["sh", "-c", "cat; echo end"]),
+    stdin: true,
+    initial: "read already, ",
+  });
+  assert.equal(works.answer?.kind, "started");
+  works.client.socket.end("and not yet\n");
+  assert.equal((await works.client.readAll()).toString(), "read already, and not yet\nend\n");
+  assert.equal(await exitCode("h1"), "0");
+  works.client[Symbol.dispose]();
+
+  const fails = await handOver(container, "exec", {
+    exec: "h2",
+    process: await processFile(container, ["no-such-program"]),
+    initial: "",
+  });
+  assert.equal(fails.answer?.kind, "failed");
+  fails.handed.end("the engine's words");
+  assert.equal((await fails.client.readAll()).toString(), "the engine's words");
+  fails.handed.destroy();
+  fails.client[Symbol.dispose]();
 });
 
 test("sessions that make no sense are refused", async () => {

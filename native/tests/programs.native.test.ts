@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { readFileSync, statSync } from "node:fs";
-import { copyFile } from "node:fs/promises";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { copyFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { before, test } from "node:test";
-import { eventually } from "@hawser/base/testing";
+import { eventually, openTempDir } from "@hawser/base/testing";
+import { FrameSocket } from "./testing/frame-socket.ts";
 import { buildPrograms, openStream, Rig, released, sanitized } from "./testing/rig.ts";
 
 before(() => {
@@ -92,6 +93,31 @@ test("under init, a terminal's interrupt reaches the program, and only it", asyn
   assert.match((await client.readAll()).toString(), /interrupted/);
   assert.equal((await container.control.wait("exited"))["code"], "5");
   await rig.expectGone(container);
+});
+
+test("the launcher works in a root that was entered with chroot", async () => {
+  await using folder = await openTempDir("hn-");
+  const inner = join(folder.path, "inner");
+  for (const name of ["proc", "dev", "x"]) await mkdir(join(inner, name), { recursive: true });
+  await copyFile(released.launcher, join(inner, "launcher"));
+  const script = `mount -t proc proc ${inner}/proc && mount --bind /dev ${inner}/dev &&
+    exec chroot ${inner} /launcher --socket /x/launcher.sock --version-string inner`;
+  const launcher = spawn("unshare", ["--mount", "sh", "-c", script], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const ended = new Promise<number | null>((resolve) => launcher.once("exit", resolve));
+  const path = join(inner, "x/launcher.sock");
+  const ask = async (kind: string) => {
+    using socket = await FrameSocket.open(path);
+    socket.send(kind);
+    return (await socket.next())?.kind;
+  };
+  await eventually(async () => (await ask("ping")) === "pong");
+  const mountinfo = readFileSync(`/proc/${launcher.pid}/mountinfo`, "utf8");
+  assert.ok(mountinfo.split("\n").some((line) => line.split(" ")[4] === "/"));
+  assert.equal(await ask("shutdown"), "done");
+  assert.equal(await ended, 0);
+  assert.equal(existsSync(path), false);
 });
 
 test("an idle monitor, as released, has a PSS of 0.2 MB at most", async () => {

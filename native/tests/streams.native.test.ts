@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { open, readFile } from "node:fs/promises";
-import { connect, createServer, Socket } from "node:net";
+import { Socket } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { eventually } from "@hawser/base/testing";
-import { connectUnix, sendWithDescriptors, socketDescriptor } from "@hawser/linux";
+import { connectUnix, sendWithDescriptors } from "@hawser/linux";
 import { demultiplex, encodeFrame, FrameSocket } from "./testing/frame-socket.ts";
-import { buildPrograms, type Container, openStream, Rig, readLog } from "./testing/rig.ts";
+import { handOver } from "./testing/hand-over.ts";
+import { buildPrograms, openStream, Rig, readLog } from "./testing/rig.ts";
 
 let rig: Rig;
 before(async () => {
@@ -190,11 +191,13 @@ test("input sent before the client vanished arrives", async () => {
 
 test("a client is handed over whole, with the input that was read already", async () => {
   const container = await rig.run({ args: ["sh", "-c", "cat; echo end"], fields: stdinOnce });
-  using client = await handOver(container, "attach", { stdin: true, initial: "first ", format: "raw" });
+  const { client, answer } = await handOver(container, "attach", { stdin: true, initial: "first " });
+  assert.equal(answer?.kind, "attached");
   client.socket.write("second\n");
   await client.read((text) => text === "first second\n");
   client.socket.end();
   assert.equal((await client.readAll()).toString(), "end\n");
+  client[Symbol.dispose]();
   await rig.expectGone(container);
 });
 
@@ -227,34 +230,3 @@ test("somebody outside who holds the output delays the exit by two seconds at mo
   assert.ok(took > 1900 && took < 6000, `${took} ms`);
   await rig.expectGone(container);
 });
-
-/** As the engine does: a client connects to somebody, who gives the connection to the monitor and forgets it. */
-async function handOver(
-  container: Container,
-  kind: "attach" | "exec",
-  options: { readonly initial: string; readonly [key: string]: string | boolean },
-): Promise<FrameSocket> {
-  const path = join(container.dir, "clients.sock");
-  const server = createServer({ pauseOnConnect: true });
-  const accepted = Promise.withResolvers<Socket>();
-  server.on("connection", (socket) => accepted.resolve(socket));
-  const listening = Promise.withResolvers<void>();
-  server.listen(path, () => listening.resolve());
-  await listening.promise;
-  const client = new FrameSocket(connect({ path, allowHalfOpen: true }));
-  const ours = await accepted.promise;
-  const fd = connectUnix(join(container.dir, "monitor.sock"));
-  const frame = encodeFrame(kind, {
-    stdout: true,
-    stderr: true,
-    ...options,
-    initial: options.initial.length,
-  });
-  sendWithDescriptors(fd, Buffer.concat([frame, Buffer.from(options.initial)]), [socketDescriptor(ours)]);
-  using connection = new FrameSocket(new Socket({ fd, readable: true, writable: true }));
-  assert.equal((await connection.next())?.kind, kind === "attach" ? "attached" : "started");
-  assert.equal(await connection.next(), undefined);
-  ours.destroy();
-  server.close();
-  return client;
-}
