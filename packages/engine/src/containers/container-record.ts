@@ -38,8 +38,8 @@ export interface ContainerRecord {
   readonly hostConfig: HostConfig;
   readonly state: ContainerState;
   readonly restartCount: number;
-  /** Present while the container runs in a network of its own. */
-  readonly endpoint?: EndpointRecord;
+  /** Present while the container starts or runs in a network of its own. */
+  readonly endpoint?: EndpointRecord | undefined;
 }
 
 /** A container's place on a bridge network while it runs. */

@@ -39,6 +39,7 @@ export function endRun(collaborators: Collaborators, container: Container, exit:
       oomKilled: exit.oom,
       finishedAtMs: exit.exitedAtMs,
     },
+    endpoint: undefined,
   });
   if (endpoint !== undefined) networks.release(endpoint);
   for (const exec of container.execs.values()) exec.settle(137);

@@ -1,6 +1,5 @@
 import { Fault } from "@hawser/base";
 import type { Monitor } from "@hawser/runtime";
-import type { NetworkPlace } from "../networks/container-networks.ts";
 import { handToMonitor } from "./attach.ts";
 import { writeBundle } from "./bundle.ts";
 import type { Collaborators } from "./collaborators.ts";
@@ -20,6 +19,7 @@ import { discardContainer } from "./remove.ts";
  */
 export async function startContainer(collaborators: Collaborators, container: Container): Promise<void> {
   await collaborators.locks.run(container.id, async () => {
+    if (container.record.state.status === "paused") throw containerFaults.START_PAUSED();
     if (isRunning(container.record)) throw containerFaults.CONTAINER_ALREADY_STARTED();
     if (container.record.state.status === "removing")
       throw containerFaults.CONTAINER_BEING_REMOVED(container.id);
@@ -39,6 +39,9 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
   migrations.warm();
   using place = await networks.join(record, index);
   try {
+    // Before anything runs: an engine that finds the container after our death must know that the address is taken.
+    if (place.endpoint !== undefined)
+      index.update(container, { endpoint: place.endpoint }, { durable: false });
     const overlay = snapshots.get(record.id);
     const bundle = await writeBundle(collaborators, { record, place, overlay });
     const attaches = [...container.pendingAttaches];
@@ -67,7 +70,7 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
       },
       place.namespaceFd === undefined ? {} : { namespaceFd: place.namespaceFd },
     );
-    await runMonitor(collaborators, { container, monitor, place });
+    await runMonitor(collaborators, { container, monitor });
   } catch (error) {
     if (place.endpoint !== undefined) networks.release(place.endpoint);
     throw error;
@@ -76,9 +79,8 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
 
 async function runMonitor(
   collaborators: Collaborators,
-  run: { readonly container: Container; readonly monitor: Monitor; readonly place: NetworkPlace },
+  { container, monitor }: { readonly container: Container; readonly monitor: Monitor },
 ): Promise<void> {
-  const { container, monitor, place } = run;
   const { started } = monitor;
   started.catch(() => {}); // awaited below; a start may fail while clients are being handed over
   const attaches = [...container.pendingAttaches];
@@ -92,7 +94,6 @@ async function runMonitor(
     container,
     {
       state: { ...state, error: "", status: "running", pid, startedAtMs, exitCode: 0, oomKilled: false },
-      ...(place.endpoint !== undefined && { endpoint: place.endpoint }),
     },
     { durable: false }, // the monitor itself is the durable truth of a running container
   );
@@ -139,6 +140,7 @@ async function failStart(collaborators: Collaborators, container: Container, fau
   container.pendingAttaches.clear();
   collaborators.index.update(container, {
     state: { ...container.record.state, exitCode, error: fault.message },
+    endpoint: undefined,
   });
   container.settleExit({ exitCode, error: fault.message });
   if (container.record.hostConfig.autoRemove) await discardContainer(collaborators, container);
