@@ -5,7 +5,8 @@ import { containerFaults } from "./faults.ts";
 import { publishContainerEvent } from "./publish-event.ts";
 
 /**
- * Send a signal to a container's first process.
+ * Send a signal to a container's first process. After SIGKILL it returns when the container has ended and its record says so,
+ * as Docker's: what comes next may be its removal.
  * @throws {Fault} `conflict` when it does not run, `invalid-argument` for a signal that does not exist.
  */
 export async function killContainer(
@@ -17,12 +18,12 @@ export async function killContainer(
   if (signal === undefined) throw containerFaults.SIGNAL_INVALID(signalText);
   const { monitor } = container;
   if (monitor === undefined) throw containerFaults.CANNOT_KILL_STOPPED(container.id);
-  if (
-    signal === parseSignal("SIGKILL") ||
-    signal === parseSignal(container.record.config.stopSignal || "SIGTERM")
-  ) {
+  const isSure = signal === parseSignal("SIGKILL");
+  if (isSure || signal === parseSignal(container.record.config.stopSignal || "SIGTERM")) {
     container.stopRequested = true;
   }
+  const ended = container.nextExit.promise;
   await monitor.kill(signal);
   publishContainerEvent(events, container, "kill", { signal: String(signal) });
+  if (isSure) await ended;
 }
