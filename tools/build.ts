@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { type BuildOptions, build, type Plugin } from "esbuild";
@@ -28,8 +28,9 @@ const programs: Readonly<Record<string, BuildOptions>> = {
 for (const [name, options] of Object.entries(programs)) {
   const entries = Object.entries(options.entryPoints ?? {}) as [string, string][];
   const present = entries.filter(([, path]) => existsSync(join(root, path)));
-  const outdir = join(root, "dist", name);
-  rmSync(outdir, { recursive: true, force: true });
+  // Made beside and renamed: whoever starts a program meanwhile finds the old one or the new one.
+  const finished = join(root, "dist", name);
+  const outdir = `${finished}.${process.pid}.new`;
   mkdirSync(outdir, { recursive: true });
   const type = options.format === "cjs" ? "commonjs" : "module";
   writeFileSync(join(outdir, "package.json"), `${JSON.stringify({ type })}\n`);
@@ -46,6 +47,10 @@ for (const [name, options] of Object.entries(programs)) {
     sourcemap: "external",
     logLevel: "warning",
   });
+  const old = `${finished}.${process.pid}.old`;
+  if (existsSync(finished)) renameSync(finished, old);
+  renameSync(outdir, finished);
+  rmSync(old, { recursive: true, force: true });
 }
 
 /** Modules of Node that are loaded at the first use of one of their exports: the client rarely needs these. */

@@ -32,11 +32,11 @@ export async function createContainer(
   if (request.name !== undefined && !isContainerName(request.name)) {
     throw containerFaults.CONTAINER_NAME_INVALID(request.name);
   }
-  const { image, warnings } = images.resolveForRun(request.config.image);
+  const image = images.resolve(request.config.image);
   const config = mergeImageConfig(request.config, image.config.execution);
   const runtime = request.hostConfig.runtime || host.defaultRuntime;
   if (host.runtimes[runtime] === undefined) throw containerFaults.RUNTIME_UNKNOWN(runtime);
-  const checked = checkConfig({ config, hostConfig: request.hostConfig }, host.facts);
+  const warnings = checkConfig({ config, hostConfig: request.hostConfig }, host.facts);
   networks.validate(request.hostConfig.networkMode, index);
   await resolveMounts(request.hostConfig, { createMissing: false });
 
@@ -67,7 +67,7 @@ export async function createContainer(
     const container = index.add({ ...record, name: request.name ?? freeName(index, host.randomBytes) });
     publishContainerEvent(events, container, "create");
     log.debug("container created", { container: id, image: image.id });
-    return { container, warnings: [...warnings, ...checked] };
+    return { container, warnings };
   } catch (error) {
     await snapshots.remove(id);
     throw error;

@@ -2,7 +2,7 @@ import type { Logger } from "@hawser/base";
 import { familiarName, formatFamiliar, parseAnyReference, parseReference, withDefaultTag } from "@hawser/oci";
 import type { Image, ImageStore, ImportOptions, LoadEvent, LoadOptions, RemovedItem } from "@hawser/store";
 import type { EventBus } from "../events/event-bus.ts";
-import { BuiltinImages, isBuiltin } from "./builtin-images.ts";
+import { BuiltinImages } from "./builtin-images.ts";
 import { imageFaults } from "./faults.ts";
 
 /** A container that was made from an image. */
@@ -49,17 +49,6 @@ export class ImageService {
    */
   resolve(nameOrId: string): Image {
     return this.#images.resolve(nameOrId);
-  }
-
-  /**
-   * As `resolve`, for a container to be made of it, with what its maker should be told.
-   *
-   * @throws {Fault} `not-found`: Docker's clients then pull.
-   */
-  resolveForRun(nameOrId: string): { readonly image: Image; readonly warnings: readonly string[] } {
-    const image = this.#images.resolve(nameOrId);
-    const warnings = isBuiltin(image) ? [builtinNotice(image.names[0] ?? nameOrId)] : [];
-    return { image, warnings };
   }
 
   list(): readonly Image[] {
