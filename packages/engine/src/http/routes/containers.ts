@@ -4,6 +4,7 @@ import type { Container } from "../../containers/container.ts";
 import { createContainer } from "../../containers/create.ts";
 import { killContainer } from "../../containers/kill.ts";
 import { listContainers } from "../../containers/list.ts";
+import { measureContainer } from "../../containers/measure.ts";
 import { removeContainer } from "../../containers/remove.ts";
 import { resizeContainer } from "../../containers/resize.ts";
 import { startContainer } from "../../containers/start.ts";
@@ -14,7 +15,7 @@ import type { Query } from "../query.ts";
 import { type ApiRequest, readJsonBody } from "../request.ts";
 import type { Route } from "../router.ts";
 import { formatInspect } from "../wire/container-inspect.ts";
-import { formatGraphDriver, formatMountPoints } from "../wire/container-storage.ts";
+import { formatGraphDriver, formatMountPoints, formatSize } from "../wire/container-storage.ts";
 import { formatSummary } from "../wire/container-summary.ts";
 import { decodeCreateRequest } from "../wire/create-request.ts";
 import { parseContainerFilter } from "./container-filter.ts";
@@ -41,7 +42,7 @@ export function containerRoutes(collaborators: Collaborators): Route[] {
     {
       method: "GET",
       path: "/containers/json",
-      handler({ query }, response) {
+      async handler({ query }, response) {
         const limit = query.integer("limit") ?? -1;
         const found = listContainers(index, {
           all: query.flag("all"),
@@ -49,25 +50,29 @@ export function containerRoutes(collaborators: Collaborators): Route[] {
           filter: parseContainerFilter(query.text("filters"), collaborators),
         });
         const nowMs = host.now();
-        response.sendJson(
-          200,
-          found.map((container) =>
-            formatSummary(container, { nowMs, mounts: formatMountPoints(container.record) }),
-          ),
-        );
+        const withSize = query.flag("size");
+        const summaries = found.map(async (container) => ({
+          ...formatSummary(container, { nowMs, mounts: formatMountPoints(container.record) }),
+          ...(withSize && formatSize(await measureContainer(collaborators, container))),
+        }));
+        response.sendJson(200, await Promise.all(summaries));
       },
     },
     {
       method: "GET",
       path: "/containers/{id}/json",
-      handler(request, response) {
+      async handler(request, response) {
         const container = containerOf(request);
+        const withSize = request.query.flag("size");
         const inspected = formatInspect(container, {
           host,
           mounts: formatMountPoints(container.record),
           graphDriver: formatGraphDriver(collaborators.snapshots.get(container.id)),
         });
-        response.sendJson(200, inspected);
+        response.sendJson(200, {
+          ...inspected,
+          ...(withSize && formatSize(await measureContainer(collaborators, container))),
+        });
       },
     },
     {

@@ -2,6 +2,7 @@ import type { ContainerInspect, MountPoint } from "@hawser/api";
 import { parseBind } from "@hawser/runtime";
 import type { OverlayMount } from "@hawser/store";
 import type { ContainerRecord } from "../../containers/container-record.ts";
+import type { ContainerSize } from "../../containers/measure.ts";
 
 /** The host folders that a container sees, as inspect and list show them. */
 export function formatMountPoints({ hostConfig }: ContainerRecord): MountPoint[] {
@@ -39,4 +40,12 @@ export function formatGraphDriver(overlay: OverlayMount): ContainerInspect["Grap
       WorkDir: overlay.work,
     },
   };
+}
+
+/** What `size=1` adds to a container, in list and inspect. */
+export function formatSize({ ownBytes, totalBytes }: ContainerSize): {
+  readonly SizeRw: number;
+  readonly SizeRootFs: number;
+} {
+  return { SizeRw: ownBytes, SizeRootFs: totalBytes };
 }
