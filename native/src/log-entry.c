@@ -70,15 +70,21 @@ static char *put_escaped(char *out, unsigned char byte) {
   return out;
 }
 
-static bool stands_as_is(unsigned char byte) {
-  return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\' && byte != '<' && byte != '>' && byte != '&';
-}
+/** ASCII that needs no escape: all but the controls and " & < > \\ */
+static const bool stands_as_is[256] = {
+    [0x20 ... 0x21] = true, [0x23 ... 0x25] = true, [0x27 ... 0x3b] = true,
+    [0x3d] = true,          [0x3f ... 0x5b] = true, [0x5d ... 0x7f] = true,
+};
 
 static char *put_text(char *out, const unsigned char *text, size_t length) {
   const unsigned char *end = text + length;
   while (text < end) {
-    if (stands_as_is(*text)) {
-      *out++ = (char)*text++;
+    size_t run = 0;
+    while (text + run < end && stands_as_is[text[run]]) run++;
+    if (run > 0) {
+      memcpy(out, text, run);
+      out += run;
+      text += run;
       continue;
     }
     if (*text < 0x80) {
