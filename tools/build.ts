@@ -20,6 +20,7 @@ const programs: Readonly<Record<string, BuildOptions>> = {
     entryPoints: {
       main: "packages/engine/src/main.ts",
       "layer-worker": "packages/store/src/layers/layer-worker.ts",
+      "files-worker": "packages/store/src/files/files-worker.ts",
     },
     format: "esm",
   },

@@ -78,6 +78,7 @@ napi_value get_xattr(napi_env env, napi_callback_info info);
 napi_value list_xattr(napi_env env, napi_callback_info info);
 napi_value set_times_ns(napi_env env, napi_callback_info info);
 napi_value open_in_root(napi_env env, napi_callback_info info);
+napi_value confine_thread_to_view(napi_env env, napi_callback_info info);
 napi_value compile_seccomp(napi_env env, napi_callback_info info);
 
 #endif

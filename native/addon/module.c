@@ -21,6 +21,7 @@ static const struct {
     {"listXattr", list_xattr},
     {"setTimesNs", set_times_ns},
     {"openInRoot", open_in_root},
+    {"confineThreadToView", confine_thread_to_view},
     {"compileSeccomp", compile_seccomp},
 };
 

@@ -1,6 +1,7 @@
 import { defineFaults } from "@hawser/base";
 
 export const linuxFaults = defineFaults({
+  TEXT_WITH_NUL: ["invalid-argument", () => "Cannot use a path with NUL in it"],
   ADDON_MISSING: [
     "unavailable",
     (places: string) =>

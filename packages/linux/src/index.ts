@@ -33,3 +33,4 @@ export {
   sendWithDescriptors,
   socketDescriptor,
 } from "./sockets.ts";
+export { confineThreadToView, type ViewBind, type ViewRoot } from "./view.ts";

@@ -24,6 +24,14 @@ export interface NativeAddon {
   listXattr(path: string | Buffer): string[];
   setTimesNs(path: string | Buffer, atimeNs: bigint, mtimeNs: bigint): void;
   openInRoot(dirFd: number, path: string | Buffer, flags: number, mode: number): number;
+  confineThreadToView(
+    namespaceFd: number,
+    rootOnly: number,
+    lower: Buffer,
+    upper: string,
+    work: string,
+    binds: Buffer,
+  ): void;
   compileSeccomp(policy: Buffer): Promise<Buffer>;
 }
 

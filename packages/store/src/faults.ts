@@ -62,6 +62,23 @@ export const storeFaults = defineFaults({
   LAYER_NO_SPACE: ["resource-exhausted", (problem: string) => `Cannot unpack layer: ${problem}`],
   LAYER_FAILED: ["internal", (problem: string) => `Cannot unpack layer: ${problem}`],
 
+  // Docker's words for the files of a container.
+  KIND_KEPT: [
+    "invalid-argument",
+    (is: string, path: string, wanted: string) =>
+      `cannot overwrite ${is} ${JSON.stringify(path)} with ${wanted}`,
+  ],
+  FILE_NOT_FOUND: ["not-found", (path: string) => `No such file: ${path}`],
+  NOT_A_DIRECTORY: ["invalid-argument", () => "extraction point is not a directory"],
+  FILES_REFUSED: ["invalid-argument", (problem: string) => `Cannot copy files: ${problem}`],
+  FILES_READ_ONLY: ["permission-denied", (problem: string) => `Cannot write files: ${problem}`],
+  FILES_NO_SPACE: ["resource-exhausted", (problem: string) => `Cannot write files: ${problem}`],
+  FILES_FAILED: ["internal", (problem: string) => `Cannot work on files: ${problem}`],
+  // What a worker said, in its words.
+  FILES_RELAYED_NOT_FOUND: ["not-found", (words: string) => words],
+  FILES_RELAYED_INVALID: ["invalid-argument", (words: string) => words],
+  FILES_RELAYED_DAMAGED: ["data-loss", (words: string) => words],
+
   SNAPSHOT_NOT_FOUND: ["not-found", (key: string) => `No such snapshot: ${key}`],
   SNAPSHOT_EXISTS: ["already-exists", (key: string) => `Cannot prepare snapshot ${key}: the key is taken`],
 

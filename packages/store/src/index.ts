@@ -1,5 +1,17 @@
 export { type ImageArchive, type LayerSource, writeImageArchive } from "./archive/write-image-archive.ts";
 export type { BlobInfo, ContentStore, IngestOptions } from "./content/content-store.ts";
+export { type FileChange, listChanges } from "./files/changes.ts";
+export type { FileStat } from "./files/file-stat.ts";
+export type { FilesRoot } from "./files/files-job.ts";
+export {
+  type FilesOptions,
+  measureFiles,
+  type OpenArchive,
+  openArchive,
+  readFiles,
+  statPath,
+  writeArchive,
+} from "./files/run-files-job.ts";
 export type { Image } from "./images/image.ts";
 export type {
   ImageStore,

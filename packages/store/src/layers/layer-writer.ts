@@ -20,6 +20,7 @@ import {
 import { errnoOf, rootedTarPath, type TarEntry, type TarEvent, tarPathBytes } from "@hawser/base";
 import { deviceNumber, mknod, setTimesNs, setXattr } from "@hawser/linux";
 import { storeFaults } from "../faults.ts";
+import { fsPath } from "../files/fs-path.ts";
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY, S_IFBLK, S_IFCHR, S_IFIFO } = constants;
 
@@ -30,6 +31,19 @@ const whiteoutMetadataPrefix = ".wh..wh.";
 
 /** Overlay's own attributes: an archive that could set them would say where overlay looks for files. */
 const overlayXattr = /^(?:trusted|user)\.overlay\./;
+
+export interface WriterOptions {
+  /** Absolute path, as `rootedTarPath` has it (latin1, no slash at the ends), of the folder to unpack in. Default: the root. */
+  readonly base?: string;
+  /** The files are a container's, not a layer's: a name like `.wh.x` is one like any other. */
+  readonly plain?: boolean;
+  /** Owner of everything, instead of the archive's. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+  /** Refuse to put a file in the place of a folder, or the other way round. */
+  readonly keepKinds?: boolean;
+  /** Leave the attributes of `base` alone. */
+  readonly keepBase?: boolean;
+}
 
 /**
  * Makes the files of a layer from its tar archive, in the form that overlay reads: a whiteout becomes a character
@@ -49,6 +63,11 @@ export class LayerWriter {
   /** Folders that entries lie in and that have no entry of their own. */
   readonly #implicit = new Set<string>();
   #file: { readonly fd: number; readonly path: string; readonly entry: TarEntry } | undefined;
+  readonly #options: WriterOptions;
+
+  constructor(options: WriterOptions = {}) {
+    this.#options = options;
+  }
 
   /** @throws {Fault} `invalid-argument`, `data-loss` for what a layer must not have; else as node:fs throws. */
   take(event: TarEvent): void {
@@ -81,20 +100,22 @@ export class LayerWriter {
   }
 
   #makeEntry(entry: TarEntry): void {
-    const path = rootedTarPath(entry.path);
-    if (path === "") {
+    const { base = "", plain, keepKinds, keepBase } = this.#options;
+    const path = this.#pathOf(entry.path);
+    if (path === base) {
       if (entry.type !== "directory") throw storeFaults.LAYER_REFUSED("an entry without a name");
-      this.#setFolderAttributes(path, entry);
+      if (!keepBase) this.#setFolderAttributes(path, entry);
       return;
     }
     const slash = path.lastIndexOf("/");
     const parent = slash === -1 ? "" : path.slice(0, slash);
     const name = path.slice(slash + 1);
-    if (name.startsWith(whiteoutPrefix)) {
+    if (!plain && name.startsWith(whiteoutPrefix)) {
       this.#makeWhiteout(parent, name);
       return;
     }
     this.#ensureFolder(parent);
+    if (keepKinds) checkKind(path, entry);
     switch (entry.type) {
       case "file":
         this.#startFile(path, entry);
@@ -119,7 +140,8 @@ export class LayerWriter {
         this.#replace(path, () => mknod(fsPath(path), type | 0o600, device));
       }
     }
-    lchownSync(fsPath(path), entry.uid, entry.gid);
+    const { uid, gid } = this.#ownerOf(entry);
+    lchownSync(fsPath(path), uid, gid);
     if (entry.type !== "symlink") chmodSync(fsPath(path), entry.mode);
     this.#setXattrs(path, entry);
     setTimesNs(fsPath(path), entry.mtimeNs, entry.mtimeNs);
@@ -148,7 +170,8 @@ export class LayerWriter {
   }): void {
     if (entry.sparse) ftruncateSync(fd, entry.sizeBytes);
     // In this order: a change of owner takes setuid bits and capabilities away.
-    fchownSync(fd, entry.uid, entry.gid);
+    const { uid, gid } = this.#ownerOf(entry);
+    fchownSync(fd, uid, gid);
     fchmodSync(fd, entry.mode);
     this.close();
     this.#setXattrs(path, entry);
@@ -156,7 +179,7 @@ export class LayerWriter {
   }
 
   #makeHardLink(path: string, entry: TarEntry): void {
-    const target = rootedTarPath(entry.linkPath);
+    const target = this.#pathOf(entry.linkPath);
     if (target === path) throw storeFaults.LAYER_REFUSED(`"${shown(path)}" is a hard link to itself`);
     const link = () => linkSync(fsPath(target), fsPath(path));
     try {
@@ -176,7 +199,7 @@ export class LayerWriter {
     const make = () => mkdirSync(fsPath(path), 0o700);
     const existing = lstat(path);
     if (existing === undefined) make();
-    else if (isWhiteout(existing)) {
+    else if (!this.#options.plain && isWhiteout(existing)) {
       // The layer hides the folder of the layers below and makes its own.
       rmSync(fsPath(path));
       make();
@@ -194,7 +217,7 @@ export class LayerWriter {
     const slash = path.lastIndexOf("/");
     this.#ensureFolder(slash === -1 ? "" : path.slice(0, slash));
     const existing = lstat(path);
-    if (existing === undefined || isWhiteout(existing)) {
+    if (existing === undefined || (!this.#options.plain && isWhiteout(existing))) {
       this.#makeFolder(path);
       chmodSync(fsPath(path), 0o755);
       this.#implicit.add(path);
@@ -226,7 +249,8 @@ export class LayerWriter {
   }
 
   #setFolderAttributes(path: string, entry: TarEntry): void {
-    chownSync(fsPath(path), entry.uid, entry.gid);
+    const { uid, gid } = this.#ownerOf(entry);
+    chownSync(fsPath(path), uid, gid);
     chmodSync(fsPath(path), entry.mode);
     this.#setXattrs(path, entry);
     this.#folderTimes.set(path, entry.mtimeNs);
@@ -243,6 +267,16 @@ export class LayerWriter {
         if (!["ENOTSUP", "EOPNOTSUPP", "EPERM"].includes(errnoOf(error) ?? "")) throw error;
       }
     }
+  }
+
+  #pathOf(name: Buffer): string {
+    const { base = "" } = this.#options;
+    const path = rootedTarPath(name);
+    return base === "" || path === "" ? base + path : `${base}/${path}`;
+  }
+
+  #ownerOf(entry: TarEntry): { readonly uid: number; readonly gid: number } {
+    return this.#options.owner ?? entry;
   }
 
   /** `make` something at `path`, in place of what an earlier entry put there. */
@@ -262,6 +296,15 @@ export class LayerWriter {
     // A folder, or a link to one, took all names below it along.
     if (existing?.isFile() !== true) this.#folders = new Set([""]);
   }
+}
+
+/** Docker's words. */
+function checkKind(path: string, entry: TarEntry): void {
+  const existing = lstat(path);
+  if (existing === undefined || existing.isDirectory() === (entry.type === "directory")) return;
+  throw existing.isDirectory()
+    ? storeFaults.KIND_KEPT("directory", shown(`/${path}`), "non-directory")
+    : storeFaults.KIND_KEPT("non-directory", shown(`/${path}`), "directory");
 }
 
 function lstat(path: string): Stats | undefined {
@@ -287,11 +330,6 @@ function isWhiteout(stats: Stats): boolean {
 
 function setOpaque(path: string): void {
   setXattr(fsPath(path), "trusted.overlay.opaque", Buffer.from("y"));
-}
-
-/** Text where it is the same: node:fs is faster with it. */
-function fsPath(path: string): string | Buffer {
-  return /^[\x20-\x7e]*$/.test(path) ? `/${path}` : Buffer.concat([Buffer.from("/"), tarPathBytes(path)]);
 }
 
 function shown(path: string): string {

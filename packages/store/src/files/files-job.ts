@@ -1,0 +1,79 @@
+import type { FaultKind } from "@hawser/base";
+import type { ViewBind } from "@hawser/linux";
+import type { StoreLimits } from "../limits.ts";
+import type { FileStat } from "./file-stat.ts";
+
+/** What becomes the root of a worker; it sees and touches nothing else. */
+export type FilesRoot =
+  | { readonly kind: "folder"; readonly path: string }
+  /** Layers as overlay has them, topmost first, with `binds` in them. Without `upper` nothing can be written. */
+  | {
+      readonly kind: "layers";
+      readonly lower: readonly string[];
+      readonly upper?: string;
+      readonly work?: string;
+      readonly binds?: readonly ViewBind[];
+    }
+  /** What a process sees, by its mount namespace; `rootOnly`: without what is mounted in its root file system. */
+  | { readonly kind: "namespace"; readonly fd: number; readonly rootOnly: boolean };
+
+export interface WriteJob {
+  readonly kind: "write";
+  /** Of the folder; one byte a character. Links are followed, inside of the root. */
+  readonly path: string;
+  readonly owner?: { readonly uid: number; readonly gid: number };
+  /** Refuse to put a file in the place of a folder, or the other way round. */
+  readonly keepKinds: boolean;
+  /** An entry for the folder itself changes nothing. */
+  readonly keepFolder: boolean;
+  readonly limits: StoreLimits;
+}
+
+/** What a worker is to do. */
+export type FilesJob =
+  | { readonly kind: "stat"; readonly path: string }
+  /** The archive that `docker cp` gets. */
+  | { readonly kind: "read"; readonly path: string }
+  /** All files. */
+  | { readonly kind: "export" }
+  /** The root is an overlay's writable folder: the layer that it makes, without `leaveOut` where those are empty. */
+  | { readonly kind: "layer"; readonly leaveOut: readonly string[] }
+  /** The same root: a line of JSON, `UpperEntry`, for each file, folders before what is in them. */
+  | { readonly kind: "scan" }
+  | { readonly kind: "measure" }
+  | WriteJob;
+
+/** What is in an overlay's writable folder under one name. */
+export interface UpperEntry {
+  /** One byte a character, without leading slash. */
+  readonly path: string;
+  readonly kind: "folder" | "opaque-folder" | "whiteout" | "other";
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly sizeBytes: number;
+  readonly mtimeMs: number;
+}
+
+export interface FilesWork {
+  readonly root: FilesRoot;
+  readonly job: FilesJob;
+}
+
+/** From the worker: `result` first where there is one, any number of `chunk` or `want`, then `end` or `failed`. */
+export type FilesReport =
+  | { readonly kind: "result"; readonly value: FileStat | number }
+  | { readonly kind: "chunk"; readonly bytes: Uint8Array }
+  | { readonly kind: "want" }
+  | { readonly kind: "end" }
+  | { readonly kind: "failed"; readonly fault: FaultKind; readonly problem: string };
+
+/** To the worker. */
+export type FilesCommand =
+  /** One more chunk may come. */
+  | { readonly kind: "more" }
+  /** The next piece of the archive; the last one has none. */
+  | { readonly kind: "piece"; readonly bytes?: Uint8Array };
+
+/** Chunks that may be on their way. */
+export const chunksAhead = 4;

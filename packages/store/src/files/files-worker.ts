@@ -1,0 +1,244 @@
+import { lstatSync, statSync } from "node:fs";
+import { stat } from "node:fs/promises";
+import { parentPort, workerData } from "node:worker_threads";
+import { errnoOf, Fault, TarParser } from "@hawser/base";
+import { confineThread, confineThreadToView } from "@hawser/linux";
+import { storeFaults } from "../faults.ts";
+import { decompress } from "../layers/decompress.ts";
+import { LayerWriter } from "../layers/layer-writer.ts";
+import { statFile } from "./file-stat.ts";
+import {
+  chunksAhead,
+  type FilesCommand,
+  type FilesReport,
+  type FilesRoot,
+  type FilesWork,
+  type UpperEntry,
+  type WriteJob,
+} from "./files-job.ts";
+import { fsPath } from "./fs-path.ts";
+import { resolvePath } from "./resolve-path.ts";
+import { isOpaque, namesIn, tarEnd, tarTree } from "./tar-tree.ts";
+
+const chunkBytes = 256 * 1024;
+const report = (message: FilesReport) => parentPort?.postMessage(message);
+
+/** What the starter sends, in order. */
+class Commands {
+  #more = chunksAhead;
+  readonly #pieces: (Uint8Array | undefined)[] = [];
+  #news = Promise.withResolvers<void>();
+
+  constructor() {
+    parentPort?.on("message", (command: FilesCommand) => {
+      if (command.kind === "more") this.#more += 1;
+      else this.#pieces.push(command.bytes);
+      this.#news.resolve();
+    });
+  }
+
+  /** Wait until a chunk may be sent. */
+  async takeMore(): Promise<void> {
+    while (this.#more === 0) await this.#wait();
+    this.#more -= 1;
+  }
+
+  async *pieces(): AsyncGenerator<Uint8Array, void, undefined> {
+    for (let ahead = 1; ahead < chunksAhead; ahead += 1) report({ kind: "want" });
+    for (;;) {
+      report({ kind: "want" });
+      while (this.#pieces.length === 0) await this.#wait();
+      const piece = this.#pieces.shift();
+      if (piece === undefined) return;
+      yield piece;
+    }
+  }
+
+  async #wait(): Promise<void> {
+    await this.#news.promise;
+    this.#news = Promise.withResolvers();
+  }
+}
+
+async function work({ root, job }: FilesWork, commands: Commands): Promise<void> {
+  // Threads share their starter's root. Node's thread pool, which goes on to serve the whole process, must exist before.
+  await stat("/");
+  confine(root);
+  switch (job.kind) {
+    case "stat":
+      report({ kind: "result", value: statFile(job.path).stat });
+      return;
+    case "read": {
+      const { stat: found, path } = statFile(job.path);
+      report({ kind: "result", value: found });
+      const name = Buffer.from(found.name).toString("latin1");
+      await send(tarTree({ path, name }), commands);
+      return;
+    }
+    case "export":
+      await send(tarTree({ path: "", name: "" }), commands);
+      return;
+    case "layer": {
+      const made = new Set(job.leaveOut);
+      const leaveOut = (path: string) => made.has(path) && isEmpty(path, made);
+      await send(tarTree({ path: "", name: "", asLayer: true, leaveOut }), commands);
+      return;
+    }
+    case "scan":
+      await send(scan(""), commands, { isText: true });
+      return;
+    case "measure":
+      report({ kind: "result", value: measure("", new Set()) });
+      return;
+    case "write":
+      await write(job, commands);
+  }
+}
+
+function confine(root: FilesRoot): void {
+  switch (root.kind) {
+    case "folder":
+      confineThread(root.path);
+      return;
+    case "layers":
+      confineThreadToView(root, root.binds);
+      return;
+    case "namespace":
+      confineThreadToView(root);
+  }
+}
+
+async function send(
+  pieces: Iterable<Uint8Array>,
+  commands: Commands,
+  options: { readonly isText?: boolean } = {},
+): Promise<void> {
+  let chunk = Buffer.allocUnsafeSlow(chunkBytes);
+  let used = 0;
+  const flush = async (bytes: Uint8Array) => {
+    await commands.takeMore();
+    report({ kind: "chunk", bytes });
+  };
+  const add = async (piece: Uint8Array) => {
+    if (used + piece.length > chunkBytes) {
+      if (used > 0) await flush(chunk.subarray(0, used));
+      chunk = Buffer.allocUnsafeSlow(chunkBytes);
+      used = 0;
+    }
+    if (piece.length > chunkBytes) return await flush(piece);
+    chunk.set(piece, used);
+    used += piece.length;
+  };
+  for (const piece of pieces) await add(piece);
+  if (options.isText !== true) await add(tarEnd);
+  if (used > 0) await flush(chunk.subarray(0, used));
+}
+
+async function write(job: WriteJob, commands: Commands): Promise<void> {
+  const base = resolvePath(job.path);
+  const found = statSync(fsPath(base), { throwIfNoEntry: false });
+  if (found === undefined) throw storeFaults.FILE_NOT_FOUND(Buffer.from(job.path, "latin1").toString());
+  if (!found.isDirectory()) throw storeFaults.NOT_A_DIRECTORY();
+  const parser = new TarParser({ maxEntries: job.limits.maxEntries });
+  const writer = new LayerWriter({
+    base,
+    plain: true,
+    keepKinds: job.keepKinds,
+    keepBase: job.keepFolder,
+    ...(job.owner && { owner: job.owner }),
+  });
+  try {
+    for await (const chunk of decompress(commands.pieces(), job.limits)) {
+      for (const event of parser.feed(Buffer.from(chunk))) writer.take(event);
+    }
+    parser.finish();
+    writer.finish();
+  } finally {
+    writer.close();
+  }
+}
+
+function* scan(folder: string): Generator<Uint8Array, void, undefined> {
+  for (const name of namesIn(folder)) {
+    const path = folder === "" ? name : `${folder}/${name}`;
+    const stats = lstatSync(fsPath(path), { throwIfNoEntry: false });
+    if (stats === undefined) continue;
+    const isFolder = stats.isDirectory();
+    const isWhiteout = stats.isCharacterDevice() && stats.rdev === 0;
+    const other = isWhiteout ? "whiteout" : "other";
+    const entry: UpperEntry = {
+      path,
+      kind: isFolder ? (isOpaque(path) ? "opaque-folder" : "folder") : other,
+      mode: stats.mode,
+      uid: stats.uid,
+      gid: stats.gid,
+      sizeBytes: stats.size,
+      mtimeMs: stats.mtimeMs,
+    };
+    yield Buffer.from(`${JSON.stringify(entry)}\n`);
+    if (isFolder) yield* scan(path);
+  }
+}
+
+/** Bytes of files, each counted once however many names it has. */
+function measure(folder: string, seen: Set<string>): number {
+  let sizeBytes = 0;
+  for (const name of namesIn(folder)) {
+    const path = folder === "" ? name : `${folder}/${name}`;
+    const stats = lstatSync(fsPath(path), { throwIfNoEntry: false });
+    if (stats === undefined) continue;
+    if (stats.isDirectory()) sizeBytes += measure(path, seen);
+    else {
+      const key = `${stats.dev}:${stats.ino}`;
+      if (stats.nlink > 1 && seen.has(key)) continue;
+      if (stats.nlink > 1) seen.add(key);
+      sizeBytes += stats.size;
+    }
+  }
+  return sizeBytes;
+}
+
+/** Whether nothing is there but what `made` names too. */
+function isEmpty(path: string, made: ReadonlySet<string>): boolean {
+  const stats = lstatSync(fsPath(path), { throwIfNoEntry: false });
+  if (stats === undefined) return true;
+  if (!stats.isDirectory()) return stats.isFile() && stats.size === 0;
+  return namesIn(path).every((name) => made.has(`${path}/${name}`) && isEmpty(`${path}/${name}`, made));
+}
+
+function failure(error: unknown): FilesReport {
+  const problem = error instanceof Error ? error.message : String(error);
+  if (Fault.is(error)) {
+    const words = problem.replace(/^Cannot unpack layer: /, "Cannot copy files: ");
+    return { kind: "failed", fault: error.kind, problem: words };
+  }
+  switch (errnoOf(error)) {
+    case "ENOSPC":
+    case "EDQUOT":
+      return { kind: "failed", fault: "resource-exhausted", problem };
+    case "EROFS":
+      return { kind: "failed", fault: "permission-denied", problem };
+    case "EBUSY":
+    case "EEXIST":
+    case "EFBIG":
+    case "EINVAL":
+    case "EISDIR":
+    case "ELOOP":
+    case "EMLINK":
+    case "ENAMETOOLONG":
+    case "ENOENT":
+    case "ENOTDIR":
+    case "ENOTEMPTY":
+    case "ERANGE":
+    case "E2BIG":
+      return { kind: "failed", fault: "invalid-argument", problem: `Cannot copy files: ${problem}` };
+    default:
+      return { kind: "failed", fault: "internal", problem };
+  }
+}
+
+await work(workerData as FilesWork, new Commands()).then(
+  () => report({ kind: "end" }),
+  (error: unknown) => report(failure(error)),
+);
+parentPort?.close();

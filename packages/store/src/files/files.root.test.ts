@@ -1,0 +1,238 @@
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Fault, readTar, type TarSource, writeTar } from "@hawser/base";
+import { openTempDir } from "@hawser/base/testing";
+import { mknod, setXattr } from "@hawser/linux";
+import { file, folder } from "../testing/unpack.ts";
+import { listChanges } from "./changes.ts";
+import type { FilesRoot } from "./files-job.ts";
+import { measureFiles, openArchive, readFiles, statPath, writeArchive } from "./run-files-job.ts";
+
+interface TestLayers extends AsyncDisposable {
+  readonly root: string;
+  readonly lower: string;
+  readonly upper: string;
+  readonly outside: string;
+  readonly view: FilesRoot;
+}
+
+/** An overlay's folders beside a folder that nothing may reach; `volume` is bound at /vol. */
+async function openLayers(): Promise<TestLayers> {
+  const dir = await openTempDir();
+  const at = (name: string) => join(dir.path, name);
+  for (const name of ["lower", "upper", "work", "outside", "volume"]) await mkdir(at(name));
+  await writeFile(at("outside/secret"), "secret");
+  await mkdir(at("lower/etc"));
+  await writeFile(at("lower/etc/conf"), "lower");
+  return {
+    root: dir.path,
+    lower: at("lower"),
+    upper: at("upper"),
+    outside: at("outside"),
+    view: {
+      kind: "layers",
+      lower: [at("lower")],
+      upper: at("upper"),
+      work: at("work"),
+      binds: [{ source: at("volume"), target: "/vol", readOnly: false, recursive: true }],
+    },
+    [Symbol.asyncDispose]: () => dir[Symbol.asyncDispose](),
+  };
+}
+
+async function namesOf(archive: AsyncIterable<Uint8Array>): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { entry } of readTar(archive)) names.push(entry.path.toString());
+  return names;
+}
+
+const into = { keepKinds: false, keepFolder: true } as const;
+
+function put(layers: TestLayers, path: string, entries: readonly TarSource[], more: object = {}) {
+  return writeArchive(layers.view, writeTar(entries), { path, ...into, ...more });
+}
+
+test("a view shows the layers together, with what is bound in them, and leaves nothing mounted", async () => {
+  await using layers = await openLayers();
+  const before = await readFile("/proc/self/mountinfo", "utf8");
+  await writeFile(join(layers.upper, "new"), "n");
+  await put(layers, "/vol", [file("in-volume", "v")]);
+  assert.equal(await readFile(join(layers.root, "volume/in-volume"), "utf8"), "v");
+  await put(layers, "/etc", [file("more", "m")]);
+  assert.equal(await readFile(join(layers.upper, "etc/more"), "utf8"), "m");
+  const names: string[] = [];
+  for await (const { entry } of readTar(readFiles(layers.view, { kind: "export" }))) {
+    names.push(entry.path.toString());
+  }
+  assert.deepEqual(names, ["etc/", "etc/conf", "etc/more", "new", "vol/", "vol/in-volume"]);
+  assert.equal(await readFile("/proc/self/mountinfo", "utf8"), before);
+});
+
+test("links of a container never lead out of it", async () => {
+  await using layers = await openLayers();
+  await symlink(layers.outside, join(layers.upper, "abs"));
+  await symlink("../../../../../../../..", join(layers.upper, "up"));
+  await symlink("/etc", join(layers.upper, "link"));
+  await symlink("loop", join(layers.upper, "loop"));
+  for (const path of [`/abs/secret`, `/up${layers.outside}/secret`, "/abs/."]) {
+    await assert.rejects(statPath(layers.view, path), (error) => Fault.is(error, "not-found"), path);
+    await assert.rejects(put(layers, path, [file("x")]), (error) => Fault.is(error, "not-found"), path);
+  }
+  await assert.rejects(statPath(layers.view, "/loop/x"), (error) => Fault.is(error, "invalid-argument"));
+  assert.equal((await statPath(layers.view, "/up")).linkTarget, "/");
+  assert.equal((await statPath(layers.view, "/link")).linkTarget, "/etc");
+  assert.equal((await statPath(layers.view, "/abs")).linkTarget, layers.outside);
+  await put(layers, "/link", [file("through", "t")]);
+  assert.equal(await readFile(join(layers.upper, "etc/through"), "utf8"), "t");
+  assert.deepEqual(await readdir(layers.outside), ["secret"]);
+});
+
+test("hostile archives write inside of the folder, or are refused", async () => {
+  await using layers = await openLayers();
+  await put(layers, "/etc", [
+    { path: "out", type: "symlink", linkPath: layers.outside },
+    { path: "/absolute", type: "file", content: Buffer.from("a") },
+  ]);
+  assert.equal(await readFile(join(layers.upper, "etc/absolute"), "utf8"), "a");
+  for (const entries of [
+    [file("../../escape")],
+    [{ path: "hard", type: "hardlink", linkPath: "../../../outside/secret" } satisfies TarSource],
+    [{ path: "hard", type: "hardlink", linkPath: join(layers.outside, "secret") } satisfies TarSource],
+    [file("out/x")],
+  ]) {
+    await assert.rejects(put(layers, "/etc", entries), (error) => Fault.is(error, "invalid-argument"));
+  }
+  await assert.rejects(
+    writeArchive(layers.view, chunks(Buffer.from("no archive at all")), { path: "/etc", ...into }),
+    (error) => Fault.is(error, "data-loss"),
+  );
+  assert.deepEqual(await readdir(layers.outside), ["secret"]);
+});
+
+test("kinds are kept on demand, owners set, the folder itself left alone", async () => {
+  await using layers = await openLayers();
+  await assert.rejects(put(layers, "/", [file("etc")], { keepKinds: true }), {
+    message: 'cannot overwrite directory "/etc" with non-directory',
+  });
+  await assert.rejects(put(layers, "/etc", [folder("conf")], { keepKinds: true }), {
+    message: 'cannot overwrite non-directory "/etc/conf" with directory',
+  });
+  await put(
+    layers,
+    "/etc",
+    [folder("./", { mode: 0o700 }), file("own", "", { uid: 7, gid: 7 }), file(".wh.x")],
+    {
+      owner: { uid: 12, gid: 13 },
+    },
+  );
+  const own = await stat(join(layers.upper, "etc/own"));
+  assert.deepEqual([own.uid, own.gid], [12, 13]);
+  assert.equal((await stat(join(layers.upper, "etc"))).mode & 0o777, 0o755);
+  assert.ok((await stat(join(layers.upper, "etc/.wh.x"))).isFile());
+  await assert.rejects(put(layers, "/etc/conf", [file("x")]), {
+    message: "extraction point is not a directory",
+  });
+});
+
+test("an archive is named as Docker names it", async () => {
+  await using layers = await openLayers();
+  await symlink("/etc", join(layers.upper, "link"));
+  const read = async (path: string) => {
+    await using opened = await openArchive(layers.view, path);
+    return [opened.stat.name, ...(await namesOf(opened.archive))];
+  };
+  assert.deepEqual(await read("/etc"), ["etc", "etc/", "etc/conf"]);
+  assert.deepEqual(await read("etc/."), [".", "./", "./conf"]);
+  assert.deepEqual(await read("/link"), ["link", "link"]);
+  assert.deepEqual(await read("/link/"), ["link", "link/", "link/conf"]);
+  assert.deepEqual(await read("/etc/conf"), ["conf", "conf"]);
+});
+
+test("a reader that goes away ends the worker", async () => {
+  await using layers = await openLayers();
+  await writeFile(join(layers.upper, "large"), Buffer.alloc(8 << 20));
+  const opened = await openArchive(layers.view, "/");
+  for await (const _ of opened.archive) break;
+  await opened[Symbol.asyncDispose]();
+  const leaving = new AbortController();
+  const endless = async function* () {
+    for (;;) {
+      yield Buffer.alloc(1 << 16);
+      leaving.abort(new Error("gone"));
+    }
+  };
+  await assert.rejects(writeArchive(layers.view, endless(), { path: "/", ...into, signal: leaving.signal }), {
+    message: "gone",
+  });
+});
+
+test("changes are told as Docker tells them", async () => {
+  await using layers = await openLayers();
+  await mkdir(join(layers.lower, "gone"));
+  await mkdir(join(layers.lower, "again"));
+  await writeFile(join(layers.lower, "again/old"), "o");
+  const write = [
+    file("etc/conf", "other"),
+    folder("made"),
+    file("made/x"),
+    file("dev/console"),
+    folder("kept/a"),
+  ];
+  await put(layers, "/", write);
+  mknod(join(layers.upper, "gone"), 0o020000);
+  await mkdir(join(layers.upper, "again"));
+  setXattr(join(layers.upper, "again"), "trusted.overlay.opaque", Buffer.from("y"));
+  const lines = (
+    await listChanges(
+      { upper: layers.upper, lower: [layers.lower] },
+      { leaveOut: ["dev", "dev/console", "vol"] },
+    )
+  ).map(({ path, kind }) => `${kind} ${path}`);
+  assert.deepEqual(lines, [
+    "modified /again",
+    "deleted /again/old",
+    "modified /etc",
+    "modified /etc/conf",
+    "deleted /gone",
+    "added /kept",
+    "added /kept/a",
+    "added /made",
+    "added /made/x",
+  ]);
+  const layer = readFiles(
+    { kind: "folder", path: layers.upper },
+    { kind: "layer", leaveOut: ["dev", "dev/console", "vol"] },
+  );
+  assert.deepEqual(await namesOf(layer), [
+    "again/",
+    "again/.wh..wh..opq",
+    "etc/",
+    "etc/conf",
+    ".wh.gone",
+    "kept/",
+    "kept/a/",
+    "made/",
+    "made/x",
+  ]);
+  assert.equal(await measureFiles({ kind: "folder", path: layers.upper }), 5);
+});
+
+test("what another process sees is a view too, without its /proc", async () => {
+  await using namespace = await open("/proc/self/ns/mnt");
+  const dir = await mkdtemp("/var/tmp/hawser-files-");
+  try {
+    await writeFile(join(dir, "here"), "h");
+    const view: FilesRoot = { kind: "namespace", fd: namespace.fd, rootOnly: false };
+    assert.equal((await statPath(view, join(dir, "here"))).sizeBytes, 1);
+    await assert.rejects(statPath(view, "/proc/self"), (error) => Fault.is(error, "not-found"));
+    assert.ok((await stat("/proc/self")).isDirectory());
+  } finally {
+    await rm(dir, { recursive: true });
+  }
+});
+
+async function* chunks(...data: readonly Uint8Array[]) {
+  yield* data;
+}
