@@ -9,12 +9,13 @@ export function formatSummary(
   facts: { readonly nowMs: number; readonly mounts: readonly MountPoint[] },
 ): ContainerSummary {
   const { record } = container;
+  const [path = "", ...args] = commandOf(record.config);
   return {
     Id: record.id,
     Names: [`/${record.name}`],
     Image: record.config.image,
     ImageID: record.imageId,
-    Command: commandOf(record.config).map(quoteArgument).join(" "),
+    Command: [path, ...args.map(quoteArgument)].join(" "),
     Created: Math.floor(record.createdAtMs / 1000),
     Ports: [],
     Labels: record.config.labels,
@@ -64,7 +65,7 @@ export function formatDuration(durationMs: number): string {
   return `${Math.floor(hours / 24 / 365)} years`;
 }
 
-/** Docker shows an argument with white space in single quotes. */
+/** Docker shows an argument with a space in single quotes, but not the program itself. */
 function quoteArgument(argument: string): string {
-  return /\s/.test(argument) ? `'${argument}'` : argument;
+  return argument.includes(" ") ? `'${argument}'` : argument;
 }
