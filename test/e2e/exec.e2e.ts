@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { eventually } from "@hawser/base/testing";
 import { ask } from "./kit-http.ts";
-import { againstDockerd, clients, hawserOnly, runClient, useTarget } from "./kit-target.ts";
+import { againstDockerd, clients, hawserOnly, runClient, textOf, useTarget } from "./kit-target.ts";
 import { openTerminal } from "./kit-terminal.ts";
 
 const target = useTarget();
@@ -153,13 +153,13 @@ describe("exec", () => {
       body: { Cmd: ["sh", "-c", "exit 8"], Env: ["A=b"], AttachStdout: true },
     });
     assert.equal(created.status, 201);
-    const path = `/v1.41/exec/${created.json()["Id"]}`;
+    const path = `/v1.41/exec/${textOf(created.json()["Id"])}`;
     const before = (await ask(socket, `GET ${path}/json`)).json();
     assert.deepEqual([before["Running"], before["ExitCode"]], [false, null]);
     assert.equal((await ask(socket, `POST ${path}/start`, { body: { Detach: true } })).status, 200);
     await eventually(async () => {
-      const now = (await ask(socket, `GET ${path}/json`)).json();
-      return now["Running"] === (false as never) && now["ExitCode"] === (8 as never);
+      const { ExitCode } = (await ask(socket, `GET ${path}/json`)).json();
+      return textOf(ExitCode) === "8";
     });
     const told = (await ask(socket, `GET ${path}/json`)).json();
     assert.deepEqual(told["ProcessConfig"], {

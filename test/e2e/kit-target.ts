@@ -40,6 +40,11 @@ export type Inspected = Readonly<Record<string, Json>>;
 /** A JSON value that a test looks into: every step may be missing. */
 export type Json = { readonly [key: string]: Json } & { readonly [index: number]: Json };
 
+/** A scalar of JSON, as text. */
+export function textOf(value: Json | undefined): string {
+  return `${value as unknown as string | number | boolean | null | undefined}`;
+}
+
 const against = process.env["HAWSER_E2E_AGAINST"] ?? "hawser";
 if (against !== "hawser" && against !== "dockerd") {
   throw new Error(`Cannot test against HAWSER_E2E_AGAINST=${against}: hawser or dockerd was wanted`);
@@ -60,8 +65,16 @@ export const clients: readonly Client[] = [
 /** Images that a file wants; `busybox` is Debian's, `ubuntu` a Debian with bash and coreutils. */
 export type TargetImage = "busybox" | "hello-world" | "ubuntu";
 
-/** One target for all tests of a file, open from its first test to its last, with images loaded. */
-export function useTarget(options: { readonly images?: readonly TargetImage[] } = {}): Target {
+/**
+ * One target for all tests of a file, open from its first test to its last, with images loaded and then whatever `prepare`
+ * makes.
+ */
+export function useTarget(
+  options: {
+    readonly images?: readonly TargetImage[];
+    readonly prepare?: (target: Target) => Promise<void>;
+  } = {},
+): Target {
   let opened: { readonly host: string; readonly socket: string; readonly engine?: TestEngine } | undefined;
   const resources = new AsyncDisposableStack();
   const current = () => {
@@ -104,6 +117,7 @@ export function useTarget(options: { readonly images?: readonly TargetImage[] } 
       opened = { host: engine.host, socket: engine.socket, engine };
     }
     for (const image of options.images ?? ["busybox"]) await loadImage(target, image);
+    await options.prepare?.(target);
   });
   after(() => resources.disposeAsync());
   return target;
