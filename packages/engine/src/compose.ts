@@ -11,6 +11,7 @@ import { ContainerIndex } from "./containers/container-index.ts";
 import type { ContainerHost } from "./containers/host.ts";
 import { recoverContainers } from "./containers/recover.ts";
 import { EventBus } from "./events/event-bus.ts";
+import { containerControlRoutes } from "./http/routes/container-control.ts";
 import { containerRoutes } from "./http/routes/containers.ts";
 import { eventRoutes } from "./http/routes/events.ts";
 import { execRoutes } from "./http/routes/exec.ts";
@@ -95,6 +96,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
         ...eventRoutes(events),
         ...imageRoutes(images),
         ...containerRoutes(collaborators),
+        ...containerControlRoutes(collaborators),
         ...streamRoutes(collaborators),
         ...execRoutes(collaborators),
       ],

@@ -81,4 +81,9 @@ export const runtimeFaults = defineFaults({
     "invalid-argument",
     (key: string) => `Cannot send field ${JSON.stringify(key)}: names are a-z and -, values have no NUL`,
   ],
+  FREEZER_MISSING: ["unavailable", () => "this host has no freezer for cgroups, or the container has ended"],
+  FREEZER_SLOW: [
+    "unavailable",
+    (deadlineMs: number) => `its processes did not stand still within ${deadlineMs / 1000} seconds`,
+  ],
 });

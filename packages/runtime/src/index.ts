@@ -1,5 +1,9 @@
 export { type CgroupLayout, type CgroupMode, cgroupsOf, parseCgroupLayout } from "./cgroup/cgroup-layout.ts";
+export { ContainerCgroup } from "./cgroup/container-cgroup.ts";
+export { freeze, isFrozen, thaw } from "./cgroup/freezer.ts";
 export { MigrationWarmer } from "./cgroup/migration-warmer.ts";
+export { type BlockUsage, type CgroupUsage, readCgroupUsage } from "./cgroup/read-usage.ts";
+export { type LiveLimits, writeLimits } from "./cgroup/write-limits.ts";
 export type * from "./container-config.ts";
 export { readHostFacts } from "./host-facts.ts";
 export { formatLogTime, type LogEntry } from "./logs/log-entry.ts";

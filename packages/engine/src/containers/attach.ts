@@ -35,7 +35,7 @@ export async function attachContainer(
   container: Container,
   request: { readonly options: AttachOptions; readonly accept: () => Promise<StreamClient> },
 ): Promise<void> {
-  if (container.record.state.status === "paused") throw containerFaults.CONTAINER_PAUSED(container.id);
+  if (container.record.state.status === "paused") throw containerFaults.ATTACH_PAUSED(container.id);
   const client = await request.accept();
   publishContainerEvent(events, container, "attach");
   const { monitor } = container;

@@ -23,6 +23,26 @@ export const containerFaults = defineFaults({
     "conflict",
     (id: string) => `Container ${id} is paused, unpause the container before exec`,
   ],
+  ATTACH_PAUSED: [
+    "conflict",
+    (id: string) => `container ${id} is paused, unpause the container before attach`,
+  ],
+  ATTACH_RESTARTING: [
+    "conflict",
+    (id: string) => `container ${id} is restarting, wait until the container is running`,
+  ],
+  START_PAUSED: ["conflict", () => "cannot start a paused container, try unpause instead"],
+  CONTAINER_ALREADY_PAUSED: ["conflict", (id: string) => `Container ${id} is already paused`],
+  CONTAINER_NOT_PAUSED: ["internal", (id: string) => `Container ${id} is not paused`],
+  CANNOT_PAUSE: ["internal", (id: string, why: string) => `cannot pause container ${id}: ${why}`],
+  CONTAINER_RESTARTING: [
+    "conflict",
+    (id: string) => `Container ${id} is restarting, wait until the container is running`,
+  ],
+  NAME_EMPTY: ["invalid-argument", () => "Neither old nor new names may be empty"],
+  RENAME_SAME: ["invalid-argument", () => "Renaming a container with the same name as its current name"],
+  RENAME_INVALID: ["invalid-argument", (why: string) => `Error when allocating new name: ${why}`],
+  RENAME_TAKEN: ["conflict", (why: string) => `Error when allocating new name: ${why}`],
   CANNOT_KILL_STOPPED: [
     "conflict",
     (id: string) => `cannot kill container: ${id}: container ${id} is not running`,
@@ -33,6 +53,15 @@ export const containerFaults = defineFaults({
     "conflict",
     (name: string) =>
       `cannot remove container "/${name}": container is running: stop the container before removing or force remove`,
+  ],
+  CONTAINER_PAUSED_REMOVE: [
+    "conflict",
+    (name: string) => `cannot remove container "/${name}": container is paused and must be unpaused first`,
+  ],
+  CONTAINER_RESTARTING_REMOVE: [
+    "conflict",
+    (name: string) =>
+      `cannot remove container "/${name}": container is restarting: stop the container before removing or force remove`,
   ],
   CONTAINER_BEING_REMOVED: ["conflict", (id: string) => `removal of container ${id} is already in progress`],
   SIGNAL_INVALID: ["invalid-argument", (signal: string) => `invalid signal: ${signal}`],

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { CgroupLayout, HostFacts } from "@hawser/runtime";
+import { type CgroupLayout, ContainerCgroup, type HostConfig, type HostFacts } from "@hawser/runtime";
 import type { ContainerId } from "./container-record.ts";
 import type { RandomBytes } from "./names.ts";
 
@@ -41,4 +41,12 @@ export function logPathOf(host: ContainerHost, id: ContainerId): string {
 
 export function exitRecordPathOf(host: ContainerHost, id: ContainerId): string {
   return join(containerDirOf(host, id), "exit");
+}
+
+/** The cgroups that a container has while it runs. */
+export function containerCgroupOf(
+  host: ContainerHost,
+  { id, hostConfig }: { readonly id: string; readonly hostConfig: Pick<HostConfig, "cgroupParent"> },
+): ContainerCgroup {
+  return new ContainerCgroup(host.cgroups, { parent: hostConfig.cgroupParent || host.cgroupParent, id });
 }

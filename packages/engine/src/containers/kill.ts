@@ -2,15 +2,17 @@ import { parseSignal } from "@hawser/runtime";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
 import { containerFaults } from "./faults.ts";
+import { resumePaused } from "./pause.ts";
 import { publishContainerEvent } from "./publish-event.ts";
 
 /**
  * Send a signal to a container's first process. After SIGKILL it returns when the container has ended and its record says so,
- * as Docker's: what comes next may be its removal.
+ * as Docker's: what comes next may be its removal. A paused container goes on, to end. As with Docker's, any signal is taken
+ * for the wish that the container ends, unless it has a stop signal of its own and the signal is another one.
  * @throws {Fault} `conflict` when it does not run, `invalid-argument` for a signal that does not exist.
  */
 export async function killContainer(
-  { events }: Collaborators,
+  collaborators: Collaborators,
   container: Container,
   signalText: string,
 ): Promise<void> {
@@ -19,11 +21,12 @@ export async function killContainer(
   const { monitor } = container;
   if (monitor === undefined) throw containerFaults.CANNOT_KILL_STOPPED(container.id);
   const isSure = signal === parseSignal("SIGKILL");
-  if (isSure || signal === parseSignal(container.record.config.stopSignal || "SIGTERM")) {
-    container.stopRequested = true;
-  }
+  const { stopSignal } = container.record.config;
+  const isToEnd = isSure || stopSignal === "" || signal === parseSignal(stopSignal);
+  if (isToEnd) container.stopRequested = true;
   const ended = container.nextExit.promise;
   await monitor.kill(signal);
-  publishContainerEvent(events, container, "kill", { signal: String(signal) });
+  publishContainerEvent(collaborators.events, container, "kill", { signal: String(signal) });
+  if (isToEnd) await resumePaused(collaborators, container);
   if (isSure) await ended;
 }

@@ -2,8 +2,8 @@ import { readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { errnoOf } from "@hawser/base";
-import { cgroupsOf, type HostConfig } from "@hawser/runtime";
-import type { ContainerHost } from "./host.ts";
+import { type HostConfig, thaw } from "@hawser/runtime";
+import { type ContainerHost, containerCgroupOf } from "./host.ts";
 
 /**
  * Clean up after a monitor that died: end what it left running, take its cgroups and the run directory away. What it had
@@ -13,8 +13,9 @@ export async function reapRun(
   host: ContainerHost,
   { id, hostConfig }: { readonly id: string; readonly hostConfig: Pick<HostConfig, "cgroupParent"> },
 ): Promise<void> {
-  const parent = hostConfig.cgroupParent || host.cgroupParent;
-  for (const folder of cgroupsOf(host.cgroups, { parent, id }).folders) {
+  const cgroup = containerCgroupOf(host, { id, hostConfig });
+  await thaw(cgroup); // what is frozen cannot die on v1
+  for (const folder of cgroup.folders) {
     for (let attempt = 0; attempt < 500; attempt += 1) {
       if (await removeCgroup(folder)) break;
       await delay(10);

@@ -18,7 +18,11 @@ export async function removeContainer(
   if (container.record.state.status === "removing")
     throw containerFaults.CONTAINER_BEING_REMOVED(container.id);
   if (container.monitor !== undefined) {
-    if (!options.force) throw containerFaults.CONTAINER_RUNNING_REMOVE(container.record.name);
+    if (!options.force) {
+      const { name, state } = container.record;
+      if (state.status === "paused") throw containerFaults.CONTAINER_PAUSED_REMOVE(name);
+      throw containerFaults.CONTAINER_RUNNING_REMOVE(name);
+    }
     const ended = container.nextExit.promise;
     await killContainer(collaborators, container, "SIGKILL");
     await ended;
