@@ -32,10 +32,11 @@ export async function readExecRecords(
   const dir = execDirOf(host, found.id);
   const running = new Map(found.monitor.execs.map(({ id, pid }) => [id, pid]));
   const names = (await readFolder(dir)).filter((name) => name.endsWith(".session.json"));
-  return await Promise.all(
+  const sessions = await Promise.all(
     names.map(async (name) => {
       const id = name.slice(0, -".session.json".length);
-      const config = JSON.parse(await readFile(join(dir, name), "utf8")) as ExecConfig;
+      const config = parseExecConfig(await readFile(join(dir, name), "utf8"));
+      if (config === undefined) return undefined;
       const session = new ExecSession(id, found.id, config);
       const pid = running.get(id);
       const exitCode = await readExitCode(join(dir, id));
@@ -44,6 +45,16 @@ export async function readExecRecords(
       return session;
     }),
   );
+  return sessions.filter((session) => session !== undefined);
+}
+
+/** `undefined` for what an engine that died had not written to its end, and so had not acknowledged. */
+function parseExecConfig(text: string): ExecConfig | undefined {
+  try {
+    return JSON.parse(text) as ExecConfig;
+  } catch {
+    return undefined;
+  }
 }
 
 async function readFolder(path: string): Promise<string[]> {

@@ -1,15 +1,16 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Monitor, readExitRecord } from "@hawser/runtime";
+import { isFrozen, Monitor, readExitRecord } from "@hawser/runtime";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
 import { isRunning } from "./container-record.ts";
 import { readExecRecords } from "./exec-records.ts";
 import { endRun, followRun } from "./exit.ts";
 import { containerFaults } from "./faults.ts";
-import { exitRecordPathOf, runDirOf } from "./host.ts";
+import { containerCgroupOf, exitRecordPathOf, runDirOf } from "./host.ts";
 import { reapRun } from "./reap.ts";
 import { discardContainer } from "./remove.ts";
+import { failStart } from "./start.ts";
 
 /**
  * Bring the engine's view and the machine together: the normal way to start, whether the last engine stopped or was
@@ -27,7 +28,8 @@ async function recoverContainer(collaborators: Collaborators, container: Contain
   const { host, log } = collaborators;
   const monitor = await Monitor.reconnect(runDirOf(host, container.id));
   if (monitor !== undefined) {
-    await adopt(collaborators, container, monitor);
+    const adopted = collaborators.locks.run(container.id, () => adopt(collaborators, container, monitor));
+    if (!monitor.isStarting) await adopted; // else the OCI runtime is at work, for which nobody else must wait
     return;
   }
   await reapRun(host, container.record);
@@ -42,32 +44,36 @@ async function recoverContainer(collaborators: Collaborators, container: Contain
     );
     return;
   }
-  if (container.record.hostConfig.autoRemove) {
-    await discardContainer(collaborators, container);
+  const { endpoint } = container.record;
+  if (endpoint !== undefined) {
+    collaborators.networks.release(endpoint);
+    collaborators.index.update(container, { endpoint: undefined }, { durable: false });
   }
+  if (container.record.hostConfig.autoRemove) await discardContainer(collaborators, container);
 }
 
-/** A monitor that answers: the container runs, or has just ended and will say so. */
+/** A monitor that answers: the container runs, or has just ended and will say so, or is being started. */
 async function adopt(collaborators: Collaborators, container: Container, monitor: Monitor): Promise<void> {
+  const { index, host, log } = collaborators;
   try {
     const { pid, startedAtMs } = await monitor.started;
     container.monitor = monitor;
     const { state } = container.record;
-    collaborators.index.update(
+    const frozen = await isFrozen(containerCgroupOf(host, container.record));
+    index.update(
       container,
-      { state: { ...state, status: state.status === "paused" ? "paused" : "running", pid, startedAtMs } },
+      { state: { ...state, status: frozen ? "paused" : "running", pid, startedAtMs } },
       { durable: false },
     );
-    const execs = await readExecRecords(collaborators.host, { id: container.id, monitor });
+    const execs = await readExecRecords(host, { id: container.id, monitor });
     for (const exec of execs) container.execs.set(exec.id, exec);
     followRun(collaborators, container, monitor);
-    collaborators.log.info("container found again", { container: container.id, pid });
+    log.info("container found again", { container: container.id, pid });
   } catch (error) {
-    collaborators.log.warn("a start was interrupted", { container: container.id, error });
-    const { message } = containerFaults.START_INTERRUPTED();
-    collaborators.index.update(container, {
-      state: { ...container.record.state, exitCode: 128, error: message },
-    });
+    log.warn("a start was interrupted", { container: container.id, error });
+    await monitor.gone;
+    await reapRun(host, container.record);
+    await failStart(collaborators, container, containerFaults.START_INTERRUPTED());
   }
 }
 

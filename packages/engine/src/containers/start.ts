@@ -9,6 +9,7 @@ import { followRun } from "./exit.ts";
 import { containerFaults } from "./faults.ts";
 import { exitRecordPathOf, logPathOf, runDirOf } from "./host.ts";
 import { publishContainerEvent, publishNetworkEvent } from "./publish-event.ts";
+import { reapRun } from "./reap.ts";
 import { discardContainer } from "./remove.ts";
 
 /**
@@ -72,7 +73,8 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
     );
     await runMonitor(collaborators, { container, monitor });
   } catch (error) {
-    if (place.endpoint !== undefined) networks.release(place.endpoint);
+    // A monitor that says why has cleaned up; one that died has not.
+    if (Fault.is(error, "unavailable")) await reapRun(host, record);
     throw error;
   }
 }
@@ -134,8 +136,15 @@ function exitCodeOf(message: string): number {
   return 128;
 }
 
-async function failStart(collaborators: Collaborators, container: Container, fault: Fault): Promise<void> {
+/** Record why a container's run never began, tell its waiters, free the address, remove it if asked. */
+export async function failStart(
+  collaborators: Collaborators,
+  container: Container,
+  fault: Fault,
+): Promise<void> {
   const exitCode = exitCodeOf(fault.message);
+  const { endpoint } = container.record;
+  if (endpoint !== undefined) collaborators.networks.release(endpoint);
   for (const { client } of container.pendingAttaches) client.end();
   container.pendingAttaches.clear();
   collaborators.index.update(container, {

@@ -63,6 +63,7 @@ export class Monitor implements Disposable {
   readonly #oomListeners = new Set<() => void>();
   readonly #execListeners = new Set<ExecExitListener>();
   #execs: readonly { readonly id: string; readonly pid: number }[] = [];
+  #isStarting = true;
   #failing = false;
   #disposed = false;
 
@@ -118,6 +119,11 @@ export class Monitor implements Disposable {
   /** Exec sessions that ran when this connection was made (`reconnect`). */
   get execs(): readonly { readonly id: string; readonly pid: number }[] {
     return this.#execs;
+  }
+
+  /** The first process has not begun yet, as far as is known. */
+  get isStarting(): boolean {
+    return this.#isStarting;
   }
 
   /** Called each time the kernel kills a process of the container for memory. Returns what takes the listener away. */
@@ -308,6 +314,7 @@ export class Monitor implements Disposable {
   }
 
   #start(frame: Frame): void {
+    this.#isStarting = false;
     this.#listening.resolve();
     this.#started.resolve({
       pid: numberField(frame, "pid"),
