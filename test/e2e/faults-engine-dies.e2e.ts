@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { eventually, openTempDir } from "@hawser/base/testing";
 import { ask, openRaw, readFrames, splitHead } from "./kit-http.ts";
-import { requireIdleAfterEach } from "./kit-idle.ts";
+import { listContainers, requireIdleAfterEach } from "./kit-idle.ts";
 import { againstDockerd, type Target, useTarget } from "./kit-target.ts";
 
 /** Signals from the test to what runs in containers: a file in a folder that they share. */
@@ -19,7 +19,7 @@ describe("the engine dies", { skip: againstDockerd }, () => {
     shared = resources.use(await openTempDir("hawser-e2e-shared-")).path;
   });
   after(() => resources.disposeAsync());
-  requireIdleAfterEach(target);
+  requireIdleAfterEach(target.engine);
 
   const run = async (name: string, ...args: readonly string[]) =>
     (await target.ok("run", "-d", "--name", name, "--volume", `${shared}:/shared`, ...args)).trim();
@@ -206,7 +206,7 @@ async function beginWork(
 async function checkRecovered(target: Target, seen: Acknowledged, when: string): Promise<string[]> {
   const engine = target.engine();
   const list = async () =>
-    Object.values((await ask(engine.socket, "GET /containers/json?all=1")).json()).map((entry) => ({
+    (await listContainers(engine)).map((entry) => ({
       id: String(entry["Id"]),
       running: String(entry["State"]) === "running",
       address: String(entry["NetworkSettings"]?.["Networks"]?.["bridge"]?.["IPAddress"]),

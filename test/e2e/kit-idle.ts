@@ -7,40 +7,55 @@ import type { TestEngine } from "./kit-engine.ts";
 import { ask } from "./kit-http.ts";
 import { findMounts } from "./kit-proc.ts";
 import { runCommandOk } from "./kit-process.ts";
-import type { Target } from "./kit-target.ts";
+import type { Inspected } from "./kit-target.ts";
 
 /** Endpoints and bare namespaces that an engine holds ready. */
 const stockSize = 16;
 
 /**
  * After each test of the file: no container is there, and nothing that one had. Registers its hooks when it is called, after
- * those of `useTarget`.
+ * those that open the engine.
  */
-export function requireIdleAfterEach(target: Target): void {
+export function requireIdleAfterEach(open: () => TestEngine): void {
   let descriptors = 0;
   before(async () => {
-    const engine = target.engine();
+    const engine = open();
     await eventually(() => findPorts(engine.bridge).length >= stockSize, { what: "the stock is full" });
     descriptors = descriptorsOf(engine.pid()).length;
   });
-  afterEach(async () => {
-    const engine = target.engine();
+  afterEach(async (context) => {
+    const engine = open();
     let left: string[] = [];
     const look = async () => {
       left = await leftovers(engine, descriptors);
       return left.length === 0;
     };
-    await eventually(look, { deadlineMs: 20_000 }).catch(() => {});
+    const passed = !("passed" in context) || context.passed;
+    if (passed) await eventually(look, { deadlineMs: 20_000 }).catch(() => {});
+    if (passed && left.length === 0) return;
+    await clear(engine);
     assert.deepEqual(left, [], engine.log().split("\n").slice(-30).join("\n"));
   });
 }
 
+/** So that one test's failure is not the next one's. */
+async function clear(engine: TestEngine): Promise<void> {
+  const isUp = await ask(engine.socket, "GET /_ping").catch(() => undefined);
+  if (isUp === undefined) {
+    await engine.kill();
+    await engine.start();
+  }
+  for (const { Id } of await listContainers(engine)) {
+    await ask(engine.socket, `DELETE /containers/${String(Id)}?force=1`);
+  }
+}
+
 /** What an engine without containers has, and should not. */
 async function leftovers(engine: TestEngine, idleDescriptors: number): Promise<string[]> {
-  const containers = (await ask(engine.socket, "GET /containers/json?all=1")).json();
+  const containers = await listContainers(engine);
   const descriptors = descriptorsOf(engine.pid());
   return [
-    ...Object.values(containers).map((container) => `container ${String(container["Id"])}`),
+    ...containers.map((container) => `container ${String(container["Id"])}`),
     ...engine.monitors().map((pid) => `monitor ${pid}`),
     ...findCgroups(engine.cgroupParent).map((path) => `cgroup ${path}`),
     ...engine.launchers().flatMap((pid) => mountsOf(pid, engine.execRoot)),
@@ -61,6 +76,12 @@ async function leftovers(engine: TestEngine, idleDescriptors: number): Promise<s
       ? [`${descriptors.length} descriptors instead of ${idleDescriptors}: ${descriptors.join(" ")}`]
       : []),
   ];
+}
+
+/** What `GET /containers/json?all=1` tells of each container. */
+export async function listContainers(engine: TestEngine): Promise<Inspected[]> {
+  const { text } = await ask(engine.socket, "GET /containers/json?all=1");
+  return JSON.parse(text) as Inspected[];
 }
 
 /** Cgroups below an engine's own, in every hierarchy. */
