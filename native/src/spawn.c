@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -50,7 +51,10 @@ void arguments_free(struct arguments *arguments) {
 }
 
 /** In the child, which shares the parent's memory until it runs its program: system calls only. */
-static int become(char *const *items, const int streams[3]) {
+static int become(char *const *items, const int streams[3], pid_t parent) {
+  // A runtime whose monitor was killed would go on to make a container that nobody watches.
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return errno;
+  if (getppid() != parent) return ECHILD;
   set_ending_signals(SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
@@ -72,9 +76,10 @@ static int become(char *const *items, const int streams[3]) {
 
 pid_t spawn(const struct arguments *arguments, const int streams[3]) {
   volatile int error = 0;
+  const pid_t parent = getpid();
   const pid_t pid = vfork();
   if (pid == 0) {
-    error = become(arguments->items, streams);
+    error = become(arguments->items, streams, parent);
     _exit(127);
   }
   if (pid < 0 || error == 0) return pid;
