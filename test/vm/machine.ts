@@ -9,8 +9,10 @@ import { writeTreeImage } from "./tree-image.ts";
 
 /** A virtual machine without any network device that runs test files of this tree and then powers off. */
 export interface Machine extends AsyncDisposable {
-  /** Its report, ending after `end`. @throws {Error} with the console's last lines when it stops before. */
+  /** Its report, ending after `end`. @throws {Error} with what the console said when it stops before. */
   report(): AsyncIterable<ReportLine>;
+  /** What the kernel and the programs that write to the console have said since the last call. */
+  readConsole(): Promise<string>;
 }
 
 export interface MachineOptions {
@@ -32,9 +34,10 @@ export async function bootMachine(options: MachineOptions): Promise<Machine> {
   const tree = await writeTreeImage(dir.path, { signal });
   const consoleLog = join(dir.path, "console.log");
   const kernelArguments =
-    "console=ttyS0 loglevel=4 panic=-1 root=/dev/nvme0n1 rw init=/init" + ` hawser.files=${files.join(",")}`;
+    "console=ttyS0 loglevel=4 mitigations=off panic=-1 root=/dev/nvme0n1 rw init=/init" +
+    ` hawser.files=${files.join(",")}`;
   const qemu = [
-    ..."qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 2048".split(" "),
+    ..."qemu-system-x86_64 -accel tcg,thread=multi -smp 2 -m 2048".split(" "),
     ..."-nodefaults -no-reboot -display none -device nvme,drive=root,serial=root".split(" "),
     ..."-device nvme,drive=tree,serial=tree -chardev stdio,id=report,signal=off".split(" "),
     "-drive",
@@ -67,6 +70,13 @@ export async function bootMachine(options: MachineOptions): Promise<Machine> {
     await ended;
   });
   const kept = made.move();
+  let consoleRead = 0;
+  const readConsole = async () => {
+    const text = await readFile(consoleLog, "utf8").catch(() => "");
+    const fresh = text.slice(consoleRead).replaceAll("\r", "").trimEnd();
+    consoleRead = text.length;
+    return fresh;
+  };
 
   return {
     async *report() {
@@ -78,14 +88,10 @@ export async function bootMachine(options: MachineOptions): Promise<Machine> {
       }
       await ended;
       if (complete) return;
-      const said = await readFile(consoleLog, "utf8").catch(() => "nothing");
       const why = signal.aborted ? "it was stopped" : `exit code ${child.exitCode}`;
-      throw new Error(`the machine ended early (${why})\n${complaints}its console:\n${lastLines(said, 60)}`);
+      throw new Error(`the machine ended early (${why})\n${complaints}its console:\n${await readConsole()}`);
     },
+    readConsole,
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
-}
-
-function lastLines(text: string, count: number): string {
-  return text.replaceAll("\r", "").trimEnd().split("\n").slice(-count).join("\n");
 }

@@ -22,6 +22,14 @@ const packages = [
   "nftables",
 ];
 
+/** What the packages' scripts, which are not run, would have made. */
+const files: Readonly<Record<string, string>> = {
+  "etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
+  "etc/group": "root:x:0:\n",
+  "etc/hostname": "hawser-vm\n",
+  "etc/hosts": "127.0.0.1 localhost\n",
+};
+
 /** The first program: it makes visible what is on the second disk and leaves the rest to it. */
 const init = `#!/bin/sh
 export PATH=/usr/sbin:/usr/bin
@@ -40,7 +48,7 @@ export async function openRootImage(
   cacheDir: string,
   options: { readonly signal: AbortSignal },
 ): Promise<RootImage> {
-  const recipe = createHash("sha256").update(JSON.stringify([suite, packages, init]));
+  const recipe = createHash("sha256").update(JSON.stringify([suite, packages, files, init]));
   const folder = join(cacheDir, `${suite}-${recipe.digest("hex").slice(0, 12)}`);
   const image = { kernel: join(folder, "vmlinuz"), disk: join(folder, "root.ext4") };
   if (await hasEntry(cacheDir, folder)) return image;
@@ -85,6 +93,7 @@ async function makeRootImage(folder: string, options: { readonly signal: AbortSi
   for (const target of ["proc", "sys", "dev", "run", "tmp", "root", "hawser"]) {
     await mkdir(join(tree, target), { recursive: true });
   }
+  for (const [path, text] of Object.entries(files)) await writeFile(join(tree, path), text);
   await writeFile(join(tree, "init"), init);
   await chmod(join(tree, "init"), 0o755);
   await writeDiskImage({ folder: tree, disk: join(folder, "root.ext4"), sizeMb: 1024, ...options });
