@@ -8,8 +8,11 @@ import { Store } from "@hawser/store";
 import type { EngineConfig } from "./config.ts";
 import type { Collaborators } from "./containers/collaborators.ts";
 import { ContainerIndex } from "./containers/container-index.ts";
+import { isRunning } from "./containers/container-record.ts";
 import type { ContainerHost } from "./containers/host.ts";
 import { recoverContainers } from "./containers/recover.ts";
+import { bringBack, restartNow } from "./containers/restart.ts";
+import { Restarts } from "./containers/restarts.ts";
 import { EventBus } from "./events/event-bus.ts";
 import { containerControlRoutes } from "./http/routes/container-control.ts";
 import { containerRoutes } from "./http/routes/containers.ts";
@@ -81,12 +84,15 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
     seccomp: new SeccompCompiler({ log }),
     migrations: await MigrationWarmer.open({ layout: host.cgroups, now: () => performance.now() }),
     networks: new ContainerNetworks({ bridge, bare, randomBytes }),
+    restarts: built.use(new Restarts({ start: (container) => restartNow(collaborators, container) })),
     events,
     host,
     locks: new KeyedMutex(),
     log,
   };
   await recoverContainers(collaborators);
+  const closing = new AbortController();
+  built.defer(() => closing.abort());
   const system = new SystemService({ config, host, index, images, events, version });
   const socketGroupId = await findGroupId(config.group);
   const server = built.use(
@@ -109,6 +115,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
   return {
     listen: async () => {
       for (const address of config.hosts) await server.listen(address);
+      void bringBack(collaborators, closing.signal);
     },
     shutDown: () => server.close(),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
@@ -158,5 +165,5 @@ async function readHost(config: EngineConfig): Promise<ContainerHost> {
 }
 
 function describeUse({ id, record }: ReturnType<ContainerIndex["list"]>[number]) {
-  return { id, running: record.state.status === "running" || record.state.status === "paused" };
+  return { id, running: isRunning(record) };
 }

@@ -28,7 +28,7 @@ export interface PendingAttach {
  * attaches before it starts, so that no output is missed.
  *
  * @param accept answers the client's request and gives its connection; called only when nothing can be refused any more
- * @throws {Fault} `conflict` when the container is paused.
+ * @throws {Fault} `conflict` when the container is paused or waits for its restart.
  */
 export async function attachContainer(
   { events }: Collaborators,
@@ -36,6 +36,7 @@ export async function attachContainer(
   request: { readonly options: AttachOptions; readonly accept: () => Promise<StreamClient> },
 ): Promise<void> {
   if (container.record.state.status === "paused") throw containerFaults.ATTACH_PAUSED(container.id);
+  if (container.record.state.status === "restarting") throw containerFaults.ATTACH_RESTARTING(container.id);
   const client = await request.accept();
   publishContainerEvent(events, container, "attach");
   const { monitor } = container;

@@ -6,7 +6,7 @@ import type { OverlayMount } from "@hawser/store";
 import type { NetworkPlace } from "../networks/container-networks.ts";
 import { readAccounts } from "./accounts.ts";
 import type { Collaborators } from "./collaborators.ts";
-import { type ContainerRecord, isRunning } from "./container-record.ts";
+import { type ContainerRecord, hasProcess } from "./container-record.ts";
 import { containerFaults } from "./faults.ts";
 import { runDirOf } from "./host.ts";
 import { resolveMounts } from "./mounts.ts";
@@ -110,6 +110,6 @@ function partnerPid({ index }: Collaborators, mode: string): number | undefined 
   const [, nameOrId] = /^container:(.+)$/.exec(mode) ?? [];
   if (nameOrId === undefined) return undefined;
   const { id, record } = index.resolve(nameOrId);
-  if (!isRunning(record)) throw containerFaults.JOIN_NOT_RUNNING(id);
+  if (!hasProcess(record)) throw containerFaults.JOIN_NOT_RUNNING(id);
   return record.state.pid;
 }

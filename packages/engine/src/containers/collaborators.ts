@@ -6,6 +6,7 @@ import type { ImageService } from "../images/image-service.ts";
 import type { ContainerNetworks } from "../networks/container-networks.ts";
 import type { ContainerIndex } from "./container-index.ts";
 import type { ContainerHost } from "./host.ts";
+import type { Restarts } from "./restarts.ts";
 
 /** What the verbs of this folder work with. Built once, in compose.ts. */
 export interface Collaborators {
@@ -16,6 +17,7 @@ export interface Collaborators {
   readonly networks: ContainerNetworks;
   readonly seccomp: SeccompCompiler;
   readonly migrations: MigrationWarmer;
+  readonly restarts: Restarts;
   readonly events: EventBus;
   /** Facts about this host and this engine that do not change while it runs. */
   readonly host: ContainerHost;

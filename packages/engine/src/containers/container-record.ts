@@ -37,7 +37,10 @@ export interface ContainerRecord {
   readonly config: ContainerConfig;
   readonly hostConfig: HostConfig;
   readonly state: ContainerState;
+  /** Restarts by the policy since the last start by a user. */
   readonly restartCount: number;
+  /** A user has asked the last run to end. Absent in records of older engines: nobody has. */
+  readonly stoppedByUser?: boolean;
   /** Present while the container starts or runs in a network of its own. */
   readonly endpoint?: EndpointRecord | undefined;
 }
@@ -61,6 +64,12 @@ export const createdState: ContainerState = {
   finishedAtMs: 0,
 };
 
+/** Whether a container runs, as its users see it: one that waits for its restart does. */
 export function isRunning(record: ContainerRecord): boolean {
-  return record.state.status === "running" || record.state.status === "paused";
+  return hasProcess(record) || record.state.status === "restarting";
+}
+
+/** Whether a container has a first process, going or paused. */
+export function hasProcess({ state }: ContainerRecord): boolean {
+  return state.status === "running" || state.status === "paused";
 }

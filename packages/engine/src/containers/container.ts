@@ -26,6 +26,8 @@ export class Container {
   tornDown: Promise<void> = Promise.resolve();
   /** A stop was asked for: the end of the run is no reason to restart. */
   stopRequested = false;
+  /** The last pause before a restart by the policy; 0: none since the last start by a user. */
+  restartDelayMs = 0;
 
   constructor(record: ContainerRecord) {
     this.record = record;

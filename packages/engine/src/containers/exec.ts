@@ -21,6 +21,8 @@ export async function createExec(
   container: Container,
   config: ExecConfig,
 ): Promise<ExecSession> {
+  if (container.record.state.status === "restarting")
+    throw containerFaults.CONTAINER_RESTARTING(container.id);
   if (container.monitor === undefined) throw containerFaults.EXEC_NOT_RUNNING_CONTAINER(container.id);
   if (container.record.state.status === "paused") throw containerFaults.CONTAINER_PAUSED(container.id);
   if (config.cmd.length === 0) throw containerFaults.EXEC_NO_COMMAND();

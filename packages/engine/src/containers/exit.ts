@@ -4,6 +4,7 @@ import type { Container } from "./container.ts";
 import { publishContainerEvent, publishNetworkEvent } from "./publish-event.ts";
 import { reapRun } from "./reap.ts";
 import { discardContainer } from "./remove.ts";
+import { nextRestartDelay, shouldRestart } from "./restart-policy.ts";
 
 /** Watch a running container to its end. Its exit, when it comes, is recorded, announced, and told to its waiters. */
 export function followRun(collaborators: Collaborators, container: Container, monitor: Monitor): void {
@@ -25,32 +26,39 @@ export function followRun(collaborators: Collaborators, container: Container, mo
   );
 }
 
-/** Record that a container's run is over, and do what follows: tell the waiters, free the address, remove it if asked. */
+/** Record that a container's run is over, and do what follows: tell the waiters, free the address, remove it or start it again. */
 export function endRun(collaborators: Collaborators, container: Container, exit: Exit): void {
-  const { index, events, networks, log } = collaborators;
+  const { index, events, networks, restarts, log } = collaborators;
   container.monitor = undefined;
-  const { endpoint } = container.record;
+  const { endpoint, restartCount, stoppedByUser = false, hostConfig } = container.record;
+  const ranMs = exit.exitedAtMs - container.record.state.startedAtMs;
+  const again =
+    !container.stopRequested &&
+    shouldRestart(hostConfig.restartPolicy, { exitCode: exit.code, restartCount, stoppedByUser });
   index.update(container, {
     state: {
       ...container.record.state,
-      status: "exited",
+      status: again ? "restarting" : "exited",
       pid: 0,
       exitCode: exit.code,
       oomKilled: exit.oom,
       finishedAtMs: exit.exitedAtMs,
     },
     endpoint: undefined,
+    ...(again && { restartCount: restartCount + 1 }),
   });
   if (endpoint !== undefined) networks.release(endpoint);
   for (const exec of container.execs.values()) exec.settle(137);
   publishContainerEvent(events, container, "die", {
     exitCode: String(exit.code),
-    execDuration: String(
-      Math.max(0, Math.floor((exit.exitedAtMs - container.record.state.startedAtMs) / 1000)),
-    ),
+    execDuration: String(Math.max(0, Math.floor(ranMs / 1000))),
   });
   publishNetworkEvent(events, container, "disconnect");
   container.settleExit({ exitCode: exit.code });
+  if (again) {
+    container.restartDelayMs = nextRestartDelay(container.restartDelayMs, ranMs);
+    restarts.schedule(container, container.restartDelayMs);
+  }
   if (!container.record.hostConfig.autoRemove) return;
   discardContainer(collaborators, container).catch((error: unknown) => {
     log.error("cannot remove a container that ended", { container: container.id, error });

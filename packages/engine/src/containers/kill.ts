@@ -1,4 +1,5 @@
 import { parseSignal } from "@hawser/runtime";
+import { callOffRestart } from "./call-off-restart.ts";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
 import { containerFaults } from "./faults.ts";
@@ -18,12 +19,16 @@ export async function killContainer(
 ): Promise<void> {
   const signal = parseSignal(signalText === "" ? "SIGKILL" : signalText);
   if (signal === undefined) throw containerFaults.SIGNAL_INVALID(signalText);
+  if (await callOffRestart(collaborators, container)) return;
   const { monitor } = container;
   if (monitor === undefined) throw containerFaults.CANNOT_KILL_STOPPED(container.id);
   const isSure = signal === parseSignal("SIGKILL");
   const { stopSignal } = container.record.config;
   const isToEnd = isSure || stopSignal === "" || signal === parseSignal(stopSignal);
-  if (isToEnd) container.stopRequested = true;
+  if (isToEnd) {
+    container.stopRequested = true;
+    collaborators.index.update(container, { stoppedByUser: true }, { durable: false }); // the exit's record is durable
+  }
   const ended = container.nextExit.promise;
   await monitor.kill(signal);
   publishContainerEvent(collaborators.events, container, "kill", { signal: String(signal) });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { isFrozen, Monitor, readExitRecord } from "@hawser/runtime";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
-import { isRunning } from "./container-record.ts";
+import { hasProcess } from "./container-record.ts";
 import { readExecRecords } from "./exec-records.ts";
 import { endRun, followRun } from "./exit.ts";
 import { containerFaults } from "./faults.ts";
@@ -33,7 +33,7 @@ async function recoverContainer(collaborators: Collaborators, container: Contain
     return;
   }
   await reapRun(host, container.record);
-  if (isRunning(container.record)) {
+  if (hasProcess(container.record)) {
     const exit = await readExitRecord(exitRecordPathOf(host, container.id));
     const isOfThisRun = exit !== undefined && exit.exitedAtMs >= container.record.state.startedAtMs;
     if (!isOfThisRun) log.warn("a container ended without a record of its exit", { container: container.id });

@@ -1,4 +1,5 @@
 import { rm } from "node:fs/promises";
+import { callOffRestart } from "./call-off-restart.ts";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
 import { containerFaults } from "./faults.ts";
@@ -17,6 +18,10 @@ export async function removeContainer(
 ): Promise<void> {
   if (container.record.state.status === "removing")
     throw containerFaults.CONTAINER_BEING_REMOVED(container.id);
+  if (container.record.state.status === "restarting") {
+    if (!options.force) throw containerFaults.CONTAINER_RESTARTING_REMOVE(container.record.name);
+    await callOffRestart(collaborators, container);
+  }
   if (container.monitor !== undefined) {
     if (!options.force) {
       const { name, state } = container.record;

@@ -24,14 +24,33 @@ export async function startContainer(collaborators: Collaborators, container: Co
     if (isRunning(container.record)) throw containerFaults.CONTAINER_ALREADY_STARTED();
     if (container.record.state.status === "removing")
       throw containerFaults.CONTAINER_BEING_REMOVED(container.id);
-    await container.tornDown;
-    try {
-      await startRun(collaborators, container);
-    } catch (error) {
-      await failStart(collaborators, container, Fault.from(error));
-      throw error;
+    const { restartCount, stoppedByUser = false } = container.record;
+    container.restartDelayMs = 0;
+    if (restartCount > 0 || stoppedByUser) {
+      collaborators.index.update(container, { restartCount: 0, stoppedByUser: false }, { durable: false });
     }
+    await beginRun(collaborators, container);
   });
+}
+
+/**
+ * Start a container that waits for its restart. One whose restart was called off is left alone.
+ * @throws {Fault} as `startContainer`; the container is then no longer to restart.
+ */
+export async function startAgain(collaborators: Collaborators, container: Container): Promise<void> {
+  await collaborators.locks.run(container.id, async () => {
+    if (container.record.state.status === "restarting") await beginRun(collaborators, container);
+  });
+}
+
+async function beginRun(collaborators: Collaborators, container: Container): Promise<void> {
+  await container.tornDown;
+  try {
+    await startRun(collaborators, container);
+  } catch (error) {
+    await failStart(collaborators, container, Fault.from(error));
+    throw error;
+  }
 }
 
 async function startRun(collaborators: Collaborators, container: Container): Promise<void> {
@@ -143,12 +162,17 @@ export async function failStart(
   fault: Fault,
 ): Promise<void> {
   const exitCode = exitCodeOf(fault.message);
-  const { endpoint } = container.record;
+  const { endpoint, state } = container.record;
   if (endpoint !== undefined) collaborators.networks.release(endpoint);
   for (const { client } of container.pendingAttaches) client.end();
   container.pendingAttaches.clear();
   collaborators.index.update(container, {
-    state: { ...container.record.state, exitCode, error: fault.message },
+    state: {
+      ...state,
+      status: state.status === "restarting" ? "exited" : state.status,
+      exitCode,
+      error: fault.message,
+    },
     endpoint: undefined,
   });
   container.settleExit({ exitCode, error: fault.message });

@@ -1,7 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { parseSignal } from "@hawser/runtime";
+import { callOffRestart } from "./call-off-restart.ts";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
+import { isRunning } from "./container-record.ts";
 import { containerFaults } from "./faults.ts";
 import { killContainer } from "./kill.ts";
 import { publishContainerEvent } from "./publish-event.ts";
@@ -25,8 +27,10 @@ export async function stopContainer(
   container: Container,
   options: StopOptions = {},
 ): Promise<void> {
-  if (container.monitor === undefined) throw containerFaults.CONTAINER_ALREADY_STOPPED();
-  await endRun(collaborators, container, options);
+  if (!(await callOffRestart(collaborators, container))) {
+    if (container.monitor === undefined) throw containerFaults.CONTAINER_ALREADY_STOPPED();
+    await endRun(collaborators, container, options);
+  }
   publishContainerEvent(collaborators.events, container, "stop");
 }
 
@@ -36,7 +40,7 @@ export async function restartContainer(
   container: Container,
   options: StopOptions = {},
 ): Promise<void> {
-  if (container.monitor !== undefined) await stopContainer(collaborators, container, options);
+  if (isRunning(container.record)) await stopContainer(collaborators, container, options);
   await startContainer(collaborators, container);
   publishContainerEvent(collaborators.events, container, "restart");
 }

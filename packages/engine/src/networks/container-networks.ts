@@ -5,7 +5,7 @@ import { errnoOf } from "@hawser/base";
 import { openNamespaceOfProcess } from "@hawser/linux";
 import { type BareNamespacePool, type DefaultBridge, hostsFile, resolvConfFor } from "@hawser/network";
 import type { ContainerIndex } from "../containers/container-index.ts";
-import { type ContainerRecord, type EndpointRecord, isRunning } from "../containers/container-record.ts";
+import { type ContainerRecord, type EndpointRecord, hasProcess } from "../containers/container-record.ts";
 import { containerFaults } from "../containers/faults.ts";
 import type { RandomBytes } from "../containers/names.ts";
 
@@ -52,7 +52,7 @@ export class ContainerNetworks {
       case "container": {
         const other = index.resolve(mode.container);
         if (other.id === record.id) throw containerFaults.NETWORK_CONTAINER_SELF();
-        if (!isRunning(other.record)) throw containerFaults.JOIN_NOT_RUNNING(other.id);
+        if (!hasProcess(other.record)) throw containerFaults.JOIN_NOT_RUNNING(other.id);
         const fd = openNamespaceOfProcess(other.record.state.pid);
         return { ...own(fd), kind: "joined", joinedId: other.id };
       }

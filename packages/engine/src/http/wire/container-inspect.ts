@@ -69,7 +69,7 @@ export function formatNetworks(record: ContainerRecord): Record<string, Endpoint
 function formatState({ state }: ContainerRecord): ContainerState {
   return {
     Status: state.status,
-    Running: state.status === "running" || state.status === "paused",
+    Running: ["running", "paused", "restarting"].includes(state.status),
     Paused: state.status === "paused",
     Restarting: state.status === "restarting",
     OOMKilled: state.oomKilled,
