@@ -37,7 +37,7 @@ export async function createContainer(
   const runtime = request.hostConfig.runtime || host.defaultRuntime;
   if (host.runtimes[runtime] === undefined) throw containerFaults.RUNTIME_UNKNOWN(runtime);
   const warnings = checkConfig({ config, hostConfig: request.hostConfig }, host.facts);
-  networks.validate(request.hostConfig.networkMode, index);
+  const sharedHostname = networks.sharedHostname(request.hostConfig.networkMode, index);
   await resolveMounts(request.hostConfig, { createMissing: false });
 
   const id = createContainerId(host.randomBytes);
@@ -45,7 +45,7 @@ export async function createContainer(
     id,
     createdAtMs: host.now(),
     imageId: image.id,
-    config: { ...config, hostname: config.hostname || id.slice(0, 12) },
+    config: { ...config, hostname: config.hostname || sharedHostname || id.slice(0, 12) },
     hostConfig: {
       ...request.hostConfig,
       runtime,

@@ -74,8 +74,9 @@ export const containerFaults = defineFaults({
   TTY_RESIZE_NOT_RUNNING: ["conflict", (id: string) => `cannot resize a stopped container: ${id}`],
   LOG_NOT_KEPT: ["not-implemented", () => "configured logging driver does not support reading"],
   RUNTIME_UNKNOWN: ["invalid-argument", (name: string) => `unknown or invalid runtime name: ${name}`],
-  NETWORK_UNKNOWN: ["not-found", (name: string) => `network ${name} not found`],
+  NETWORK_UNKNOWN: ["invalid-argument", (name: string) => `network ${name} not found`],
   NETWORK_CONTAINER_SELF: ["invalid-argument", () => "cannot join own network namespace"],
+  JOIN_UNKNOWN: ["invalid-argument", (nameOrId: string) => `No such container: ${nameOrId}`],
   JOIN_NOT_RUNNING: ["conflict", (id: string) => `cannot join namespace of a non running container: ${id}`],
   IPC_NOT_SHAREABLE: [
     "conflict",

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { closeSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
 import { errnoOf } from "@hawser/base";
 import { openNamespaceOfProcess } from "@hawser/linux";
 import { type BareNamespacePool, type DefaultBridge, hostsFile, resolvConfFor } from "@hawser/network";
@@ -32,10 +33,20 @@ export class ContainerNetworks {
     this.#randomBytes = options.randomBytes;
   }
 
-  /** @throws {Fault} `not-found` for a network or container that does not exist. */
-  validate(networkMode: string, index: ContainerIndex): void {
+  /**
+   * The host name of a container that shares somebody else's network: the host's, or the other container's; `undefined`
+   * when it has its own.
+   *
+   * @throws {Fault} `invalid-argument` for a network or container that does not exist: Docker's clients would take `not-found`
+   *   for a missing image.
+   */
+  sharedHostname(networkMode: string, index: ContainerIndex): string | undefined {
     const mode = parseNetworkMode(networkMode);
-    if (mode.kind === "container") index.resolve(mode.container);
+    if (mode.kind === "host") return hostname();
+    if (mode.kind !== "container") return undefined;
+    const other = index.find(mode.container);
+    if (other === undefined) throw containerFaults.JOIN_UNKNOWN(mode.container);
+    return other.record.config.hostname;
   }
 
   /**
