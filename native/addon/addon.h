@@ -46,6 +46,8 @@ struct job {
   napi_value (*result)(napi_env, struct job *);  /* on the JavaScript thread, after success */
   void (*discard)(struct job *);                 /* frees the job, and closes what it made unless that was taken */
   bool taken;                                    /* JavaScript has the result */
+  bool resident;                                 /* may run on a thread that stays: changes its network namespace at most */
+  struct job *next;
   int error;
   const char *syscall;
   napi_deferred deferred;

@@ -103,7 +103,8 @@ napi_value create_network_namespace(napi_env env, napi_callback_info info) {
   struct creation *creation = calloc(1, sizeof *creation);
   if (creation == NULL) return throw_system_error(env, ENOMEM, "calloc", NULL);
   creation->fd = -1;
-  creation->job = (struct job){.run = creation_run, .result = creation_result, .discard = creation_discard};
+  creation->job = (struct job){
+      .run = creation_run, .result = creation_result, .discard = creation_discard, .resident = true};
   if (!take_bytes_copy(env, arguments[0], &creation->settings) ||
       !take_bytes_copy(env, arguments[1], &creation->inside) ||
       !take_bytes_copy(env, arguments[2], &creation->outside)) {
