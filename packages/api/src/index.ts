@@ -57,3 +57,4 @@ export {
   oldestApiVersion,
   parseApiVersion,
 } from "./version.ts";
+export type { Volume, VolumeCreateRequest, VolumeListResponse, VolumePruneResponse } from "./volumes.ts";

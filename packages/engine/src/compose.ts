@@ -10,6 +10,7 @@ import type { Collaborators } from "./containers/collaborators.ts";
 import { ContainerIndex } from "./containers/container-index.ts";
 import { isRunning } from "./containers/container-record.ts";
 import type { ContainerHost } from "./containers/host.ts";
+import { containersWithVolume } from "./containers/plan-mounts.ts";
 import { recoverContainers } from "./containers/recover.ts";
 import { bringBack, restartNow } from "./containers/restart.ts";
 import { Restarts } from "./containers/restarts.ts";
@@ -21,13 +22,16 @@ import { execRoutes } from "./http/routes/exec.ts";
 import { imageRoutes } from "./http/routes/images.ts";
 import { streamRoutes } from "./http/routes/streams.ts";
 import { systemRoutes } from "./http/routes/system.ts";
+import { volumeRoutes } from "./http/routes/volumes.ts";
 import { ApiServer } from "./http/server.ts";
 import { ImageService } from "./images/image-service.ts";
 import { ContainerNetworks } from "./networks/container-networks.ts";
 import { openPidFile } from "./pid-file.ts";
 import { ContainerTable } from "./state/container-table.ts";
+import { VolumeTable } from "./state/volume-table.ts";
 import { SystemService } from "./system/system-service.ts";
 import { version } from "./version.ts";
+import { VolumeService } from "./volumes/volume-service.ts";
 
 export interface Engine extends AsyncDisposable {
   /** Begin to answer. Before, everything that ran under the last engine has been found again. */
@@ -43,6 +47,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
   built.use(openPidFile(config.pidFile, process.pid));
   const host = await readHost(config);
   const table = built.use(new ContainerTable(join(config.dataRoot, "hawser.db")));
+  const volumeTable = built.use(new VolumeTable(join(config.dataRoot, "hawser.db")));
   const index = new ContainerIndex(table);
   const launcherProgram = join(config.nativeDir, "hawser-launcher");
   const [store, launcher, bridge] = await Promise.all([
@@ -76,6 +81,18 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
     builtinDir: config.builtinImagesDir,
     log,
   });
+  const volumes = await VolumeService.open(
+    {
+      table: volumeTable,
+      root: join(config.dataRoot, "volumes"),
+      events,
+      usedBy: (name) => containersWithVolume(index, name),
+      now: host.now,
+      randomBytes,
+      log,
+    },
+    { hasContainer: (id) => index.find(id) !== undefined },
+  );
   const collaborators: Collaborators = {
     index,
     images,
@@ -85,6 +102,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
     migrations: await MigrationWarmer.open({ layout: host.cgroups, now: () => performance.now() }),
     networks: new ContainerNetworks({ bridge, bare, randomBytes }),
     restarts: built.use(new Restarts({ start: (container) => restartNow(collaborators, container) })),
+    volumes,
     events,
     host,
     locks: new KeyedMutex(),
@@ -105,6 +123,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
         ...containerControlRoutes(collaborators),
         ...streamRoutes(collaborators),
         ...execRoutes(collaborators),
+        ...volumeRoutes(volumes),
       ],
       version,
       log,

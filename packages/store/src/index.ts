@@ -23,5 +23,6 @@ export type {
 export type { ImageUse, RemovedItem, RemoveImageOptions } from "./images/remove-image.ts";
 export type { Layer } from "./layers/layer-store.ts";
 export { defaultStoreLimits, type StoreLimits } from "./limits.ts";
+export { removeTree } from "./remove-tree.ts";
 export type { OverlayMount, Snapshotter } from "./snapshots/snapshotter.ts";
 export { Store, type StoreOptions } from "./store.ts";

@@ -9,7 +9,8 @@ import type { Collaborators } from "./collaborators.ts";
 import { type ContainerRecord, hasProcess } from "./container-record.ts";
 import { containerFaults } from "./faults.ts";
 import { runDirOf } from "./host.ts";
-import { resolveMounts } from "./mounts.ts";
+import { checkSources } from "./mounts.ts";
+import { mountsOf } from "./plan-mounts.ts";
 
 export interface Bundle {
   readonly rootfs: string;
@@ -44,8 +45,9 @@ export async function writeBundle(
     hostname: join(dir, "hostname"),
     resolvConf: join(filesDir, "resolv.conf"),
   };
-  const [mounts, devices, shared] = await Promise.all([
-    resolveMounts(hostConfig, { createMissing: true }),
+  const mounts = mountsOf(record);
+  const [, devices, shared] = await Promise.all([
+    checkSources(mounts, { hostConfig, createMissing: true }),
     resolveDevices(hostConfig),
     sharedMemory(collaborators, record),
     ...(place.joinedId === undefined ? [networks.writeFiles(record, { ...place, files })] : []),

@@ -4,6 +4,7 @@ import type { Snapshotter } from "@hawser/store";
 import type { EventBus } from "../events/event-bus.ts";
 import type { ImageService } from "../images/image-service.ts";
 import type { ContainerNetworks } from "../networks/container-networks.ts";
+import type { VolumeService } from "../volumes/volume-service.ts";
 import type { ContainerIndex } from "./container-index.ts";
 import type { ContainerHost } from "./host.ts";
 import type { Restarts } from "./restarts.ts";
@@ -18,6 +19,7 @@ export interface Collaborators {
   readonly seccomp: SeccompCompiler;
   readonly migrations: MigrationWarmer;
   readonly restarts: Restarts;
+  readonly volumes: VolumeService;
   readonly events: EventBus;
   /** Facts about this host and this engine that do not change while it runs. */
   readonly host: ContainerHost;

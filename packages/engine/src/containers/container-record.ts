@@ -1,4 +1,4 @@
-import type { ContainerConfig, HostConfig } from "@hawser/runtime";
+import type { ContainerConfig, HostConfig, ResolvedMount } from "@hawser/runtime";
 
 /** 64 lower-case hexadecimal digits; made by `createContainerId` or read from a record, never typed by a user. */
 export type ContainerId = string & { readonly brand: "ContainerId" };
@@ -37,12 +37,26 @@ export interface ContainerRecord {
   readonly config: ContainerConfig;
   readonly hostConfig: HostConfig;
   readonly state: ContainerState;
+  /** What is mounted beside tmpfs: decided when the container is made. Absent: the binds of `hostConfig`. */
+  readonly mounts?: readonly ContainerMount[];
   /** Restarts by the policy since the last start by a user. */
   readonly restartCount: number;
   /** A user has asked the last run to end. Absent in records of older engines: nobody has. */
   readonly stoppedByUser?: boolean;
   /** Present while the container starts or runs in a network of its own. */
   readonly endpoint?: EndpointRecord | undefined;
+}
+
+/** A folder or file of the host, or a volume, at a place in a container. */
+export interface ContainerMount extends ResolvedMount {
+  readonly type: "bind" | "volume";
+  /** The options as asked for, as inspect shows them. */
+  readonly mode: string;
+  readonly volume?: {
+    readonly name: string;
+    /** Nobody named it: it goes with the container, when the container's volumes do. */
+    readonly anonymous: boolean;
+  };
 }
 
 /** A container's place on a bridge network while it runs. */

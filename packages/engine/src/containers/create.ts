@@ -6,8 +6,9 @@ import type { Container } from "./container.ts";
 import { createdState } from "./container-record.ts";
 import { containerFaults } from "./faults.ts";
 import { containerDirOf } from "./host.ts";
-import { resolveMounts } from "./mounts.ts";
+import { checkSources } from "./mounts.ts";
 import { createContainerId, createContainerName, isContainerName } from "./names.ts";
+import { planMounts } from "./plan-mounts.ts";
 import { publishContainerEvent } from "./publish-event.ts";
 
 export interface CreateRequest {
@@ -24,7 +25,7 @@ export interface CreateRequest {
  * @throws {Fault} `not-found` for the image (Docker's clients then pull it), `conflict` for the name, `invalid-argument`.
  */
 export async function createContainer(
-  { index, images, snapshots, networks, migrations, events, host, log }: Collaborators,
+  { index, images, volumes, snapshots, networks, migrations, events, host, log }: Collaborators,
   request: CreateRequest,
 ): Promise<{ readonly container: Container; readonly warnings: readonly string[] }> {
   migrations.warm();
@@ -38,11 +39,13 @@ export async function createContainer(
   if (host.runtimes[runtime] === undefined) throw containerFaults.RUNTIME_UNKNOWN(runtime);
   const warnings = checkConfig({ config, hostConfig: request.hostConfig }, host.facts);
   const sharedHostname = networks.sharedHostname(request.hostConfig.networkMode, index);
-  await resolveMounts(request.hostConfig, { createMissing: false });
+  await checkSources([], { hostConfig: request.hostConfig, createMissing: false });
 
   const id = createContainerId(host.randomBytes);
+  using plan = planMounts({ index, volumes }, { id, config, hostConfig: request.hostConfig });
   const record = {
     id,
+    mounts: plan.mounts,
     createdAtMs: host.now(),
     imageId: image.id,
     config: { ...config, hostname: config.hostname || sharedHostname || id.slice(0, 12) },
@@ -64,7 +67,9 @@ export async function createContainer(
     mkdir(containerDirOf(host, id), { recursive: true, mode: 0o710 }),
   ]);
   try {
+    await plan.fill(snapshots.lowerFolders(image.chainId), {});
     const container = index.add({ ...record, name: request.name ?? freeName(index, host.randomBytes) });
+    plan.settle();
     publishContainerEvent(events, container, "create");
     log.debug("container created", { container: id, image: image.id });
     return { container, warnings };

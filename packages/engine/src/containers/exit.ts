@@ -1,7 +1,7 @@
 import type { Exit, Monitor } from "@hawser/runtime";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
-import { publishContainerEvent, publishNetworkEvent } from "./publish-event.ts";
+import { publishContainerEvent, publishNetworkEvent, publishVolumeEvents } from "./publish-event.ts";
 import { reapRun } from "./reap.ts";
 import { discardContainer } from "./remove.ts";
 import { nextRestartDelay, shouldRestart } from "./restart-policy.ts";
@@ -54,6 +54,7 @@ export function endRun(collaborators: Collaborators, container: Container, exit:
     execDuration: String(Math.max(0, Math.floor(ranMs / 1000))),
   });
   publishNetworkEvent(events, container, "disconnect");
+  publishVolumeEvents(events, container, "unmount");
   container.settleExit({ exitCode: exit.code });
   if (again) {
     container.restartDelayMs = nextRestartDelay(container.restartDelayMs, ranMs);

@@ -87,10 +87,5 @@ export const containerFaults = defineFaults({
     "invalid-argument",
     (path: string) => `invalid mount config for type "bind": bind source path does not exist: ${path}`,
   ],
-  VOLUME_UNSUPPORTED: [
-    "not-implemented",
-    (name: string) =>
-      `Cannot mount volume "${name}": named volumes are not available in this version, use a path`,
-  ],
   START_INTERRUPTED: ["internal", () => "the container was being started when the engine ended"],
 });

@@ -1,41 +1,50 @@
 import { mkdir, stat } from "node:fs/promises";
 import { errnoOf } from "@hawser/base";
-import { type HostConfig, parseBind, type ResolvedMount } from "@hawser/runtime";
+import { cleanPath, type HostConfig, parseBind } from "@hawser/runtime";
+import type { ContainerMount } from "./container-record.ts";
 import { containerFaults } from "./faults.ts";
 
+/** The host folders and files that `binds` and `mounts` name. */
+export function bindMountsOf(hostConfig: Pick<HostConfig, "binds" | "mounts">): readonly ContainerMount[] {
+  const binds = hostConfig.binds.flatMap((text): readonly ContainerMount[] => {
+    const { kind, source, target, readOnly, recursive, propagation } = parseBind(text);
+    const mode = text.split(":").slice(2).join(":");
+    return kind === "bind" ? [{ type: "bind", source, target, readOnly, recursive, propagation, mode }] : [];
+  });
+  const mounts = hostConfig.mounts
+    .filter(({ type }) => type === "bind")
+    .map(
+      (mount): ContainerMount => ({
+        type: "bind",
+        source: mount.source,
+        target: cleanPath(mount.target),
+        readOnly: mount.readOnly,
+        recursive: mount.bind?.nonRecursive !== true,
+        propagation: mount.bind?.propagation || "rprivate",
+        mode: "",
+      }),
+    );
+  return [...binds, ...mounts];
+}
+
 /**
- * The host folders and files that a container sees, from `binds` and `mounts`. Docker's difference between the two: a
- * missing source of `binds` is made, as a folder, when the container starts; a missing source of `mounts` is an error.
+ * Look at the sources on the host. Docker's difference between the two ways to ask: a missing source of `binds` is made, as a
+ * folder, when the container starts; a missing source of `mounts` is an error.
  *
- * @throws {Fault} `invalid-argument` for bad syntax and missing sources, `not-implemented` for named volumes.
+ * @throws {Fault} `invalid-argument` for missing sources and for mounts of another sort.
  */
-export async function resolveMounts(
-  hostConfig: HostConfig,
-  options: { readonly createMissing: boolean },
-): Promise<ResolvedMount[]> {
-  const resolved: ResolvedMount[] = [];
-  for (const text of hostConfig.binds) {
-    const mount = parseBind(text);
-    if (!mount.source.startsWith("/")) throw containerFaults.VOLUME_UNSUPPORTED(mount.source);
-    if (options.createMissing) await mkdirIfMissing(mount.source);
-    resolved.push(mount);
+export async function checkSources(
+  mounts: readonly ContainerMount[],
+  options: { readonly hostConfig: Pick<HostConfig, "mounts">; readonly createMissing: boolean },
+): Promise<void> {
+  const { hostConfig, createMissing } = options;
+  for (const { source, type, bind } of hostConfig.mounts) {
+    if (type !== "bind" || bind?.createMountpoint === true) continue;
+    if (!(await exists(source))) throw containerFaults.BIND_SOURCE_MISSING(source);
   }
-  for (const mount of hostConfig.mounts) {
-    if (mount.type === "tmpfs") continue;
-    if (mount.type !== "bind") throw containerFaults.VOLUME_UNSUPPORTED(mount.source || mount.target);
-    if (!(await exists(mount.source))) {
-      if (mount.bind?.createMountpoint !== true) throw containerFaults.BIND_SOURCE_MISSING(mount.source);
-      if (options.createMissing) await mkdirIfMissing(mount.source);
-    }
-    resolved.push({
-      source: mount.source,
-      target: mount.target,
-      readOnly: mount.readOnly,
-      recursive: mount.bind?.nonRecursive !== true,
-      propagation: mount.bind?.propagation || "rprivate",
-    });
-  }
-  return resolved;
+  if (!createMissing) return;
+  for (const { source } of mounts)
+    if (!(await exists(source))) await mkdir(source, { recursive: true, mode: 0o755 });
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -46,8 +55,4 @@ async function exists(path: string): Promise<boolean> {
     if (errnoOf(error) === "ENOENT") return false;
     throw error;
   }
-}
-
-async function mkdirIfMissing(path: string): Promise<void> {
-  if (!(await exists(path))) await mkdir(path, { recursive: true, mode: 0o755 });
 }

@@ -1,6 +1,7 @@
 import type { EventBus } from "../events/event-bus.ts";
 import { networkIdOf, networkNameOf } from "../networks/container-networks.ts";
 import type { Container } from "./container.ts";
+import { mountsOf } from "./plan-mounts.ts";
 
 /** Announce a fact about a container, with the attributes that Docker's events carry: image, name, labels. */
 export function publishContainerEvent(
@@ -15,6 +16,26 @@ export function publishContainerEvent(
     action,
     actor: { id: container.id, attributes: { ...config.labels, image: config.image, name, ...attributes } },
   });
+}
+
+/** Announce that a container's run begins, or ends, to use its volumes. */
+export function publishVolumeEvents(
+  events: EventBus,
+  container: Container,
+  action: "mount" | "unmount",
+): void {
+  for (const { volume, target, readOnly } of mountsOf(container.record)) {
+    if (volume === undefined) continue;
+    const use = { destination: target, propagation: "", "read/write": String(!readOnly) };
+    events.publish({
+      type: "volume",
+      action,
+      actor: {
+        id: volume.name,
+        attributes: { container: container.id, driver: "local", ...(action === "mount" && use) },
+      },
+    });
+  }
 }
 
 /** Announce that a container's run joins or leaves its network. One that shares another's network does neither. */

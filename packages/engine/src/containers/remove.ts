@@ -2,19 +2,21 @@ import { rm } from "node:fs/promises";
 import { callOffRestart } from "./call-off-restart.ts";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
+import type { ContainerRecord } from "./container-record.ts";
 import { containerFaults } from "./faults.ts";
 import { containerDirOf, runDirOf } from "./host.ts";
 import { killContainer } from "./kill.ts";
+import { mountsOf } from "./plan-mounts.ts";
 import { publishContainerEvent } from "./publish-event.ts";
 
 /**
- * Remove a container, killing it first when `force` is set.
+ * Remove a container, killing it first when `force` is set, and with `volumes` those that nobody named.
  * @throws {Fault} `conflict` when it runs and `force` is not set, or its removal is in progress.
  */
 export async function removeContainer(
   collaborators: Collaborators,
   container: Container,
-  options: { readonly force: boolean },
+  options: { readonly force: boolean; readonly volumes?: boolean },
 ): Promise<void> {
   if (container.record.state.status === "removing")
     throw containerFaults.CONTAINER_BEING_REMOVED(container.id);
@@ -36,7 +38,9 @@ export async function removeContainer(
       return;
     }
   }
-  await collaborators.locks.run(container.id, () => discardContainer(collaborators, container));
+  await collaborators.locks.run(container.id, () =>
+    discardContainer(collaborators, container, { volumes: options.volumes === true }),
+  );
 }
 
 /**
@@ -44,13 +48,17 @@ export async function removeContainer(
  * between leaves only what the next engine sweeps away; then its layer and folders, once its mounts are gone.
  */
 export async function discardContainer(
-  { index, events, snapshots, host, log }: Collaborators,
+  { index, events, snapshots, volumes, host, log }: Collaborators,
   container: Container,
+  options: { readonly volumes: boolean } = { volumes: container.record.hostConfig.autoRemove },
 ): Promise<void> {
   if (container.record.state.status === "removing") return;
+  const anonymous = options.volumes ? anonymousVolumesOf(container.record) : [];
+  for (const name of anonymous) volumes.bind(name, container.id);
   const { exitCode, error } = container.record.state;
   for (const { client } of container.pendingAttaches) client.end();
   index.remove(container);
+  for (const name of anonymous) volumes.removeUnused(name);
   container.record = { ...container.record, state: { ...container.record.state, status: "removing" } };
   publishContainerEvent(events, container, "destroy");
   container.removed.resolve({ exitCode, ...(error !== "" && { error }) });
@@ -65,4 +73,8 @@ export async function discardContainer(
   sweep().catch((cause: unknown) =>
     log.error("cannot clean up a container", { container: container.id, cause }),
   );
+}
+
+function anonymousVolumesOf(record: ContainerRecord): readonly string[] {
+  return mountsOf(record).flatMap(({ volume }) => (volume?.anonymous === true ? volume.name : []));
 }

@@ -8,7 +8,7 @@ import { isRunning } from "./container-record.ts";
 import { followRun } from "./exit.ts";
 import { containerFaults } from "./faults.ts";
 import { exitRecordPathOf, logPathOf, runDirOf } from "./host.ts";
-import { publishContainerEvent, publishNetworkEvent } from "./publish-event.ts";
+import { publishContainerEvent, publishNetworkEvent, publishVolumeEvents } from "./publish-event.ts";
 import { reapRun } from "./reap.ts";
 import { discardContainer } from "./remove.ts";
 
@@ -118,6 +118,7 @@ async function runMonitor(
     },
     { durable: false }, // the monitor itself is the durable truth of a running container
   );
+  publishVolumeEvents(collaborators.events, container, "mount");
   publishNetworkEvent(collaborators.events, container, "connect");
   publishContainerEvent(collaborators.events, container, "start");
   followRun(collaborators, container, monitor);

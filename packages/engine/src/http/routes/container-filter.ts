@@ -3,6 +3,7 @@ import { defineFaults, Fault } from "@hawser/base";
 import type { Collaborators } from "../../containers/collaborators.ts";
 import type { Container } from "../../containers/container.ts";
 import type { ContainerFilter } from "../../containers/list.ts";
+import { mountsOf } from "../../containers/plan-mounts.ts";
 import { networkNameOf } from "../../networks/container-networks.ts";
 
 const filterFaults = defineFaults({
@@ -83,8 +84,8 @@ function testOf(name: (typeof known)[number], values: readonly string[], collabo
     }
     case "volume":
       return ({ record }) =>
-        record.hostConfig.binds.some((bind) =>
-          values.some((value) => bind.split(":").slice(0, 2).includes(value)),
+        mountsOf(record).some(({ volume, source, target }) =>
+          values.some((value) => [volume?.name ?? source, target].includes(value)),
         );
   }
 }

@@ -136,7 +136,9 @@ export function containerRoutes(collaborators: Collaborators): Route[] {
       method: "DELETE",
       path: "/containers/{id}",
       async handler(request, response) {
-        await removeContainer(collaborators, containerOf(request), { force: request.query.flag("force") });
+        const { query } = request;
+        const options = { force: query.flag("force"), volumes: query.flag("v") };
+        await removeContainer(collaborators, containerOf(request), options);
         response.sendEmpty(204);
       },
     },

@@ -1,33 +1,36 @@
 import type { ContainerInspect, MountPoint } from "@hawser/api";
-import { parseBind } from "@hawser/runtime";
 import type { OverlayMount } from "@hawser/store";
 import type { ContainerRecord } from "../../containers/container-record.ts";
 import type { ContainerSize } from "../../containers/measure.ts";
+import { mountsOf } from "../../containers/plan-mounts.ts";
 
-/** The host folders that a container sees, as inspect and list show them. */
-export function formatMountPoints({ hostConfig }: ContainerRecord): MountPoint[] {
-  const binds = hostConfig.binds.map((text): MountPoint => {
-    const { source, target, readOnly, propagation } = parseBind(text);
-    return {
-      Type: "bind",
+/** What a container mounts, as inspect and list show it. */
+export function formatMountPoints(record: ContainerRecord): MountPoint[] {
+  const mounts = mountsOf(record).map(
+    ({ type, source, target, mode, readOnly, propagation, volume }): MountPoint => ({
+      Type: type,
+      ...(volume && { Name: volume.name }),
       Source: source,
       Destination: target,
-      Mode: text.split(":").slice(2).join(":"),
+      ...(volume && { Driver: "local" }),
+      Mode: mode,
       RW: !readOnly,
-      Propagation: propagation,
-    };
-  });
-  const mounts = hostConfig.mounts.map(
-    (mount): MountPoint => ({
-      Type: mount.type,
-      Source: mount.source,
-      Destination: mount.target,
-      Mode: "",
-      RW: !mount.readOnly,
-      Propagation: mount.type === "bind" ? mount.bind?.propagation || "rprivate" : "",
+      Propagation: volume === undefined ? propagation : "",
     }),
   );
-  return [...binds, ...mounts];
+  const tmpfs = record.hostConfig.mounts
+    .filter(({ type }) => type === "tmpfs")
+    .map(
+      ({ type, target, readOnly }): MountPoint => ({
+        Type: type,
+        Source: "",
+        Destination: target,
+        Mode: "",
+        RW: !readOnly,
+        Propagation: "",
+      }),
+    );
+  return [...mounts, ...tmpfs];
 }
 
 /** Where a container's file system lies, in the fields of Docker's overlay2 driver. */

@@ -1,0 +1,147 @@
+import type { ContainerConfig, HostConfig } from "@hawser/runtime";
+import { cleanPath, parseBind } from "@hawser/runtime";
+import { volumeFaults } from "../volumes/faults.ts";
+import type { VolumeRecord } from "../volumes/volume-record.ts";
+import type { VolumeService } from "../volumes/volume-service.ts";
+import type { ContainerIndex } from "./container-index.ts";
+import type { ContainerId, ContainerMount, ContainerRecord } from "./container-record.ts";
+import { containerFaults } from "./faults.ts";
+import { bindMountsOf } from "./mounts.ts";
+
+/** The mounts of a container that is being made, and the volumes that wait for it. */
+export interface MountPlan extends Disposable {
+  readonly mounts: readonly ContainerMount[];
+  /** Fill empty volumes with what the image has at their places. */
+  fill(layers: readonly string[], options: { readonly signal?: AbortSignal }): Promise<void>;
+  /** The container is on record: its volumes are its own. Without this, disposal takes the anonymous ones away. */
+  settle(): void;
+}
+
+/**
+ * Decide what a container mounts, and make the volumes that are missing. Docker's order: of other containers, then `binds`,
+ * then `mounts`, then what image and command line want at places that are still free.
+ *
+ * @throws {Fault} `not-found` for a container, `invalid-argument`, `not-implemented`; Docker's words
+ */
+export function planMounts(
+  { index, volumes }: { readonly index: ContainerIndex; readonly volumes: VolumeService },
+  request: { readonly id: ContainerId; readonly config: ContainerConfig; readonly hostConfig: HostConfig },
+): MountPlan {
+  const { id, config, hostConfig } = request;
+  const planned = new Map<string, ContainerMount>();
+  const fillable: { readonly record: VolumeRecord; readonly path: string }[] = [];
+  const own: VolumeRecord[] = [];
+  let settled = false;
+  using made = new DisposableStack();
+  const add = (mount: ContainerMount) => planned.set(mount.target, mount);
+  const addVolume = (
+    wanted: { readonly name: string } & Parameters<VolumeService["create"]>[0],
+    mount: {
+      readonly target: string;
+      readonly readOnly: boolean;
+      readonly noCopy: boolean;
+      readonly mode: string;
+    },
+  ) => {
+    const anonymous = wanted.name === "";
+    const record = volumes.create(wanted, id);
+    const hold = volumes.hold(record);
+    own.push(record);
+    made.defer(() => {
+      hold[Symbol.dispose]();
+      if (anonymous && !settled) volumes.removeUnused(record.name);
+    });
+    const { noCopy, ...rest } = mount;
+    add({
+      type: "volume",
+      ...rest,
+      source: volumes.folderOf(record),
+      recursive: true,
+      propagation: "rprivate",
+      volume: { name: record.name, anonymous },
+    });
+    if (!noCopy) fillable.push({ record, path: mount.target });
+  };
+
+  for (const text of hostConfig.volumesFrom) for (const mount of mountsFrom(text, index)) add(mount);
+  for (const mount of bindMountsOf(hostConfig)) add(mount);
+  for (const text of hostConfig.binds) {
+    const bind = parseBind(text);
+    if (bind.kind !== "volume") continue;
+    const mode = text.split(":").slice(2).join(":") || "z";
+    addVolume({ name: bind.source, driver: hostConfig.volumeDriver }, { ...pick(bind), mode });
+  }
+  for (const mount of hostConfig.mounts) {
+    if (mount.type !== "volume") continue;
+    const { volume, source, target, readOnly } = mount;
+    if (volume?.subpath !== undefined && volume.subpath !== "")
+      throw volumeFaults.SUBPATH_UNSUPPORTED(source);
+    const wanted = {
+      name: source,
+      ...(volume?.driver && { driver: volume.driver.name, options: volume.driver.options }),
+      ...(volume?.labels && { labels: volume.labels }),
+    };
+    addVolume(wanted, { target: cleanPath(target), readOnly, noCopy: volume?.noCopy === true, mode: "z" });
+  }
+  const tmpfs = [
+    ...Object.keys(hostConfig.tmpfs),
+    ...hostConfig.mounts.filter(({ type }) => type === "tmpfs").map(({ target }) => target),
+  ].map(cleanPath);
+  for (const path of config.volumes) {
+    const target = cleanPath(path);
+    if (planned.has(target) || tmpfs.includes(target)) continue;
+    addVolume(
+      { name: "", driver: hostConfig.volumeDriver },
+      { target, readOnly: false, noCopy: false, mode: "" },
+    );
+  }
+
+  const held = made.move();
+  return {
+    mounts: [...planned.values()],
+    async fill(layers, options) {
+      for (const { record, path } of fillable) await volumes.fill(record, { layers, path, ...options });
+    },
+    settle() {
+      settled = true;
+      for (const record of own) volumes.settle(record);
+    },
+    [Symbol.dispose]: () => held.dispose(),
+  };
+}
+
+function pick({ target, readOnly, noCopy }: ReturnType<typeof parseBind>) {
+  return { target, readOnly, noCopy };
+}
+
+/** `--volumes-from container[:mode]`. */
+function mountsFrom(text: string, index: ContainerIndex): readonly ContainerMount[] {
+  if (text === "") throw volumeFaults.VOLUMES_FROM_EMPTY();
+  const at = text.lastIndexOf(":");
+  const [name, mode] = at < 0 ? [text, "rw"] : [text.slice(0, at), text.slice(at + 1)];
+  const words = mode.split(",");
+  if (words.some((word) => !["ro", "rw", "z", "Z", "nocopy"].includes(word)))
+    throw volumeFaults.VOLUMES_FROM_MODE(mode);
+  const readOnly = words.includes("ro");
+  const source = index.find(name);
+  // Not `not-found`: clients take that for a missing image.
+  if (source === undefined) throw containerFaults.JOIN_UNKNOWN(name);
+  return mountsOf(source.record).map((mount) => ({
+    ...mount,
+    mode: "",
+    readOnly: mount.readOnly || readOnly,
+  }));
+}
+
+/** The mounts of a container; what has none on record has those that its configuration names. */
+export function mountsOf({ mounts, hostConfig }: ContainerRecord): readonly ContainerMount[] {
+  return mounts ?? bindMountsOf(hostConfig);
+}
+
+/** Ids of the containers that mount a volume. */
+export function containersWithVolume(index: Pick<ContainerIndex, "list">, name: string): readonly string[] {
+  return index
+    .list()
+    .filter(({ record }) => mountsOf(record).some(({ volume }) => volume?.name === name))
+    .map(({ id }) => id);
+}

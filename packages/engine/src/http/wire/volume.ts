@@ -1,0 +1,30 @@
+import type { Volume } from "@hawser/api";
+import type { VolumeRecord } from "../../volumes/volume-record.ts";
+import type { VolumeRequest } from "../../volumes/volume-service.ts";
+import { map, optional, record, string } from "./codec.ts";
+import { formatTime } from "./container-inspect.ts";
+
+/** The body of `POST /volumes/create`. */
+export const decodeVolumeRequest = record<VolumeRequest>({
+  name: ["Name", optional(string)],
+  driver: ["Driver", optional(string)],
+  labels: ["Labels", optional(map(string))],
+  options: ["DriverOpts", optional(map(string))],
+}).decode;
+
+/** A volume as inspect and list show it; `usage` only where the sizes were asked for. */
+export function formatVolume(
+  volume: VolumeRecord,
+  facts: { readonly mountpoint: string; readonly usage?: Volume["UsageData"] },
+): Volume {
+  return {
+    CreatedAt: formatTime(Math.floor(volume.createdAtMs / 1000) * 1000),
+    Driver: "local",
+    Labels: volume.labels ?? null,
+    Mountpoint: facts.mountpoint,
+    Name: volume.name,
+    Options: volume.options ?? null,
+    Scope: "local",
+    ...(facts.usage && { UsageData: facts.usage }),
+  };
+}

@@ -1,0 +1,45 @@
+import { defineFaults } from "@hawser/base";
+
+/** Docker's own words wherever its clients show or match them. */
+export const volumeFaults = defineFaults({
+  NO_SUCH_VOLUME: ["not-found", (name: string) => `get ${name}: no such volume`],
+  VOLUME_IN_USE: [
+    "conflict",
+    (name: string, containers: string) => `remove ${name}: volume is in use - [${containers}]`,
+  ],
+  VOLUME_NAME_SHORT: [
+    "invalid-argument",
+    (name: string) =>
+      `create ${name}: volume name is too short, names should be at least two alphanumeric characters`,
+  ],
+  VOLUME_NAME_INVALID: [
+    "invalid-argument",
+    (name: string) =>
+      `create ${name}: ${JSON.stringify(name)} includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`,
+  ],
+  VOLUME_DRIVER_UNKNOWN: [
+    "not-found",
+    (name: string, driver: string) =>
+      `create ${name}: error looking up volume plugin ${driver}: plugin ${JSON.stringify(driver)} not found`,
+  ],
+  VOLUME_OPTION_INVALID: [
+    "invalid-argument",
+    (name: string, option: string) => `create ${name}: invalid option: ${JSON.stringify(option)}`,
+  ],
+  VOLUME_OPTION_MISSING: [
+    "invalid-argument",
+    (name: string, option: string) => `create ${name}: missing required option: ${JSON.stringify(option)}`,
+  ],
+  VOLUME_MOUNT_UNSUPPORTED: [
+    "not-implemented",
+    (name: string) =>
+      `create ${name}: of the local driver's mounts only bind mounts (type=none, o=bind, device=<path>) are available`,
+  ],
+  FILTER_VALUE: ["invalid-argument", (name: string, value: string) => `invalid filter '${name}=[${value}]'`],
+  VOLUMES_FROM_MODE: ["invalid-argument", (mode: string) => `invalid mode: ${mode}`],
+  VOLUMES_FROM_EMPTY: ["invalid-argument", () => "volumes-from specification cannot be an empty string"],
+  SUBPATH_UNSUPPORTED: [
+    "not-implemented",
+    (name: string) => `Cannot mount a part of volume "${name}": subpaths are not available in this version`,
+  ],
+});

@@ -1,0 +1,51 @@
+import { type Filters, matchesLabels } from "@hawser/api";
+import { volumeFaults } from "./faults.ts";
+import type { VolumeRecord } from "./volume-record.ts";
+
+export const volumeFilterNames = ["dangling", "driver", "label", "name"] as const;
+export const volumePruneFilterNames = ["all", "label", "label!"] as const;
+
+/**
+ * `GET /volumes`' filters: all names must hold, any value of a name is enough (of `label`, all).
+ *
+ * @throws {Fault} `invalid-argument`
+ */
+export function matchVolumes(
+  filters: Filters,
+  isUsed: (record: VolumeRecord) => boolean,
+): (record: VolumeRecord) => boolean {
+  const dangling = parseBoolean("dangling", filters.get("dangling"));
+  const drivers = filters.get("driver");
+  const names = filters.get("name");
+  return (record) =>
+    (dangling === undefined || dangling === !isUsed(record)) &&
+    (drivers === undefined || drivers.includes("local")) &&
+    (names === undefined || names.some((name) => record.name.includes(name))) &&
+    matchesLabels(record.labels ?? {}, filters.get("label"));
+}
+
+/**
+ * `POST /volumes/prune`'s filters. @param options.onlyAnonymous what holds without `all`: from API 1.42 on
+ *
+ * @throws {Fault} `invalid-argument`
+ */
+export function matchPrunedVolumes(
+  filters: Filters,
+  options: { readonly onlyAnonymous: boolean },
+): (record: VolumeRecord) => boolean {
+  const all = parseBoolean("all", filters.get("all")) ?? !options.onlyAnonymous;
+  const kept = filters.get("label!") ?? [];
+  return ({ anonymous, labels = {}, options }) =>
+    (all || anonymous) &&
+    options === undefined && // it stands for something that is not ours
+    matchesLabels(labels, filters.get("label")) &&
+    !kept.some((label) => matchesLabels(labels, [label]));
+}
+
+function parseBoolean(name: string, values: readonly string[] | undefined): boolean | undefined {
+  const [value] = values ?? [];
+  if (value === undefined) return undefined;
+  if (["1", "true", "t", "T", "TRUE", "True"].includes(value)) return true;
+  if (["0", "false", "f", "F", "FALSE", "False"].includes(value)) return false;
+  throw volumeFaults.FILTER_VALUE(name, value);
+}

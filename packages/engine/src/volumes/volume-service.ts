@@ -1,0 +1,299 @@
+import { randomUUID } from "node:crypto";
+import { mkdirSync, renameSync } from "node:fs";
+import { mkdir, readdir, rm, rmdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { errnoOf, KeyedMutex, type Logger } from "@hawser/base";
+import { measureFiles, removeTree } from "@hawser/store";
+import type { EventBus } from "../events/event-bus.ts";
+import type { VolumeTable } from "../state/volume-table.ts";
+import { copyUp } from "./copy-up.ts";
+import { volumeFaults } from "./faults.ts";
+import { anonymousLabel, type VolumeRecord } from "./volume-record.ts";
+
+export interface VolumeRequest {
+  /** Absent or empty: it is anonymous. */
+  readonly name?: string;
+  /** Only `local` is there. */
+  readonly driver?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly options?: Readonly<Record<string, string>>;
+}
+
+export interface VolumeServiceParts {
+  readonly table: VolumeTable;
+  /** Folder of the volumes' folders. */
+  readonly root: string;
+  readonly events: EventBus;
+  /** Ids of the containers that mount it. */
+  readonly usedBy: (name: string) => readonly string[];
+  readonly now: () => number;
+  readonly randomBytes: (size: number) => Uint8Array;
+  readonly log: Logger;
+}
+
+/**
+ * Volumes of the local driver. Each is a row and a folder, `<root>/<name>/_data`; the folder is made before the row and goes
+ * before it, so that a row always has its data.
+ */
+export class VolumeService {
+  readonly #parts: VolumeServiceParts;
+  readonly #records = new Map<string, VolumeRecord>();
+  /** Volumes of containers that are being made. */
+  readonly #holds = new Map<string, number>();
+  readonly #locks = new KeyedMutex();
+
+  private constructor(parts: VolumeServiceParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Open the volumes as a crash may have left them. A folder that no row knows becomes a volume again when there is data in
+   * it: it is somebody's.
+   *
+   * @param options.hasContainer whether there is a container of that id
+   */
+  static async open(
+    parts: VolumeServiceParts,
+    options: { readonly hasContainer: (id: string) => boolean },
+  ): Promise<VolumeService> {
+    const service = new VolumeService(parts);
+    const { table, root } = parts;
+    await mkdir(root, { recursive: true, mode: 0o711 });
+    const folders = new Set(await readdir(root));
+    for (const record of table.list()) {
+      if (folders.has(record.name)) service.#records.set(record.name, record);
+      else table.remove(record.name);
+    }
+    for (const name of folders) {
+      if (!isVolumeName(name)) service.#removeInBackground(join(root, name));
+      else if (!service.#records.has(name)) await service.#adopt(name);
+      else await rm(join(root, name, "_filling"), { recursive: true, force: true });
+    }
+    for (const record of service.list()) {
+      if (record.boundTo === undefined) continue;
+      if (options.hasContainer(record.boundTo)) service.#put(unbound(record));
+      else service.#discard(record);
+    }
+    return service;
+  }
+
+  list(): readonly VolumeRecord[] {
+    return [...this.#records.values()];
+  }
+
+  /** @throws {Fault} `not-found`, Docker's words */
+  get(name: string): VolumeRecord {
+    const record = this.#records.get(name);
+    if (record === undefined) throw volumeFaults.NO_SUCH_VOLUME(name);
+    return record;
+  }
+
+  /** Where its data is on this host. */
+  folderOf(record: VolumeRecord): string {
+    return bindSourceOf(record) ?? this.mountpointOf(record);
+  }
+
+  /** What inspect shows. */
+  mountpointOf({ name }: VolumeRecord): string {
+    return join(this.#parts.root, name, "_data");
+  }
+
+  /** Ids of the containers that mount it. */
+  usedBy({ name }: VolumeRecord): readonly string[] {
+    return this.#parts.usedBy(name);
+  }
+
+  /** Bytes of its files. */
+  async measure(record: VolumeRecord, options: { readonly signal?: AbortSignal } = {}): Promise<number> {
+    return await measureFiles({ kind: "folder", path: this.mountpointOf(record) }, options);
+  }
+
+  /**
+   * The volume of that name, made when it is not there.
+   *
+   * @param boundTo the container that it is made for; `settle` ends that
+   * @throws {Fault} `invalid-argument`, `not-found` for the driver, `not-implemented`; Docker's words
+   */
+  create(request: VolumeRequest, boundTo?: string): VolumeRecord {
+    const anonymous = request.name === undefined || request.name === "";
+    const name = anonymous ? Buffer.from(this.#parts.randomBytes(32)).toString("hex") : request.name;
+    checkRequest(name, request);
+    const existing = this.#records.get(name);
+    if (existing !== undefined) return existing;
+    const options = Object.entries(request.options ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
+    const labels = anonymous ? { ...request.labels, [anonymousLabel]: "" } : request.labels;
+    const record: VolumeRecord = {
+      name,
+      createdAtMs: this.#parts.now(),
+      ...(labels && { labels }),
+      ...(options.length > 0 && { options: Object.fromEntries(options) }),
+      anonymous,
+      ...(boundTo !== undefined && anonymous && { boundTo }),
+    };
+    mkdirSync(this.mountpointOf(record), { recursive: true, mode: 0o755 });
+    this.#put(record);
+    this.#publish("create", name);
+    return record;
+  }
+
+  /** Keep a volume from removal until disposal. */
+  hold({ name }: VolumeRecord): Disposable {
+    this.#holds.set(name, (this.#holds.get(name) ?? 0) + 1);
+    return {
+      [Symbol.dispose]: () => {
+        const left = (this.#holds.get(name) ?? 0) - 1;
+        if (left > 0) this.#holds.set(name, left);
+        else this.#holds.delete(name);
+      },
+    };
+  }
+
+  /** The container that a volume was made for is on record. */
+  settle(record: VolumeRecord): void {
+    const current = this.#records.get(record.name);
+    if (current?.boundTo !== undefined) this.#put(unbound(current));
+  }
+
+  /**
+   * Fill an empty volume with what an image has at `path`, owner and mode of the folder included. One that has data stays as
+   * it is.
+   */
+  async fill(
+    record: VolumeRecord,
+    source: { readonly layers: readonly string[]; readonly path: string; readonly signal?: AbortSignal },
+  ): Promise<void> {
+    if (bindSourceOf(record) !== undefined) return;
+    await this.#locks.run(record.name, () =>
+      copyUp({
+        ...source,
+        folder: this.mountpointOf(record),
+        filling: join(this.#parts.root, record.name, "_filling"),
+        isMounted: this.#parts.usedBy(record.name).length > 0,
+      }),
+    );
+  }
+
+  /**
+   * Remove a volume and its data.
+   *
+   * @throws {Fault} `not-found` unless `force`, `conflict` while a container has it; Docker's words
+   */
+  remove(name: string, options: { readonly force: boolean }): void {
+    const record = this.#records.get(name);
+    if (record === undefined) {
+      if (options.force) return;
+      throw volumeFaults.NO_SUCH_VOLUME(name);
+    }
+    const users = this.#parts.usedBy(name);
+    if (users.length > 0 || this.#holds.has(name)) throw volumeFaults.VOLUME_IN_USE(name, users.join(", "));
+    this.#discard(record);
+  }
+
+  /** Before a container goes with its anonymous volumes: they are to go even if the engine dies in between. */
+  bind(name: string, container: string): void {
+    const record = this.#records.get(name);
+    if (record?.anonymous === true) this.#put({ ...record, boundTo: container });
+  }
+
+  /** Remove what was bound to a container that is gone; another one may have it still. */
+  removeUnused(name: string): void {
+    const record = this.#records.get(name);
+    if (record === undefined) return;
+    if (this.#parts.usedBy(name).length === 0 && !this.#holds.has(name)) this.#discard(record);
+    else if (record.boundTo !== undefined) this.#put(unbound(record));
+  }
+
+  /** Remove volumes that no container has. */
+  async prune(
+    wanted: (record: VolumeRecord) => boolean,
+  ): Promise<{ readonly names: readonly string[]; readonly reclaimedBytes: number }> {
+    const names: string[] = [];
+    let reclaimedBytes = 0;
+    for (const record of this.list().filter(wanted)) {
+      if (this.#parts.usedBy(record.name).length > 0) continue;
+      const sizeBytes = await this.measure(record);
+      if (this.#parts.usedBy(record.name).length > 0 || this.#holds.has(record.name)) continue;
+      if (!this.#records.has(record.name)) continue;
+      this.#discard(record);
+      names.push(record.name);
+      reclaimedBytes += sizeBytes;
+    }
+    this.#parts.events.publish({
+      type: "volume",
+      action: "prune",
+      actor: { id: "", attributes: { reclaimed: String(reclaimedBytes) } },
+    });
+    return { names, reclaimedBytes };
+  }
+
+  #discard(record: VolumeRecord): void {
+    const { root, table } = this.#parts;
+    const away = join(root, `.${randomUUID()}`);
+    renameSync(join(root, record.name), away);
+    table.remove(record.name);
+    this.#records.delete(record.name);
+    this.#publish("destroy", record.name);
+    this.#removeInBackground(away);
+  }
+
+  #removeInBackground(path: string): void {
+    removeTree(path).catch((error: unknown) =>
+      this.#parts.log.warn("cannot remove the folder of a volume", { path, error }),
+    );
+  }
+
+  /** A folder without a row: nothing was ever in it, or the row was lost. */
+  async #adopt(name: string): Promise<void> {
+    const folder = join(this.#parts.root, name);
+    try {
+      await rmdir(join(folder, "_data"));
+      await rmdir(folder);
+    } catch (error) {
+      if (errnoOf(error) !== "ENOTEMPTY" && errnoOf(error) !== "ENOENT") throw error;
+      if (errnoOf(error) === "ENOENT") return;
+      this.#parts.log.warn("found a volume that was not on record", { volume: name });
+      this.#put({ name, createdAtMs: (await stat(folder)).mtimeMs, anonymous: false });
+    }
+  }
+
+  #put(record: VolumeRecord): void {
+    this.#parts.table.put(record, { durable: !record.anonymous });
+    this.#records.set(record.name, record);
+  }
+
+  #publish(action: "create" | "destroy", name: string): void {
+    this.#parts.events.publish({
+      type: "volume",
+      action,
+      actor: { id: name, attributes: { driver: "local" } },
+    });
+  }
+}
+
+function unbound({ boundTo: _boundTo, ...record }: VolumeRecord): VolumeRecord {
+  return record;
+}
+
+function isVolumeName(name: string): boolean {
+  return /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name);
+}
+
+/** The folder of the host that a volume stands for, when it was made with `o=bind`. */
+function bindSourceOf({ options }: VolumeRecord): string | undefined {
+  return options?.["device"];
+}
+
+const optionNames: ReadonlySet<string> = new Set(["type", "o", "device", "size"]);
+
+function checkRequest(name: string, { driver = "", options = {} }: VolumeRequest): void {
+  if (driver !== "" && driver !== "local") throw volumeFaults.VOLUME_DRIVER_UNKNOWN(name, driver);
+  if (name.length === 1) throw volumeFaults.VOLUME_NAME_SHORT(name);
+  if (!isVolumeName(name) || name.length > 255) throw volumeFaults.VOLUME_NAME_INVALID(name);
+  const unknown = Object.keys(options).find((option) => !optionNames.has(option));
+  if (unknown !== undefined) throw volumeFaults.VOLUME_OPTION_INVALID(name, unknown);
+  if (Object.keys(options).length === 0) return;
+  const { type = "", o = "", device = "" } = options;
+  if (device === "") throw volumeFaults.VOLUME_OPTION_MISSING(name, "device");
+  const isBind = /(?:^|,)r?bind(?:,|$)/.test(o) && ["", "none", "bind"].includes(type);
+  if (!isBind || !device.startsWith("/")) throw volumeFaults.VOLUME_MOUNT_UNSUPPORTED(name);
+}
