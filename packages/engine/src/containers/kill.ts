@@ -30,8 +30,9 @@ export async function killContainer(
     collaborators.index.update(container, { stoppedByUser: true }, { durable: false }); // the exit's record is durable
   }
   const ended = container.nextExit.promise;
-  await monitor.kill(signal);
+  // Before it is sent: the end that it may bring is told of as soon as the monitor tells us.
   publishContainerEvent(collaborators.events, container, "kill", { signal: String(signal) });
+  await monitor.kill(signal);
   if (isToEnd) await resumePaused(collaborators, container);
   if (isSure) await ended;
 }
