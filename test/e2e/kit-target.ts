@@ -1,5 +1,5 @@
 import { existsSync, realpathSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { openTempDir } from "@hawser/base/testing";
@@ -145,13 +145,21 @@ async function loadImage(target: Target, image: TargetImage): Promise<void> {
   }
   if (image === "busybox") {
     await using work = await openTempDir("hawser-e2e-image-");
-    await runCommandOk(["tar", "-xf", builtIn, "-C", work.path]);
-    const manifest = await readFile(join(work.path, "manifest.json"), "utf8");
-    const [saved] = JSON.parse(manifest) as { readonly Layers: readonly string[] }[];
-    for (const layer of saved?.Layers ?? []) {
-      await target.ok("import", "--change", 'CMD ["sh"]', join(work.path, layer), "busybox:latest");
-    }
+    const layer = join(work.path, "layer.tar");
+    await writeFile(layer, await findLayer(image));
+    await target.ok("import", "--change", 'CMD ["sh"]', layer, "busybox:latest");
   }
+}
+
+/** The archive of a built-in image's files: a root file system to make images of. */
+export async function findLayer(image: "busybox" | "hello-world"): Promise<Uint8Array> {
+  await using work = await openTempDir("hawser-e2e-layer-");
+  await runCommandOk(["tar", "-xf", join(root, `build/images/${image}.tar`), "-C", work.path]);
+  const manifest = await readFile(join(work.path, "manifest.json"), "utf8");
+  const [saved] = JSON.parse(manifest) as { readonly Layers: readonly string[] }[];
+  const [layer, ...others] = saved?.Layers ?? [];
+  if (layer === undefined || others.length > 0) throw new Error(`${image} was expected to have one layer`);
+  return await readFile(join(work.path, layer));
 }
 
 /** The bundle when there is one: it starts three times as fast as the source. */

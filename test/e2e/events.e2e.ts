@@ -1,0 +1,148 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { eventually, openTempDir } from "@hawser/base/testing";
+import { ask, openRaw, splitHead } from "./kit-http.ts";
+import { startProgram } from "./kit-process.ts";
+import { clients, type Json, runClient, textOf, useTarget } from "./kit-target.ts";
+
+const target = useTarget();
+const now = async () => textOf((await ask(target.socket(), "GET /info")).json()["SystemTime"]);
+
+/** What has happened while `what` was done, as the API tells it afterwards. */
+async function eventsOf(what: () => Promise<unknown>, filters: object = {}): Promise<Json[]> {
+  const since = await now();
+  await what();
+  const query = new URLSearchParams({ since, until: await now(), filters: JSON.stringify(filters) });
+  const { text } = await ask(target.socket(), `GET /v1.41/events?${query}`);
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as Json);
+}
+const actions = (events: readonly Json[]) =>
+  events.map((event) => `${textOf(event["Type"])} ${textOf(event["Action"])}`);
+
+describe("events", () => {
+  test("tell the life of run --rm, in order", async () => {
+    const events = await eventsOf(() =>
+      target.docker(["run", "--rm", "--name", "short", "busybox", "sh", "-c", "exit 3"]),
+    );
+    assert.deepEqual(actions(events), [
+      "container create",
+      "container attach",
+      "network connect",
+      "container start",
+      "container die",
+      "network disconnect",
+      "container destroy",
+    ]);
+  });
+
+  test("say who, what, when, with the old fields for old clients", async () => {
+    const [die] = await eventsOf(
+      () => target.docker(["run", "--name", "said", "-l", "team=blue", "busybox", "sh", "-c", "exit 4"]),
+      { event: ["die"] },
+    );
+    assert.ok(die !== undefined);
+    const id = textOf((await target.inspect("said"))["Id"]);
+    assert.deepEqual([die["Type"], die["Action"], die["scope"]], ["container", "die", "local"]);
+    assert.deepEqual([die["id"], die["status"], die["from"]], [id, "die", "busybox"]);
+    assert.equal(textOf(die["Actor"]?.["ID"]), id);
+    const attributes = die["Actor"]?.["Attributes"];
+    for (const [name, value] of Object.entries({
+      exitCode: "4",
+      image: "busybox",
+      name: "said",
+      team: "blue",
+    })) {
+      assert.equal(textOf(attributes?.[name]), value);
+    }
+    assert.equal(textOf(die["timeNano"]).slice(0, 10), textOf(die["time"]));
+  });
+
+  test("tell of stop, kill, restart and exec", async () => {
+    await target.ok("run", "-d", "--name", "busy", "busybox", "sleep", "600");
+    const events = await eventsOf(
+      async () => {
+        await target.ok("exec", "busy", "true");
+        await target.ok("restart", "-t", "0", "busy");
+        await target.ok("kill", "busy");
+        await target.ok("rm", "busy");
+      },
+      { type: ["container"], container: ["busy"] },
+    );
+    assert.deepEqual(
+      actions(events).map((action) => action.replace("container ", "")),
+      [
+        "exec_create: true",
+        "exec_start: true",
+        "exec_die",
+        "kill",
+        "kill",
+        "die",
+        "stop",
+        "start",
+        "restart",
+        "kill",
+        "die",
+        "destroy",
+      ],
+    );
+  });
+
+  test("tell of images", async () => {
+    const events = await eventsOf(async () => {
+      await target.ok("tag", "busybox", "evented:1");
+      await target.ok("rmi", "evented:1");
+    });
+    assert.deepEqual(actions(events), ["image tag", "image untag"]);
+  });
+
+  test("are filtered, in the new form of filters and the old one", async () => {
+    const what = () => target.ok("run", "--rm", "-l", "team=green", "busybox", "true");
+    for (const filters of [
+      { label: ["team=green"], event: ["start"] },
+      { label: { "team=green": true }, event: { start: true } },
+    ]) {
+      assert.deepEqual(actions(await eventsOf(what, filters)), ["container start"]);
+    }
+    assert.deepEqual(await eventsOf(what, { container: ["nosuch"] }), []);
+  });
+
+  test("begin at once: the head comes before the first event", async () => {
+    using connection = openRaw(target.socket(), "GET /v1.41/events HTTP/1.1\r\nHost: docker\r\n\r\n");
+    const { head } = splitHead(await connection.until((text) => text.includes("\r\n\r\n")));
+    assert.match(head, /^HTTP\/1\.1 200 OK\r\n/);
+    assert.match(head, /Content-Type: application\/json/i);
+  });
+});
+
+for (const client of clients) {
+  describe(`events, by ${client.name}`, () => {
+    test("follow what happens until the client goes", async () => {
+      await using dir = await openTempDir();
+      const argv = [...client.argv, "events", "--filter", "type=container", "--format", "{{.Action}}"];
+      const follower = await startProgram(argv, { log: join(dir.path, "log"), env: target.environment() });
+      await eventually(async () => {
+        const id = (await target.ok("create", "busybox")).trim();
+        await target.ok("rm", id);
+        return /create\ndestroy\n/.test(follower.output());
+      });
+      await follower.kill("SIGINT");
+    });
+
+    test("show what was", async () => {
+      const since = await now();
+      const id = (await target.ok("create", "--name", "shown", "busybox")).trim();
+      const { stdout } = await runClient(target, client, {
+        args: ["events", "--since", since, "--until", await now()],
+      });
+      assert.match(
+        stdout,
+        new RegExp(`^\\d{4}-\\S+T\\S+ container create ${id} \\(image=busybox, name=shown\\)$`, "m"),
+      );
+      await target.ok("rm", "shown");
+    });
+  });
+}
