@@ -26,7 +26,7 @@ import { volumeRoutes } from "./http/routes/volumes.ts";
 import { ApiServer } from "./http/server.ts";
 import { ImageService } from "./images/image-service.ts";
 import { ContainerNetworks } from "./networks/container-networks.ts";
-import { openPidFile } from "./pid-file.ts";
+import { lockRoot, openPidFile } from "./pid-file.ts";
 import { ContainerTable } from "./state/container-table.ts";
 import { VolumeTable } from "./state/volume-table.ts";
 import { SystemService } from "./system/system-service.ts";
@@ -45,6 +45,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
   await using built = new AsyncDisposableStack();
   await makeFolders(config);
   built.use(openPidFile(config.pidFile, process.pid));
+  for (const root of [config.dataRoot, config.execRoot]) built.use(lockRoot(root));
   const host = await readHost(config);
   const table = built.use(new ContainerTable(join(config.dataRoot, "hawser.db")));
   const volumeTable = built.use(new VolumeTable(join(config.dataRoot, "hawser.db")));

@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, constants, ftruncateSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
 import { defineFaults } from "@hawser/base";
 import { lockFile } from "@hawser/linux";
 
@@ -7,6 +7,7 @@ const pidFileFaults = defineFaults({
     "conflict",
     (path: string, pid: string) => `Cannot start the engine: another one (process ${pid}) holds ${path}`,
   ],
+  ROOT_IN_USE: ["conflict", (path: string) => `Cannot start the engine: another one works in ${path}`],
 });
 
 /**
@@ -30,4 +31,19 @@ export function openPidFile(path: string, pid: number): Disposable {
       closeSync(fd);
     },
   };
+}
+
+/**
+ * Lock a data root or exec root for as long as this process lives, whatever the pid file is: two engines on one of them
+ * would end each other's containers. The lock is on the folder itself, so nothing is left behind.
+ *
+ * @throws {Fault} `conflict` when another engine works there.
+ */
+export function lockRoot(path: string): Disposable {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  if (!lockFile(fd)) {
+    closeSync(fd);
+    throw pidFileFaults.ROOT_IN_USE(path);
+  }
+  return { [Symbol.dispose]: () => closeSync(fd) };
 }
