@@ -1,6 +1,11 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { ContainerId, ContainerRecord } from "../containers/container-record.ts";
 
+/** What the write-ahead log may grow to, and what is kept free in the database, in pages and bytes. */
+const roomPages = 256;
+const sqliteFull = 13;
+const roomBytes = roomPages * 4096;
+
 /**
  * The containers of the state database, one row each:
  *
@@ -20,8 +25,10 @@ export class ContainerTable implements Disposable {
     this.#database.exec(`
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = NORMAL;
+      PRAGMA wal_autocheckpoint = ${roomPages};
       CREATE TABLE IF NOT EXISTS containers (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, record TEXT NOT NULL) STRICT;
     `);
+    this.#keepRoom();
     this.#put = this.#database.prepare(
       "INSERT INTO containers VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name, record = excluded.record",
     );
@@ -43,6 +50,24 @@ export class ContainerTable implements Disposable {
 
   [Symbol.dispose](): void {
     this.#database.close();
+  }
+
+  /**
+   * Have the log at its full length and free pages in the database, so that what happens while the disk is full (an exit, a
+   * removal) can still be written. On a disk that is full already there is what there is.
+   */
+  #keepRoom(): void {
+    try {
+      this.#database.exec(`
+        CREATE TABLE IF NOT EXISTS room (filler BLOB NOT NULL) STRICT;
+        INSERT INTO room VALUES (zeroblob(${roomBytes}));
+        DELETE FROM room;
+        PRAGMA wal_checkpoint;
+      `);
+    } catch (error) {
+      const isFull = error instanceof Error && "errcode" in error && error.errcode === sqliteFull;
+      if (!isFull) throw error;
+    }
   }
 
   #write(durable: boolean, work: () => unknown): void {
