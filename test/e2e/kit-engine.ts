@@ -111,13 +111,11 @@ export async function openEngine(options: TestEngineOptions = {}): Promise<TestE
         env: { ...process.env, ...options.env },
       });
       running = started;
-      await eventually(
-        async () => {
-          if (started.hasEnded()) throw new Error(`the engine ended: ${started.output()}`);
-          return await ping(socket);
-        },
-        { deadlineMs: 20_000, what: `the engine answers` },
-      );
+      await eventually(async () => started.hasEnded() || (await ping(socket)), {
+        deadlineMs: 20_000,
+        what: "the engine answers",
+      });
+      if (started.hasEnded()) throw new Error(`the engine ended: ${started.output()}`);
     },
     async stop() {
       await running?.kill("SIGTERM");
