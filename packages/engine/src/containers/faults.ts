@@ -35,6 +35,11 @@ export const containerFaults = defineFaults({
   CONTAINER_ALREADY_PAUSED: ["conflict", (id: string) => `Container ${id} is already paused`],
   CONTAINER_NOT_PAUSED: ["internal", (id: string) => `Container ${id} is not paused`],
   CANNOT_PAUSE: ["internal", (id: string, why: string) => `cannot pause container ${id}: ${why}`],
+  UPDATE_CONFLICT: ["conflict", (id: string, why: string) => `Cannot update container ${id}: ${why}`],
+  CANNOT_UPDATE: ["internal", (id: string, why: string) => `Cannot update container ${id}: ${why}`],
+  TOP_RENAMES: ["internal", (key: string, value: string) => `specifying "${key}=${value}" is not allowed`],
+  TOP_WITHOUT_PID: ["internal", () => "Couldn't find PID field in ps output"],
+  PS_FAILED: ["internal", (why: string) => `ps: ${why}`],
   CONTAINER_RESTARTING: [
     "conflict",
     (id: string) => `Container ${id} is restarting, wait until the container is running`,

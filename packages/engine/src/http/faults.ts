@@ -57,6 +57,11 @@ export const httpFaults = defineFaults({
   ],
   DETACH_KEYS_INVALID: ["invalid-argument", (key: string) => `Invalid escape keys (${key}) provided`],
   LOG_STREAM_MISSING: ["invalid-argument", () => "must specify at least one of 'stdout' or 'stderr'"],
+  STATS_STREAM_ONCE: ["invalid-argument", () => "cannot have stream=true and one-shot=true"],
+  UNTIL_INVALID: [
+    "invalid-argument",
+    (text: string) => `failed to parse value as time or duration: ${JSON.stringify(text)}`,
+  ],
   QUERY_NUMBER: [
     "invalid-argument",
     (value: string) => `strconv.ParseInt: parsing ${JSON.stringify(value)}: invalid syntax`,

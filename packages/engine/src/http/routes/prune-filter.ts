@@ -1,0 +1,36 @@
+import { matchesLabels, parseFilters } from "@hawser/api";
+import type { Container } from "../../containers/container.ts";
+import { httpFaults } from "../faults.ts";
+
+/**
+ * The `filters` of `POST /containers/prune`: `until` (older than that), `label`, `label!` (none of these).
+ *
+ * @param nowMs what a duration counts back from
+ * @throws {Fault} `invalid-argument`
+ */
+export function parsePruneFilter(text: string | undefined, nowMs: number): (container: Container) => boolean {
+  const filters = parseFilters(text, ["until", "label", "label!"]);
+  const [until] = (filters.get("until") ?? []).map((value) => parseUntil(value, nowMs));
+  const labels = filters.get("label");
+  const unwanted = filters.get("label!") ?? [];
+  return ({ record }) =>
+    (until === undefined || record.createdAtMs <= until) &&
+    matchesLabels(record.config.labels, labels) &&
+    !unwanted.some((label) => matchesLabels(record.config.labels, [label]));
+}
+
+const unitMs: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
+
+/** A Go duration, `1h30m`: that long ago; or seconds since 1970; or a date. */
+function parseUntil(text: string, nowMs: number): number {
+  if (/^\d{1,12}(\.\d{0,9})?$/.test(text)) return Number(text) * 1000;
+  if (/^(\d+(\.\d+)?(h|ms|m|s))+$/.test(text)) {
+    const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s)/g)];
+    return (
+      nowMs - parts.reduce((sum, [, amount, unit = ""]) => sum + Number(amount) * (unitMs[unit] ?? 0), 0)
+    );
+  }
+  const date = Date.parse(text);
+  if (!/^\d{4}-\d\d-\d\d/.test(text) || Number.isNaN(date)) throw httpFaults.UNTIL_INVALID(text);
+  return date;
+}
