@@ -152,7 +152,7 @@ async function readProgramVersion(path: string): Promise<string> {
 
 /** `undefined` when this host has no such group: the sockets are root's alone then. */
 async function findGroupId(name: string): Promise<number | undefined> {
-  const groups = await readFile("/etc/group", "utf8");
+  const groups = await readFile("/etc/group", "utf8").catch(() => "");
   const line = groups.split("\n").find((text) => text.startsWith(`${name}:`));
   const [, , id] = line?.split(":") ?? [];
   return id === undefined ? undefined : Number(id);

@@ -52,7 +52,7 @@ export async function createContainer(
     hostConfig: {
       ...request.hostConfig,
       runtime,
-      cgroupnsMode: request.hostConfig.cgroupnsMode || defaultCgroupns(request.hostConfig, host),
+      cgroupnsMode: request.hostConfig.cgroupnsMode || defaultCgroupns(host),
       ipcMode: request.hostConfig.ipcMode || "private",
     },
     state: createdState,
@@ -79,9 +79,9 @@ export async function createContainer(
   }
 }
 
-/** Docker's default: a namespace of its own where the unified hierarchy makes that useful, and for the confined. */
-function defaultCgroupns({ privileged }: HostConfig, { cgroups }: Collaborators["host"]): string {
-  return cgroups.mode === "v2" && !privileged ? "private" : "host";
+/** Docker's default: a namespace of its own where the unified hierarchy makes that useful. */
+function defaultCgroupns({ cgroups }: Collaborators["host"]): string {
+  return cgroups.mode === "v2" ? "private" : "host";
 }
 
 function freeName(index: Collaborators["index"], randomBytes: Collaborators["host"]["randomBytes"]): string {

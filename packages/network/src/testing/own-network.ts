@@ -56,10 +56,13 @@ async function pictureOf(): Promise<unknown> {
   return { links: hostLinks().map(({ name }) => name), tables, namespaces: heldNamespaces() };
 }
 
+/** Of namespaces other than this process' own, which the addon's threads hold to come back to. */
 function heldNamespaces(): number {
+  const own = readlinkSync("/proc/self/ns/net");
   return readdirSync("/proc/self/fd").filter((fd) => {
     try {
-      return readlinkSync(`/proc/self/fd/${fd}`).startsWith("net:");
+      const target = readlinkSync(`/proc/self/fd/${fd}`);
+      return target.startsWith("net:") && target !== own;
     } catch {
       return false; // the descriptor of the listing itself
     }

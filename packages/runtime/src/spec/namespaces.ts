@@ -34,14 +34,14 @@ export function parseUtsMode(mode: string): "own" | "host" {
   throw runtimeFaults.NAMESPACE_MODE_INVALID("UTS", mode);
 }
 
-/** Empty means the host's for a privileged container or on cgroup v1, else its own. @throws {Fault} `invalid-argument` */
+/** Empty means the host's on cgroup v1, else its own. @throws {Fault} `invalid-argument` */
 export function parseCgroupnsMode(
-  host: Pick<HostConfig, "cgroupnsMode" | "privileged">,
+  host: Pick<HostConfig, "cgroupnsMode">,
   facts: Pick<HostFacts, "cgroups">,
 ): "own" | "host" {
   switch (host.cgroupnsMode) {
     case "":
-      return facts.cgroups.mode === "v1" || host.privileged ? "host" : "own";
+      return facts.cgroups.mode === "v1" ? "host" : "own";
     case "private":
       return "own";
     case "host":
