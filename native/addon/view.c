@@ -40,6 +40,7 @@ static bool take_list(napi_env env, napi_value value, struct list *out) {
 struct view {
   int namespace_fd; /* -1: the process' own */
   bool root_only;
+  bool read_only; /* the root, not what is bound in it */
   struct list lower;
   struct text upper, work; /* empty: none */
   struct list binds;
@@ -207,25 +208,29 @@ static int enter(const struct view *view, struct failure *failure) {
   const int root = open_root(view, failure);
   if (root < 0) return -1;
   int result = bind_all(root, view, failure);
+  struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
+  if (result == 0 && view->read_only && mount_setattr(root, "", AT_EMPTY_PATH, &read_only, sizeof read_only) != 0)
+    result = fail(failure, "mount_setattr", NULL);
   if (result == 0 && (fchdir(root) != 0 || chroot(".") != 0)) result = fail(failure, "chroot", NULL);
   close_keeping_errno(root);
   return result;
 }
 
 /*
- * confineThreadToView(namespaceFd, rootOnly, lower, upper, work, binds): all or nothing, so that a thread that is ended on the
+ * confineThreadToView(namespaceFd, flags, lower, upper, work, binds): flags 1: root_only, 2: read_only. All or nothing, so that a thread that is ended on the
  * way leaves no descriptor. binds: source, target, options (`r` recursive, `o` read-only), each with NUL.
  */
 napi_value confine_thread_to_view(napi_env env, napi_callback_info info) {
   napi_value arguments[6];
   struct view view;
-  int root_only;
+  int flags;
   if (!take_arguments(env, info, 6, arguments) || !take_int(env, arguments[0], &view.namespace_fd) ||
-      !take_int(env, arguments[1], &root_only) || !take_list(env, arguments[2], &view.lower) ||
+      !take_int(env, arguments[1], &flags) || !take_list(env, arguments[2], &view.lower) ||
       !take_text(env, arguments[3], &view.upper) || !take_text(env, arguments[4], &view.work) ||
       !take_list(env, arguments[5], &view.binds))
     return NULL;
-  view.root_only = root_only != 0;
+  view.root_only = (flags & 1) != 0;
+  view.read_only = (flags & 2) != 0;
   if (gettid() == getpid()) return throw_system_error(env, EPERM, "unshare", NULL);
   struct failure failure = {0};
   if (enter(&view, &failure) != 0) return throw_system_error(env, errno, failure.syscall, failure.path);

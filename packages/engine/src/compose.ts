@@ -16,6 +16,7 @@ import { bringBack, restartNow } from "./containers/restart.ts";
 import { Restarts } from "./containers/restarts.ts";
 import { EventBus } from "./events/event-bus.ts";
 import { containerControlRoutes } from "./http/routes/container-control.ts";
+import { containerFileRoutes } from "./http/routes/container-files.ts";
 import { containerRoutes } from "./http/routes/containers.ts";
 import { eventRoutes } from "./http/routes/events.ts";
 import { execRoutes } from "./http/routes/exec.ts";
@@ -50,6 +51,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
   const table = built.use(new ContainerTable(join(config.dataRoot, "hawser.db")));
   const volumeTable = built.use(new VolumeTable(join(config.dataRoot, "hawser.db")));
   const index = new ContainerIndex(table);
+  built.defer(() => index.flush());
   const launcherProgram = join(config.nativeDir, "hawser-launcher");
   const [store, launcher, bridge] = await Promise.all([
     Store.open({ root: config.dataRoot, log }),
@@ -125,6 +127,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
         ...streamRoutes(collaborators),
         ...execRoutes(collaborators),
         ...volumeRoutes(volumes),
+        ...containerFileRoutes(collaborators),
       ],
       version,
       log,

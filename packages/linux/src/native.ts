@@ -26,7 +26,7 @@ export interface NativeAddon {
   openInRoot(dirFd: number, path: string | Buffer, flags: number, mode: number): number;
   confineThreadToView(
     namespaceFd: number,
-    rootOnly: number,
+    flags: number,
     lower: Buffer,
     upper: string,
     work: string,

@@ -20,6 +20,8 @@ export type ViewRoot =
       readonly lower: readonly string[];
       readonly upper?: string;
       readonly work?: string;
+      /** The layers together cannot be written, unlike what is bound in them. */
+      readonly readOnly?: boolean;
     }
   /** Another mount namespace, without its /proc; `rootOnly`: its root file system without what is mounted in it. */
   | { readonly kind: "namespace"; readonly fd: number; readonly rootOnly: boolean };
@@ -43,12 +45,17 @@ export function confineThreadToView(root: ViewRoot, binds: readonly ViewBind[] =
   ]);
   native().confineThreadToView(
     isNamespace ? root.fd : -1,
-    isNamespace && root.rootOnly ? 1 : 0,
+    flagsOf(root),
     textList(layers.lower),
     "upper" in layers ? (layers.upper ?? "") : "",
     "work" in layers ? (layers.work ?? "") : "",
     textList(bindTexts),
   );
+}
+
+function flagsOf(root: ViewRoot): number {
+  if (root.kind === "namespace") return root.rootOnly ? 1 : 0;
+  return root.readOnly === true ? 2 : 0;
 }
 
 function textList(texts: readonly string[]): Buffer {

@@ -65,8 +65,8 @@ export const storeFaults = defineFaults({
   // Docker's words for the files of a container.
   KIND_KEPT: [
     "invalid-argument",
-    (is: string, path: string, wanted: string) =>
-      `cannot overwrite ${is} ${JSON.stringify(path)} with ${wanted}`,
+    (is: string, path: string, wanted: string, folder: string) =>
+      `cannot overwrite ${is} ${JSON.stringify(path)} with ${wanted} ${JSON.stringify(folder)}`,
   ],
   FILE_NOT_FOUND: ["not-found", (path: string) => `No such file: ${path}`],
   NOT_A_DIRECTORY: ["invalid-argument", () => "extraction point is not a directory"],

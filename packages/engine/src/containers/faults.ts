@@ -92,5 +92,11 @@ export const containerFaults = defineFaults({
     "invalid-argument",
     (path: string) => `invalid mount config for type "bind": bind source path does not exist: ${path}`,
   ],
+  FILE_NOT_FOUND: [
+    "not-found",
+    (path: string, name: string) => `Could not find the file ${path} in container ${name}`,
+  ],
+  ROOTFS_READ_ONLY: ["permission-denied", () => "container rootfs is marked read-only"],
+  VOLUME_READ_ONLY: ["permission-denied", () => "mounted volume is marked read-only"],
   START_INTERRUPTED: ["internal", () => "the container was being started when the engine ended"],
 });

@@ -35,6 +35,7 @@ export const httpFaults = defineFaults({
         ? `json: cannot unmarshal ${found} into Go value of type ${wanted}`
         : `json: cannot unmarshal ${found} into Go struct field ${field} of type ${wanted}`,
   ],
+  PATH_EMPTY: ["invalid-argument", () => "bad parameter: path cannot be empty"],
   IMPORT_SOURCE: [
     "invalid-argument",
     (source: string) =>

@@ -12,6 +12,8 @@ export type FilesRoot =
       readonly lower: readonly string[];
       readonly upper?: string;
       readonly work?: string;
+      /** The layers together cannot be written, unlike what is bound in them. */
+      readonly readOnly?: boolean;
       readonly binds?: readonly ViewBind[];
     }
   /** What a process sees, by its mount namespace; `rootOnly`: without what is mounted in its root file system. */

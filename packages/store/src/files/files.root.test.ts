@@ -114,10 +114,10 @@ test("hostile archives write inside of the folder, or are refused", async () => 
 test("kinds are kept on demand, owners set, the folder itself left alone", async () => {
   await using layers = await openLayers();
   await assert.rejects(put(layers, "/", [file("etc")], { keepKinds: true }), {
-    message: 'cannot overwrite directory "/etc" with non-directory',
+    message: 'cannot overwrite directory "/etc" with non-directory "/"',
   });
   await assert.rejects(put(layers, "/etc", [folder("conf")], { keepKinds: true }), {
-    message: 'cannot overwrite non-directory "/etc/conf" with directory',
+    message: 'cannot overwrite non-directory "/etc/conf" with directory "/etc"',
   });
   await put(
     layers,

@@ -115,7 +115,7 @@ export class LayerWriter {
       return;
     }
     this.#ensureFolder(parent);
-    if (keepKinds) checkKind(path, entry);
+    if (keepKinds) checkKind(path, { entry, base });
     switch (entry.type) {
       case "file":
         this.#startFile(path, entry);
@@ -299,12 +299,12 @@ export class LayerWriter {
 }
 
 /** Docker's words. */
-function checkKind(path: string, entry: TarEntry): void {
+function checkKind(path: string, { entry, base }: { readonly entry: TarEntry; readonly base: string }): void {
   const existing = lstat(path);
   if (existing === undefined || existing.isDirectory() === (entry.type === "directory")) return;
   throw existing.isDirectory()
-    ? storeFaults.KIND_KEPT("directory", shown(`/${path}`), "non-directory")
-    : storeFaults.KIND_KEPT("non-directory", shown(`/${path}`), "directory");
+    ? storeFaults.KIND_KEPT("directory", shown(`/${path}`), "non-directory", shown(`/${base}`))
+    : storeFaults.KIND_KEPT("non-directory", shown(`/${path}`), "directory", shown(`/${base}`));
 }
 
 function lstat(path: string): Stats | undefined {
