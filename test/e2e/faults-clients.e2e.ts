@@ -45,21 +45,13 @@ describe("containers and clients that behave badly", { skip: againstDockerd }, (
 
   test("a container that forks without end is held by its limit", async () => {
     const before = await run("calm", "busybox", "sleep", "1000");
-    await run(
-      "bomb",
-      "--pids-limit",
-      "60",
-      "busybox",
-      "sh",
-      "-c",
-      "f() { f & f & sleep 5; }; while :; do f; done",
-    );
+    await run("bomb", "--pids-limit", "60", "busybox", "awk", 'BEGIN { while (1) system("sleep 1000 &") }');
     const folder = findCgroups(target.engine().cgroupParent).find(
       (path) => path.includes("/pids/") && !path.includes(before),
     );
     assert.ok(folder);
     const refused = () => readNumber(join(folder, "pids.events"), /max (\d+)/);
-    await othersAreServedUntil(() => refused() > 50);
+    await othersAreServedUntil(() => refused() > 500);
     assert.ok(readNumber(join(folder, "pids.current"), /(\d+)/) <= 60);
     assert.equal(await target.ok("exec", "calm", "echo", "hello"), "hello\n");
     const exec = await target.docker(["exec", "bomb", "true"]);
