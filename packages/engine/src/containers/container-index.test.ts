@@ -50,10 +50,24 @@ test("what the index holds is what the next one finds", async () => {
     const container = index.add(web);
     index.add(db);
     index.update(container, { state: { ...web.state, status: "running", pid: 7 } }, { durable: false });
+    index.flush();
   }
   using table = new ContainerTable(path);
   deepEqual(
     new ContainerIndex(table).list().map(({ record }) => record),
     [db, { ...web, state: { ...web.state, status: "running", pid: 7 } }],
   );
+});
+
+test("what is put off is written by the end of the turn, unless the container is gone by then", async () => {
+  await using dir = await openTempDir();
+  using table = new ContainerTable(join(dir.path, "hawser.db"));
+  const index = new ContainerIndex(table);
+  const [stays, goes] = [index.add(web), index.add(db)];
+  for (const container of [stays, goes]) {
+    index.update(container, { restartCount: 3 }, { durable: false });
+  }
+  index.remove(goes);
+  await new Promise((resolve) => setImmediate(resolve));
+  deepEqual(table.list(), [{ ...web, restartCount: 3 }]);
 });

@@ -5,12 +5,15 @@ import { containerFaults } from "./faults.ts";
 
 /**
  * All containers, by id, id prefix and name; the only writer of their table. What it holds in memory and what the
- * database holds are the same at all times.
+ * database holds are the same, but for changes that can be told again after a crash (`durable: false`): those are
+ * written together, at the end of the event loop's turn, and not at all when the container is gone by then.
  */
 export class ContainerIndex {
   readonly #table: ContainerTable;
   readonly #byId = new Map<ContainerId, Container>();
   readonly #idByName = new Map<string, ContainerId>();
+  /** Containers whose rows are behind. */
+  readonly #behind = new Set<Container>();
 
   constructor(table: ContainerTable) {
     this.#table = table;
@@ -55,8 +58,8 @@ export class ContainerIndex {
   }
 
   /**
-   * Change a record, in memory and on disk. A container that removes itself at its end need not outlive the machine, so
-   * nothing about it waits for the disk; neither does what a monitor can tell again (`durable: false`).
+   * Change a record. On disk when this returns, unless it is put off: `durable: false`, for what a monitor can tell again,
+   * and all changes of a container that removes itself at its end, which need not outlive the machine.
    */
   update(
     container: Container,
@@ -66,8 +69,9 @@ export class ContainerIndex {
     const before = container.record;
     const record = { ...before, ...change };
     if (record.name !== before.name) this.#requireFreeName(record.name);
-    this.#table.put(record, { durable: (options.durable ?? true) && !record.hostConfig.autoRemove });
     container.record = record;
+    if ((options.durable ?? true) && !record.hostConfig.autoRemove) this.#write(container);
+    else this.#writeLater(container);
     if (record.name !== before.name) {
       this.#idByName.delete(before.name);
       this.#idByName.set(record.name, record.id);
@@ -75,9 +79,26 @@ export class ContainerIndex {
   }
 
   remove(container: Container): void {
+    this.#behind.delete(container);
     this.#table.remove(container.id, { durable: !container.record.hostConfig.autoRemove });
     this.#byId.delete(container.id);
     this.#idByName.delete(container.record.name);
+  }
+
+  /** Write what has been put off. */
+  flush(): void {
+    for (const container of this.#behind) this.#table.put(container.record, { durable: false });
+    this.#behind.clear();
+  }
+
+  #write(container: Container): void {
+    this.#table.put(container.record, { durable: true });
+    this.#behind.delete(container);
+  }
+
+  #writeLater(container: Container): void {
+    if (this.#behind.size === 0) setImmediate(() => this.flush());
+    this.#behind.add(container);
   }
 
   #requireFreeName(name: string): void {

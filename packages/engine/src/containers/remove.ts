@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { callOffRestart } from "./call-off-restart.ts";
 import type { Collaborators } from "./collaborators.ts";
@@ -64,9 +65,9 @@ export async function discardContainer(
   container.removed.resolve({ exitCode, ...(error !== "" && { error }) });
   const sweep = async () => {
     await container.tornDown;
+    rmSync(runDirOf(host, container.id), { recursive: true, force: true }); // on tmpfs
     await Promise.all([
       snapshots.remove(container.id),
-      rm(runDirOf(host, container.id), { recursive: true, force: true }),
       rm(containerDirOf(host, container.id), { recursive: true, force: true }),
     ]);
   };

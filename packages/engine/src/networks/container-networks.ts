@@ -1,8 +1,6 @@
 import { createHash } from "node:crypto";
-import { closeSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { closeSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { errnoOf } from "@hawser/base";
 import { openNamespaceOfProcess } from "@hawser/linux";
 import { type BareNamespacePool, type DefaultBridge, hostsFile, resolvConfFor } from "@hawser/network";
 import type { ContainerIndex } from "../containers/container-index.ts";
@@ -81,18 +79,18 @@ export class ContainerNetworks {
   }
 
   /** Write the files of a container's own network: hosts, and resolv.conf made of the host's. */
-  async writeFiles(
+  writeFiles(
     record: ContainerRecord,
     place: {
       readonly endpoint?: EndpointRecord;
       readonly kind: NetworkPlace["kind"];
       readonly files: NetworkFiles;
     },
-  ): Promise<void> {
+  ): void {
     const { config, hostConfig } = record;
     const isHost = place.kind === "host";
     const hosts = isHost
-      ? await readFile("/etc/hosts", "utf8")
+      ? readFileSync("/etc/hosts", "utf8")
       : hostsFile({
           hostname: config.hostname,
           domainname: config.domainname,
@@ -102,18 +100,16 @@ export class ContainerNetworks {
             gateway: place.endpoint.gateway,
           }),
         });
-    const [hostText, systemdText] = await Promise.all([
-      readIfThere("/etc/resolv.conf"),
-      readIfThere("/run/systemd/resolve/resolv.conf"),
-    ]);
-    const resolvConf = resolvConfFor(hostText ?? "", {
+    const systemdText = readIfThere("/run/systemd/resolve/resolv.conf");
+    const resolvConf = resolvConfFor(readIfThere("/etc/resolv.conf") ?? "", {
       ...(systemdText !== undefined && { systemdText }),
       nameservers: hostConfig.dns,
       search: hostConfig.dnsSearch,
       options: hostConfig.dnsOptions,
       keepLoopback: isHost,
     });
-    await Promise.all([writeFile(place.files.hosts, hosts), writeFile(place.files.resolvConf, resolvConf)]);
+    writeFileSync(place.files.hosts, hosts);
+    writeFileSync(place.files.resolvConf, resolvConf);
   }
 
   /** The container no longer runs: its address may be given to another. */
@@ -159,11 +155,6 @@ function randomId(randomBytes: RandomBytes): string {
   return Buffer.from(randomBytes(32)).toString("hex");
 }
 
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return undefined;
-    throw error;
-  }
+function readIfThere(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, "utf8") : undefined;
 }
