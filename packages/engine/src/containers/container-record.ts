@@ -1,4 +1,5 @@
 import type { ContainerConfig, HostConfig, ResolvedMount } from "@hawser/runtime";
+import type { Health } from "./health.ts";
 
 /** 64 lower-case hexadecimal digits; made by `createContainerId` or read from a record, never typed by a user. */
 export type ContainerId = string & { readonly brand: "ContainerId" };
@@ -43,6 +44,8 @@ export interface ContainerRecord {
   readonly restartCount: number;
   /** A user has asked the last run to end. Absent in records of older engines: nobody has. */
   readonly stoppedByUser?: boolean;
+  /** How its health check has turned out; absent when it has none, and in records of older engines. */
+  readonly health?: Health;
   /** Present while the container starts or runs in a network of its own. */
   readonly endpoint?: EndpointRecord | undefined;
 }

@@ -15,6 +15,8 @@ export class Container {
   record: ContainerRecord;
   /** The control connection, while the container runs. */
   monitor: Monitor | undefined;
+  /** Ends the probing of its health, while that goes on. */
+  healthWatch: AbortController | undefined;
   /** Clients that attached before the start; they are handed to the monitor with it. */
   readonly pendingAttaches = new Set<PendingAttach>();
   readonly execs = new Map<string, ExecSession>();

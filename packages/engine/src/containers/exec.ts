@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "@hawser/base";
 import { formatRuntimeSpec } from "@hawser/oci";
@@ -70,7 +70,7 @@ export async function startExec(
   const size = request.consoleSize ?? session.config.consoleSize;
   const client = await request.accept?.();
   const run = async (descriptor?: { readonly fd: number; readonly unread: Uint8Array }) => {
-    const process = await writeProcess(collaborators, container, session);
+    const process = await writeExecProcess(collaborators, container, session);
     const { pid } = await monitor.exec(session.id, {
       process,
       tty: session.config.tty,
@@ -101,7 +101,8 @@ export async function startExec(
   );
 }
 
-async function writeProcess(
+/** Write the OCI process of an exec for the monitor to read; returns its path. */
+export async function writeExecProcess(
   { host, snapshots }: Collaborators,
   container: Container,
   session: ExecSession,
@@ -115,7 +116,9 @@ async function writeProcess(
     user: resolveUser(session.config.user || config.user, { ...accounts, groupAdd: hostConfig.groupAdd }),
     host: host.facts,
   });
-  const path = join(execDirOf(host, container.id), `${session.id}.process.json`);
+  const dir = execDirOf(host, container.id);
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const path = join(dir, `${session.id}.process.json`);
   await writeFile(path, formatRuntimeSpec(process), { mode: 0o600 });
   return path;
 }

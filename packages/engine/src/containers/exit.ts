@@ -1,6 +1,7 @@
 import type { Exit, Monitor } from "@hawser/runtime";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
+import { startHealthWatch, stopHealthWatch } from "./health-watch.ts";
 import { publishContainerEvent, publishNetworkEvent, publishVolumeEvents } from "./publish-event.ts";
 import { reapRun } from "./reap.ts";
 import { discardContainer } from "./remove.ts";
@@ -11,6 +12,7 @@ export function followRun(collaborators: Collaborators, container: Container, mo
   container.tornDown = monitor.gone;
   monitor.onOom(() => publishContainerEvent(collaborators.events, container, "oom"));
   monitor.onExecExit((execId, exitCode) => container.execs.get(execId)?.settle(exitCode));
+  if (container.record.state.status === "running") startHealthWatch(collaborators, container, monitor);
   monitor.exited.then(
     (exit) => endRun(collaborators, container, exit),
     (error: unknown) => {
@@ -35,7 +37,9 @@ export function endRun(collaborators: Collaborators, container: Container, exit:
   const again =
     !container.stopRequested &&
     shouldRestart(hostConfig.restartPolicy, { exitCode: exit.code, restartCount, stoppedByUser });
+  const health = stopHealthWatch(container);
   index.update(container, {
+    ...(health && { health }),
     state: {
       ...container.record.state,
       status: again ? "restarting" : "exited",

@@ -3,6 +3,7 @@ import { freeze, thaw } from "@hawser/runtime";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
 import { containerFaults } from "./faults.ts";
+import { startHealthWatch, stopHealthWatch } from "./health-watch.ts";
 import { containerCgroupOf } from "./host.ts";
 import { publishContainerEvent } from "./publish-event.ts";
 
@@ -23,7 +24,11 @@ export async function pauseContainer(collaborators: Collaborators, container: Co
       throw containerFaults.CANNOT_PAUSE(container.id, Fault.from(error).message).because(error);
     }
     if (container.monitor === undefined) throw containerFaults.CONTAINER_NOT_RUNNING(container.id); // it ended meanwhile
-    index.update(container, { state: { ...container.record.state, status: "paused" } });
+    const health = stopHealthWatch(container);
+    index.update(container, {
+      ...(health && { health }),
+      state: { ...container.record.state, status: "paused" },
+    });
     publishContainerEvent(events, container, "pause");
   });
 }
@@ -40,13 +45,12 @@ export async function unpauseContainer(collaborators: Collaborators, container: 
 }
 
 /** As `unpauseContainer`, for a container that must go on because it is to end. One that is not paused is left alone. */
-export async function resumePaused(
-  { index, events, host }: Collaborators,
-  container: Container,
-): Promise<void> {
+export async function resumePaused(collaborators: Collaborators, container: Container): Promise<void> {
+  const { index, events, host } = collaborators;
   if (container.record.state.status !== "paused") return;
   await thaw(containerCgroupOf(host, container.record));
   if (container.record.state.status !== "paused") return; // it ended, or another caller was faster
   index.update(container, { state: { ...container.record.state, status: "running" } });
+  if (container.monitor !== undefined) startHealthWatch(collaborators, container, container.monitor);
   publishContainerEvent(events, container, "unpause");
 }

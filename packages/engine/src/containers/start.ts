@@ -7,6 +7,7 @@ import type { Container } from "./container.ts";
 import { isRunning } from "./container-record.ts";
 import { followRun } from "./exit.ts";
 import { containerFaults } from "./faults.ts";
+import { beginHealth, probePlanOf } from "./health.ts";
 import { exitRecordPathOf, logPathOf, runDirOf } from "./host.ts";
 import { publishContainerEvent, publishNetworkEvent, publishVolumeEvents } from "./publish-event.ts";
 import { reapRun } from "./reap.ts";
@@ -111,9 +112,11 @@ async function runMonitor(
   container.stopRequested = false;
   container.monitor = monitor;
   const { error: _error, ...state } = container.record.state;
+  const isProbed = probePlanOf(container.record.config) !== undefined;
   collaborators.index.update(
     container,
     {
+      ...(isProbed && { health: beginHealth(container.record.health) }),
       state: { ...state, error: "", status: "running", pid, startedAtMs, exitCode: 0, oomKilled: false },
     },
     { durable: false }, // the monitor itself is the durable truth of a running container

@@ -1,4 +1,4 @@
-import type { ContainerConfig, HostConfig } from "../container-config.ts";
+import type { ContainerConfig, Healthcheck, HostConfig } from "../container-config.ts";
 import { runtimeFaults } from "../faults.ts";
 import { checkMounts } from "./bind.ts";
 import { resolveCapabilities } from "./capabilities.ts";
@@ -29,6 +29,7 @@ export function checkConfig(
   for (const entry of config.env) {
     if (entry === "" || entry.startsWith("=")) throw runtimeFaults.ENV_INVALID(entry);
   }
+  checkHealthcheck(config.healthcheck);
   const { name, maximumRetryCount } = hostConfig.restartPolicy;
   if (hostConfig.autoRemove && name !== "no") {
     throw runtimeFaults.OPTIONS_CONFLICT("can't create 'AutoRemove' container with restart policy");
@@ -51,4 +52,21 @@ export function checkConfig(
   for (const rule of hostConfig.deviceCgroupRules) parseDeviceRule(rule);
   checkSysctls(hostConfig);
   return checkResources(hostConfig, host);
+}
+
+/** A duration of 0 stands for the default. */
+function checkHealthcheck(check: Healthcheck | undefined): void {
+  if (check === undefined) return;
+  const durations = {
+    Interval: check.intervalNs,
+    Timeout: check.timeoutNs,
+    StartPeriod: check.startPeriodNs,
+    StartInterval: check.startIntervalNs,
+  };
+  for (const [name, ns] of Object.entries(durations)) {
+    if (ns !== 0 && ns < 1_000_000) {
+      throw runtimeFaults.OPTIONS_CONFLICT(`${name} in Healthcheck cannot be less than 1ms`);
+    }
+  }
+  if (check.retries < 0) throw runtimeFaults.OPTIONS_CONFLICT("Retries in Healthcheck cannot be negative");
 }

@@ -65,7 +65,7 @@ function testOf(name: (typeof known)[number], values: readonly string[], collabo
       return ({ record }) => record.state.status === "exited" && codes.has(record.state.exitCode);
     }
     case "health":
-      return () => values.includes("none");
+      return ({ record }) => values.includes(record.health?.status ?? "none");
     case "id":
       return ({ id }) => values.some((value) => id.startsWith(value) || matchesPattern(value, id));
     case "label":

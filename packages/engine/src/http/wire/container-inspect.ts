@@ -1,4 +1,5 @@
 import type {
+  ContainerHealth,
   ContainerInspect,
   ContainerState,
   EndpointSettings,
@@ -7,6 +8,7 @@ import type {
 } from "@hawser/api";
 import { type Container, commandOf } from "../../containers/container.ts";
 import type { ContainerRecord, EndpointRecord } from "../../containers/container-record.ts";
+import type { Health } from "../../containers/health.ts";
 import { type ContainerHost, logPathOf, runDirOf } from "../../containers/host.ts";
 import { networkIdOf, networkNameOf } from "../../networks/container-networks.ts";
 import { encodeContainerConfig } from "./container-config.ts";
@@ -66,7 +68,7 @@ export function formatNetworks(record: ContainerRecord): Record<string, Endpoint
   return { [name]: formatEndpoint(record.endpoint, networkId) };
 }
 
-function formatState({ state }: ContainerRecord): ContainerState {
+function formatState({ state, health }: ContainerRecord): ContainerState {
   return {
     Status: state.status,
     Running: ["running", "paused", "restarting"].includes(state.status),
@@ -79,6 +81,20 @@ function formatState({ state }: ContainerRecord): ContainerState {
     Error: state.error,
     StartedAt: formatTime(state.startedAtMs),
     FinishedAt: formatTime(state.finishedAtMs),
+    ...(health && { Health: formatHealth(health) }),
+  };
+}
+
+function formatHealth({ status, failingStreak, log }: Health): ContainerHealth {
+  return {
+    Status: status,
+    FailingStreak: failingStreak,
+    Log: log.map(({ startedAtMs, endedAtMs, exitCode, output }) => ({
+      Start: formatTime(startedAtMs),
+      End: formatTime(endedAtMs),
+      ExitCode: exitCode,
+      Output: output,
+    })),
   };
 }
 

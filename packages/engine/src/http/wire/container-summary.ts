@@ -1,6 +1,7 @@
 import type { ContainerSummary, MountPoint } from "@hawser/api";
 import { type Container, commandOf } from "../../containers/container.ts";
 import type { ContainerRecord } from "../../containers/container-record.ts";
+import type { Health } from "../../containers/health.ts";
 import { formatNetworks } from "./container-inspect.ts";
 
 /** One of `GET /containers/json`. */
@@ -28,10 +29,10 @@ export function formatSummary(
 }
 
 /** Docker's words for a container's state: `Up 3 minutes`, `Exited (0) 2 hours ago`. */
-export function formatStatus({ state }: ContainerRecord, nowMs: number): string {
+export function formatStatus({ state, health }: ContainerRecord, nowMs: number): string {
   switch (state.status) {
     case "running":
-      return `Up ${formatDuration(nowMs - state.startedAtMs)}`;
+      return `Up ${formatDuration(nowMs - state.startedAtMs)}${formatHealth(health)}`;
     case "paused":
       return `Up ${formatDuration(nowMs - state.startedAtMs)} (Paused)`;
     case "restarting":
@@ -45,6 +46,11 @@ export function formatStatus({ state }: ContainerRecord, nowMs: number): string 
     case "dead":
       return "Dead";
   }
+}
+
+function formatHealth(health: Health | undefined): string {
+  if (health === undefined) return "";
+  return health.status === "starting" ? " (health: starting)" : ` (${health.status})`;
 }
 
 /** go-units' HumanDuration. */
