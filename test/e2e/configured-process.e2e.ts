@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { openTempDir } from "@hawser/base/testing";
@@ -10,16 +10,18 @@ import { clients, findLayer, runClient, useTarget } from "./kit-target.ts";
 const target = useTarget({
   async prepare(fresh) {
     await using dir = await openTempDir();
+    const layer = join(dir.path, "layer.tar");
+    const rootfs = join(dir.path, "rootfs");
     const archive = join(dir.path, "rootfs.tar");
-    await writeFile(archive, await findLayer("busybox"));
-    const files = join(dir.path, "files");
-    await runCommandOk(["mkdir", "-p", join(files, "etc")]);
+    await writeFile(layer, await findLayer("busybox"));
+    await mkdir(rootfs);
+    await runCommandOk(["tar", "-xf", layer, "-C", rootfs]);
     await writeFile(
-      join(files, "etc/passwd"),
+      join(rootfs, "etc/passwd"),
       "root:x:0:0::/root:/bin/sh\ndev:x:55:66:Dev:/home/dev:/bin/sh\n",
     );
-    await writeFile(join(files, "etc/group"), "root:x:0:\ndev:x:66:\nextra:x:77:dev\n");
-    await runCommandOk(["tar", "--append", "-f", archive, "-C", files, "etc/passwd", "etc/group"]);
+    await writeFile(join(rootfs, "etc/group"), "root:x:0:\ndev:x:66:\nextra:x:77:dev\n");
+    await runCommandOk(["tar", "-cf", archive, "-C", rootfs, "."]);
     const changes = [
       'ENTRYPOINT ["echo","entry"]',
       'CMD ["default"]',

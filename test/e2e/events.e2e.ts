@@ -7,14 +7,19 @@ import { startProgram } from "./kit-process.ts";
 import { clients, type Json, runClient, textOf, useTarget } from "./kit-target.ts";
 
 const target = useTarget();
-const now = async () => textOf((await ask(target.socket(), "GET /info")).json()["SystemTime"]);
+/** The engine's clock as the API takes it: seconds and nanoseconds since 1970. */
+const now = async () => {
+  const time = textOf((await ask(target.socket(), "GET /info")).json()["SystemTime"]);
+  const [, fraction = ""] = /\.(\d+)/.exec(time) ?? [];
+  return `${Math.floor(Date.parse(time) / 1000)}.${fraction.padEnd(9, "0")}`;
+};
 
 /** What has happened while `what` was done, as the API tells it afterwards. */
 async function eventsOf(what: () => Promise<unknown>, filters: object = {}): Promise<Json[]> {
   const since = await now();
   await what();
   const query = new URLSearchParams({ since, until: await now(), filters: JSON.stringify(filters) });
-  const { text } = await ask(target.socket(), `GET /v1.41/events?${query}`);
+  const { text } = await ask(target.socket(), `GET /v1.41/events?${query.toString()}`);
   return text
     .split("\n")
     .filter((line) => line !== "")
@@ -73,7 +78,7 @@ describe("events", () => {
       { type: ["container"], container: ["busy"] },
     );
     assert.deepEqual(
-      actions(events).map((action) => action.replace("container ", "")),
+      actions(events).map((action) => action.replace("container ", "").trim()),
       [
         "exec_create: true",
         "exec_start: true",

@@ -46,7 +46,7 @@ for (const [number, client] of clients.entries()) {
       assert.equal(textOf((await target.inspect(piped.trim()))["Config"]?.["User"]), "1");
       assert.match(
         await fails("import", "-c", "NOSUCH x", rootfs),
-        /NOSUCH is not a valid change command|unknown instruction: NOSUCH/,
+        /NOSUCH is not a valid change command|unknown instruction: NOSUCH/i,
       );
     });
 
