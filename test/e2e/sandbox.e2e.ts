@@ -82,12 +82,6 @@ describe("binds", () => {
     assert.equal(refused.exitCode, 125);
     assert.match(refused.stderr, /invalid mount config for type "bind": bind source path does not exist/);
   });
-
-  test("named volumes are refused in clear words", hawserOnly, async () => {
-    const { exitCode, stderr } = await target.docker(["run", "--rm", "-v", "data:/b", "busybox"]);
-    assert.equal(exitCode, 125);
-    assert.match(stderr, /volume/);
-  });
 });
 
 describe("rights", () => {
