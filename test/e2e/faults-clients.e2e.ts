@@ -4,7 +4,14 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { eventually } from "@hawser/base/testing";
 import { type Answer, ask, openRaw, type RawConnection } from "./kit-http.ts";
-import { descriptorsOf, findCgroups, listContainers, memoryOf, requireIdleAfterEach } from "./kit-idle.ts";
+import {
+  descriptorsOf,
+  findCgroups,
+  listContainers,
+  memoryOf,
+  requireIdleAfterEach,
+  wordOf,
+} from "./kit-idle.ts";
 import { againstDockerd, useTarget } from "./kit-target.ts";
 
 const megabyte = 1024 * 1024;
@@ -13,11 +20,11 @@ const plain = "HTTP/1.1\r\nHost: x\r\n\r\n";
 
 describe("containers and clients that behave badly", { skip: againstDockerd }, () => {
   const target = useTarget();
-  requireIdleAfterEach(target.engine);
+  requireIdleAfterEach(() => target.engine());
 
   const run = async (name: string, ...args: readonly string[]) => {
     await target.ok("run", "-d", "--name", name, ...args);
-    return String((await target.inspect(name))["Id"]);
+    return wordOf((await target.inspect(name))["Id"]);
   };
   /** Whether others are served while `condition` is not yet true: every answer, with time enough on a busy machine. */
   const othersAreServedUntil = async (condition: () => boolean) => {
@@ -99,7 +106,7 @@ describe("containers and clients that behave badly", { skip: againstDockerd }, (
     const before = idle();
     const makeExec = async () => {
       const body = { Cmd: ["cat"], AttachStdin: true, AttachStdout: true };
-      return String((await ask(target.socket(), "POST /containers/talks/exec", { body })).json()["Id"]);
+      return wordOf((await ask(target.socket(), "POST /containers/talks/exec", { body })).json()["Id"]);
     };
     const startExec = (id: string) =>
       `POST /exec/${id}/start ${upgrade}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`;
@@ -181,12 +188,12 @@ describe("containers and clients that behave badly", { skip: againstDockerd }, (
     const body = { Image: "busybox", Cmd: ["sleep", "1000"] };
     const ids = await all(async (index) => {
       const created = await ask(target.socket(), `POST /containers/create?name=many-${index}`, { body });
-      const id = String(expect(created, 201).json()["Id"]);
+      const id = wordOf(expect(created, 201).json()["Id"]);
       expect(await ask(target.socket(), `POST /containers/${id}/start`), 204);
       return id;
     });
     const found = await listContainers(target.engine());
-    assert.equal(found.filter((entry) => String(entry["State"]) === "running").length, count);
+    assert.equal(found.filter((entry) => wordOf(entry["State"]) === "running").length, count);
     const addresses = found.map((entry) => entry["NetworkSettings"]?.["Networks"]?.["bridge"]?.["IPAddress"]);
     assert.equal(new Set(addresses).size, count);
     await all(async (index) => {

@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { eventually, openTempDir } from "@hawser/base/testing";
 import { ask, openRaw, readFrames, splitHead } from "./kit-http.ts";
-import { listContainers, requireIdleAfterEach } from "./kit-idle.ts";
+import { listContainers, requireIdleAfterEach, wordOf } from "./kit-idle.ts";
 import { againstDockerd, type Target, useTarget } from "./kit-target.ts";
 
 /** Signals from the test to what runs in containers: a file in a folder that they share. */
@@ -19,7 +19,7 @@ describe("the engine dies", { skip: againstDockerd }, () => {
     shared = resources.use(await openTempDir("hawser-e2e-shared-")).path;
   });
   after(() => resources.disposeAsync());
-  requireIdleAfterEach(target.engine);
+  requireIdleAfterEach(() => target.engine());
 
   const run = async (name: string, ...args: readonly string[]) =>
     (await target.ok("run", "-d", "--name", name, "--volume", `${shared}:/shared`, ...args)).trim();
@@ -79,11 +79,11 @@ describe("the engine dies", { skip: againstDockerd }, () => {
     const created = await ask(target.socket(), "POST /containers/stays/exec", {
       body: { Cmd: ["sh", "-c", `${waitFor("end")}; exit 7`], AttachStdout: true },
     });
-    const exec = String(created.json()["Id"]);
+    const exec = wordOf(created.json()["Id"]);
     const still = await ask(target.socket(), "POST /containers/stays/exec", {
       body: { Cmd: ["sleep", "1000"] },
     });
-    const stillRuns = String(still.json()["Id"]);
+    const stillRuns = wordOf(still.json()["Id"]);
     for (const id of [exec, stillRuns]) {
       assert.equal(
         (await ask(target.socket(), `POST /exec/${id}/start`, { body: { Detach: true } })).status,
@@ -101,7 +101,7 @@ describe("the engine dies", { skip: againstDockerd }, () => {
 
     const ended = await state("ends");
     assert.deepEqual([ended?.["Status"], ended?.["ExitCode"], ended?.["Error"]], ["exited", 5, ""]);
-    assert.ok(new Date(String(ended?.["FinishedAt"])) >= before, "the time of the end is the true one");
+    assert.ok(new Date(wordOf(ended?.["FinishedAt"])) >= before, "the time of the end is the true one");
     assert.equal(await target.ok("logs", "ends"), "begin\nend\n");
     assert.equal(await target.ok("wait", "ends"), "5\n");
     await eventually(async () => (await target.ok("ps", "-aq", "--filter", "name=removes-itself")) === "");
@@ -183,7 +183,7 @@ async function beginWork(
       body: { Image: "busybox", Cmd, HostConfig: { AutoRemove } },
     });
     assert.equal(created.status, 201, created.text);
-    const id = String(created.json()["Id"]);
+    const id = wordOf(created.json()["Id"]);
     (AutoRemove ? acknowledged.selfRemoving : acknowledged.created).add(id);
     const started = await ask(socket, `POST /containers/${id}/start`);
     assert.equal(started.status, 204, started.text);
@@ -207,9 +207,9 @@ async function checkRecovered(target: Target, seen: Acknowledged, when: string):
   const engine = target.engine();
   const list = async () =>
     (await listContainers(engine)).map((entry) => ({
-      id: String(entry["Id"]),
-      running: String(entry["State"]) === "running",
-      address: String(entry["NetworkSettings"]?.["Networks"]?.["bridge"]?.["IPAddress"]),
+      id: wordOf(entry["Id"]),
+      running: wordOf(entry["State"]) === "running",
+      address: wordOf(entry["NetworkSettings"]?.["Networks"]?.["bridge"]?.["IPAddress"]),
     }));
   await eventually(async () => (await list()).every(({ id }) => !seen.selfRemoving.has(id)), {
     what: `${when}: containers that remove themselves are gone`,

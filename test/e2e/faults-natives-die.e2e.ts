@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -11,7 +11,7 @@ import { againstDockerd, useTarget } from "./kit-target.ts";
 
 describe("a native program is killed", { skip: againstDockerd }, () => {
   const target = useTarget();
-  requireIdleAfterEach(target.engine);
+  requireIdleAfterEach(() => target.engine());
   const state = async (name: string) => (await target.inspect(name))["State"];
   const killAll = (pids: readonly number[]) => {
     assert.notEqual(pids.length, 0);
@@ -121,14 +121,10 @@ describe("a native program is killed", { skip: againstDockerd }, () => {
       4,
     );
     await engine.kill();
-    const first = findCgroups(engine.cgroupParent).flatMap((folder) =>
-      readFileSync(`${folder}/cgroup.procs`, "utf8")
-        .split("\n")
-        .flatMap((line) => (line === "" ? [] : [Number(line)])),
-    );
-    killAll([...engine.launchers(), ...engine.monitors(), ...new Set(first)]);
+    const inContainers = new Set(findCgroups(engine.cgroupParent).flatMap(processesIn));
+    killAll([...engine.launchers(), ...engine.monitors(), ...inContainers]);
     await eventually(() => engine.monitors().length + engine.launchers().length === 0);
-    await eventually(() => !first.some(isAlive));
+    await eventually(() => ![...inContainers].some(isAlive));
     for (const name of await readdir(engine.execRoot))
       await rm(join(engine.execRoot, name), { recursive: true });
     await engine.start();
@@ -161,3 +157,11 @@ describe("a native program is killed", { skip: againstDockerd }, () => {
     assert.equal((await ask(target.socket(), "GET /_ping")).status, 200);
   });
 });
+
+/** None when the cgroup is gone. */
+function processesIn(cgroup: string): number[] {
+  const path = join(cgroup, "cgroup.procs");
+  if (!existsSync(path)) return [];
+  const lines = readFileSync(path, "utf8").split("\n");
+  return lines.filter((line) => line !== "").map(Number);
+}

@@ -7,7 +7,7 @@ import { eventually, openTempDir } from "@hawser/base/testing";
 import { findProgram } from "./kit-cli.ts";
 import { openEngine, type TestEngine } from "./kit-engine.ts";
 import { type Answer, ask } from "./kit-http.ts";
-import { requireIdleAfterEach } from "./kit-idle.ts";
+import { requireIdleAfterEach, wordOf } from "./kit-idle.ts";
 import { findProcesses } from "./kit-proc.ts";
 import { againstDockerd } from "./kit-target.ts";
 
@@ -46,12 +46,12 @@ describe("a death in the middle of a start", { skip: againstDockerd }, () => {
     const body = { Image: "busybox", Cmd: ["sleep", "1000"], HostConfig };
     const created = await ask(engine().socket, "POST /containers/create", { body });
     assert.equal(created.status, 201, created.text);
-    return String(created.json()["Id"]);
+    return wordOf(created.json()["Id"]);
   };
   const start = (id: string) => ask(engine().socket, `POST /containers/${id}/start`);
   const inspect = async (id: string) => {
     const found = (await ask(engine().socket, `GET /containers/${id}/json`)).json();
-    return { state: found["State"], address: found["NetworkSettings"]?.["IPAddress"] };
+    return { state: found["State"], address: wordOf(found["NetworkSettings"]?.["IPAddress"]) };
   };
   const remove = async (...ids: readonly string[]) => {
     for (const id of ids) {
@@ -82,7 +82,7 @@ describe("a death in the middle of a start", { skip: againstDockerd }, () => {
     const others = await Promise.all(Array.from({ length: 20 }, () => create()));
     for (const other of others) assert.equal((await start(other)).status, 204);
     const addresses = await Promise.all([id, ...others].map(async (each) => (await inspect(each)).address));
-    assert.match(String(address), /^\d+\./);
+    assert.match(address, /^\d+\./);
     assert.equal(
       new Set(addresses).size,
       addresses.length,

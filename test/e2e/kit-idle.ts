@@ -7,7 +7,7 @@ import type { TestEngine } from "./kit-engine.ts";
 import { ask } from "./kit-http.ts";
 import { findMounts } from "./kit-proc.ts";
 import { runCommandOk } from "./kit-process.ts";
-import type { Inspected } from "./kit-target.ts";
+import type { Inspected, Json } from "./kit-target.ts";
 
 /** Endpoints and bare namespaces that an engine holds ready. */
 const stockSize = 16;
@@ -46,7 +46,7 @@ async function clear(engine: TestEngine): Promise<void> {
     await engine.start();
   }
   for (const { Id } of await listContainers(engine)) {
-    await ask(engine.socket, `DELETE /containers/${String(Id)}?force=1`);
+    await ask(engine.socket, `DELETE /containers/${wordOf(Id)}?force=1`);
   }
 }
 
@@ -55,7 +55,7 @@ async function leftovers(engine: TestEngine, idleDescriptors: number): Promise<s
   const containers = await listContainers(engine);
   const descriptors = descriptorsOf(engine.pid());
   return [
-    ...containers.map((container) => `container ${String(container["Id"])}`),
+    ...containers.map((container) => `container ${wordOf(container["Id"])}`),
     ...engine.monitors().map((pid) => `monitor ${pid}`),
     ...findCgroups(engine.cgroupParent).map((path) => `cgroup ${path}`),
     ...engine.launchers().flatMap((pid) => mountsOf(pid, engine.execRoot)),
@@ -82,6 +82,11 @@ async function leftovers(engine: TestEngine, idleDescriptors: number): Promise<s
 export async function listContainers(engine: TestEngine): Promise<Inspected[]> {
   const { text } = await ask(engine.socket, "GET /containers/json?all=1");
   return JSON.parse(text) as Inspected[];
+}
+
+/** A JSON value that is a text; empty when it is none. */
+export function wordOf(value: Json | undefined): string {
+  return typeof value === "string" ? value : "";
 }
 
 /** Cgroups below an engine's own, in every hierarchy. */
