@@ -17,7 +17,7 @@ import { publishContainerEvent } from "./publish-event.ts";
  * @throws {Fault} `conflict` when the container does not run or is paused, `invalid-argument` without a command.
  */
 export async function createExec(
-  { events, host }: Collaborators,
+  { events, host, migrations }: Collaborators,
   container: Container,
   config: ExecConfig,
 ): Promise<ExecSession> {
@@ -26,6 +26,7 @@ export async function createExec(
   if (container.monitor === undefined) throw containerFaults.EXEC_NOT_RUNNING_CONTAINER(container.id);
   if (container.record.state.status === "paused") throw containerFaults.CONTAINER_PAUSED(container.id);
   if (config.cmd.length === 0) throw containerFaults.EXEC_NO_COMMAND();
+  migrations.warm();
   const id = Buffer.from(host.randomBytes(32)).toString("hex");
   const session = new ExecSession(id, container.id, config);
   await writeExecRecord(host, session);
