@@ -14,6 +14,7 @@ export class ContainerIndex {
   readonly #idByName = new Map<string, ContainerId>();
   /** Containers whose rows are behind. */
   readonly #behind = new Set<Container>();
+  #scheduled: NodeJS.Immediate | undefined;
 
   constructor(table: ContainerTable) {
     this.#table = table;
@@ -69,9 +70,13 @@ export class ContainerIndex {
     const before = container.record;
     const record = { ...before, ...change };
     if (record.name !== before.name) this.#requireFreeName(record.name);
+    if ((options.durable ?? true) && !record.hostConfig.autoRemove) {
+      this.#table.put(record, { durable: true });
+      this.#behind.delete(container);
+    } else {
+      this.#writeLater(container);
+    }
     container.record = record;
-    if ((options.durable ?? true) && !record.hostConfig.autoRemove) this.#write(container);
-    else this.#writeLater(container);
     if (record.name !== before.name) {
       this.#idByName.delete(before.name);
       this.#idByName.set(record.name, record.id);
@@ -85,20 +90,24 @@ export class ContainerIndex {
     this.#idByName.delete(container.record.name);
   }
 
-  /** Write what has been put off. */
+  /** Write what has been put off. What cannot be written stays put off. */
   flush(): void {
-    for (const container of this.#behind) this.#table.put(container.record, { durable: false });
-    this.#behind.clear();
-  }
-
-  #write(container: Container): void {
-    this.#table.put(container.record, { durable: true });
-    this.#behind.delete(container);
+    for (const container of this.#behind) {
+      this.#table.put(container.record, { durable: false });
+      this.#behind.delete(container);
+    }
   }
 
   #writeLater(container: Container): void {
-    if (this.#behind.size === 0) setImmediate(() => this.flush());
     this.#behind.add(container);
+    this.#scheduled ??= setImmediate(() => {
+      this.#scheduled = undefined;
+      try {
+        this.flush();
+      } catch {
+        // A full disk: tried again with the next change, and what a monitor can tell again is not lost before.
+      }
+    });
   }
 
   #requireFreeName(name: string): void {
