@@ -38,7 +38,7 @@ export function endRun(collaborators: Collaborators, container: Container, exit:
     !container.stopRequested &&
     shouldRestart(hostConfig.restartPolicy, { exitCode: exit.code, restartCount, stoppedByUser });
   const health = stopHealthWatch(container);
-  index.update(container, {
+  const change: Parameters<typeof index.update>[1] = {
     ...(health && { health }),
     state: {
       ...container.record.state,
@@ -50,7 +50,16 @@ export function endRun(collaborators: Collaborators, container: Container, exit:
     },
     endpoint: undefined,
     ...(again && { restartCount: restartCount + 1 }),
-  });
+  };
+  try {
+    index.update(container, change);
+  } catch (error) {
+    log.error("cannot write the exit of a container, its exit record stands", {
+      container: container.id,
+      error,
+    });
+    index.update(container, change, { durable: false });
+  }
   if (endpoint !== undefined) networks.release(endpoint);
   for (const exec of container.execs.values()) exec.settle(137);
   publishContainerEvent(events, container, "die", {
