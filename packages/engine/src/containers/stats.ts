@@ -57,15 +57,12 @@ export async function* followUsage(
   container: Container,
   signal: AbortSignal,
 ): AsyncGenerator<UsageReport, void, undefined> {
-  const over = new AbortController();
-  void container.removed.promise.then(() => over.abort());
-  const either = AbortSignal.any([signal, over.signal]);
   let previous: UsageSample | undefined;
-  while (!either.aborted) {
+  while (!signal.aborted && container.record.state.status !== "removing") {
     const sample = await sampleUsage(collaborators, container);
     yield { ...(sample && { sample }), ...(previous && sample && { previous }) };
     previous = sample;
-    await delay(intervalMs, undefined, { signal: either }).catch(() => {});
+    await delay(intervalMs, undefined, { signal }).catch(() => {});
   }
 }
 
