@@ -38,7 +38,7 @@ for (const client of clients) {
     test("shows a table", async () => {
       const [head = "", first = "", second = ""] = (await call("ps", "-a")).split("\n");
       assert.match(head, /^CONTAINER ID   IMAGE     COMMAND +CREATED +STATUS +PORTS +NAMES$/);
-      assert.match(first, /^[0-9a-f]{12}   busybox   "a command 'of words'"   .* ago   Created +fresh$/);
+      assert.match(first, /^[0-9a-f]{12}   busybox   "a command 'of words'"   .*ago +Created +fresh$/);
       assert.match(
         second,
         /^[0-9a-f]{12}   busybox   "sh -c 'echo x >\/.{2,3}…" .*ago +Exited \(3\) .*ago +done$/,
