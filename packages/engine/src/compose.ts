@@ -18,8 +18,10 @@ import { EventBus } from "./events/event-bus.ts";
 import { containerControlRoutes } from "./http/routes/container-control.ts";
 import { containerFileRoutes } from "./http/routes/container-files.ts";
 import { containerRoutes } from "./http/routes/containers.ts";
+import { diskUsageRoutes } from "./http/routes/disk-usage.ts";
 import { eventRoutes } from "./http/routes/events.ts";
 import { execRoutes } from "./http/routes/exec.ts";
+import { imageArchiveRoutes } from "./http/routes/image-archives.ts";
 import { imageRoutes } from "./http/routes/images.ts";
 import { streamRoutes } from "./http/routes/streams.ts";
 import { systemRoutes } from "./http/routes/system.ts";
@@ -121,6 +123,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
       routes: [
         ...systemRoutes(system),
         ...eventRoutes(events),
+        ...imageArchiveRoutes(collaborators),
         ...imageRoutes(images),
         ...containerRoutes(collaborators),
         ...containerControlRoutes(collaborators),
@@ -128,6 +131,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
         ...execRoutes(collaborators),
         ...volumeRoutes(volumes),
         ...containerFileRoutes(collaborators),
+        ...diskUsageRoutes(collaborators),
       ],
       version,
       log,

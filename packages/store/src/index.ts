@@ -14,12 +14,13 @@ export {
 } from "./files/run-files-job.ts";
 export type { Image } from "./images/image.ts";
 export type {
-  ImageStore,
+  CommitOptions,
   ImportOptions,
   LayerProgress,
   LoadEvent,
   LoadOptions,
-} from "./images/image-store.ts";
+} from "./images/image-requests.ts";
+export type { ImageStore } from "./images/image-store.ts";
 export type { ImageUse, RemovedItem, RemoveImageOptions } from "./images/remove-image.ts";
 export type { Layer } from "./layers/layer-store.ts";
 export { defaultStoreLimits, type StoreLimits } from "./limits.ts";

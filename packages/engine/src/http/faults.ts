@@ -35,6 +35,8 @@ export const httpFaults = defineFaults({
         ? `json: cannot unmarshal ${found} into Go value of type ${wanted}`
         : `json: cannot unmarshal ${found} into Go struct field ${field} of type ${wanted}`,
   ],
+  NAME_EMPTY: ["invalid-argument", () => 'invalid name or ID supplied: ""'],
+  USAGE_TYPE_UNKNOWN: ["invalid-argument", (type: string) => `unknown object type: ${type}`],
   PATH_EMPTY: ["invalid-argument", () => "bad parameter: path cannot be empty"],
   IMPORT_SOURCE: [
     "invalid-argument",

@@ -1,6 +1,14 @@
 import type { Logger } from "@hawser/base";
 import { familiarName, formatFamiliar, parseAnyReference, parseReference, withDefaultTag } from "@hawser/oci";
-import type { Image, ImageStore, ImportOptions, LoadEvent, LoadOptions, RemovedItem } from "@hawser/store";
+import type {
+  CommitOptions,
+  Image,
+  ImageStore,
+  ImportOptions,
+  LoadEvent,
+  LoadOptions,
+  RemovedItem,
+} from "@hawser/store";
 import type { EventBus } from "../events/event-bus.ts";
 import { BuiltinImages } from "./builtin-images.ts";
 import { imageFaults } from "./faults.ts";
@@ -115,6 +123,33 @@ export class ImageService {
     const image = await this.#images.import(archive, options);
     this.#publish("import", image.id, options.reference ?? image.id);
     return image;
+  }
+
+  /** Make an image of another one and a layer on top. */
+  async commit(layer: AsyncIterable<Uint8Array>, options: CommitOptions): Promise<Image> {
+    const image = await this.#images.commit(layer, options);
+    const { reference = "" } = options;
+    if (reference !== "") {
+      this.#publish("tag", image.id, formatFamiliar(withDefaultTag(parseReference(reference))));
+    }
+    return image;
+  }
+
+  /**
+   * Images as one archive.
+   *
+   * @throws {Fault} `not-found`, `invalid-argument` at once; Docker's words
+   */
+  save(names: readonly string[]): AsyncIterable<Uint8Array> {
+    const { ids, archive } = this.#images.save(names);
+    for (const id of ids) this.#publish("save", id, id);
+    return archive;
+  }
+
+  /** Announce that unused images were removed. */
+  publishPrune(reclaimedBytes: number): void {
+    const attributes = { reclaimed: String(reclaimedBytes) };
+    this.#events.publish({ type: "image", action: "prune", actor: { id: "", attributes } });
   }
 
   /** @throws {Fault} `not-found`, `invalid-argument`; Docker's words */

@@ -22,6 +22,24 @@ export function parseChanges(lines: readonly string[]): Partial<ExecutionConfig>
   return changes;
 }
 
+/** A configuration after `changes`: what they name is replaced, and joined where there may be several. */
+export function applyChanges<T extends ExecutionConfig>(config: T, changes: Partial<ExecutionConfig>): T {
+  const nameOf = (text: string) => text.split("=", 1)[0];
+  const env = new Map([...config.env, ...(changes.env ?? [])].map((text) => [nameOf(text), text]));
+  const joined = (own: readonly string[] = [], more: readonly string[] = []) => [
+    ...new Set([...own, ...more]),
+  ];
+  return {
+    ...config,
+    ...changes,
+    env: [...env.values()],
+    labels: { ...config.labels, ...changes.labels },
+    exposedPorts: joined(config.exposedPorts, changes.exposedPorts),
+    volumes: joined(config.volumes, changes.volumes),
+    ...(changes.onBuild && { onBuild: [...(config.onBuild ?? []), ...changes.onBuild] }),
+  };
+}
+
 const instructions: Readonly<Record<string, (changes: Changes, rest: string, line: string) => void>> = {
   CMD: (changes, rest) => {
     changes.cmd = commandOf(rest, changes);

@@ -18,44 +18,17 @@ import { ArchiveFiles } from "../archive/archive-files.ts";
 import type { ArchivedImage } from "../archive/archived-image.ts";
 import { readDockerArchive } from "../archive/docker-archive.ts";
 import { isOciLayout, readManifests, readOciLayout } from "../archive/oci-layout.ts";
-import type { ContentStore, StagedBlob } from "../content/content-store.ts";
+import { type ImageToSave, saveImages } from "../archive/save-images.ts";
+import { type ContentStore, digestOf, type StagedBlob } from "../content/content-store.ts";
 import { storeFaults } from "../faults.ts";
 import type { HeldLayer, LayerStore } from "../layers/layer-store.ts";
 import type { StoreLimits } from "../limits.ts";
 import { findImage } from "./find-image.ts";
 import type { Image } from "./image.ts";
 import type { ImageIndex, ImageRecord } from "./image-index.ts";
+import type { CommitOptions, ImportOptions, LoadEvent, LoadOptions } from "./image-requests.ts";
 import { type RemovedItem, type RemoveImageOptions, removeImage } from "./remove-image.ts";
-
-export type LoadEvent =
-  /** Once per name, or once without when the image has none. */
-  | { readonly kind: "loaded"; readonly id: Digest; readonly reference?: string }
-  /** The name belonged to another image, which keeps its other names, if any. */
-  | { readonly kind: "renamed"; readonly reference: string; readonly previousId: Digest };
-
-/** How far the archive of a layer has been read. */
-export interface LayerProgress {
-  readonly diffId: Digest;
-  readonly currentBytes: number;
-  readonly totalBytes: number;
-}
-
-export interface LoadOptions {
-  /** Which image to take from several for different machines. Default: this machine's. */
-  readonly platform?: Platform;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: LayerProgress) => void;
-}
-
-export interface ImportOptions {
-  /** A name for the image; `latest` unless it has a tag. */
-  readonly reference?: string;
-  readonly changes?: Partial<ExecutionConfig>;
-  readonly message?: string;
-  /** Default: this machine's. */
-  readonly platform?: Platform;
-  readonly signal?: AbortSignal;
-}
+import { selectImages } from "./select-images.ts";
 
 /**
  * Images and their names. An image is there when it is whole: its configuration, manifest and layers were checked
@@ -165,28 +138,88 @@ export class ImageStore {
   async import(stream: AsyncIterable<Uint8Array>, options: ImportOptions = {}): Promise<Image> {
     const { reference, message = "", changes = {}, signal } = options;
     const target = reference === undefined || reference === "" ? undefined : parseTarget(reference);
-    await using blob = await this.#content.stage(stream, signal && { signal });
-    return await this.#leased([blob], async (lease) => {
-      using held = await this.#layers.unpack({
-        parent: undefined,
-        diffId: undefined,
-        blob,
-        ...(signal && { signal }),
-      });
-      const created = this.#now();
-      const config: ImageConfig = {
-        ...(options.platform ?? this.#platform),
-        created,
-        execution: { ...emptyExecution, ...changes },
-        diffIds: [held.layer.diffId],
-        history: [{ created, createdBy: "", author: "", comment: message, emptyLayer: false }],
-      };
-      await using configBlob = await this.#content.stage(chunks(formatImageConfig(config)));
-      lease.add(configBlob.digest);
-      await configBlob.commit();
-      this.#put({ config, configBlob, layers: [held] }, target === undefined ? [] : [target]);
-      return this.#get(configBlob.digest);
+    return await this.#addLayer(stream, {
+      ...(target && { target }),
+      ...(signal && { signal }),
+      configOf: (diffIds) => {
+        const created = this.#now();
+        return {
+          ...(options.platform ?? this.#platform),
+          created,
+          execution: { ...emptyExecution, ...changes },
+          diffIds,
+          history: [{ created, createdBy: "", author: "", comment: message, emptyLayer: false }],
+        };
+      },
     });
+  }
+
+  /**
+   * Make an image of another one and a layer on top: `stream` is the layer's archive. One without entries makes no layer.
+   *
+   * @throws {Fault} as `load`; `not-found` for the image below
+   */
+  async commit(stream: AsyncIterable<Uint8Array>, options: CommitOptions): Promise<Image> {
+    const { parent, execution, author, message, createdBy, reference, signal } = options;
+    const target = reference === undefined || reference === "" ? undefined : parseTarget(reference);
+    const base = this.#index.get(findImage(this.#index, parent));
+    if (base === undefined) throw storeFaults.IMAGE_NOT_FOUND(parent);
+    const { comment: _comment, author: _author, ...inherited } = base.config;
+    return await this.#addLayer(stream, {
+      base,
+      ...(target && { target }),
+      ...(signal && { signal }),
+      configOf: (diffIds) => {
+        const created = this.#now();
+        const emptyLayer = diffIds.length === base.config.diffIds.length;
+        return {
+          ...inherited,
+          created,
+          ...(author !== "" && { author }),
+          ...(message !== "" && { comment: message }),
+          execution,
+          diffIds,
+          history: [...base.config.history, { created, createdBy, author, comment: message, emptyLayer }],
+        };
+      },
+    });
+  }
+
+  /**
+   * Images as one archive that `load` and other programs read.
+   *
+   * @throws {Fault} `not-found`, `invalid-argument` at once; Docker's words
+   */
+  save(names: readonly string[]): {
+    readonly ids: readonly Digest[];
+    readonly archive: AsyncGenerator<Uint8Array, void, undefined>;
+  } {
+    const selected = selectImages(this.#index, names);
+    return { ids: [...selected.keys()], archive: this.#save(selected) };
+  }
+
+  async *#save(selected: ReturnType<typeof selectImages>): AsyncGenerator<Uint8Array, void, undefined> {
+    const images = [...selected].map(([id, references]): ImageToSave => {
+      const { manifestDigest, chainIds } = this.#record(id);
+      const chainId = chainIds.at(-1);
+      return {
+        id,
+        ...(manifestDigest && { manifestDigest }),
+        ...(chainId && { chainId }),
+        layerBlobs: chainIds.map((layer) => this.#layers.blobOf(layer)),
+        references,
+      };
+    });
+    const lease = new Set(
+      images.flatMap(({ id, layerBlobs }) => [id, ...layerBlobs, ...this.#record(id).blobs]),
+    );
+    this.#leases.add(lease);
+    try {
+      yield* saveImages(images, this.#content);
+    } finally {
+      this.#leases.delete(lease);
+      await this.collect(lease);
+    }
   }
 
   /** Remove layers that nothing refers to any more, and of `blobs` those. Returns the layers, topmost first. */
@@ -235,6 +268,37 @@ export class ImageStore {
       this.#put({ ...image, layers: layers.held, kept }, references);
       this.#inBackground(this.#layers.sync());
       return events.length > 0 ? events : [{ kind: "loaded", id: configBlob.digest }];
+    });
+  }
+
+  /** Make an image whose topmost layer is a new one. */
+  async #addLayer(
+    stream: AsyncIterable<Uint8Array>,
+    options: {
+      readonly base?: ImageRecord;
+      readonly target?: Reference;
+      readonly configOf: (diffIds: readonly Digest[]) => ImageConfig;
+      readonly signal?: AbortSignal;
+    },
+  ): Promise<Image> {
+    const { base, target, configOf, signal } = options;
+    await using blob = await this.#content.stage(stream, signal && { signal });
+    return await this.#leased([blob], async (lease) => {
+      const isNone = base !== undefined && blob.digest === emptyArchive;
+      using held = isNone
+        ? undefined
+        : await this.#layers.unpack({
+            parent: base?.chainIds.at(-1),
+            diffId: undefined,
+            blob,
+            ...(signal && { signal }),
+          });
+      const config = configOf([...(base?.config.diffIds ?? []), ...(held ? [held.layer.diffId] : [])]);
+      await using configBlob = await this.#content.stage(chunks(formatImageConfig(config)));
+      lease.add(configBlob.digest);
+      await configBlob.commit();
+      this.#put({ config, configBlob, layers: held ? [held] : [] }, target === undefined ? [] : [target]);
+      return this.#get(configBlob.digest);
     });
   }
 
@@ -315,10 +379,14 @@ export class ImageStore {
     }
   }
 
-  #get(id: Digest): Image {
+  #record(id: Digest): ImageRecord {
     const record = this.#index.get(id);
     if (record === undefined) throw storeFaults.IMAGE_NOT_FOUND(id);
-    const { manifestDigest, config, chainIds } = record;
+    return record;
+  }
+
+  #get(id: Digest): Image {
+    const { manifestDigest, config, chainIds } = this.#record(id);
     const names = this.#index.namesOf(id);
     const layers = chainIds.map((chainId) => this.#layers.get(chainId));
     const chainId = chainIds.at(-1);
@@ -340,6 +408,9 @@ export class ImageStore {
     };
   }
 }
+
+/** What an archive without entries hashes to: 1024 zeros. */
+const emptyArchive = digestOf(Buffer.alloc(1024));
 
 const emptyExecution: ExecutionConfig = {
   user: "",

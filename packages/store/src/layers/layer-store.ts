@@ -137,6 +137,11 @@ export class LayerStore {
     return this.#get(chainId);
   }
 
+  /** The blob whose archive makes a layer. @throws {Fault} `not-found` */
+  blobOf(chainId: ChainId): Digest {
+    return this.#get(chainId).blob;
+  }
+
   /** The layer and those below it, topmost first. @throws {Fault} `not-found` */
   chain(chainId: ChainId | undefined): readonly Layer[] {
     const chain: Layer[] = [];

@@ -53,7 +53,7 @@ export interface WriterOptions {
  * every name and link of the archive inside. Of several entries with one name the last wins; folders are merged.
  */
 export class LayerWriter {
-  /** Bytes of file data written. */
+  /** Bytes of file data written, and of links, which Docker counts too. */
   sizeBytes = 0;
 
   /** Folders of the layer that exist. */
@@ -126,6 +126,7 @@ export class LayerWriter {
         return;
       case "symlink":
         this.#replace(path, () => symlinkSync(entry.linkPath, fsPath(path)));
+        this.sizeBytes += entry.linkPath.length;
         break;
       case "hardlink":
         this.#makeHardLink(path, entry);

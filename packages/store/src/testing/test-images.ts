@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type TarSource, writeTar } from "@hawser/base";
 import { type ImageArchive, writeImageArchive } from "../archive/write-image-archive.ts";
-import type { LoadEvent } from "../images/image-store.ts";
+import type { LoadEvent } from "../images/image-requests.ts";
 import type { Store } from "../store.ts";
 
 /** An image whose configuration differs by `label`. */

@@ -158,7 +158,8 @@ function readPlatform(request: ApiRequest): Platform | undefined {
   return parsePlatform([os, architecture, variant].filter((part) => part !== "").join("/"), host);
 }
 
-function formatRemoved(item: RemovedItem): ImageDeleteItem {
+/** One of what a removal tells. */
+export function formatRemoved(item: RemovedItem): ImageDeleteItem {
   return "untagged" in item ? { Untagged: item.untagged } : { Deleted: item.deleted };
 }
 
@@ -167,7 +168,7 @@ function formatFailure({ message }: Fault): ProgressMessage {
 }
 
 /** In how many images each layer is. */
-function countLayers(images: readonly Image[]): ReadonlyMap<string, number> {
+export function countLayers(images: readonly Image[]): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
   for (const { layers } of images) {
     for (const { chainId } of layers) counts.set(chainId, (counts.get(chainId) ?? 0) + 1);
@@ -175,7 +176,8 @@ function countLayers(images: readonly Image[]): ReadonlyMap<string, number> {
   return counts;
 }
 
-function sharedBytes(image: Image, counts: ReadonlyMap<string, number>): number {
+/** Bytes of an image that others have, too. */
+export function sharedBytes(image: Image, counts: ReadonlyMap<string, number>): number {
   const shared = image.layers.filter(({ chainId }) => (counts.get(chainId) ?? 0) > 1);
   return shared.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 }

@@ -1,0 +1,148 @@
+import { type TarContent, type TarSource, writeTar } from "@hawser/base";
+import {
+  type ChainId,
+  type Descriptor,
+  type Digest,
+  digestAlgorithm,
+  digestHex,
+  familiarName,
+  formatFamiliar,
+  formatReference,
+  mediaTypes,
+  parseManifest,
+  type Reference,
+} from "@hawser/oci";
+import { type ContentStore, digestOf } from "../content/content-store.ts";
+
+/** An image to save. */
+export interface ImageToSave {
+  readonly id: Digest;
+  readonly manifestDigest?: Digest;
+  /** Archives that make its layers, lowest first. */
+  readonly layerBlobs: readonly Digest[];
+  readonly chainId?: ChainId;
+  /** With tags: the names that it was asked for by. */
+  readonly references: readonly Reference[];
+}
+
+interface DescribedImage extends ImageToSave {
+  /** Its own manifest, where it came with one; else one that says what is there. */
+  readonly manifest: Buffer;
+  readonly layers: readonly Pick<Descriptor, "digest">[];
+}
+
+/**
+ * Images as one archive: an OCI layout, and what `docker load` of any age reads. Blobs are taken as they are, so that an
+ * image that is loaded again is the same to its manifest.
+ *
+ *     oci-layout  blobs/<algorithm>/<hex>: layers, configurations, manifests, each once  index.json  manifest.json  repositories
+ *
+ * @throws {Fault} `not-found`, `data-loss` for what the store has lost
+ */
+export async function* saveImages(
+  images: readonly ImageToSave[],
+  content: ContentStore,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const described: DescribedImage[] = [];
+  for (const image of images) described.push(await describeImage(image, content));
+  const blobs = new Map<Digest, TarContent | Buffer>();
+  for (const { id, manifest, layers } of described) {
+    for (const { digest } of layers) blobs.set(digest, await storedContent(digest, content));
+    blobs.set(id, await content.read(id));
+    blobs.set(digestOf(manifest), manifest);
+  }
+  const folders = new Set([...blobs.keys()].map((digest) => `blobs/${digestAlgorithm(digest)}/`));
+  yield* writeTar([
+    { path: "oci-layout", type: "file", content: json({ imageLayoutVersion: "1.0.0" }) },
+    ...["blobs/", ...folders].map((path): TarSource => ({ path, type: "directory" })),
+    ...[...blobs].map(
+      ([digest, data]): TarSource => ({ path: blobName(digest), type: "file", content: data }),
+    ),
+    { path: "index.json", type: "file", content: json(formatIndex(described)) },
+    { path: "manifest.json", type: "file", content: json(described.map(formatDockerManifest)) },
+    { path: "repositories", type: "file", content: json(formatRepositories(described)) },
+  ]);
+}
+
+async function describeImage(image: ImageToSave, content: ContentStore): Promise<DescribedImage> {
+  const { manifestDigest } = image;
+  if (manifestDigest !== undefined) {
+    const manifest = await content.read(manifestDigest);
+    const parsed = parseManifest(manifest);
+    const layers = parsed.kind === "manifest" ? parsed.layers : [];
+    const there = await Promise.all(layers.map(({ digest }) => content.has(digest)));
+    if (parsed.kind === "manifest" && there.every(Boolean)) return { ...image, manifest, layers };
+  }
+  const layers = await Promise.all(
+    image.layerBlobs.map(async (digest) => {
+      const { sizeBytes } = await content.get(digest);
+      return { mediaType: await layerMediaType(digest, content), digest, size: sizeBytes };
+    }),
+  );
+  const { sizeBytes } = await content.get(image.id);
+  const manifest = json({
+    schemaVersion: 2,
+    mediaType: mediaTypes.ociManifest,
+    config: { mediaType: mediaTypes.ociConfig, digest: image.id, size: sizeBytes },
+    layers,
+  });
+  return { ...image, manifest, layers };
+}
+
+async function layerMediaType(digest: Digest, content: ContentStore): Promise<string> {
+  await using file = await content.openFile(digest);
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, 0);
+  const magic = buffer.toString("latin1", 0, bytesRead);
+  if (magic.startsWith("\x1f\x8b")) return mediaTypes.ociLayerGzip;
+  return magic === "\x28\xb5\x2f\xfd" ? mediaTypes.ociLayerZstd : mediaTypes.ociLayer;
+}
+
+async function storedContent(digest: Digest, content: ContentStore): Promise<TarContent> {
+  const { sizeBytes } = await content.get(digest);
+  return { sizeBytes, open: () => content.open(digest) };
+}
+
+function formatIndex(images: readonly DescribedImage[]) {
+  const manifests = images.flatMap(({ manifest, references }) => {
+    const { mediaType = mediaTypes.ociManifest } = JSON.parse(manifest.toString()) as { mediaType?: string };
+    const descriptor = { mediaType, digest: digestOf(manifest), size: manifest.length };
+    if (references.length === 0) return [descriptor];
+    return references.map((reference) => ({
+      ...descriptor,
+      annotations: {
+        "io.containerd.image.name": formatReference(reference),
+        "org.opencontainers.image.ref.name": reference.tag ?? "latest",
+      },
+    }));
+  });
+  return { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests };
+}
+
+function formatDockerManifest({ id, layers, references }: DescribedImage) {
+  return {
+    Config: blobName(id),
+    RepoTags: references.length === 0 ? null : references.map(formatFamiliar),
+    Layers: layers.map(({ digest }) => blobName(digest)),
+  };
+}
+
+/** Name → tag → the topmost layer, for readers from before Docker 1.10. */
+function formatRepositories(images: readonly DescribedImage[]): Record<string, Record<string, string>> {
+  const repositories: Record<string, Record<string, string>> = {};
+  for (const { references, id, chainId } of images) {
+    for (const reference of references) {
+      const tags = repositories[familiarName(reference)] ?? {};
+      tags[reference.tag ?? "latest"] = digestHex(chainId ?? id);
+      repositories[familiarName(reference)] = tags;
+    }
+  }
+  return repositories;
+}
+
+function blobName(digest: Digest): string {
+  return `blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
+}
+
+function json(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value));
+}
