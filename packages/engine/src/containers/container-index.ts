@@ -100,7 +100,8 @@ export class ContainerIndex {
 
   #writeLater(container: Container): void {
     this.#behind.add(container);
-    this.#scheduled ??= setImmediate(() => {
+    if (this.#scheduled !== undefined) return;
+    this.#scheduled = setImmediate(() => {
       this.#scheduled = undefined;
       try {
         this.flush();
