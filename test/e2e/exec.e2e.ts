@@ -176,7 +176,8 @@ describe("exec", () => {
     await target.ok("run", "-d", "--name", "short", "busybox", "sleep", "600");
     const running = target.docker(["exec", "short", "sleep", "600"]);
     await eventually(async () => (await target.ok("exec", "short", "ps")).match(/sleep 600/g)?.length === 2);
-    await target.ok("rm", "-f", "short");
+    await target.ok("kill", "short");
     assert.equal((await running).exitCode, 137);
+    await target.ok("rm", "short");
   });
 });
