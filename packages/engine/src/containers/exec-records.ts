@@ -1,7 +1,8 @@
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf } from "@hawser/base";
 import type { Monitor } from "@hawser/runtime";
+import type { Container } from "./container.ts";
 import type { ContainerId } from "./container-record.ts";
 import { type ExecConfig, ExecSession } from "./exec-session.ts";
 import { type ContainerHost, runDirOf } from "./host.ts";
@@ -22,6 +23,29 @@ export async function writeExecRecord(host: ContainerHost, session: ExecSession)
   const dir = execDirOf(host, session.containerId);
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await writeFile(join(dir, `${session.id}.session.json`), JSON.stringify(session.config), { mode: 0o600 });
+}
+
+/** Execs that have ended and are still known, a container: a script that runs exec without end must not fill the memory. */
+const maxEnded = 256;
+
+/** Forget the execs that ended longest ago, beyond what is remembered, and remove their files. */
+export async function forgetOldExecs(host: ContainerHost, container: Container): Promise<void> {
+  const ended = [...container.execs.values()].filter(({ phase }) => phase === "ended");
+  for (const { id } of ended.slice(0, -maxEnded)) {
+    container.execs.delete(id);
+    await removeExecFiles(host, { id, containerId: container.id });
+  }
+}
+
+/** Remove what an exec left in the run directory. */
+export async function removeExecFiles(
+  host: ContainerHost,
+  { id, containerId }: Pick<ExecSession, "id" | "containerId">,
+): Promise<void> {
+  const path = join(execDirOf(host, containerId), id);
+  await Promise.all(
+    [path, `${path}.session.json`, `${path}.process.json`].map((file) => rm(file, { force: true })),
+  );
 }
 
 /** The execs of a container whose monitor was found again, each in the phase that it is in now. */

@@ -7,7 +7,7 @@ import { readAccounts } from "./accounts.ts";
 import type { StreamClient } from "./attach.ts";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
-import { execDirOf, writeExecRecord } from "./exec-records.ts";
+import { execDirOf, forgetOldExecs, writeExecRecord } from "./exec-records.ts";
 import { type ExecConfig, ExecSession } from "./exec-session.ts";
 import { containerFaults } from "./faults.ts";
 import { publishContainerEvent } from "./publish-event.ts";
@@ -31,6 +31,7 @@ export async function createExec(
   const session = new ExecSession(id, container.id, config);
   await writeExecRecord(host, session);
   container.execs.set(id, session);
+  await forgetOldExecs(host, container);
   publishContainerEvent(events, container, `exec_create: ${config.cmd.join(" ")}`, { execID: id });
   return session;
 }

@@ -1,11 +1,9 @@
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import { Fault } from "@hawser/base";
 import type { Monitor } from "@hawser/runtime";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
 import { writeExecProcess } from "./exec.ts";
-import { execDirOf } from "./exec-records.ts";
+import { removeExecFiles } from "./exec-records.ts";
 import { ExecSession } from "./exec-session.ts";
 import type { ProbePlan, ProbeResult } from "./health.ts";
 import { formatGoDuration, ProbeOutput } from "./probe-output.ts";
@@ -50,7 +48,7 @@ export async function runProbe(
     return { startedAtMs, endedAtMs: host.now(), exitCode: -1, output: Fault.from(error).message };
   } finally {
     container.execs.delete(session.id);
-    await forget(join(execDirOf(host, container.id), session.id));
+    await removeExecFiles(host, session); // nobody asks for a probe again
   }
 }
 
@@ -108,9 +106,4 @@ function openTimer(ms: number, signal: AbortSignal): Disposable & { readonly ove
       signal.removeEventListener("abort", end);
     },
   };
-}
-
-/** Nobody asks for a probe again: what is kept of an exec would pile up. */
-async function forget(path: string): Promise<void> {
-  await Promise.all([rm(path, { force: true }), rm(`${path}.process.json`, { force: true })]);
 }
