@@ -14,15 +14,35 @@ async function main(): Promise<number> {
   return await dispatch({
     argv: process.argv.slice(2),
     openSession,
-    stdout: process.stdout,
-    stderr: process.stderr,
+    get stdout() {
+      return output("stdout");
+    },
+    get stderr() {
+      return output("stderr");
+    },
   });
+}
+
+const outputs = new Map<string, NodeJS.WriteStream>();
+
+/** Standard output or error, made at its first use: that costs a millisecond each. */
+function output(name: "stdout" | "stderr"): NodeJS.WriteStream {
+  const known = outputs.get(name);
+  if (known !== undefined) return known;
+  const stream = process[name];
+  outputs.set(name, stream);
+  stream.on("error", (error) => {
+    // whoever read our output went away: end as quietly as a program that SIGPIPE ends
+    if (errnoOf(error) === "EPIPE") process.exit(141);
+    throw error;
+  });
+  return stream;
 }
 
 function openSession(flags: GlobalFlags): Session {
   const environment = process.env;
   const configDir = flags.config || environment["DOCKER_CONFIG"] || join(homedir(), ".docker");
-  const warn = (message: string) => process.stderr.write(`${message}\n`);
+  const warn = (message: string) => output("stderr").write(`${message}\n`);
   let config: ConfigFile | undefined;
   const readConfig = () => {
     config ??= readConfigFile(configDir, warn);
@@ -43,10 +63,10 @@ function openSession(flags: GlobalFlags): Session {
       return process.stdin;
     },
     get stdout() {
-      return process.stdout;
+      return output("stdout");
     },
     get stderr() {
-      return process.stderr;
+      return output("stderr");
     },
     contextName: context.name,
     debug: flags.debug,
@@ -67,15 +87,8 @@ function openSession(flags: GlobalFlags): Session {
   };
 }
 
-// whoever reads our output went away: end as quietly as a program that SIGPIPE ends
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on("error", (error) => {
-    if (errnoOf(error) === "EPIPE") process.exit(141);
-    throw error;
-  });
-}
 void main().then(async (code) => {
-  await Promise.all([written(process.stdout), written(process.stderr)]);
+  await Promise.all([...outputs.values()].map(written));
   // at once, not when the last handle closes: standard input may have nobody who ends it
   process.exit(code);
 });
