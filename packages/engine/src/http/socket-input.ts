@@ -24,7 +24,12 @@ export class SocketInput {
   async read(): Promise<Buffer | undefined> {
     for (;;) {
       if (this.#socket.destroyed) throw httpFaults.CLIENT_GONE();
-      const chunk = this.#socket.read() as Buffer | null;
+      const waiting = this.#socket.readableLength;
+      // All that waits would be copied together and, put back in part, again and again; and the socket, empty for a moment,
+      // would read on without bound.
+      const chunk = this.#socket.read(
+        waiting === 0 ? undefined : Math.min(waiting, maxReadBytes),
+      ) as Buffer | null;
       if (chunk !== null) return chunk;
       if (this.#socket.readableEnded) return undefined;
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -76,5 +81,7 @@ export class SocketInput {
     onGone();
   };
 }
+
+const maxReadBytes = 64 * 1024;
 
 const events = ["readable", "end", "error", "close"] as const;
