@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { FrameDecoder } from "@hawser/api";
-import { cliFaults } from "./cli-faults.ts";
 import { DetachScanner } from "./detach-keys.ts";
+import { cliFaults } from "./faults.ts";
 
 export interface AttachedStreams {
   readonly socket: Socket;

@@ -1,7 +1,7 @@
 import { EngineClient } from "@hawser/api/client";
 import { errnoOf, Fault } from "@hawser/base";
-import { cliFaults } from "./cli-faults.ts";
 import type { Context } from "./context.ts";
+import { cliFaults } from "./faults.ts";
 import type { Environment } from "./options/environment-option.ts";
 
 export interface ConnectOptions {

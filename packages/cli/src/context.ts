@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Endpoint, parseEndpoint } from "@hawser/api/client";
 import { errnoOf, Fault } from "@hawser/base";
-import { cliFaults } from "./cli-faults.ts";
 import type { ConfigFile } from "./config-file.ts";
+import { cliFaults } from "./faults.ts";
 import type { Environment } from "./options/environment-option.ts";
 
 /** Where the engine of this machine listens. */
@@ -24,13 +24,25 @@ export interface Context {
  *
  * @throws {Fault} `invalid-argument` for an address that cannot be one, `not-found` for an unknown context.
  */
-export function resolveContext(options: {
+export function resolveContext(options: ContextOptions): Context {
+  const context = resolveAny(options);
+  const tls = options.tls || Boolean(options.environment["DOCKER_TLS_VERIFY"]);
+  // never in the clear what was to be encrypted
+  if (tls && context.endpoint.kind === "tcp") throw cliFaults.TLS_UNSUPPORTED(context.endpoint.text);
+  return context;
+}
+
+export interface ContextOptions {
   readonly hosts: readonly string[];
   readonly context: string;
+  /** TLS was asked for on the command line. */
+  readonly tls: boolean;
   readonly environment: Environment;
   readonly configDir: string;
   readonly config: () => ConfigFile;
-}): Context {
+}
+
+function resolveAny(options: ContextOptions): Context {
   const { hosts, environment } = options;
   if (hosts.length > 1) throw cliFaults.HOST_UNRESOLVED("Specify only one -H");
   if (hosts.length > 0 && options.context !== "") throw cliFaults.CONTEXT_CONFLICT();

@@ -1,8 +1,8 @@
 import { Fault } from "@hawser/base";
-import { cliFaults } from "./cli-faults.ts";
 import type { ArgumentCount, Command } from "./command.ts";
 import { type FoundCommand, findCommand, groups } from "./command-table.ts";
 import { exitCode } from "./exit-code.ts";
+import { cliFaults } from "./faults.ts";
 import { parseFlags } from "./flags/parse-flags.ts";
 import { type GlobalFlags, globalFlags } from "./global-flags.ts";
 import { programVersion } from "./program-version.ts";

@@ -16,6 +16,9 @@ export const globalFlags = {
   }),
   tls: boolFlag("Use TLS; implied by --tlsverify", { hidden: true }),
   tlsverify: boolFlag("Use TLS and verify the remote", { hidden: true }),
+  tlscacert: stringFlag("Trust certs signed only by this CA", { hidden: true }),
+  tlscert: stringFlag("Path to TLS certificate file", { hidden: true }),
+  tlskey: stringFlag("Path to TLS key file", { hidden: true }),
   version: boolFlag("Print version information and quit", { short: "v" }),
 } as const;
 

@@ -34,7 +34,8 @@ function output(name: "stdout" | "stderr"): NodeJS.WriteStream {
   stream.on("error", (error) => {
     // whoever read our output went away: end as quietly as a program that SIGPIPE ends
     if (errnoOf(error) === "EPIPE") process.exit(141);
-    throw error;
+    if (name === "stdout") output("stderr").write(`hawser: cannot write /dev/stdout: ${error.message}\n`);
+    process.exit(1);
   });
   return stream;
 }
@@ -51,6 +52,8 @@ function openSession(flags: GlobalFlags): Session {
   const context: Context = resolveContext({
     hosts: flags.host,
     context: flags.context,
+    tls:
+      flags.tls || flags.tlsverify || flags.tlscacert !== "" || flags.tlscert !== "" || flags.tlskey !== "",
     environment,
     configDir,
     config: readConfig,

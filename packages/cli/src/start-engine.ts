@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { EngineClient } from "@hawser/api/client";
 import { errnoOf, startDetached } from "@hawser/base";
-import { cliFaults } from "./cli-faults.ts";
+import { cliFaults } from "./faults.ts";
 
 /** An engine that has to find many containers again may take long. */
 const readyWithinMs = 60_000;
@@ -14,55 +14,67 @@ const readyWithinMs = 60_000;
  *
  * @throws {Fault} `unavailable` when it does not come up, naming its log.
  */
-export async function startEngine(options: {
+export async function startEngine(options: StartOptions): Promise<void> {
+  const dir = dirname(options.socket);
+  mkdirSync(dir, { recursive: true, mode: 0o711 });
+  const lockPath = join(dir, "start.lock");
+  const logPath = join(dir, "engine.log");
+  const end = performance.now() + readyWithinMs;
+  for (;;) {
+    using lock = takeLock(lockPath);
+    const failure = await findEngine(options.client);
+    if (failure === undefined) return;
+    if (lock !== undefined) return await startAndWait(options, { logPath, end });
+    if (performance.now() > end) {
+      throw cliFaults.ENGINE_NOT_STARTED("it does not answer", logPath).because(failure);
+    }
+    await delay(10);
+  }
+}
+
+export interface StartOptions {
   readonly command: readonly [string, ...string[]];
   readonly socket: string;
   readonly client: EngineClient;
   readonly warn: (message: string) => void;
-}): Promise<void> {
-  const dir = dirname(options.socket);
-  mkdirSync(dir, { recursive: true, mode: 0o711 });
-  const logPath = join(dir, "engine.log");
-  const lock = takeLock(join(dir, "start.lock"));
-  let child: number | undefined;
-  try {
-    if (lock !== undefined) {
-      options.warn("Starting the Hawser engine ...");
-      const log = openSync(logPath, "a", 0o600);
-      try {
-        child = startDetached(options.command, { stderrFd: log });
-      } finally {
-        closeSync(log);
-      }
-      if (child === undefined)
-        throw cliFaults.ENGINE_NOT_STARTED(`${options.command[0]} does not run`, logPath);
+}
+
+async function startAndWait(
+  options: StartOptions,
+  { logPath, end }: { readonly logPath: string; readonly end: number },
+): Promise<void> {
+  options.warn("Starting the Hawser engine ...");
+  const child = spawnEngine(options.command, logPath);
+  for (;;) {
+    const failure = await findEngine(options.client);
+    if (failure === undefined) return;
+    if (child === undefined || !isRunning(child)) {
+      const why = lastLine(logPath) ?? `${options.command[0]} ended at once`;
+      throw cliFaults.ENGINE_NOT_STARTED(why, logPath).because(failure);
     }
-    await untilReady({ ...options, child, logPath });
-  } finally {
-    lock?.[Symbol.dispose]();
+    if (performance.now() > end) {
+      throw cliFaults.ENGINE_NOT_STARTED("it does not answer", logPath).because(failure);
+    }
+    await delay(10);
   }
 }
 
-async function untilReady(options: {
-  readonly client: EngineClient;
-  readonly child: number | undefined;
-  readonly logPath: string;
-}): Promise<void> {
-  const end = performance.now() + readyWithinMs;
-  for (;;) {
-    try {
-      await options.client.ping();
-      return;
-    } catch (error) {
-      if (options.child !== undefined && !isRunning(options.child)) {
-        const why = lastLine(options.logPath) ?? "it ended at once";
-        throw cliFaults.ENGINE_NOT_STARTED(why, options.logPath).because(error);
-      }
-      if (performance.now() > end) {
-        throw cliFaults.ENGINE_NOT_STARTED("it does not answer", options.logPath).because(error);
-      }
-    }
-    await delay(10);
+function spawnEngine(command: readonly [string, ...string[]], logPath: string): number | undefined {
+  const log = openSync(logPath, "a", 0o600);
+  try {
+    return startDetached(command, { stderrFd: log });
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** Why nobody answers; `undefined` when somebody does. */
+async function findEngine(client: EngineClient): Promise<unknown> {
+  try {
+    await client.ping();
+    return undefined;
+  } catch (error) {
+    return error;
   }
 }
 

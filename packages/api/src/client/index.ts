@@ -1,4 +1,3 @@
-export { Connection } from "./connection.ts";
 export { type Endpoint, parseEndpoint } from "./endpoint.ts";
 export {
   EngineClient,

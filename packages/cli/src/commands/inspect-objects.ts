@@ -1,5 +1,5 @@
 import { Fault } from "@hawser/base";
-import { cliFaults } from "../cli-faults.ts";
+import { cliFaults } from "../faults.ts";
 import { indentJson } from "../format/json-text.ts";
 import { type Session, warnLine, write } from "../session.ts";
 

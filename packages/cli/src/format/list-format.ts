@@ -1,5 +1,5 @@
 import { Fault } from "@hawser/base";
-import { cliFaults } from "../cli-faults.ts";
+import { cliFaults } from "../faults.ts";
 import { escapeHtmlJson } from "./json-text.ts";
 import { alignColumns } from "./table-writer.ts";
 import { GoMap, GoStruct, type GoValue, noField } from "./template/go-value.ts";

@@ -1,21 +1,25 @@
 import type { ProgressMessage } from "@hawser/api";
 import { splitJson } from "@hawser/api/client";
-import { cliFaults } from "../cli-faults.ts";
+import { cliFaults } from "../faults.ts";
 import { write } from "../session.ts";
 import { formatHumanSize } from "./humanize.ts";
 
 /**
  * Show the messages of a pull, load or import as they come. On a terminal each layer keeps its line; elsewhere only changes of
- * state are written, a line each. Returns the ids that the engine told beside them.
+ * state are written, a line each; without `out` nothing is.
  *
  * @throws {Fault} `internal` with the engine's words for a failure told in the stream.
  */
-export async function showProgress(body: AsyncIterable<Uint8Array>, out: NodeJS.WriteStream): Promise<void> {
+export async function showProgress(
+  body: AsyncIterable<Uint8Array>,
+  out: NodeJS.WriteStream | undefined,
+): Promise<void> {
   const lines = new Map<string, number>();
   for await (const text of splitJson(body)) {
     const message = JSON.parse(text) as ProgressMessage;
     const failure = message.errorDetail?.message ?? message.error;
     if (failure !== undefined) throw cliFaults.STREAM_FAILED(failure);
+    if (out === undefined) continue;
     const shown = out.isTTY ? onTerminal(message, lines) : asLine(message);
     if (shown !== "") await write(out, shown);
   }

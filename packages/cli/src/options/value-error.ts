@@ -1,4 +1,4 @@
-import { cliFaults } from "../cli-faults.ts";
+import { cliFaults } from "../faults.ts";
 
 /** What is wrong with a value, in the words that Docker's own parser has for it; whoever asked adds where it stood. */
 export function valueError(words: string): Error {

@@ -1,6 +1,6 @@
 import type { ContainerInspect } from "@hawser/api";
-import { cliFaults } from "../../cli-faults.ts";
 import { defineCommand } from "../../command.ts";
+import { cliFaults } from "../../faults.ts";
 import { boolFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { proxySignals } from "../../signal-proxy.ts";
 import { cookedMode, followSize, rawMode, terminalSize } from "../../terminal.ts";

@@ -2,7 +2,7 @@ import { closeSync, existsSync, openSync, rmSync, writeSync } from "node:fs";
 import type { ContainerCreateRequest, ContainerCreateResponse } from "@hawser/api";
 import type { EngineClient } from "@hawser/api/client";
 import { errnoOf, Fault } from "@hawser/base";
-import { cliFaults } from "../../cli-faults.ts";
+import { cliFaults } from "../../faults.ts";
 import { familiarImageName } from "../../image-name.ts";
 import { type Session, warnLine } from "../../session.ts";
 import type { CreateFlags } from "./create-request.ts";

@@ -6,7 +6,7 @@ import type {
   HealthcheckConfig,
   HostConfig,
 } from "@hawser/api";
-import { cliFaults } from "../../cli-faults.ts";
+import { cliFaults } from "../../faults.ts";
 import type { FlagValues } from "../../flags/flag.ts";
 import { effectiveCapabilities } from "../../options/capability-option.ts";
 import { checkDevice, isCdiDevice, parseDevice } from "../../options/device-option.ts";

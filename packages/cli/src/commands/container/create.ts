@@ -1,6 +1,6 @@
 import { Fault } from "@hawser/base";
-import { cliFaults } from "../../cli-faults.ts";
 import { defineCommand } from "../../command.ts";
+import { cliFaults } from "../../faults.ts";
 import { stringFlag } from "../../flags/flag-kinds.ts";
 import { printLine, warnLine } from "../../session.ts";
 import { checkPull, createContainer } from "./create-container.ts";

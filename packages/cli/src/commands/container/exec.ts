@@ -1,9 +1,9 @@
 import type { ExecCreateRequest, ExecCreateResponse, ExecInspect } from "@hawser/api";
 import type { EngineClient } from "@hawser/api/client";
 import { joinStreams } from "../../attached-streams.ts";
-import { cliFaults } from "../../cli-faults.ts";
 import { defineCommand, type Invocation } from "../../command.ts";
 import { parseDetachKeys } from "../../detach-keys.ts";
+import { cliFaults } from "../../faults.ts";
 import { boolFlag, listFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { parseEnvironmentValue, readPairFile } from "../../options/environment-option.ts";
 import { cookedMode, followSize, rawMode, terminalSize } from "../../terminal.ts";

@@ -1,7 +1,7 @@
 import type { ContainerInspect } from "@hawser/api";
 import { FrameDecoder } from "@hawser/api";
-import { cliFaults } from "../../cli-faults.ts";
 import { defineCommand } from "../../command.ts";
+import { cliFaults } from "../../faults.ts";
 import { boolFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { parseTimestamp } from "../../options/timestamp.ts";
 import { type Session, write } from "../../session.ts";

@@ -1,8 +1,8 @@
 import type { ContainerCreateRequest } from "@hawser/api";
 import { Fault } from "@hawser/base";
-import { cliFaults } from "../../cli-faults.ts";
 import { defineCommand, type Invocation } from "../../command.ts";
 import { runExitCode } from "../../exit-code.ts";
+import { cliFaults } from "../../faults.ts";
 import { boolFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { printLine, type Session, warnLine } from "../../session.ts";
 import { terminalSize } from "../../terminal.ts";

@@ -1,8 +1,8 @@
 import type { ContainerWaitResponse } from "@hawser/api";
 import type { EngineClient, EngineStream } from "@hawser/api/client";
 import { joinStreams } from "../../attached-streams.ts";
-import { cliFaults } from "../../cli-faults.ts";
 import { parseDetachKeys } from "../../detach-keys.ts";
+import { cliFaults } from "../../faults.ts";
 import type { Session } from "../../session.ts";
 import { proxySignals } from "../../signal-proxy.ts";
 import { cookedMode, followSize, rawMode } from "../../terminal.ts";

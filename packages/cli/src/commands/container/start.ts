@@ -1,7 +1,7 @@
 import type { ContainerInspect } from "@hawser/api";
 import { Fault } from "@hawser/base";
-import { cliFaults } from "../../cli-faults.ts";
 import { defineCommand, type Invocation } from "../../command.ts";
+import { cliFaults } from "../../faults.ts";
 import { boolFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { printLine, warnLine } from "../../session.ts";
 import { containerPath } from "../each-argument.ts";

@@ -1,7 +1,7 @@
 import { createReadStream, statSync } from "node:fs";
 import { errnoOf } from "@hawser/base";
-import { cliFaults } from "../../cli-faults.ts";
 import { defineCommand } from "../../command.ts";
+import { cliFaults } from "../../faults.ts";
 import { boolFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { showProgress } from "../../format/progress.ts";
 

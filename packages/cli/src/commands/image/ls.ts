@@ -1,7 +1,7 @@
 import type { ImageSummary } from "@hawser/api";
 import { formatFilters } from "@hawser/api";
-import { cliFaults } from "../../cli-faults.ts";
 import { defineCommand } from "../../command.ts";
+import { cliFaults } from "../../faults.ts";
 import { boolFlag, filterFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { imageLayout, imageRows } from "../../format/image-fields.ts";
 import { formatList } from "../../format/list-format.ts";

@@ -24,12 +24,5 @@ export async function pullImage(options: {
       ...platformQuery(options.platform),
     },
   });
-  await showProgress(body, options.out ?? nowhere());
-}
-
-function nowhere(): NodeJS.WriteStream {
-  return {
-    isTTY: false,
-    write: (_: unknown, done: () => void) => (done(), true),
-  } as unknown as NodeJS.WriteStream;
+  await showProgress(body, options.out);
 }

@@ -6,8 +6,8 @@ import {
   repositoryOf,
   withDefaultTag,
 } from "@hawser/oci";
-import { cliFaults } from "../../cli-faults.ts";
 import { defineCommand } from "../../command.ts";
+import { cliFaults } from "../../faults.ts";
 import { goQuote } from "../../format/go-quote.ts";
 import { imagePath } from "../each-argument.ts";
 

@@ -1,7 +1,7 @@
 import type { EngineClient } from "@hawser/api/client";
 import { Fault } from "@hawser/base";
-import { cliFaults } from "../../cli-faults.ts";
 import { defineCommand } from "../../command.ts";
+import { cliFaults } from "../../faults.ts";
 import { boolFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { goQuote } from "../../format/go-quote.ts";
 import { containerPath, imagePath } from "../each-argument.ts";

@@ -107,7 +107,7 @@ function formatComponent(component: SystemVersion["Components"][number]): string
   return section(name, [
     ["  Version:", component.Version],
     ["  API version:", `${details["ApiVersion"] ?? ""} (minimum version ${details["MinAPIVersion"] ?? ""})`],
-    [language.startsWith("go") ? "  Go version:" : "  Node version:", language],
+    [language.startsWith("node") ? "  Node version:" : "  Go version:", language.replace(/^node(?=\d)/, "v")],
     ["  Git commit:", details["GitCommit"] ?? ""],
     ["  Built:", formatBuildTime(details["BuildTime"] ?? "")],
     ["  OS/Arch:", `${details["Os"] ?? ""}/${details["Arch"] ?? ""}`],

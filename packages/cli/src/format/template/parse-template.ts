@@ -1,4 +1,4 @@
-import { cliFaults } from "../../cli-faults.ts";
+import { cliFaults } from "../../faults.ts";
 import { goQuote } from "../go-quote.ts";
 import { scanTemplate, type Token, type TokenKind } from "./scan-template.ts";
 import type { Operand, Pipe, TemplateCommand, TemplateNode } from "./template-node.ts";

@@ -1,4 +1,4 @@
-import { cliFaults } from "../../cli-faults.ts";
+import { cliFaults } from "../../faults.ts";
 import { type GoFunction, GoMap, GoStruct, type GoValue, NoFieldError } from "./go-value.ts";
 import { parseTemplate } from "./parse-template.ts";
 import { goTypeName, printValue } from "./print-value.ts";

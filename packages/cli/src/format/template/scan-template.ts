@@ -1,4 +1,4 @@
-import { cliFaults } from "../../cli-faults.ts";
+import { cliFaults } from "../../faults.ts";
 import { goQuote, goQuoteChar } from "../go-quote.ts";
 import type { Position } from "./template-node.ts";
 

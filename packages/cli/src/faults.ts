@@ -11,6 +11,11 @@ export const cliFaults = defineFaults({
     "invalid-argument",
     (why: string) => `Failed to initialize: unable to resolve docker endpoint: ${why}`,
   ],
+  TLS_UNSUPPORTED: [
+    "not-implemented",
+    (address: string) =>
+      `Cannot connect to ${address} with TLS: it is not supported; use the engine's unix socket`,
+  ],
   CONTEXT_CONFLICT: [
     "invalid-argument",
     () => "conflicting options: cannot specify both --host and --context",
@@ -22,11 +27,6 @@ export const cliFaults = defineFaults({
   ],
   TEMPLATE_INVALID: ["invalid-argument", (words: string) => `template parsing error: ${words}`],
   TEMPLATE_FAILED: ["invalid-argument", (words: string) => words],
-  NEEDS_API_VERSION: [
-    "not-implemented",
-    (what: string, needed: string, has: string) =>
-      `"${what}" requires API version ${needed}, but the Docker daemon API version is ${has}`,
-  ],
   ENGINE_ABSENT: ["unavailable", (message: string) => message],
   ENGINE_FORBIDDEN: ["permission-denied", (message: string) => message],
   ENGINE_NOT_STARTED: [
@@ -39,7 +39,6 @@ export const cliFaults = defineFaults({
   OBJECT_NOT_FOUND: ["not-found", (name: string) => `Error: No such object: ${name}`],
   NOT_A_TERMINAL: ["conflict", (words: string) => words],
   STREAM_FAILED: ["internal", (words: string) => words],
-  SOME_FAILED: ["internal", (words: string) => words],
   OUTPUT_IS_TERMINAL: ["conflict", (words: string) => words],
 });
 

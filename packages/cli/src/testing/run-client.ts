@@ -1,0 +1,77 @@
+import { PassThrough } from "node:stream";
+import { parseEndpoint } from "@hawser/api/client";
+import type { ConfigFile } from "../config-file.ts";
+import { connectEngine } from "../connect.ts";
+import { dispatch } from "../dispatch.ts";
+import type { Session } from "../session.ts";
+
+export interface ClientRun {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface ClientOptions {
+  readonly argv: readonly string[];
+  /** `unix://…` */
+  readonly host: string;
+  /** What is typed; its end is the end of input. Absent: nothing, never ending. */
+  readonly input?: string | PassThrough;
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly config?: Partial<ConfigFile>;
+  readonly workingDir?: string;
+  readonly now?: Date;
+  /** Gets the function that sends the client a signal. */
+  readonly signals?: (send: (name: NodeJS.Signals) => void) => void;
+}
+
+/** Run the client inside this process and keep what it writes. */
+export async function runClient(options: ClientOptions): Promise<ClientRun> {
+  const stdout = new PassThrough();
+  const stderr = new PassThrough();
+  const written = { stdout: "", stderr: "" };
+  stdout.on("data", (chunk: Buffer) => {
+    written.stdout += chunk.toString();
+  });
+  stderr.on("data", (chunk: Buffer) => {
+    written.stderr += chunk.toString();
+  });
+  const stdin = options.input instanceof PassThrough ? options.input : new PassThrough();
+  if (typeof options.input === "string") stdin.end(options.input);
+  const streams = { stdin, stdout, stderr } as unknown as Pick<Session, "stdin" | "stdout" | "stderr">;
+  const environment = options.environment ?? {};
+  const session: Session = {
+    ...streams,
+    environment,
+    workingDir: options.workingDir ?? "/",
+    contextName: "default",
+    debug: false,
+    now: () => options.now ?? new Date(),
+    config: () => ({ httpHeaders: {}, ...options.config }),
+    connect: () =>
+      connectEngine({
+        context: { name: "default", endpoint: parseEndpoint(options.host), chosen: true },
+        headers: {},
+        environment,
+        warn: (message) => stderr.write(`${message}\n`),
+      }),
+    onSignal: (names, listener) => {
+      let active = true;
+      options.signals?.((name) => {
+        if (active && names.includes(name)) listener(name);
+      });
+      return {
+        [Symbol.dispose]() {
+          active = false;
+        },
+      };
+    },
+  };
+  const code = await dispatch({
+    argv: options.argv,
+    openSession: () => session,
+    stdout: streams.stdout,
+    stderr: streams.stderr,
+  });
+  return { code, ...written };
+}
