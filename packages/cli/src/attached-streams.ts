@@ -67,10 +67,15 @@ async function readOutput(streams: AttachedStreams): Promise<void> {
   const decoder = new FrameDecoder();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const { socket } = streams;
+  const full = new Set<NodeJS.WriteStream>();
   const put = (target: NodeJS.WriteStream | undefined, chunk: Buffer) => {
-    if (target === undefined || target.write(chunk)) return;
+    if (target === undefined || target.write(chunk) || full.has(target)) return;
+    full.add(target);
     socket.pause();
-    target.once("drain", () => socket.resume());
+    target.once("drain", () => {
+      full.delete(target);
+      if (full.size === 0) socket.resume();
+    });
   };
   socket.on("data", (chunk: Buffer) => {
     if (streams.tty) return put(streams.stdout, chunk);

@@ -1,4 +1,4 @@
-import { PassThrough } from "node:stream";
+import { PassThrough, Writable } from "node:stream";
 import { parseEndpoint } from "@hawser/api/client";
 import type { ConfigFile } from "../config-file.ts";
 import { connectEngine } from "../connect.ts";
@@ -27,15 +27,16 @@ export interface ClientOptions {
 
 /** Run the client inside this process and keep what it writes. */
 export async function runClient(options: ClientOptions): Promise<ClientRun> {
-  const stdout = new PassThrough();
-  const stderr = new PassThrough();
   const written = { stdout: "", stderr: "" };
-  stdout.on("data", (chunk: Buffer) => {
-    written.stdout += chunk.toString();
-  });
-  stderr.on("data", (chunk: Buffer) => {
-    written.stderr += chunk.toString();
-  });
+  // a reader that takes its time, as a pipe's does
+  const output = (name: keyof typeof written) =>
+    new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        written[name] += chunk.toString();
+        setImmediate(done);
+      },
+    });
+  const [stdout, stderr] = [output("stdout"), output("stderr")];
   const stdin = options.input instanceof PassThrough ? options.input : new PassThrough();
   if (typeof options.input === "string") stdin.end(options.input);
   const streams = { stdin, stdout, stderr } as unknown as Pick<Session, "stdin" | "stdout" | "stderr">;
@@ -73,5 +74,6 @@ export async function runClient(options: ClientOptions): Promise<ClientRun> {
     stdout: streams.stdout,
     stderr: streams.stderr,
   });
+  await Promise.all([stdout, stderr].map((stream) => new Promise((resolve) => stream.end(resolve))));
   return { code, ...written };
 }

@@ -176,6 +176,21 @@ test("run reads frames that are cut anywhere, and all of a long output", async (
   assert.deepEqual([run.code, run.stdout.length, run.stderr.length], [0, 22_500, 22_650]);
 });
 
+test("run waits for a slow reader without piling up listeners", async () => {
+  const warnings: string[] = [];
+  const onWarning = (warning: Error) => warnings.push(warning.message);
+  process.on("warning", onWarning);
+  const write = (socket: Socket) => {
+    for (let at = 0; at < 2000; at++) socket.write(outputFrame("stdout", "z".repeat(1000)));
+    socket.end();
+  };
+  await using engine = await openFakeEngine(container({ write }));
+  const run = await runClient({ argv: ["run", "busybox"], host: engine.host });
+  await new Promise(setImmediate);
+  process.off("warning", onWarning);
+  assert.deepEqual([run.stdout.length, warnings], [2_000_000, []]);
+});
+
 test("run tells a failure that comes inside the stream", async () => {
   const frame = outputFrame("stdout", "disk is gone");
   frame[0] = 3;
