@@ -50,7 +50,6 @@ test("what the index holds is what the next one finds", async () => {
     const container = index.add(web);
     index.add(db);
     index.update(container, { state: { ...web.state, status: "running", pid: 7 } }, { durable: false });
-    index.flush();
   }
   using table = new ContainerTable(path);
   deepEqual(
@@ -65,7 +64,7 @@ test("what is put off is written by the end of the turn, unless the container is
   const index = new ContainerIndex(table);
   const [stays, goes] = [index.add(web), index.add(db)];
   for (const container of [stays, goes]) {
-    index.update(container, { restartCount: 3 }, { durable: false });
+    index.update(container, { restartCount: 3 }, { later: true });
   }
   index.remove(goes);
   await new Promise((resolve) => setImmediate(resolve));

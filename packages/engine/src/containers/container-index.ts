@@ -5,7 +5,7 @@ import { containerFaults } from "./faults.ts";
 
 /**
  * All containers, by id, id prefix and name; the only writer of their table. What it holds in memory and what the
- * database holds are the same, but for changes that can be told again after a crash (`durable: false`): those are
+ * database holds are the same, but for changes that can be told again after a crash (`later`): those are
  * written together, at the end of the event loop's turn, and not at all when the container is gone by then.
  */
 export class ContainerIndex {
@@ -59,22 +59,22 @@ export class ContainerIndex {
   }
 
   /**
-   * Change a record. On disk when this returns, unless it is put off: `durable: false`, for what a monitor can tell again,
-   * and all changes of a container that removes itself at its end, which need not outlive the machine.
+   * Change a record. When this returns the change outlives the engine, and with `durable` (unless the container removes
+   * itself at its end) the machine. `later`: neither, yet; for what a monitor can tell again.
    */
   update(
     container: Container,
     change: Partial<Omit<ContainerRecord, "id">>,
-    options: { readonly durable?: boolean } = {},
+    { durable = true, later = false }: { readonly durable?: boolean; readonly later?: boolean } = {},
   ): void {
     const before = container.record;
     const record = { ...before, ...change };
     if (record.name !== before.name) this.#requireFreeName(record.name);
-    if ((options.durable ?? true) && !record.hostConfig.autoRemove) {
-      this.#table.put(record, { durable: true });
-      this.#behind.delete(container);
-    } else {
+    if (later) {
       this.#writeLater(container);
+    } else {
+      this.#table.put(record, { durable: durable && !record.hostConfig.autoRemove });
+      this.#behind.delete(container);
     }
     container.record = record;
     if (record.name !== before.name) {

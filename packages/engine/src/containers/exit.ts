@@ -52,13 +52,13 @@ export function endRun(collaborators: Collaborators, container: Container, exit:
     ...(again && { restartCount: restartCount + 1 }),
   };
   try {
-    index.update(container, change);
+    index.update(container, change, { later: hostConfig.autoRemove }); // removed below
   } catch (error) {
     log.error("cannot write the exit of a container, its exit record stands", {
       container: container.id,
       error,
     });
-    index.update(container, change, { durable: false });
+    index.update(container, change, { later: true });
   }
   if (endpoint !== undefined) networks.release(endpoint);
   for (const exec of container.execs.values()) exec.settle(137);

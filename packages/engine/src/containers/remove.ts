@@ -56,13 +56,13 @@ export async function discardContainer(
   if (container.record.state.status === "removing") return;
   const anonymous = options.volumes ? anonymousVolumesOf(container.record) : [];
   for (const name of anonymous) volumes.bind(name, container.id);
-  const { exitCode, error } = container.record.state;
+  const { exitCode } = container.record.state;
   for (const { client } of container.pendingAttaches) client.end();
   index.remove(container);
   for (const name of anonymous) volumes.removeUnused(name);
   container.record = { ...container.record, state: { ...container.record.state, status: "removing" } };
   publishContainerEvent(events, container, "destroy");
-  container.removed.resolve({ exitCode, ...(error !== "" && { error }) });
+  container.removed.resolve({ exitCode });
   const sweep = async () => {
     await container.tornDown;
     rmSync(runDirOf(host, container.id), { recursive: true, force: true }); // on tmpfs

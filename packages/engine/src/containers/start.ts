@@ -119,7 +119,7 @@ async function runMonitor(
       ...(isProbed && { health: beginHealth(container.record.health) }),
       state: { ...state, error: "", status: "running", pid, startedAtMs, exitCode: 0, oomKilled: false },
     },
-    { durable: false }, // the monitor itself is the durable truth of a running container
+    { later: true }, // the monitor itself is the durable truth of a running container
   );
   publishVolumeEvents(collaborators.events, container, "mount");
   publishNetworkEvent(collaborators.events, container, "connect");
@@ -179,6 +179,6 @@ export async function failStart(
     },
     endpoint: undefined,
   });
-  container.settleExit({ exitCode, error: fault.message });
+  container.settleExit({ exitCode });
   if (container.record.hostConfig.autoRemove) await discardContainer(collaborators, container);
 }
