@@ -1,10 +1,10 @@
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { ContainerId, ContainerRecord } from "../containers/container-record.ts";
+import { logPages, openDatabase } from "./open-database.ts";
 
-/** What the write-ahead log may grow to, and what is kept free in the database, in pages and bytes. */
-const roomPages = 256;
+/** What is kept free in the database: as much as the log may hold. */
+const roomBytes = logPages * 4096;
 const sqliteFull = 13;
-const roomBytes = roomPages * 4096;
 
 /**
  * The containers of the state database, one row each:
@@ -21,11 +21,8 @@ export class ContainerTable implements Disposable {
 
   /** Open, or make, the database at `path`. */
   constructor(path: string) {
-    this.#database = new DatabaseSync(path);
+    this.#database = openDatabase(path);
     this.#database.exec(`
-      PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = NORMAL;
-      PRAGMA wal_autocheckpoint = ${roomPages};
       CREATE TABLE IF NOT EXISTS containers (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, record TEXT NOT NULL) STRICT;
     `);
     this.#keepRoom();

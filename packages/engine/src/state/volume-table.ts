@@ -1,5 +1,6 @@
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { VolumeRecord } from "../volumes/volume-record.ts";
+import { openDatabase } from "./open-database.ts";
 
 /**
  * The volumes of the state database, one row each, beside the containers:
@@ -15,10 +16,8 @@ export class VolumeTable implements Disposable {
 
   /** Open, or make, the table in the database at `path`. */
   constructor(path: string) {
-    this.#database = new DatabaseSync(path);
+    this.#database = openDatabase(path);
     this.#database.exec(`
-      PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = NORMAL;
       CREATE TABLE IF NOT EXISTS volumes (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
     `);
     this.#put = this.#database.prepare(
