@@ -1,11 +1,10 @@
-import { Fault } from "@hawser/base";
+import { Fault, version as programVersion } from "@hawser/base";
 import type { ArgumentCount, Command } from "./command.ts";
 import { type FoundCommand, findCommand, groups } from "./command-table.ts";
 import { exitCode } from "./exit-code.ts";
 import { cliFaults } from "./faults.ts";
 import { parseFlags } from "./flags/parse-flags.ts";
 import { type GlobalFlags, globalFlags } from "./global-flags.ts";
-import { programVersion } from "./program-version.ts";
 import type { Session } from "./session.ts";
 
 export interface DispatchOptions {

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { chmod, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { KeyedMutex, type Logger } from "@hawser/base";
+import { KeyedMutex, type Logger, version } from "@hawser/base";
 import { BareNamespacePool, DefaultBridge } from "@hawser/network";
 import { Launcher, MigrationWarmer, readHostFacts, SeccompCompiler } from "@hawser/runtime";
 import { Store } from "@hawser/store";
@@ -33,7 +33,6 @@ import { lockRoot, openPidFile } from "./pid-file.ts";
 import { ContainerTable } from "./state/container-table.ts";
 import { VolumeTable } from "./state/volume-table.ts";
 import { SystemService } from "./system/system-service.ts";
-import { version } from "./version.ts";
 import { VolumeService } from "./volumes/volume-service.ts";
 
 export interface Engine extends AsyncDisposable {

@@ -1,10 +1,9 @@
 import type { SystemVersion } from "@hawser/api";
 import { newestApiVersion } from "@hawser/api";
-import { Fault } from "@hawser/base";
+import { Fault, version as programVersion } from "@hawser/base";
 import { defineCommand } from "../../command.ts";
 import { stringFlag } from "../../flags/flag-kinds.ts";
 import { formatBuildTime } from "../../format/go-time.ts";
-import { programVersion } from "../../program-version.ts";
 import { type Session, warnLine, write } from "../../session.ts";
 import { formatUsage } from "../format-usage.ts";
 
