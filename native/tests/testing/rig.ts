@@ -308,8 +308,7 @@ export class Rig implements AsyncDisposable {
   async #makeRoot(): Promise<void> {
     for (const name of ["bin", "proc", "dev", "sys", "tmp"])
       await mkdir(join(this.root, name), { recursive: true });
-    const busybox = ["/bin/busybox", "/usr/bin/busybox"].find((path) => existsSync(path));
-    assert.ok(busybox, "busybox-static is not installed");
+    const busybox = join(native, "../build/busybox/busybox");
     await copyFile(busybox, join(this.root, "bin/busybox"));
     const { stdout } = spawnSync(busybox, ["--list"], { encoding: "utf8" });
     for (const name of stdout.trim().split("\n")) {

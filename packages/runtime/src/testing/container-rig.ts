@@ -19,7 +19,8 @@ import type { SpecInput } from "../spec/spec-input.ts";
 import { resolveUser } from "../spec/user.ts";
 import { makeConfig, makeHostConfig } from "./container-config.ts";
 
-const native = join(import.meta.dirname, "../../../../build/native");
+const build = join(import.meta.dirname, "../../../../build");
+const native = join(build, "native");
 
 /** The native programs under test. */
 export const launcherProgram = join(native, "hawser-launcher");
@@ -85,7 +86,7 @@ export class ContainerRig implements AsyncDisposable {
     for (const folder of ["exec", "lower/bin", "lower/etc", "lower/root", "lower/home/alice"]) {
       await mkdir(join(root, folder), { recursive: true });
     }
-    await copyFile("/bin/busybox", join(root, "lower/bin/busybox"));
+    await copyFile(join(build, "busybox/busybox"), join(root, "lower/bin/busybox"));
     for (const name of applets) await symlink("busybox", join(root, "lower/bin", name));
     await writeFile(join(root, "lower/etc/passwd"), accounts.passwd);
     await writeFile(join(root, "lower/etc/group"), accounts.group);
