@@ -106,7 +106,7 @@ finish_packages() {
   while ! said=$(LC_ALL=C dpkg --configure -a 2>&1); do
     printf '%s\n' "$said"
     case $said in
-    *"locked by another process"*) ;;
+    *"locked by "*) ;; # 'another process', or from dpkg 1.22 on its name
     *) apt-get -y -f install && return 0 || return 1 ;;
     esac
     patience=$((patience - 1))
