@@ -2,51 +2,60 @@ import { randomInt } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { runCommand, runCommandOk } from "./kit-process.ts";
 
-/** A named network namespace that reaches out through this host. */
+/** A network namespace that reaches out through this host. */
 export interface MachineNetwork extends AsyncDisposable {
-  /** In /run/netns. */
-  readonly name: string;
+  /** File that holds it, for `nsenter --net=`. */
+  readonly namespace: string;
 }
 
 const forwarding = "/proc/sys/net/ipv4/ip_forward";
 
 /**
- * Make a network namespace with `eth0`, a default route and NAT on the host side (an nft table of its own). Addresses come
- * from 198.18.0.0/15, which is set aside for tests (RFC 2544). Disposal removes all of it.
+ * Make a network namespace, held by the new file `namespace`, with `eth0`, a default route and NAT on the host side (an nft
+ * table of its own). Addresses come from 198.18.0.0/15, which is set aside for tests (RFC 2544). Disposal removes all of it.
+ *
+ * `ip netns` would leave a mount of /run/netns on a machine that never had one.
  */
-export async function openMachineNetwork(suffix: string): Promise<MachineNetwork> {
+export async function openMachineNetwork(options: {
+  readonly suffix: string;
+  readonly namespace: string;
+}): Promise<MachineNetwork> {
   await using made = new AsyncDisposableStack();
-  const name = `hawser-machine-${suffix}`;
+  const { suffix, namespace } = options;
   const link = `hwm${suffix}`;
+  const table = `hawser-machine-${suffix}`;
   const net = `198.${randomInt(18, 20)}.${randomInt(256)}`;
+  const inside = ["nsenter", `--net=${namespace}`, "ip"];
 
-  await runCommandOk(["ip", "netns", "add", name]);
-  made.defer(() => ignore(["ip", "netns", "delete", name]));
-  await runCommandOk(["ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", name]);
+  await writeFile(namespace, "", { flag: "wx" });
+  await runCommandOk(["unshare", `--net=${namespace}`, "true"]);
+  made.defer(() => ignore(["umount", namespace]));
+  const ends = ["link", "add", "eth0", "type", "veth", "peer", "name", link, "netns", String(process.pid)];
+  await runCommandOk([...inside, ...ends]);
   made.defer(() => ignore(["ip", "link", "delete", link]));
   await runCommandOk(["ip", "address", "add", `${net}.1/30`, "dev", link]);
   await runCommandOk(["ip", "link", "set", link, "up"]);
-  await runCommandOk(["ip", "-n", name, "address", "add", `${net}.2/30`, "dev", "eth0"]);
-  await runCommandOk(["ip", "-n", name, "link", "set", "lo", "up"]);
-  await runCommandOk(["ip", "-n", name, "link", "set", "eth0", "up"]);
-  await runCommandOk(["ip", "-n", name, "route", "add", "default", "via", `${net}.1`]);
+  await runCommandOk([...inside, "address", "add", `${net}.2/30`, "dev", "eth0"]);
+  await runCommandOk([...inside, "link", "set", "lo", "up"]);
+  await runCommandOk([...inside, "link", "set", "eth0", "up"]);
+  await runCommandOk([...inside, "route", "add", "default", "via", `${net}.1`]);
 
   const forwarded = await readFile(forwarding, "utf8");
   if (forwarded.trim() === "0") {
     await writeFile(forwarding, "1");
     made.defer(() => writeFile(forwarding, forwarded));
   }
-  const table = `table ip ${name} {
+  const rules = `table ip ${table} {
     chain postrouting {
       type nat hook postrouting priority 100
       ip saddr ${net}.0/30 oifname != "${link}" masquerade
     }
   }`;
-  await runCommandOk(["nft", "-f", "-"], { input: table });
-  made.defer(() => ignore(["nft", "delete", "table", "ip", name]));
+  await runCommandOk(["nft", "-f", "-"], { input: rules });
+  made.defer(() => ignore(["nft", "delete", "table", "ip", table]));
 
   const resources = made.move();
-  return { name, [Symbol.asyncDispose]: () => resources.disposeAsync() };
+  return { namespace, [Symbol.asyncDispose]: () => resources.disposeAsync() };
 }
 
 async function ignore(argv: readonly string[]): Promise<void> {

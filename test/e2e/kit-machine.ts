@@ -49,7 +49,7 @@ export async function openMachine(archive: string): Promise<Machine> {
   const cgroup = `hawser-machine-${suffix}`;
   await makeCgroups(cgroup);
   made.defer(() => removeCgroups([cgroup]));
-  const network = made.use(await openMachineNetwork(suffix));
+  const network = made.use(await openMachineNetwork({ suffix, namespace: join(dir.path, "net") }));
 
   const enterGroups = [
     `for group in /sys/fs/cgroup/${cgroup} /sys/fs/cgroup/*/${cgroup}; do`,
@@ -58,7 +58,7 @@ export async function openMachine(archive: string): Promise<Machine> {
     'exec "$@"',
   ].join("\n");
   const inGroups = ["sh", "-c", enterGroups, "sh"];
-  const inNetwork = ["nsenter", `--net=/run/netns/${network.name}`];
+  const inNetwork = ["nsenter", `--net=${network.namespace}`];
   const inNamespaces = ["unshare", "-m", "-p", "-u", "-i", "-C", "-f", "--kill-child"];
   const init = join(import.meta.dirname, "kit-machine.sh");
   const log = join(dir.path, "log");
