@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "binds.h"
 #include "complain.h"
 #include "control.h"
 #include "file.h"
@@ -294,6 +295,8 @@ static void prepare(struct monitor *monitor) {
   if (!namespace_unshare()) failure = join_text("Cannot make a mount namespace: ", error_text(errno), NULL);
   else if (!link_network(monitor)) failure = join_text("Cannot link the network namespace: ", error_text(errno), NULL);
   else failure = overlay_mount(&monitor->start);
+  if (failure == NULL) failure = binds_mount(&monitor->start, monitor->folder);
+  namespace_close_host();
   if (failure != NULL) fail(monitor, "mount", failure);
 }
 

@@ -5,6 +5,7 @@
 #include <linux/magic.h>
 #include <sched.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -95,9 +96,55 @@ bool namespace_unshare(void) {
   return unshare(CLONE_NEWNS) == 0 && (!is_hybrid || cover_unified());
 }
 
+/** The host's mount namespace, from `namespace_enter` on. */
+static int host = -1;
+
+static int open_own(void) {
+  return open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+}
+
+int namespace_visit_host(void) {
+  const int own = open_own();
+  if (own < 0) return -1;
+  if (setns(host, CLONE_NEWNS) == 0) return own;
+  const int error = errno;
+  close(own);
+  errno = error;
+  return -1;
+}
+
+bool namespace_return(int own) {
+  const bool done = setns(own, CLONE_NEWNS) == 0;
+  close(own);
+  return done;
+}
+
+void namespace_close_host(void) {
+  close(host);
+  host = -1;
+}
+
+void namespace_receive_only(const char *path) {
+  char *parent = copy_text(path);
+  for (;;) {
+    struct statx status;
+    if (statx(AT_FDCWD, parent, AT_SYMLINK_NOFOLLOW, 0, &status) == 0 &&
+        (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0) {
+      break;
+    }
+    char *slash = strrchr(parent, '/');
+    if (slash == NULL) break;
+    slash[slash == parent ? 1 : 0] = '\0';
+    if (strcmp(parent, "/") == 0) break;
+  }
+  if (mount(NULL, parent, NULL, MS_SLAVE, NULL) != 0) complain("cannot make the mount of the run directory a slave", errno);
+  free(parent);
+}
+
 bool namespace_enter(const char *exec_root) {
   const char *failed = NULL;
-  if (unshare(CLONE_NEWNS) != 0) failed = "cannot make a mount namespace";
+  if ((host = open_own()) < 0) failed = "cannot open the host's mount namespace";
+  else if (unshare(CLONE_NEWNS) != 0) failed = "cannot make a mount namespace";
   else if (!make_root_a_mount()) failed = "cannot make the root a mount";
   else if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) != 0) failed = "cannot make the mounts slaves";
   else if (mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL) != 0) failed = "cannot make the mounts shared";

@@ -24,4 +24,22 @@ bool namespace_enter(const char *exec_root);
  */
 bool namespace_unshare(void);
 
+/**
+ * Be in the mount namespace that `namespace_enter` left, the host's, until `namespace_return` gets the descriptor that this
+ * gives; -1 with errno.
+ */
+int namespace_visit_host(void);
+
+/** Come back; the descriptor is closed. False with errno: this process is in a namespace where it must not work on. */
+bool namespace_return(int own);
+
+/** Give up the way to the host's namespace: no more visits. */
+void namespace_close_host(void);
+
+/**
+ * A mount appears in every mount that its parent is a peer of. Let the mount that `path` is on, wherever it begins, only
+ * receive. The launcher has prepared the usual place; this is for any other.
+ */
+void namespace_receive_only(const char *path);
+
 #endif

@@ -11,6 +11,7 @@
 
 #include "complain.h"
 #include "file.h"
+#include "namespace.h"
 
 /** The longest string, with its NUL, that fsconfig takes. */
 enum { FSCONFIG_VALUE = 256 };
@@ -19,27 +20,6 @@ enum { FSCONFIG_VALUE = 256 };
 static char *problem(const char *what, const char *path, const char *detail) {
   const char *text = error_text(errno);
   return join_text(what, " ", path, ": ", text, detail[0] == '\0' ? "" : " (", detail, detail[0] == '\0' ? "" : ")", NULL);
-}
-
-/**
- * A mount appears in every mount that its parent is a peer of, so the parent, wherever it begins, must only receive. The
- * launcher has prepared the usual place; this is for any other.
- */
-static void stop_propagation(const char *path) {
-  char *parent = copy_text(path);
-  for (;;) {
-    struct statx status;
-    if (statx(AT_FDCWD, parent, AT_SYMLINK_NOFOLLOW, 0, &status) == 0 &&
-        (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0) {
-      break;
-    }
-    char *slash = strrchr(parent, '/');
-    if (slash == NULL) break;
-    slash[slash == parent ? 1 : 0] = '\0';
-    if (strcmp(parent, "/") == 0) break;
-  }
-  if (mount(NULL, parent, NULL, MS_SLAVE, NULL) != 0) complain("cannot make the mount of the run directory a slave", errno);
-  free(parent);
 }
 
 static bool set_path(int context, const char *key, const char *path) {
@@ -194,7 +174,7 @@ static char *mount_layers(const struct start *start) {
 char *overlay_mount(const struct start *start) {
   if (frame_get(&start->frame, "lower") == NULL) return NULL;
   if (mkdir(start->rootfs, 0700) != 0 && errno != EEXIST) return problem("Cannot make", start->rootfs, "");
-  stop_propagation(start->rootfs);
+  namespace_receive_only(start->rootfs);
   return mount_layers(start);
 }
 

@@ -31,7 +31,7 @@ static const char *bad_cgroup(const struct start *start) {
 
 const char *start_parse(struct start *start, struct frame frame) {
   static const char *const paths[] = {"dir",     "rootfs", "lower",       "upper", "work",
-                                      "runtime", "log",    "exit-record", "cgroup"};
+                                      "runtime", "log",    "exit-record", "cgroup", "bind"};
   *start = (struct start){
       .frame = frame,
       .id = frame_get(&frame, "id"),

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "binds.h"
 #include "cgroup.h"
 #include "complain.h"
 #include "file.h"
@@ -69,6 +70,7 @@ bool tidy_step(struct monitor *monitor) {
     loop_disarm(&monitor->loop, &monitor->retry);
     oom_close(&monitor->oom);
     greeting_close_all(monitor);
+    binds_unmount(&monitor->start, monitor->folder);
     overlay_unmount(&monitor->start);
     remove_files(monitor);
     if (monitor->netns >= 0) close(monitor->netns);

@@ -1,3 +1,4 @@
+export { placeBinds } from "./bind-places.ts";
 export { type CgroupLayout, type CgroupMode, cgroupsOf, parseCgroupLayout } from "./cgroup/cgroup-layout.ts";
 export { ContainerCgroup } from "./cgroup/container-cgroup.ts";
 export { freeze, isFrozen, thaw } from "./cgroup/freezer.ts";

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { formatRuntimeSpec } from "@hawser/oci";
-import { buildSpec, cgroupsOf, parseIpcMode, resolveDevices, resolveUser } from "@hawser/runtime";
+import { buildSpec, cgroupsOf, parseIpcMode, placeBinds, resolveDevices, resolveUser } from "@hawser/runtime";
 import type { OverlayMount } from "@hawser/store";
 import type { NetworkPlace } from "../networks/container-networks.ts";
 import { readAccounts } from "./accounts.ts";
@@ -16,6 +16,8 @@ export interface Bundle {
   readonly rootfs: string;
   /** Folders of the container's cgroups, for the monitor to watch and remove. */
   readonly cgroups: readonly string[];
+  /** What the monitor brings from the host. */
+  readonly binds: readonly string[];
 }
 
 /**
@@ -53,6 +55,7 @@ export async function writeBundle(
   ]);
   if (place.joinedId === undefined) networks.writeFiles(record, { ...place, files });
   writeFileSync(files.hostname, `${config.hostname}\n`);
+  const placed = await placeBinds(mounts, dir);
   const spec = buildSpec({
     config,
     hostConfig,
@@ -66,14 +69,14 @@ export async function writeBundle(
       ...joinedNamespace(collaborators, { kind: "ipc", mode: hostConfig.ipcMode }),
     },
     ...shared,
-    mounts,
+    mounts: placed.mounts,
     files,
     initPath: host.initPath,
     devices,
   });
   const compiled = await seccomp.annotate(spec);
   writeFileSync(join(dir, "config.json"), formatRuntimeSpec(compiled), { mode: 0o600 });
-  return { rootfs, cgroups: cgroups.folders };
+  return { rootfs, cgroups: cgroups.folders, binds: placed.binds };
 }
 
 /** `container:<id>`: the namespace of that container's first process. */

@@ -75,6 +75,7 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
         dir: runDirOf(host, record.id),
         rootfs: bundle.rootfs,
         overlay,
+        binds: bundle.binds,
         runtime: runtime.path,
         runtimeArgs: runtime.args,
         runtimeDelete: !runtime.path.endsWith("/crun"),

@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import { parseMountInfo } from "../mount-info.ts";
 
 /**
  * How containers are put into cgroups on this host. `v1`: controllers in hierarchies of their own; a unified hierarchy
@@ -50,10 +51,7 @@ interface Hierarchy {
 }
 
 function parseHierarchies(mountInfo: string): readonly Hierarchy[] {
-  return mountInfo.split("\n").flatMap((line): Hierarchy[] => {
-    const [left = "", right = ""] = line.split(" - ", 2);
-    const mountPoint = unescapePath(left.split(" ")[4] ?? "");
-    const [type, , superOptions = ""] = right.split(" ");
+  return parseMountInfo(mountInfo).flatMap(({ mountPoint, type, superOptions }): Hierarchy[] => {
     if (type === "cgroup2") return [{ mountPoint, version: 2, controllers: [] }];
     if (type !== "cgroup") return [];
     const controllers = superOptions.split(",").filter((name) => !mountOptions.has(name));
@@ -72,10 +70,3 @@ const mountOptions: ReadonlySet<string> = new Set([
   "favordynmods",
   "nofavordynmods",
 ]);
-
-/** mountinfo writes blanks and the like as `\040`. */
-function unescapePath(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_match, octal: string) =>
-    String.fromCharCode(Number.parseInt(octal, 8)),
-  );
-}

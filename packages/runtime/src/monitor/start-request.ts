@@ -14,6 +14,8 @@ export interface StartRequest {
     readonly work: string;
     readonly options?: readonly string[];
   };
+  /** Paths of the host that the monitor brings to `<dir>/binds/<n>`, in this order: `placeBinds`. */
+  readonly binds?: readonly string[];
   /** Absolute path of the OCI runtime. */
   readonly runtime: string;
   /** Its global arguments. */
@@ -48,6 +50,7 @@ export function startFields(request: StartRequest): Readonly<Record<string, Fiel
     upper: overlay.upper,
     work: overlay.work,
     "overlay-option": overlay.options ?? [],
+    bind: request.binds ?? [],
     runtime: request.runtime,
     "runtime-arg": request.runtimeArgs,
     "runtime-delete": request.runtimeDelete,

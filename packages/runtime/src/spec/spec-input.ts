@@ -48,7 +48,7 @@ export interface ResolvedDevices {
 
 /** A folder or file of the host to be seen at `target`. */
 export interface ResolvedMount {
-  /** Absolute path on the host; it exists. */
+  /** Absolute path that exists: on the host, or after `placeBinds` in the run directory. */
   readonly source: string;
   readonly target: string;
   readonly readOnly: boolean;
