@@ -1,5 +1,5 @@
 /*
- * hawser-launcher --socket <path> --version-string <text>
+ * hawser-launcher --socket <path> --version-string <text> [--preload <program>]…
  *
  * Resident; every connection to its socket is a process of its own, which answers one message: `ping`, `shutdown`, or
  * `start`, whose process becomes the container's monitor. See docs/contracts/monitor-protocol.md.
@@ -24,6 +24,7 @@
 #include "loop.h"
 #include "monitor.h"
 #include "namespace.h"
+#include "preload.h"
 #include "spawn.h"
 
 /** How long a connection may take to say what it wants. */
@@ -190,7 +191,7 @@ static _Noreturn void accept_all(int listener, const char *version) {
 }
 
 static int usage(void) {
-  static const char text[] = "usage: hawser-launcher --socket <path> --version-string <text>\n";
+  static const char text[] = "usage: hawser-launcher --socket <path> --version-string <text> [--preload <program>]...\n";
   (void)!write(STDERR_FILENO, text, sizeof text - 1);
   return EXIT_USAGE;
 }
@@ -200,7 +201,7 @@ int main(int count, char **arguments) {
   for (int index = 1; index + 1 < count; index += 2) {
     if (strcmp(arguments[index], "--socket") == 0) path = arguments[index + 1];
     else if (strcmp(arguments[index], "--version-string") == 0) version = arguments[index + 1];
-    else return usage();
+    else if (strcmp(arguments[index], "--preload") != 0) return usage();
   }
   if (count % 2 == 0 || path == NULL || version == NULL || path[0] != '/' || path[1] == '\0') return usage();
 
@@ -211,6 +212,9 @@ int main(int count, char **arguments) {
   setsid();
   const int listener = take_place(path);
   if (listener < 0) return -listener;
+  for (int index = 1; index + 1 < count; index += 2) {
+    if (strcmp(arguments[index], "--preload") == 0) preload_keep(arguments[index + 1]);
+  }
   ignore_ending_signals();
   signal(SIGCHLD, SIG_IGN);
   socket_path = path;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -11,6 +12,7 @@
 
 #include "buffer.h"
 #include "complain.h"
+#include "preload.h"
 
 static const int ending_signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE};
 
@@ -51,7 +53,7 @@ void arguments_free(struct arguments *arguments) {
 }
 
 /** In the child, which shares the parent's memory until it runs its program: system calls only. */
-static int become(char *const *items, const int streams[3], pid_t parent) {
+static int become(char *const *items, int program, const int streams[3], pid_t parent) {
   // A runtime whose monitor was killed would go on to make a container that nobody watches.
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return errno;
   if (getppid() != parent) return ECHILD;
@@ -69,7 +71,8 @@ static int become(char *const *items, const int streams[3], pid_t parent) {
   for (int index = 0; index < 3; index++) {
     if (dup2(moved[index], index) < 0) return errno;
   }
-  if (syscall(SYS_close_range, 3, ~0U, 0) != 0) return errno;
+  if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) != 0) return errno;
+  if (program >= 0) execveat(program, "", items, environ, AT_EMPTY_PATH);
   execv(items[0], items);
   return errno;
 }
@@ -77,9 +80,10 @@ static int become(char *const *items, const int streams[3], pid_t parent) {
 pid_t spawn(const struct arguments *arguments, const int streams[3]) {
   volatile int error = 0;
   const pid_t parent = getpid();
+  const int program = preload_find(arguments->items[0]);
   const pid_t pid = vfork();
   if (pid == 0) {
-    error = become(arguments->items, streams, parent);
+    error = become(arguments->items, program, streams, parent);
     _exit(127);
   }
   if (pid < 0 || error == 0) return pid;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { copyFile, mkdir } from "node:fs/promises";
+import { copyFile, mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { eventually, openTempDir } from "@hawser/base/testing";
@@ -29,8 +29,34 @@ test("the launcher explains itself", () => {
   for (const args of [[], ["--socket"], ["--socket", "relative", "--version-string", "1"], ["--what", "x"]]) {
     const { status, stderr } = spawnSync(sanitized.launcher, args, { encoding: "utf8" });
     assert.equal(status, 2);
-    assert.match(stderr, /^usage: hawser-launcher --socket <path> --version-string <text>\n$/);
+    assert.match(
+      stderr,
+      /^usage: hawser-launcher --socket <path> --version-string <text> \[--preload <program>\]\.\.\.\n$/,
+    );
   }
+});
+
+test("a preloaded runtime is started from its sealed copy, until its file is another", async () => {
+  await using rig = await Rig.open();
+  await rig.killLauncher();
+  const [shell, script] = [join(rig.dir, "shell"), join(rig.dir, "script")];
+  await copyFile("/bin/sh", shell);
+  await writeFile(script, "#!/bin/sh\nexit 5\n", { mode: 0o755 });
+  await rig.launch([shell, script, "/usr/bin/crun"]);
+  const failure = async (runtime: string, ...args: string[]) => {
+    const container = await rig.start({ args: ["true"], fields: { runtime, "runtime-arg": args } });
+    return (await container.control.wait("failed"))["message"];
+  };
+  const where = ["-c", "readlink /proc/$$/exe >&2; echo more >>/proc/$$/exe; exit 4"];
+  assert.match((await failure(shell, ...where)) ?? "", /^\/memfd:shell \(deleted\)\n.*cannot create/);
+  assert.equal(await failure(script), "The runtime ended with exit code 5");
+  await copyFile("/bin/sh", `${shell}.new`);
+  await rename(`${shell}.new`, shell);
+  assert.equal(await failure(shell, "-c", "readlink /proc/$$/exe >&2; exit 4"), `${shell}\n`);
+
+  // the real one counts on it
+  const container = await rig.run({ args: ["true"] });
+  assert.equal((await container.control.wait("exited"))["code"], "0");
 });
 
 test("init ends as its program ends", () => {

@@ -103,10 +103,12 @@ export class Rig implements AsyncDisposable {
     this.#complaints.push(pattern);
   }
 
-  async launch(): Promise<void> {
+  async launch(preload: readonly string[] = []): Promise<void> {
     await mkdir(join(this.dir, "x"), { recursive: true, mode: 0o700 });
     const log = await open(join(this.dir, "launcher.log"), "a");
-    this.#launcher = spawn(this.#program, ["--socket", this.socketPath, "--version-string", "test"], {
+    const kept = preload.flatMap((path) => ["--preload", path]);
+    const args = ["--socket", this.socketPath, "--version-string", "test", ...kept];
+    this.#launcher = spawn(this.#program, args, {
       stdio: ["ignore", "ignore", log.fd],
       env: {
         ...process.env,

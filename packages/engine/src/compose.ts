@@ -60,6 +60,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
       execRoot: config.execRoot,
       program: launcherProgram,
       version: await readProgramVersion(launcherProgram),
+      preload: Object.values(config.runtimes).filter(startsItselfAgain),
       log,
     }),
     DefaultBridge.open({
@@ -146,6 +147,11 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
     shutDown: () => server.close(),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
+}
+
+/** Whether an OCI runtime starts itself a second time, from memory, unless that is where it came from. */
+function startsItselfAgain(path: string): boolean {
+  return /\/(crun|runc)$/.test(path);
 }
 
 /** What tells one build of the launcher from another: an engine of a new build does not work with an old launcher. */
