@@ -4,6 +4,11 @@ import { Agent, type IncomingMessage, request } from "node:http";
 export interface ApiClient extends Disposable {
   /** Create `image` with AutoRemove and no network, attach, start, read the output to its end, wait for the exit. */
   runHello(image: string): Promise<void>;
+  /** Create a container of `image` that will sleep. */
+  create(image: string, name: string, network?: string): Promise<void>;
+  start(name: string): Promise<void>;
+  /** The list of all containers, as it comes. */
+  list(): Promise<string>;
 }
 
 export function openApiClient(socketPath: string): ApiClient {
@@ -54,6 +59,17 @@ export function openApiClient(socketPath: string): ApiClient {
   };
 
   return {
+    async create(image, name, network = "none") {
+      const HostConfig = { NetworkMode: network };
+      const body = { Image: image, Cmd: ["sleep", "1000000"], HostConfig };
+      await read(await send("POST", `/containers/create?name=${name}`, body));
+    },
+    async start(name) {
+      await read(await send("POST", `/containers/${name}/start`));
+    },
+    async list() {
+      return await read(await send("GET", "/containers/json?all=1"));
+    },
     async runHello(image) {
       const created = await send("POST", "/containers/create", {
         Image: image,

@@ -12,7 +12,8 @@ export async function makeImages(dir: string): Promise<Images> {
   const idle = join(dir, "idle");
   await mkdir(join(idle, "bin"), { recursive: true });
   await cp(join(root, "build/busybox/busybox"), join(idle, "bin/busybox"));
-  for (const applet of ["sh", "sleep", "true"]) await symlink("busybox", join(idle, "bin", applet));
+  for (const applet of ["sh", "sleep", "true", "yes", "head"])
+    await symlink("busybox", join(idle, "bin", applet));
   const folders = ["dev", "etc", "proc", "sys", "run", "tmp"];
   for (const tree of [hello, idle]) for (const name of folders) await mkdir(join(tree, name));
   for (const tree of [hello, idle]) await runCommandOk(["tar", "-C", tree, "-cf", `${tree}.tar`, "."]);

@@ -11,9 +11,12 @@ import { openDockerPeer } from "./peers/docker.ts";
 import { openHawserPeers } from "./peers/hawser.ts";
 import { openPodmanPeer } from "./peers/podman.ts";
 import type { Row } from "./row.ts";
+import { loadImage, saveImage } from "./rows/archives.ts";
 import { engineMemory, helperMemory } from "./rows/density.ts";
 import { engineOnly } from "./rows/engine-only.ts";
 import { execTrue } from "./rows/exec.ts";
+import { logEngineCpu, logThroughput } from "./rows/logs.ts";
+import { listApi, listCli, removeRunning, restartEngine } from "./rows/many-containers.ts";
 import { programsPerRun } from "./rows/programs.ts";
 import { runBridge, runNone, runTogether } from "./rows/run.ts";
 import { enterSandbox } from "./sandbox.ts";
@@ -29,6 +32,14 @@ const rows: readonly Row[] = [
   helperMemory,
   engineMemory,
   programsPerRun,
+  listCli,
+  listApi,
+  removeRunning,
+  restartEngine,
+  saveImage,
+  loadImage,
+  logThroughput,
+  logEngineCpu,
 ];
 
 const { values } = parseArgs({

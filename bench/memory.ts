@@ -31,6 +31,16 @@ export function rssBytes(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + field(pid, "status", "VmRSS"), 0);
 }
 
+/** Processor time, own and system's, that some processes have used so far. */
+export function cpuSeconds(pids: readonly number[]): number {
+  const ticksPerSecond = 100;
+  return pids.reduce((sum, pid) => {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" "); // from field 3 of proc(5) on
+    return sum + (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+  }, 0);
+}
+
 function field(pid: number, file: string, name: string): number {
   const [, kilobytes] =
     new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(readFileSync(`/proc/${pid}/${file}`, "utf8")) ?? [];

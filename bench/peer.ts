@@ -12,6 +12,8 @@ export interface Peer extends AsyncDisposable {
   engineProcesses(): number[];
   /** Processes that are there for each container, besides its own. */
   helperProcesses(): number[];
+  /** End the engine as a crash does and start it again: the time, as `performance.now()`, at which it was started. */
+  crash?(): Promise<number>;
 }
 
 /** Root file system archives that the peers import. */

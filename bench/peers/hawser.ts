@@ -16,6 +16,12 @@ export async function openHawserPeers(
     socket: engine.socket,
     engineProcesses: () => [engine.pid(), ...engine.launchers()],
     helperProcesses: () => engine.monitors(),
+    async crash() {
+      await engine.kill();
+      const started = performance.now();
+      await engine.start();
+      return started;
+    },
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   return {
