@@ -6,6 +6,9 @@ import type { SocketInput } from "./socket-input.ts";
 const maxLineBytes = 4096;
 const maxTrailerLines = 64;
 
+/** The size line of a chunk is shorter. */
+const usualLineBytes = 16;
+
 /** The body of one request, read once, in order, as it comes. */
 export class RequestBody implements AsyncIterable<Buffer> {
   readonly #input: SocketInput;
@@ -54,7 +57,7 @@ export class RequestBody implements AsyncIterable<Buffer> {
       this.#beforeFirstRead();
     }
     if (this.#remaining === 0 && this.#chunked && !(await this.#nextChunk())) return undefined;
-    const bytes = await this.#input.read();
+    const bytes = await this.#input.read(this.#remaining);
     if (bytes === undefined) throw httpFaults.BODY_INCOMPLETE();
     const own = bytes.subarray(0, this.#remaining);
     this.#input.unread(bytes.subarray(own.length));
@@ -112,7 +115,7 @@ export class RequestBody implements AsyncIterable<Buffer> {
   async #readLine(): Promise<string> {
     let line = "";
     for (;;) {
-      const bytes = await this.#input.read();
+      const bytes = await this.#input.read(usualLineBytes);
       if (bytes === undefined) throw httpFaults.BODY_INCOMPLETE();
       const end = bytes.indexOf(0x0a);
       const taken = end < 0 ? bytes.length : end + 1;

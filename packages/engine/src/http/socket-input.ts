@@ -17,18 +17,19 @@ export class SocketInput {
   }
 
   /**
-   * The next bytes; `undefined` at the end of input.
+   * The next bytes, at most so many: what is asked for beyond need is copied, put back and copied again. `undefined` at
+   * the end of input.
    *
    * @throws {Fault} `canceled` when the connection broke.
    */
-  async read(): Promise<Buffer | undefined> {
+  async read(maxBytes = maxReadBytes): Promise<Buffer | undefined> {
     for (;;) {
       if (this.#socket.destroyed) throw httpFaults.CLIENT_GONE();
       const waiting = this.#socket.readableLength;
       // All that waits would be copied together and, put back in part, again and again; and the socket, empty for a moment,
       // would read on without bound.
       const chunk = this.#socket.read(
-        waiting === 0 ? undefined : Math.min(waiting, maxReadBytes),
+        waiting === 0 ? undefined : Math.min(waiting, maxBytes, maxReadBytes),
       ) as Buffer | null;
       if (chunk !== null) return chunk;
       if (this.#socket.readableEnded) return undefined;

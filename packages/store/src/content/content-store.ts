@@ -7,6 +7,7 @@ import { type Digest, digestAlgorithm, isDigest, parseDigest } from "@hawser/oci
 import { diskFault } from "../disk-fault.ts";
 import { storeFaults } from "../faults.ts";
 import type { StorePaths } from "../paths.ts";
+import { writeFile } from "./write-file.ts";
 
 export interface BlobInfo {
   readonly digest: Digest;
@@ -103,7 +104,7 @@ export class ContentStore {
     try {
       const file = await open(path, "wx", 0o600);
       try {
-        for await (const chunk of stream) {
+        await writeFile(file, stream, (chunk) => {
           signal?.throwIfAborted();
           sizeBytes += chunk.length;
           if (maxBytes !== undefined && sizeBytes > maxBytes)
@@ -112,8 +113,7 @@ export class ContentStore {
             throw storeFaults.BLOB_SIZE_MISMATCH(expected.sizeBytes, sizeBytes);
           }
           hash.update(chunk);
-          await writeAll(file, chunk);
-        }
+        });
       } finally {
         await file.close();
       }
@@ -191,12 +191,6 @@ export class ContentStore {
 
 export function digestOf(data: Uint8Array, algorithm: "sha256" | "sha512" = "sha256"): Digest {
   return parseDigest(`${algorithm}:${createHash(algorithm).update(data).digest("hex")}`);
-}
-
-async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
-  for (let done = 0; done < chunk.length; ) {
-    done += (await file.write(chunk, done, chunk.length - done)).bytesWritten;
-  }
 }
 
 async function namesIn(folder: string): Promise<readonly string[]> {

@@ -1,0 +1,66 @@
+import type { FileHandle } from "node:fs/promises";
+
+const blockBytes = 1 << 20;
+
+/** So much may be written before the disk is asked to begin with it. */
+const flushStepBytes = 16 << 20;
+
+/**
+ * Write what `stream` gives to the end of an empty file, in large blocks, each while the next one comes, and have the disk
+ * begin early: the sync at the end, which is the caller's, then finds little left to do. `take` sees each chunk before it is
+ * written. Nothing is being written any more when this returns or throws.
+ */
+export async function writeFile(
+  file: FileHandle,
+  stream: AsyncIterable<Uint8Array>,
+  take: (chunk: Uint8Array) => void,
+): Promise<void> {
+  let block = Buffer.allocUnsafeSlow(blockBytes);
+  let spare = Buffer.allocUnsafeSlow(blockBytes);
+  let filled = 0;
+  let position = 0;
+  let flushed = 0;
+  let writing: Promise<void> = Promise.resolve();
+  let flushing: Promise<void> | undefined;
+  const flush = (): void => {
+    if (flushing !== undefined || position - flushed < flushStepBytes) return;
+    flushed = position;
+    flushing = file
+      .datasync()
+      .catch(() => {}) // the caller's sync says what is wrong
+      .finally(() => {
+        flushing = undefined;
+      });
+  };
+  const writeBlock = async (): Promise<void> => {
+    await writing;
+    writing = writeAll(file, block.subarray(0, filled), position);
+    writing.catch(() => {}); // awaited before the next one, and at the end
+    position += filled;
+    filled = 0;
+    [block, spare] = [spare, block];
+    flush();
+  };
+  try {
+    for await (const chunk of stream) {
+      take(chunk);
+      for (let done = 0; done < chunk.length; ) {
+        const part = chunk.subarray(done, done + blockBytes - filled);
+        block.set(part, filled);
+        filled += part.length;
+        done += part.length;
+        if (filled === blockBytes) await writeBlock();
+      }
+    }
+    await writeBlock();
+    await writing;
+  } finally {
+    await Promise.allSettled([writing, flushing]);
+  }
+}
+
+async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    done += (await file.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
+  }
+}
