@@ -12,7 +12,10 @@ import { root } from "./tree.ts";
  */
 const programs: Readonly<Record<string, BuildOptions>> = {
   cli: {
-    entryPoints: { program: "packages/cli/src/main.ts" },
+    entryPoints: {
+      program: "packages/cli/src/main.ts",
+      resident: "packages/cli/src/resident/main.ts",
+    },
     format: "cjs",
     minify: true,
     plugins: [lazyBuiltins(["node:child_process", "node:crypto", "node:timers/promises"])],

@@ -162,12 +162,12 @@ export PATH="$top/node_modules/.bin:${node%/*}:$PATH"
 
 native_programs() { make -C native && make -C native/addon NODE="$node"; }
 native_digest=$(digest native)
-[ -x build/native/hawser-launcher ] && [ -f build/native/hawser.node ] || rm -f "$state/native"
+[ -x build/native/hawser-launcher ] && [ -x build/native/hawser-stub ] && [ -f build/native/hawser.node ] || rm -f "$state/native"
 step native "native programs (make -C native)" "$native_digest" \
   "This is a defect of Hawser on your system: please report it with that file." native_programs
 
 sources_digest=$(digest packages tools/build.ts package-lock.json)
-[ -f dist/cli/main.js ] && [ -f dist/engine/main.js ] || rm -f "$state/bundles"
+[ -f dist/cli/main.js ] && [ -f dist/cli/resident.js ] && [ -f dist/engine/main.js ] || rm -f "$state/bundles"
 step bundles "client and engine (tools/build.ts)" "$sources_digest" \
   "This is a defect of Hawser: please report it with that file." "$node" tools/build.ts
 

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { dockerCli } from "../../test/e2e/kit-cli.ts";
 import { openEngine } from "../../test/e2e/kit-engine.ts";
+import { openStub } from "../../test/e2e/kit-stub.ts";
 import { root } from "../../tools/tree.ts";
 import { importImages } from "../images.ts";
 import type { Images, Peer } from "../peer.ts";
@@ -10,6 +11,8 @@ export async function openHawserPeers(
   images: Images,
 ): Promise<{ readonly peers: readonly Peer[] } & AsyncDisposable> {
   const engine = await openEngine({ program: join(root, "dist/engine/main.js") });
+  const stub = await openStub();
+  await stub.openResident();
   const client = [dockerCli(), "-H", engine.host];
   await importImages(client, images);
   const shared = {
@@ -30,9 +33,18 @@ export async function openHawserPeers(
       {
         ...shared,
         name: "hawser-cli",
-        client: [process.execPath, join(root, "dist/cli/main.js"), "-H", engine.host],
+        client: [
+          "env",
+          ...Object.entries(stub.env).map((pair) => pair.join("=")),
+          ...stub.argv,
+          "-H",
+          engine.host,
+        ],
       },
     ],
-    [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await stub[Symbol.asyncDispose]();
+      await engine[Symbol.asyncDispose]();
+    },
   };
 }

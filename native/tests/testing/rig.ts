@@ -21,6 +21,7 @@ export const released = {
 export const sanitized = {
   launcher: join(build, "sanitize/hawser-launcher"),
   init: join(build, "sanitize/hawser-init"),
+  stub: join(build, "sanitize/hawser-stub"),
 };
 
 export function buildPrograms(): void {

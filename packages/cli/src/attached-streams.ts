@@ -2,14 +2,15 @@ import type { Socket } from "node:net";
 import { FrameDecoder } from "@hawser/api";
 import { DetachScanner } from "./detach-keys.ts";
 import { cliFaults } from "./faults.ts";
+import type { Input, Output } from "./session.ts";
 
 export interface AttachedStreams {
   readonly socket: Socket;
   /** A terminal sends its output as it is; otherwise stdout and stderr come in frames. */
   readonly tty: boolean;
-  readonly stdin?: NodeJS.ReadStream;
-  readonly stdout?: NodeJS.WriteStream;
-  readonly stderr?: NodeJS.WriteStream;
+  readonly stdin?: Input;
+  readonly stdout?: Output;
+  readonly stderr?: Output;
   /** Looked for in the input when `tty`. */
   readonly detachKeys: Buffer;
 }
@@ -36,7 +37,7 @@ export async function joinStreams(streams: AttachedStreams): Promise<StreamsEnd>
   }
 }
 
-function sendInput(streams: AttachedStreams, stdin: NodeJS.ReadStream, onDetach: () => void): Disposable {
+function sendInput(streams: AttachedStreams, stdin: Input, onDetach: () => void): Disposable {
   const { socket } = streams;
   const scanner = new DetachScanner(streams.tty && stdin.isTTY ? streams.detachKeys : Buffer.alloc(0));
   const onData = (chunk: Buffer) => {
@@ -67,8 +68,8 @@ async function readOutput(streams: AttachedStreams): Promise<void> {
   const decoder = new FrameDecoder();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const { socket } = streams;
-  const full = new Set<NodeJS.WriteStream>();
-  const put = (target: NodeJS.WriteStream | undefined, chunk: Buffer) => {
+  const full = new Set<Output>();
+  const put = (target: Output | undefined, chunk: Buffer) => {
     if (target === undefined || target.write(chunk) || full.has(target)) return;
     full.add(target);
     socket.pause();

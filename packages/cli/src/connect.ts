@@ -9,6 +9,8 @@ export interface ConnectOptions {
   readonly headers: Readonly<Record<string, string>>;
   readonly environment: Environment;
   readonly warn: (message: string) => void;
+  /** Sees the client before it first speaks to the engine. */
+  readonly onClient?: (client: EngineClient) => void;
 }
 
 /**
@@ -20,6 +22,7 @@ export interface ConnectOptions {
 export async function connectEngine(options: ConnectOptions): Promise<EngineClient> {
   const { context } = options;
   const client = new EngineClient({ endpoint: context.endpoint, headers: options.headers });
+  options.onClient?.(client);
   try {
     await client.ping();
     return client;

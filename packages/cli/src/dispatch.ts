@@ -5,13 +5,13 @@ import { exitCode } from "./exit-code.ts";
 import { cliFaults } from "./faults.ts";
 import { parseFlags } from "./flags/parse-flags.ts";
 import { type GlobalFlags, globalFlags } from "./global-flags.ts";
-import type { Session } from "./session.ts";
+import type { Output, Session } from "./session.ts";
 
 export interface DispatchOptions {
   readonly argv: readonly string[];
   readonly openSession: (flags: GlobalFlags) => Session;
-  readonly stdout: NodeJS.WriteStream;
-  readonly stderr: NodeJS.WriteStream;
+  readonly stdout: Output;
+  readonly stderr: Output;
 }
 
 /** From the command line to a command's exit code. Whatever goes wrong is written on standard error. */

@@ -33,6 +33,7 @@ export const cliFaults = defineFaults({
     "unavailable",
     (why: string, log: string) => `Cannot start the Hawser engine: ${why}; its log is ${log}`,
   ],
+  RELAY_BROKEN: ["invalid-argument", (why: string) => `Cannot serve a stub: it sent ${why}`],
   FILE_UNREADABLE: ["not-found", (words: string) => words],
   /** The user left; what runs in the container goes on. */
   DETACHED: ["canceled", () => "read escape sequence"],

@@ -1,19 +1,13 @@
-import { homedir } from "node:os";
-import { join } from "node:path";
-import type { EngineClient } from "@hawser/api/client";
 import { errnoOf } from "@hawser/base";
-import { type ConfigFile, readConfigFile } from "./config-file.ts";
-import { connectEngine } from "./connect.ts";
-import { type Context, resolveContext } from "./context.ts";
 import { dispatch } from "./dispatch.ts";
-import type { GlobalFlags } from "./global-flags.ts";
-import type { Session } from "./session.ts";
+import { openSession, type Surroundings } from "./open-session.ts";
+import { terminalRawMode } from "./terminal.ts";
 
 /** The `hawser` program. */
 async function main(): Promise<number> {
   return await dispatch({
     argv: process.argv.slice(2),
-    openSession,
+    openSession: (flags) => openSession(flags, surroundings),
     get stdout() {
       return output("stdout");
     },
@@ -40,55 +34,28 @@ function output(name: "stdout" | "stderr"): NodeJS.WriteStream {
   return stream;
 }
 
-function openSession(flags: GlobalFlags): Session {
-  const environment = process.env;
-  const configDir = flags.config || environment["DOCKER_CONFIG"] || join(homedir(), ".docker");
-  const warn = (message: string) => output("stderr").write(`${message}\n`);
-  let config: ConfigFile | undefined;
-  const readConfig = () => {
-    config ??= readConfigFile(configDir, warn);
-    return config;
-  };
-  const context: Context = resolveContext({
-    hosts: flags.host,
-    context: flags.context,
-    tls:
-      flags.tls || flags.tlsverify || flags.tlscacert !== "" || flags.tlscert !== "" || flags.tlskey !== "",
-    environment,
-    configDir,
-    config: readConfig,
-  });
-  let client: Promise<EngineClient> | undefined;
-  return {
-    environment,
-    workingDir: process.cwd(),
-    get stdin() {
-      return process.stdin;
-    },
-    get stdout() {
-      return output("stdout");
-    },
-    get stderr() {
-      return output("stderr");
-    },
-    contextName: context.name,
-    debug: flags.debug,
-    now: () => new Date(),
-    config: readConfig,
-    connect: () => {
-      client ??= connectEngine({ context, headers: readConfig().httpHeaders, environment, warn });
-      return client;
-    },
-    onSignal: (names, listener) => {
-      for (const name of names) process.on(name, listener);
-      return {
-        [Symbol.dispose]() {
-          for (const name of names) process.off(name, listener);
-        },
-      };
-    },
-  };
-}
+const surroundings: Surroundings = {
+  environment: process.env,
+  workingDir: process.cwd(),
+  get stdin() {
+    return process.stdin;
+  },
+  get stdout() {
+    return output("stdout");
+  },
+  get stderr() {
+    return output("stderr");
+  },
+  rawMode: () => terminalRawMode(process.stdin),
+  onSignal: (names, listener) => {
+    for (const name of names) process.on(name, listener);
+    return {
+      [Symbol.dispose]() {
+        for (const name of names) process.off(name, listener);
+      },
+    };
+  },
+};
 
 void main().then(async (code) => {
   await Promise.all([...outputs.values()].map(written));

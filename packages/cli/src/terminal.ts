@@ -1,13 +1,18 @@
 import { runProgram } from "@hawser/base";
 import type { Session } from "./session.ts";
 
+/** A terminal in raw mode, until disposed. */
+export interface RawMode extends Disposable {
+  /** All of the mode is set. */
+  readonly settled: Promise<void>;
+}
+
 /**
- * The terminal of standard input in raw mode until disposed; nothing when it is no terminal. Node's raw mode still turns line
+ * The terminal of this process's standard input in raw mode; nothing when it is no terminal. Node's raw mode still turns line
  * feeds into carriage return and line feed, which spoils what full-screen programs draw, so `stty` takes that away, too:
  * `settled` tells when it has.
  */
-export function rawMode(session: Session): Disposable & { readonly settled: Promise<void> } {
-  const { stdin } = session;
+export function terminalRawMode(stdin: NodeJS.ReadStream): RawMode {
   if (!stdin.isTTY) return { settled: Promise.resolve(), [Symbol.dispose]() {} };
   const wasRaw = stdin.isRaw;
   stdin.setRawMode(true);
@@ -28,7 +33,7 @@ async function stopOutputProcessing(): Promise<void> {
 }
 
 /** Nothing to undo. */
-export const cookedMode: Disposable & { readonly settled: Promise<void> } = {
+export const cookedMode: RawMode = {
   settled: Promise.resolve(),
   [Symbol.dispose]() {},
 };

@@ -186,7 +186,12 @@ export class Connection {
     return await promise;
   }
 
-  /** Close at once. */
+  /** `listener` is called once it is closed, also after an upgrade. */
+  whenClosed(listener: () => void): void {
+    this.#socket.once("close", listener);
+  }
+
+  /** Close at once, also after an upgrade. */
   close(): void {
     this.#state = "closed";
     this.#socket.destroy();

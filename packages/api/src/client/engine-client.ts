@@ -61,6 +61,8 @@ export class EngineClient {
   readonly endpoint: Endpoint;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #idle: Connection[] = [];
+  readonly #open = new Set<Connection>();
+  #destroyed = false;
   #version: ApiVersion | undefined;
 
   constructor(options: {
@@ -159,6 +161,12 @@ export class EngineClient {
     return { socket, contentType: reply.head.headers.get("content-type") };
   }
 
+  /** Close all connections, also those that became streams; requests fail from now on. */
+  destroy(): void {
+    this.#destroyed = true;
+    for (const connection of this.#open) connection.close();
+  }
+
   /** Close idle connections. */
   close(): void {
     for (const connection of this.#idle.splice(0)) connection.close();
@@ -179,8 +187,7 @@ export class EngineClient {
     const message = this.#message(request, prefix);
     for (;;) {
       const reused = this.#idle.pop();
-      const connection =
-        reused ?? (await Connection.open(this.endpoint, request.signal ? { signal: request.signal } : {}));
+      const connection = reused ?? (await this.#connect(request.signal));
       if (!connection.idle) continue;
       connection.hold(true);
       try {
@@ -197,6 +204,17 @@ export class EngineClient {
         if (!stale || request.signal?.aborted === true) throw error;
       }
     }
+  }
+
+  async #connect(signal: AbortSignal | undefined): Promise<Connection> {
+    const connection = await Connection.open(this.endpoint, signal ? { signal } : {});
+    this.#open.add(connection);
+    connection.whenClosed(() => this.#open.delete(connection));
+    if (this.#destroyed) {
+      connection.close();
+      throw clientFaults.CONNECTION_LOST(this.endpoint.text, "was closed by its user");
+    }
+    return connection;
   }
 
   #message(request: EngineRequest, prefix: string): ConnectionRequest {

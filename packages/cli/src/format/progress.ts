@@ -1,7 +1,7 @@
 import type { ProgressMessage } from "@hawser/api";
 import { splitJson } from "@hawser/api/client";
 import { cliFaults } from "../faults.ts";
-import { write } from "../session.ts";
+import { type Output, write } from "../session.ts";
 import { formatHumanSize } from "./humanize.ts";
 
 /**
@@ -10,10 +10,7 @@ import { formatHumanSize } from "./humanize.ts";
  *
  * @throws {Fault} `internal` with the engine's words for a failure told in the stream.
  */
-export async function showProgress(
-  body: AsyncIterable<Uint8Array>,
-  out: NodeJS.WriteStream | undefined,
-): Promise<void> {
+export async function showProgress(body: AsyncIterable<Uint8Array>, out: Output | undefined): Promise<void> {
   const lines = new Map<string, number>();
   for await (const text of splitJson(body)) {
     const message = JSON.parse(text) as ProgressMessage;

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { goQuote } from "../format/go-quote.ts";
 import { valueError } from "./value-error.ts";
 
@@ -20,10 +21,10 @@ export function parseEnvironmentValue(text: string, environment: Environment): s
  */
 export function readPairFile(
   path: string,
-  options: { readonly lookUp: (name: string) => string | undefined },
+  options: { readonly lookUp: (name: string) => string | undefined; readonly workingDir: string },
 ): readonly string[] {
   const lines: string[] = [];
-  for (const [index, bytes] of splitLines(readFile(path)).entries()) {
+  for (const [index, bytes] of splitLines(readFile(path, options.workingDir)).entries()) {
     const text = decodeLine(bytes, { path, number: index + 1 }).replace(/^[\s]+/, "");
     const line = index === 0 ? text.replace(/^\ufeff/, "") : text;
     if (line === "" || line.startsWith("#")) continue;
@@ -41,9 +42,9 @@ export function readPairFile(
   return lines;
 }
 
-function readFile(path: string): Buffer {
+function readFile(path: string, workingDir: string): Buffer {
   try {
-    return readFileSync(path);
+    return readFileSync(resolve(workingDir, path));
   } catch (error) {
     const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
     throw valueError(`open ${path}: ${missing ? "no such file or directory" : systemWords(error)}`);

@@ -8,7 +8,7 @@ import { effectiveCapabilities, normalizeCapability } from "./capability-option.
 import { parseGpus, parseThrottleBps, parseThrottleIops, parseWeightDevice } from "./device-option.ts";
 import { parseEnvironmentValue, readPairFile } from "./environment-option.ts";
 import { checkLabel, checkLink, parseDnsSearch, parseExtraHost, parseIpAddress } from "./host-option.ts";
-import { parseMountOption } from "./mount-option.ts";
+import { parseMountOption, resolveMountSource } from "./mount-option.ts";
 import { parseNetworkOption } from "./network-option.ts";
 import { parsePortRange, parsePortSpec } from "./port-option.ts";
 import { parseUlimit } from "./ulimit-option.ts";
@@ -37,7 +37,7 @@ function words(action: () => unknown): string | undefined {
   }
 }
 
-const mount = (value: string) => parseMountOption(value, { workingDir: "/work" });
+const mount = (value: string) => resolveMountSource(parseMountOption(value), "/work");
 
 test("normalizeCapability() and effectiveCapabilities() agree with docker", () => {
   for (const { in: given, out } of cases<{ in: string; out: string }>(
@@ -289,7 +289,11 @@ test("readPairFile() reads environment files as docker does", async () => {
   const first = join(dir.path, "first");
   writeFileSync(first, "\ufeffZ1=z\r\n# comment\n\n  EMPTY_VAR=\nFROM_ENV\nNO_SUCH_ENV\n");
   const lookUp = (name: string) => (name === "FROM_ENV" ? `${name}=from-env` : undefined);
-  assert.deepEqual(readPairFile(first, { lookUp }), ["Z1=z", "EMPTY_VAR=", "FROM_ENV=from-env"]);
+  assert.deepEqual(readPairFile(first, { lookUp, workingDir: "/" }), [
+    "Z1=z",
+    "EMPTY_VAR=",
+    "FROM_ENV=from-env",
+  ]);
   for (const [content, why] of [
     ["A B=c", "poorly formatted environment: variable 'A B' contains whitespaces"],
     ["=x", "poorly formatted environment: no variable name on line '=x'"],
@@ -297,12 +301,12 @@ test("readPairFile() reads environment files as docker does", async () => {
   ] as const) {
     writeFileSync(first, content);
     assert.equal(
-      words(() => readPairFile(first, { lookUp })),
+      words(() => readPairFile(first, { lookUp, workingDir: "/" })),
       why,
     );
   }
   assert.equal(
-    words(() => readPairFile("/no/such", { lookUp })),
+    words(() => readPairFile("/no/such", { lookUp, workingDir: "/" })),
     "open /no/such: no such file or directory",
   );
 });

@@ -24,17 +24,23 @@ const switches: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * `--mount type=bind,source=/src,target=/dst[,readonly][,…]` as the engine wants it. Relative sources of binds are taken
- * from `options.workingDir`.
+ * `--mount type=bind,source=/src,target=/dst[,readonly][,…]` as the engine wants it, but for sources that begin with a dot:
+ * `resolveMountSource`.
  *
  * @throws {Fault} `invalid-argument`
  */
-export function parseMountOption(text: string, options: { readonly workingDir: string }): Mount {
+export function parseMountOption(text: string): Mount {
   const value = text.trim();
   if (value === "") throw valueError("value is empty");
   const parts: MountParts = { mount: { Type: "volume" } };
   for (const field of parseCsvFields(value)) applyField(parts, field);
-  return finish(parts, options.workingDir);
+  return finish(parts);
+}
+
+/** A bind's source that begins with a dot is below `workingDir`. */
+export function resolveMountSource(mount: Mount, workingDir: string): Mount {
+  if (mount.Type !== "bind" || mount.Source?.startsWith(".") !== true) return mount;
+  return { ...mount, Source: resolve(workingDir, mount.Source) };
 }
 
 function applyField(parts: MountParts, field: string): void {
@@ -175,13 +181,10 @@ function withPair(before: Readonly<Record<string, string>>, text: string): Reado
   return key === "" ? before : { ...before, [key]: value };
 }
 
-function finish(parts: MountParts, workingDir: string): Mount {
+function finish(parts: MountParts): Mount {
   const { mount, bind, volume, image, tmpfs } = parts;
   if (mount.Type === "") throw valueError("type is required");
   if (mount.Target === undefined) throw valueError("target is required");
-  if (mount.Type === "bind" && mount.Source?.startsWith(".") === true) {
-    mount.Source = resolve(workingDir, mount.Source);
-  }
   if (volume !== undefined && mount.Type !== "volume") {
     throw valueError(`cannot mix 'volume-*' options with mount type '${mount.Type}'`);
   }

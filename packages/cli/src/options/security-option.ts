@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { goQuote } from "../format/go-quote.ts";
 import { valueError } from "./value-error.ts";
 
@@ -8,7 +9,10 @@ import { valueError } from "./value-error.ts";
  *
  * @throws {Fault} `invalid-argument`
  */
-export function parseSecurityOptions(values: readonly string[]): {
+export function parseSecurityOptions(
+  values: readonly string[],
+  workingDir: string,
+): {
   readonly options: readonly string[];
   readonly unmasked: boolean;
 } {
@@ -25,16 +29,16 @@ export function parseSecurityOptions(values: readonly string[]): {
     if (at < 0 && name !== "no-new-privileges") throw valueError(`Invalid --security-opt: ${goQuote(value)}`);
     const setting = value.slice(at + 1);
     if (at >= 0 && name === "seccomp" && setting !== "unconfined" && setting !== "builtin") {
-      options.push(`seccomp=${readProfile(setting)}`);
+      options.push(`seccomp=${readProfile(setting, workingDir)}`);
     } else options.push(value);
   }
   return { options, unmasked };
 }
 
-function readProfile(path: string): string {
+function readProfile(path: string, workingDir: string): string {
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    text = readFileSync(resolve(workingDir, path), "utf8");
   } catch (error) {
     const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
     const why = missing

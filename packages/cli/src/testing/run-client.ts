@@ -4,6 +4,7 @@ import type { ConfigFile } from "../config-file.ts";
 import { connectEngine } from "../connect.ts";
 import { dispatch } from "../dispatch.ts";
 import type { Session } from "../session.ts";
+import { cookedMode } from "../terminal.ts";
 
 export interface ClientRun {
   readonly code: number;
@@ -56,6 +57,7 @@ export async function runClient(options: ClientOptions): Promise<ClientRun> {
         environment,
         warn: (message) => stderr.write(`${message}\n`),
       }),
+    rawMode: () => cookedMode,
     onSignal: (names, listener) => {
       let active = true;
       options.signals?.((name) => {

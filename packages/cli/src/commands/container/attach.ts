@@ -3,7 +3,7 @@ import { defineCommand } from "../../command.ts";
 import { cliFaults } from "../../faults.ts";
 import { boolFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { proxySignals } from "../../signal-proxy.ts";
-import { cookedMode, followSize, rawMode, terminalSize } from "../../terminal.ts";
+import { cookedMode, followSize, terminalSize } from "../../terminal.ts";
 import { containerPath } from "../each-argument.ts";
 import { type AttachedContainer, join, openAttach, openWait, resizeContainer } from "./start-attached.ts";
 
@@ -47,7 +47,7 @@ export const command = defineCommand({
     exit.catch(() => {}); // read below, unless the user detaches
     const stream = await openAttach(target, { signal: abort.signal });
     using _signals = target.proxySignals ? proxySignals(target) : nothing;
-    using raw = tty && stdin ? rawMode(session) : cookedMode;
+    using raw = tty && stdin ? session.rawMode() : cookedMode;
     await raw.settled;
     if (tty) await redraw(target);
     using _size = tty ? followSize(session, (size) => resizeContainer(target, size)) : nothing;

@@ -1,4 +1,5 @@
 import { closeSync, existsSync, openSync, rmSync, writeSync } from "node:fs";
+import { resolve } from "node:path";
 import type { ContainerCreateRequest, ContainerCreateResponse } from "@hawser/api";
 import type { EngineClient } from "@hawser/api/client";
 import { errnoOf, Fault } from "@hawser/base";
@@ -23,7 +24,7 @@ export async function createContainer(options: CreateOptions): Promise<string> {
   const { session, flags } = options;
   checkPull(flags.pull);
   const name = familiarImageName(options.request.Image ?? "");
-  using idFile = openIdFile(flags.cidfile);
+  using idFile = openIdFile(flags.cidfile, session.workingDir);
   if (flags.pull === "always") await pull(options);
   let created: ContainerCreateResponse;
   try {
@@ -73,16 +74,17 @@ interface IdFile extends Disposable {
 }
 
 /** The file is made first, so that two containers never share one, and goes again when there is no container. */
-function openIdFile(path: string): IdFile {
+function openIdFile(path: string, workingDir: string): IdFile {
   if (path === "") return { write() {}, [Symbol.dispose]() {} };
-  if (existsSync(path)) {
+  const place = resolve(workingDir, path);
+  if (existsSync(place)) {
     throw cliFaults.OPTIONS_CONFLICT(
       `container ID file found, make sure the other container isn't running or delete ${path}`,
     );
   }
   let fd: number;
   try {
-    fd = openSync(path, "wx", 0o666);
+    fd = openSync(place, "wx", 0o666);
   } catch (error) {
     const why = errnoOf(error) === "ENOENT" ? "no such file or directory" : (errnoOf(error) ?? String(error));
     throw cliFaults
@@ -97,7 +99,7 @@ function openIdFile(path: string): IdFile {
     },
     [Symbol.dispose]() {
       closeSync(fd);
-      if (!written) rmSync(path, { force: true });
+      if (!written) rmSync(place, { force: true });
     },
   };
 }

@@ -141,7 +141,7 @@ export const createFlags = {
   "memory-swappiness": intFlag("Tune container memory swappiness (0 to 100)", { initial: -1 }),
   mount: parsedListFlag("Attach a filesystem mount to the container", {
     typeName: "mount",
-    parseOne: (text) => parseMountOption(text, { workingDir: process.cwd() }),
+    parseOne: parseMountOption,
   }),
   name: stringFlag("Assign a name to the container"),
   net: parsedListFlag("Connect a container to a network", {

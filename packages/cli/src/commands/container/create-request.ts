@@ -11,6 +11,7 @@ import type { FlagValues } from "../../flags/flag.ts";
 import { effectiveCapabilities } from "../../options/capability-option.ts";
 import { checkDevice, isCdiDevice, parseDevice } from "../../options/device-option.ts";
 import { type Environment, parseEnvironmentValue, readPairFile } from "../../options/environment-option.ts";
+import { resolveMountSource } from "../../options/mount-option.ts";
 import {
   checkMacAddress,
   checkNetwork,
@@ -70,7 +71,7 @@ export function createRequest(input: CreateInput): ContainerCreateRequest {
     WorkingDir: flags.workdir,
     Entrypoint: entrypointFrom(input),
     OnBuild: null,
-    Labels: labelsFrom(flags),
+    Labels: labelsFrom(input),
     ...(input.changed.has("stop-signal") && { StopSignal: flags["stop-signal"] }),
     ...(input.changed.has("stop-timeout") && { StopTimeout: flags["stop-timeout"] }),
   };
@@ -93,7 +94,7 @@ export function isRestarting(policy: string): boolean {
 
 function hostConfigFrom(input: CreateInput): HostConfig {
   const { flags, changed } = input;
-  const security = parseSecurityOptions(flags["security-opt"]);
+  const security = parseSecurityOptions(flags["security-opt"], input.workingDir);
   const capabilities = effectiveCapabilities(flags["cap-add"], flags["cap-drop"]);
   const tmpfs = Object.fromEntries(
     flags.tmpfs.map((text) => {
@@ -134,7 +135,9 @@ function hostConfigFrom(input: CreateInput): HostConfig {
     ...(flags.tmpfs.length > 0 && { Tmpfs: tmpfs }),
     ...(flags.sysctl.size > 0 && { Sysctls: Object.fromEntries(flags.sysctl) }),
     ...(flags.runtime !== "" && { Runtime: flags.runtime }),
-    ...(flags.mount.length > 0 && { Mounts: flags.mount }),
+    ...(flags.mount.length > 0 && {
+      Mounts: flags.mount.map((mount) => resolveMountSource(mount, input.workingDir)),
+    }),
     MaskedPaths: security.unmasked ? [] : null,
     ReadonlyPaths: security.unmasked ? [] : null,
     ...(changed.has("init") && { Init: flags.init }),
@@ -207,13 +210,17 @@ function environmentFrom(input: CreateInput): readonly string[] {
     const value = input.environment[name];
     return value === undefined ? undefined : `${name}=${value}`;
   };
-  const fromFiles = input.flags["env-file"].flatMap((path) => readPairFile(path, { lookUp }));
+  const fromFiles = input.flags["env-file"].flatMap((path) =>
+    readPairFile(path, { lookUp, workingDir: input.workingDir }),
+  );
   const given = input.flags.env.map((text) => parseEnvironmentValue(text, input.environment));
   return [...fromFiles, ...given];
 }
 
-function labelsFrom(flags: CreateFlags): Readonly<Record<string, string>> {
-  const fromFiles = flags["label-file"].flatMap((path) => readPairFile(path, { lookUp: () => undefined }));
+function labelsFrom({ flags, workingDir }: CreateInput): Readonly<Record<string, string>> {
+  const fromFiles = flags["label-file"].flatMap((path) =>
+    readPairFile(path, { lookUp: () => undefined, workingDir }),
+  );
   return pairs([...fromFiles, ...flags.label]);
 }
 

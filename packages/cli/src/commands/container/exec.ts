@@ -6,7 +6,7 @@ import { parseDetachKeys } from "../../detach-keys.ts";
 import { cliFaults } from "../../faults.ts";
 import { boolFlag, listFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { parseEnvironmentValue, readPairFile } from "../../options/environment-option.ts";
-import { cookedMode, followSize, rawMode, terminalSize } from "../../terminal.ts";
+import { cookedMode, followSize, terminalSize } from "../../terminal.ts";
 import { containerPath } from "../each-argument.ts";
 
 const flags = {
@@ -53,7 +53,7 @@ async function runAttached(
 ): Promise<number> {
   const { client, id } = exec;
   const stream = await client.upgrade({ method: "POST", path: `/exec/${id}/start`, json: exec.start });
-  using raw = given.tty && given.interactive ? rawMode(session) : cookedMode;
+  using raw = given.tty && given.interactive ? session.rawMode() : cookedMode;
   await raw.settled;
   using _size = given.tty
     ? followSize(session, (size) =>
@@ -96,7 +96,7 @@ function execRequest({ flags: given, args, session }: Invocation<typeof flags>):
     Detach: given.detach,
     ...(detachKeys !== undefined && detachKeys !== "" && { DetachKeys: detachKeys }),
     Env: [
-      ...given["env-file"].flatMap((path) => readPairFile(path, { lookUp })),
+      ...given["env-file"].flatMap((path) => readPairFile(path, { lookUp, workingDir: session.workingDir })),
       ...given.env.map((text) => parseEnvironmentValue(text, environment)),
     ],
     WorkingDir: given.workdir,

@@ -4,7 +4,7 @@ import { defineCommand } from "../../command.ts";
 import { cliFaults } from "../../faults.ts";
 import { boolFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { parseTimestamp } from "../../options/timestamp.ts";
-import { type Session, write } from "../../session.ts";
+import { type Output, type Session, write } from "../../session.ts";
 import { containerPath } from "../each-argument.ts";
 
 export const command = defineCommand({
@@ -74,7 +74,7 @@ async function writeFrames(body: AsyncIterable<Buffer>, session: Session): Promi
   }
 }
 
-async function drained(stream: NodeJS.WriteStream): Promise<void> {
+async function drained(stream: Output): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   stream.once("drain", resolve);
   await promise;

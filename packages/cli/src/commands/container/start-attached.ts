@@ -5,7 +5,7 @@ import { parseDetachKeys } from "../../detach-keys.ts";
 import { cliFaults } from "../../faults.ts";
 import type { Session } from "../../session.ts";
 import { proxySignals } from "../../signal-proxy.ts";
-import { cookedMode, followSize, rawMode } from "../../terminal.ts";
+import { cookedMode, followSize } from "../../terminal.ts";
 
 export interface AttachedContainer {
   readonly session: Session;
@@ -43,7 +43,7 @@ export async function startAttached(run: AttachedRun): Promise<number> {
   const exit = exited.read();
   exit.catch(() => {}); // read below, unless the container does not start
   using _signals = run.proxySignals ? proxySignals(run) : nothing;
-  using raw = run.tty && run.stdin ? rawMode(run.session) : cookedMode;
+  using raw = run.tty && run.stdin ? run.session.rawMode() : cookedMode;
   const joined = join(run, stream);
   joined.catch(() => {});
   try {

@@ -17,7 +17,11 @@ export const command = defineCommand({
     const [source = "", name = ""] = args;
     if (name !== "") parseReference(name);
     const isUrl = /^https?:\/\//.test(source);
-    const bytes = isUrl ? undefined : source === "-" ? session.stdin : openArchive(source);
+    const bytes = isUrl
+      ? undefined
+      : source === "-"
+        ? session.stdin
+        : openArchive(source, session.workingDir);
     const client = await session.connect();
     const { body } = await client.send({
       method: "POST",

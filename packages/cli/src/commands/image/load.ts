@@ -1,4 +1,5 @@
 import { createReadStream, statSync } from "node:fs";
+import { resolve } from "node:path";
 import { errnoOf } from "@hawser/base";
 import { defineCommand } from "../../command.ts";
 import { cliFaults } from "../../faults.ts";
@@ -19,7 +20,7 @@ export const command = defineCommand({
     if (flags.input === "" && session.stdin.isTTY) {
       throw cliFaults.OUTPUT_IS_TERMINAL("requested load from stdin, but stdin is empty");
     }
-    const bytes = flags.input === "" ? session.stdin : openArchive(flags.input);
+    const bytes = flags.input === "" ? session.stdin : openArchive(flags.input, session.workingDir);
     const client = await session.connect();
     const { body } = await client.send({
       method: "POST",
@@ -36,15 +37,16 @@ export const command = defineCommand({
 });
 
 /** A file to send. @throws {Fault} `not-found` with the system's words */
-export function openArchive(path: string): AsyncIterable<Uint8Array> {
+export function openArchive(path: string, workingDir: string): AsyncIterable<Uint8Array> {
+  const place = resolve(workingDir, path);
   try {
-    statSync(path);
+    statSync(place);
   } catch (error) {
     const errno = errnoOf(error);
     const why = errno === "ENOENT" ? "no such file or directory" : (errno ?? String(error));
     throw cliFaults.FILE_UNREADABLE(`open ${path}: ${why}`).because(error);
   }
-  return createReadStream(path, { highWaterMark: 1 << 20 });
+  return createReadStream(place, { highWaterMark: 1 << 20 });
 }
 
 function platformJson(text: string): string {

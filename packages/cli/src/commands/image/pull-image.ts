@@ -2,6 +2,7 @@ import type { EngineClient } from "@hawser/api/client";
 import { formatReference, parseReference, repositoryOf, withDefaultTag } from "@hawser/oci";
 import { showProgress } from "../../format/progress.ts";
 import { platformQuery } from "../../options/platform-option.ts";
+import type { Output } from "../../session.ts";
 
 /**
  * Have the engine fetch an image; its progress is shown on `out`, when given.
@@ -12,7 +13,7 @@ export async function pullImage(options: {
   readonly client: EngineClient;
   readonly image: string;
   readonly platform: string;
-  readonly out?: NodeJS.WriteStream;
+  readonly out?: Output;
 }): Promise<void> {
   const reference = withDefaultTag(parseReference(options.image));
   const { body } = await options.client.send({
