@@ -6,7 +6,7 @@ import type { Images, Peer } from "../peer.ts";
 
 /** Debian's docker.io: dockerd, its own containerd, runc; the docker CLI found on PATH. */
 export async function openDockerPeer(images: Images): Promise<Peer> {
-  const dockerd = await openDockerd({ isolate: false });
+  const dockerd = await openDockerd({ isolate: false, execRoot: "/run/docker" });
   const client = [dockerCli(), "-H", dockerd.host];
   await importImages(client, images);
   return {

@@ -10,7 +10,10 @@ import type { Images, Peer } from "../peer.ts";
 export async function openHawserPeers(
   images: Images,
 ): Promise<{ readonly peers: readonly Peer[] } & AsyncDisposable> {
-  const engine = await openEngine({ program: join(root, "dist/engine/main.js") });
+  const engine = await openEngine({
+    program: join(root, "dist/engine/main.js"),
+    execRoot: "/run/hawser",
+  });
   const stub = await openStub();
   await stub.openResident();
   const client = [dockerCli(), "-H", engine.host];

@@ -6,7 +6,7 @@ export const execTrue: Row = {
   name: "exec",
   title: "`exec <container> true`",
   unit: "ms",
-  goal: { subject: "hawser", over: { docker: 5 } },
+  goal: { subject: "hawser-cli", over: { docker: 5 } },
   async run({ peers, rounds = 30, onFailure }) {
     const name = "bench-exec";
     const subjects = new Map(peers);

@@ -12,7 +12,7 @@ export const listCli: Row = {
   name: "ps-cli",
   title: `\`ps -a\` with ${listed} containers`,
   unit: "ms",
-  goal: { subject: "hawser", over: { docker: 5 } },
+  goal: { subject: "hawser-cli", over: { docker: 5 } },
   run: (context) =>
     withContainers(context, { count: listed, start: false }, (peers) =>
       interleave(peers, {

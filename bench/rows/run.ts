@@ -39,7 +39,7 @@ export const runTogether: Row = {
   name: "run-40",
   title: "40 x `run --rm --network none hello` at once",
   unit: "ms",
-  goal: { subject: "hawser", over: { docker: 10, podman: 10 } },
+  goal: { subject: "hawser-cli", over: { docker: 10, podman: 10 } },
   run: ({ peers, crun, rounds = 3, onFailure }) => {
     const subjects = new Map<string, () => readonly string[]>([["crun", () => crun.run()]]);
     for (const [name, peer] of peers) subjects.set(name, () => [...peer.client, ...runHello("none")]);

@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { eventually, openTempDir } from "@hawser/base/testing";
 import { removeCgroups } from "./kit-cgroups.ts";
@@ -18,15 +18,20 @@ export interface Dockerd extends AsyncDisposable {
  * gets a network and a mount namespace too, so that neither its iptables rules nor its mounts are ever the host's; without,
  * the caller is in such namespaces already. Disposal leaves nothing behind.
  */
-export async function openDockerd(options: { readonly isolate: boolean }): Promise<Dockerd> {
+export async function openDockerd(options: {
+  readonly isolate: boolean;
+  /** A folder that does not exist; default: in the engine's own folder. */
+  readonly execRoot?: string;
+}): Promise<Dockerd> {
   const dir = await openTempDir("hawser-dockerd-");
   const socket = join(dir.path, "docker.sock");
   const host = `unix://${socket}`;
   const cgroupParent = `hawser-dockerd-${process.pid}`;
-  await mkdir(join(dir.path, "exec"));
+  const execRoot = options.execRoot ?? join(dir.path, "exec");
+  await mkdir(execRoot);
   const flags = formatFlags({
     "data-root": join(dir.path, "data"),
-    "exec-root": join(dir.path, "exec"),
+    "exec-root": execRoot,
     pidfile: join(dir.path, "pid"),
     host,
     "cgroup-parent": `/${cgroupParent}`,
@@ -42,6 +47,7 @@ export async function openDockerd(options: { readonly isolate: boolean }): Promi
     await removeContainers(host);
     await program.kill("SIGTERM");
     await removeCgroups([cgroupParent]);
+    await rm(execRoot, { recursive: true, force: true });
     await dir[Symbol.asyncDispose]();
   };
   try {

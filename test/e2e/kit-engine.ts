@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
 import { eventually, openTempDir } from "@hawser/base/testing";
@@ -52,6 +52,8 @@ export interface TestEngineOptions {
   /** Flags beyond the private names. */
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** A folder that does not exist, for the exec root; default: in the engine's own folder. */
+  readonly execRoot?: string;
 }
 
 /**
@@ -65,7 +67,7 @@ export async function openEngine(options: TestEngineOptions = {}): Promise<TestE
   const socket = join(dir.path, "hawser.sock");
   const host = `unix://${socket}`;
   const dataRoot = join(dir.path, "data");
-  const execRoot = join(dir.path, "exec");
+  const execRoot = options.execRoot ?? join(dir.path, "exec");
   const log = join(dir.path, "engine.log");
   const names = { bridge: `hw${suffix}`, nftTable: `hawser_${suffix}`, cgroupParent: `hawser-${suffix}` };
   const program = options.program ?? join(root, "packages/engine/src/main.ts");
@@ -82,6 +84,7 @@ export async function openEngine(options: TestEngineOptions = {}): Promise<TestE
   });
   const argv = [process.execPath, program, ...flags, ...(options.flags ?? [])];
   await mkdir(execRoot);
+  const folders = [dir.path, execRoot];
   let running: RunningProgram | undefined;
 
   const clientEnv = (env: CommandOptions["env"]) => ({
@@ -90,7 +93,7 @@ export async function openEngine(options: TestEngineOptions = {}): Promise<TestE
     DOCKER_CONFIG: dir.path,
     ...env,
   });
-  const ofEngine = () => findProcesses(({ command }) => command.includes(dir.path));
+  const ofEngine = () => findProcesses(({ command }) => folders.some((folder) => command.includes(folder)));
   const native = () => ofEngine().filter(({ name }) => name.startsWith("hawser-"));
 
   const engine: TestEngine = {
@@ -150,7 +153,7 @@ export async function openEngine(options: TestEngineOptions = {}): Promise<TestE
     const look = () => {
       found = [
         ...engine.monitors().map((pid) => `monitor ${pid}`),
-        ...findMounts(dir.path).map((target) => `mount ${target}`),
+        ...folders.flatMap(findMounts).map((target) => `mount ${target}`),
       ];
       return found.length === 0;
     };
@@ -171,8 +174,9 @@ export async function openEngine(options: TestEngineOptions = {}): Promise<TestE
     await runCommand(["ip", "link", "delete", names.bridge]);
     await runCommand(["nft", "delete", "table", "inet", names.nftTable]);
     await runCommand(["nft", "delete", "table", "ip", names.nftTable]);
-    for (const target of findMounts(dir.path).toReversed()) await runCommand(["umount", "-l", target]);
+    for (const target of folders.flatMap(findMounts).toReversed()) await runCommand(["umount", "-l", target]);
     await removeCgroups([names.cgroupParent]);
+    await rm(execRoot, { recursive: true, force: true });
     await dir[Symbol.asyncDispose]();
   };
 

@@ -50,12 +50,14 @@ export function containerRoutes(collaborators: Collaborators): Route[] {
           filter: parseContainerFilter(query.text("filters"), collaborators),
         });
         const nowMs = host.now();
-        const withSize = query.flag("size");
-        const summaries = found.map(async (container) => ({
-          ...formatSummary(container, { nowMs, mounts: formatMountPoints(container.record) }),
-          ...(withSize && formatSize(await measureContainer(collaborators, container))),
-        }));
-        response.sendJson(200, await Promise.all(summaries));
+        const summaryOf = (container: Container) =>
+          formatSummary(container, { nowMs, mounts: formatMountPoints(container.record) });
+        const withSize = async (container: Container) => ({
+          ...summaryOf(container),
+          ...formatSize(await measureContainer(collaborators, container)),
+        });
+        const wantsSize = query.flag("size");
+        response.sendJson(200, wantsSize ? await Promise.all(found.map(withSize)) : found.map(summaryOf));
       },
     },
     {
