@@ -161,7 +161,10 @@ static struct transaction *take_transaction(napi_env env, napi_callback_info inf
     return NULL;
   }
   *transaction = (struct transaction){
-      .job = {.run = transaction_run, .result = transaction_result, .discard = transaction_discard},
+      .job = {.run = transaction_run,
+              .result = transaction_result,
+              .discard = transaction_discard,
+              .resident = true},
       .namespace_fd = -1,
       .protocol = protocol,
   };

@@ -138,6 +138,7 @@ export async function openEngine(options: TestEngineOptions = {}): Promise<TestE
       try {
         if (running === undefined || running.hasEnded()) await engine.start();
         await removeContainers(engine);
+        await runCommand([dockerCli(), "-H", host, "network", "prune", "-f"]);
         await engine.stop();
         problems.push(...(await leftovers()));
       } finally {

@@ -121,10 +121,10 @@ export function findPorts(bridge: string): string[] {
   return list(`/sys/class/net/${bridge}/brif`);
 }
 
-/** Rules that speak of one address or port: those of a container. */
+/** What the rules hold for one container: its published ports. */
 async function findRules(table: string): Promise<string[]> {
-  const text = await runCommandOk(["nft", "list", "table", "ip", table]);
-  return text.split("\n").filter((line) => /\b(dnat|dport)\b/.test(line));
+  const text = await runCommandOk(["nft", "list", "table", "inet", table]);
+  return text.split("\n").filter((line) => /\b(tcp|udp|sctp) \. \S+/.test(line));
 }
 
 function mountsOf(pid: number, folder: string): string[] {

@@ -35,17 +35,20 @@ export interface NetworkInspect {
   readonly Created: string;
   readonly Scope: string;
   readonly Driver: string;
-  readonly EnableIPv4: boolean;
+  /** Since 1.47. */
+  readonly EnableIPv4?: boolean;
   readonly EnableIPv6: boolean;
   readonly IPAM: {
     readonly Driver: string;
     readonly Options: Readonly<Record<string, string>> | null;
-    readonly Config: readonly {
-      readonly Subnet?: string;
-      readonly IPRange?: string;
-      readonly Gateway?: string;
-      readonly AuxiliaryAddresses?: Readonly<Record<string, string>>;
-    }[];
+    readonly Config:
+      | readonly {
+          readonly Subnet?: string;
+          readonly IPRange?: string;
+          readonly Gateway?: string;
+          readonly AuxiliaryAddresses?: Readonly<Record<string, string>>;
+        }[]
+      | null;
   };
   readonly Internal: boolean;
   readonly Attachable: boolean;

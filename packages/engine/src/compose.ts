@@ -2,7 +2,13 @@ import { createHash, randomBytes } from "node:crypto";
 import { chmod, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { KeyedMutex, type Logger, version } from "@hawser/base";
-import { BareNamespacePool, DefaultBridge } from "@hawser/network";
+import {
+  BareNamespacePool,
+  DefaultBridge,
+  Firewall,
+  openHostInterfaceNames,
+  resolverAddresses,
+} from "@hawser/network";
 import { Launcher, MigrationWarmer, readHostFacts, SeccompCompiler } from "@hawser/runtime";
 import { Store } from "@hawser/store";
 import type { EngineConfig } from "./config.ts";
@@ -23,14 +29,19 @@ import { eventRoutes } from "./http/routes/events.ts";
 import { execRoutes } from "./http/routes/exec.ts";
 import { imageArchiveRoutes } from "./http/routes/image-archives.ts";
 import { imageRoutes } from "./http/routes/images.ts";
+import { networkRoutes } from "./http/routes/networks.ts";
 import { streamRoutes } from "./http/routes/streams.ts";
 import { systemRoutes } from "./http/routes/system.ts";
 import { volumeRoutes } from "./http/routes/volumes.ts";
 import { ApiServer } from "./http/server.ts";
 import { ImageService } from "./images/image-service.ts";
 import { ContainerNetworks } from "./networks/container-networks.ts";
+import { endpointsIn, membersIn } from "./networks/members.ts";
+import { NetworkService } from "./networks/network-service.ts";
+import { prefixTextsOf } from "./networks/plan-network.ts";
 import { lockRoot, openPidFile } from "./pid-file.ts";
 import { ContainerTable } from "./state/container-table.ts";
+import { NetworkTable } from "./state/network-table.ts";
 import { VolumeTable } from "./state/volume-table.ts";
 import { SystemService } from "./system/system-service.ts";
 import { VolumeService } from "./volumes/volume-service.ts";
@@ -50,9 +61,12 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
   for (const root of [config.dataRoot, config.execRoot]) built.use(lockRoot(root));
   const host = await readHost(config);
   const table = built.use(new ContainerTable(join(config.dataRoot, "hawser.db")));
+  const networkTable = built.use(new NetworkTable(join(config.dataRoot, "hawser.db")));
   const volumeTable = built.use(new VolumeTable(join(config.dataRoot, "hawser.db")));
   const index = new ContainerIndex(table);
   built.defer(() => index.flush());
+  const firewall = built.use(await Firewall.open({ table: config.nftTable, log }));
+  const nextHostInterface = openHostInterfaceNames(config.bridge);
   const launcherProgram = join(config.nativeDir, "hawser-launcher");
   const [store, launcher, bridge] = await Promise.all([
     Store.open({ root: config.dataRoot, log }),
@@ -66,15 +80,31 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
     DefaultBridge.open({
       bridge: config.bridge,
       ...(config.bridgeAddress !== undefined && { subnet: config.bridgeAddress }),
-      table: config.nftTable,
-      reserved: index.list().flatMap(({ record }) => record.endpoint?.address ?? []),
+      firewall,
+      nextHostInterface,
+      reserved: endpointsIn(index, "bridge").map(({ address }) => address),
+      avoid: { networks: networkTable.list().flatMap(prefixTextsOf), addresses: await readResolvers() },
       log,
     }),
   ]);
   built.use(store);
   built.use(bridge);
-  const bare = built.use(new BareNamespacePool({ log }));
   const events = new EventBus({ now: host.now });
+  const networks = built.use(
+    await NetworkService.open({
+      table: networkTable,
+      firewall,
+      defaultBridge: bridge,
+      nextHostInterface,
+      events,
+      readResolvers,
+      membersOf: (networkId) => membersIn(index, networkId),
+      now: host.now,
+      randomBytes,
+      log,
+    }),
+  );
+  const bare = built.use(new BareNamespacePool({ log }));
   const images = new ImageService({
     store,
     events,
@@ -105,7 +135,8 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
     launcher,
     seccomp: new SeccompCompiler({ log }),
     migrations: await MigrationWarmer.open({ layout: host.cgroups, now: () => performance.now() }),
-    networks: new ContainerNetworks({ bridge, bare, randomBytes }),
+    networks,
+    places: new ContainerNetworks({ networks, defaultBridge: bridge, bare, randomBytes }),
     restarts: built.use(new Restarts({ start: (container) => restartNow(collaborators, container) })),
     volumes,
     events,
@@ -114,6 +145,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
     log,
   };
   await recoverContainers(collaborators);
+  await firewall.start();
   const closing = new AbortController();
   built.defer(() => closing.abort());
   const system = new SystemService({ config, host, index, images, events, version });
@@ -130,6 +162,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
         ...streamRoutes(collaborators),
         ...execRoutes(collaborators),
         ...volumeRoutes(volumes),
+        ...networkRoutes(collaborators),
         ...containerFileRoutes(collaborators),
         ...diskUsageRoutes(collaborators),
       ],
@@ -160,6 +193,13 @@ async function readProgramVersion(path: string): Promise<string> {
     .update(await readFile(path))
     .digest("hex");
   return `${version}+${digest.slice(0, 12)}`;
+}
+
+/** The name servers that the host asks, which networks must not hide. */
+async function readResolvers(): Promise<readonly string[]> {
+  const paths = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"];
+  const texts = await Promise.all(paths.map((path) => readFile(path, "utf8").catch(() => "")));
+  return resolverAddresses(texts.join("\n"));
 }
 
 /** `undefined` when this host has no such group: the sockets are root's alone then. */

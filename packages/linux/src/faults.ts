@@ -22,6 +22,11 @@ export const linuxFaults = defineFaults({
     () =>
       "Cannot confine the main thread: its working folder and root are the whole process', a worker was wanted",
   ],
+  NFT_MISSING: [
+    "unavailable",
+    () => "Cannot change firewall rules: libnftables.so.1 is not installed; install nftables",
+  ],
+  NFT_REFUSED: ["internal", (reason: string) => `Cannot change firewall rules: nftables says: ${reason}`],
   NO_NAMESPACE: [
     "not-found",
     (pid: number) => `Cannot open the network namespace of process ${pid}: it is gone`,

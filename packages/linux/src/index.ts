@@ -19,6 +19,8 @@ export {
   socketInNamespace,
 } from "./namespaces.ts";
 export { type NetlinkOptions, netlink, netlinkAsync } from "./netlink.ts";
+export { type NetlinkFeedOptions, openNetlinkFeed } from "./netlink-feed.ts";
+export { runNft } from "./nft.ts";
 export { type ReleasedSocket, releaseSocket } from "./release-socket.ts";
 export {
   compileSeccomp,

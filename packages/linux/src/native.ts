@@ -32,6 +32,11 @@ export interface NativeAddon {
     work: string,
     binds: Buffer,
   ): void;
+  runNft(
+    commands: Buffer,
+    namespaceFd: number,
+  ): Promise<{ readonly refused: boolean; readonly text: Buffer }>;
+  openNetlinkFeed(protocol: number, group: number): number;
   compileSeccomp(policy: Buffer): Promise<Buffer>;
 }
 

@@ -1,6 +1,7 @@
 import { closeSync } from "node:fs";
 import { type Logger, silentLogger } from "@hawser/base";
-import { openNetworkNamespace } from "@hawser/linux";
+import { createNetworkNamespace } from "@hawser/linux";
+import { namespaceSettings } from "./endpoint.ts";
 import { ReadyPool } from "./ready-pool.ts";
 
 /** Network namespaces with nothing but `lo`, which is up, made ahead: for containers without a network. */
@@ -13,7 +14,7 @@ export class BareNamespacePool implements AsyncDisposable {
       size: options.poolSize ?? 8,
       concurrency: 2,
       refillDelayMs: 50,
-      make: openNetworkNamespace,
+      make: async () => (await createNetworkNamespace({ settings: namespaceSettings })).fd,
       discard: closeSync,
       onError: (error) => log.warn("cannot make a network namespace ahead", { error }),
     });

@@ -5,29 +5,17 @@ import { once } from "node:events";
 import { closeSync, readFileSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { test } from "node:test";
-import { Fault, type FaultKind, runProgramOk, silentLogger } from "@hawser/base";
+import { Fault, type FaultKind, runProgramOk } from "@hawser/base";
 import { eventually } from "@hawser/base/testing";
 import { socketInNamespace } from "@hawser/linux";
-import { BareNamespacePool, DefaultBridge, type DefaultBridgeOptions, type Endpoint } from "./index.ts";
+import { BareNamespacePool, type DefaultBridge } from "./index.ts";
 import { change, findLink, hostLinks } from "./netlink/host-network.ts";
-import { createBridge, deleteLink } from "./netlink/route.ts";
+import { createBridge, deleteLink } from "./netlink/link.ts";
+import { type FlatPlace, openBridge } from "./testing/open-bridge.ts";
 import { openOutside } from "./testing/outside.ts";
 import { inOwnNetwork, openCleanNetwork } from "./testing/own-network.ts";
 
 const kind = (wanted: FaultKind) => (error: unknown) => Fault.is(error, wanted);
-
-/** A bridge that is removed with its scope. */
-async function openBridge(options: Partial<DefaultBridgeOptions> = {}) {
-  const bridge = await DefaultBridge.open({
-    bridge: "hwtest0",
-    table: "hwtest",
-    poolSize: 2,
-    reserved: [],
-    log: silentLogger,
-    ...options,
-  });
-  return { bridge, [Symbol.asyncDispose]: () => bridge.remove() };
-}
 
 /** A UDP socket in a namespace that keeps what it receives. */
 function openUdp(namespaceFd: number, port = 0) {
@@ -59,8 +47,8 @@ inOwnNetwork(import.meta.filename, () => {
     await using _clean = await openCleanNetwork();
     await using opened = await openBridge();
     const { bridge } = opened;
-    using first = await bridge.acquire();
-    using second = await bridge.acquire();
+    using first = await opened.acquire();
+    using second = await opened.acquire();
     assert.notEqual(first.address, second.address);
     await using _server = await openTcp(first.namespaceFd);
     assert.equal(await askTcp(second.namespaceFd, first.address), second.address);
@@ -79,7 +67,7 @@ inOwnNetwork(import.meta.filename, () => {
     await using _clean = await openCleanNetwork();
     using outside = await openOutside();
     await using opened = await openBridge();
-    using endpoint = await opened.bridge.acquire();
+    using endpoint = await opened.acquire();
     await using _server = await openTcp(outside.namespaceFd);
     assert.equal(await askTcp(endpoint.namespaceFd, outside.address), outside.hostAddress);
 
@@ -97,8 +85,8 @@ inOwnNetwork(import.meta.filename, () => {
 
   test("a namespace has eth0 with a MAC address of its address, lo, and no IPv6 but ::1", async () => {
     await using _clean = await openCleanNetwork();
-    await using opened = await openBridge({ subnet: "10.77.0.1/24", mtu: 1400 });
-    using endpoint = await opened.bridge.acquire({ address: "10.77.0.2" });
+    await using opened = await openBridge({ subnet: "10.77.0.1/24", mtu: 1400, poolSize: 1 });
+    using endpoint = await opened.acquire();
     const { address, prefixLength, gateway, macAddress, interfaceName } = endpoint;
     assert.deepEqual(
       { address, prefixLength, gateway, macAddress, interfaceName },
@@ -124,37 +112,19 @@ inOwnNetwork(import.meta.filename, () => {
   test("many at once get an address each, and leave nothing when they go", async () => {
     await using _clean = await openCleanNetwork();
     await using opened = await openBridge({ poolSize: 4 });
-    const { bridge } = opened;
-    const endpoints = await Promise.all(Array.from({ length: 40 }, () => bridge.acquire()));
+    const endpoints = await Promise.all(Array.from({ length: 40 }, () => opened.acquire()));
     assert.equal(new Set(endpoints.map(({ address }) => address)).size, 40);
     assert.equal(new Set(endpoints.map(({ hostInterface }) => hostInterface)).size, 40);
-    for (const endpoint of endpoints) leave(bridge, endpoint);
+    for (const endpoint of endpoints) leave(opened.bridge, endpoint);
     for (const endpoint of endpoints) endpoint.dispose(); // again: harmless
-  });
-
-  test("an address that is wanted is taken from the stock or made, once", async () => {
-    await using _clean = await openCleanNetwork();
-    await using opened = await openBridge({ subnet: "10.77.0.1/24", reserved: ["10.77.0.3"], poolSize: 1 });
-    const { bridge } = opened;
-    using stocked = await bridge.acquire({ address: "10.77.0.2" });
-    using made = await bridge.acquire({ address: "10.77.0.200" });
-    assert.deepEqual([stocked.address, made.address], ["10.77.0.2", "10.77.0.200"]);
-    for (const address of ["10.77.0.2", "10.77.0.3", "10.77.0.200"]) {
-      await assert.rejects(bridge.acquire({ address }), kind("conflict"), address);
-    }
-    await assert.rejects(bridge.acquire({ address: "10.78.0.1" }), kind("invalid-argument"));
-    bridge.release("10.77.0.3");
-    using freed = await bridge.acquire({ address: "10.77.0.3" });
-    assert.equal(freed.address, "10.77.0.3");
   });
 
   test("an engine that is killed leaves bridge and rules; the next one finds them and keeps what runs", async () => {
     await using _clean = await openCleanNetwork();
     const script = `
-      import { DefaultBridge } from ${JSON.stringify(new URL("./index.ts", import.meta.url).href)};
-      const log = { debug() {}, info() {}, warn() {}, error() {} };
-      const bridge = await DefaultBridge.open({ bridge: "hwtest0", subnet: "10.77.0.1/24", table: "hwtest", poolSize: 3, reserved: [], log });
-      const endpoint = await bridge.acquire();
+      import { openBridge } from ${JSON.stringify(new URL("./testing/open-bridge.ts", import.meta.url).href)};
+      const opened = await openBridge({ subnet: "10.77.0.1/24", poolSize: 3 });
+      const endpoint = await opened.acquire();
       console.log(JSON.stringify({ address: endpoint.address, fd: endpoint.namespaceFd, hostInterface: endpoint.hostInterface }));
       setInterval(() => {}, 1e6);`;
     const engine = spawn(process.execPath, ["--input-type=module", "-e", script], {
@@ -177,7 +147,7 @@ inOwnNetwork(import.meta.filename, () => {
       await using opened = await openBridge({ reserved: [running.address], poolSize: 2 });
       const { bridge } = opened;
       assert.equal(bridge.info.subnet, "10.77.0.0/24");
-      using endpoint = await bridge.acquire();
+      using endpoint = await opened.acquire();
       assert.notEqual(endpoint.address, running.address);
       assert.notEqual(endpoint.hostInterface, running.hostInterface);
       const program = ["nsenter", `--net=/proc/${container.pid}/ns/net`, "bash", "-c"] as const;
@@ -189,7 +159,7 @@ inOwnNetwork(import.meta.filename, () => {
       assert.equal(stdout.trim(), running.address);
       container.kill("SIGKILL");
       await containerDead;
-      bridge.release(running.address);
+      bridge.network.release({ ipv4: { address: running.address, prefixLength: 24, gateway: "" } });
     }
   });
 
@@ -197,14 +167,13 @@ inOwnNetwork(import.meta.filename, () => {
     await using _clean = await openCleanNetwork();
     const opened = await openBridge();
     const { bridge } = opened;
-    (await bridge.acquire()).dispose();
+    (await opened.acquire()).dispose();
     await bridge[Symbol.asyncDispose]();
-    await assert.rejects(bridge.acquire(), kind("unavailable"));
-    await assert.rejects(bridge.acquire({ address: bridge.info.gateway }), kind("unavailable"));
+    await assert.rejects(opened.acquire(), kind("unavailable"));
     await eventually(() => !hostLinks().some(({ kind: made }) => made === "veth"));
     assert.equal(findLink("hwtest0")?.kind, "bridge");
     const { stdout } = await runProgramOk(["/usr/sbin/nft", "list", "tables"]);
-    assert.match(stdout, /table ip hwtest/);
+    assert.match(stdout, /table inet hwtest/);
     await opened[Symbol.asyncDispose]();
   });
 
@@ -216,10 +185,10 @@ inOwnNetwork(import.meta.filename, () => {
     {
       await using two = await openBridge({ bridge: "hwtest1", table: "hwtest1" });
       assert.notEqual(one.bridge.info.subnet, two.bridge.info.subnet);
-      using endpoint = await two.bridge.acquire();
+      using endpoint = await two.acquire();
       assert.equal(await askTcp(endpoint.namespaceFd, outside.address), outside.hostAddress);
     }
-    using endpoint = await one.bridge.acquire();
+    using endpoint = await one.acquire();
     assert.equal(await askTcp(endpoint.namespaceFd, outside.address), outside.hostAddress);
   });
 
@@ -239,7 +208,7 @@ inOwnNetwork(import.meta.filename, () => {
     await using _clean = await openCleanNetwork();
     await using opened = await openBridge({ poolSize: 0 });
     await change("remove the bridge", [deleteLink("hwtest0")]);
-    await assert.rejects(opened.bridge.acquire(), kind("internal"));
+    await assert.rejects(opened.acquire(), kind("internal"));
   });
 
   test("bare namespaces are distinct and go with their descriptors", async () => {
@@ -262,7 +231,7 @@ function droppedOrSent(socket: Socket): boolean {
   return socket.getSendQueueSize() === 0 && socket.getSendQueueCount() === 0;
 }
 
-function leave(bridge: DefaultBridge, endpoint: Endpoint): void {
-  endpoint.dispose();
-  bridge.release(endpoint.address);
+function leave({ network }: DefaultBridge, place: FlatPlace): void {
+  place.dispose();
+  network.release(place.lease);
 }

@@ -1,30 +1,28 @@
-import { createHash } from "node:crypto";
-import { closeSync } from "node:fs";
 import type { Logger } from "@hawser/base";
-import { openNamespaceOfProcess } from "@hawser/linux";
-import { AddressPool } from "./address-pool.ts";
-import { createEndpoint, type Endpoint } from "./endpoint.ts";
+import { BridgeNetwork, type Lease } from "./bridge-network.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { networkFaults } from "./faults.ts";
-import { ensureHostBridge, type HostBridge, removeHostBridge } from "./host-bridge.ts";
-import { formatIpv4, formatSubnet, parseIpv4 } from "./ipv4.ts";
-import { applyNat, enableForwarding, removeNat } from "./nat.ts";
-import { hostLinks } from "./netlink/host-network.ts";
+import type { Firewall } from "./firewall.ts";
+import { formatIp, formatPrefix, lastOf, parseIp, prefixOf } from "./ip-address.ts";
+import { findLink, hostAddresses, hostRoutes } from "./netlink/host-network.ts";
 import { ReadyPool } from "./ready-pool.ts";
+import { checkSubnet, choosePrefix, parseSubnet, type Subnet } from "./subnet-choice.ts";
 
 export interface DefaultBridgeOptions {
   /** Name of the bridge interface; one bridge belongs to one engine. */
   readonly bridge: string;
   /** Gateway and prefix length, `172.30.0.1/16`; absent: what the bridge has, or else one that is free on this host. */
   readonly subnet?: string;
-  /** Name of the nftables table, all of which is ours. */
-  readonly table: string;
+  readonly firewall: Firewall;
+  readonly nextHostInterface: () => string;
   /** Endpoints to hold ready. */
   readonly poolSize?: number;
   readonly mtu?: number;
   /** Addresses of containers that run already. */
   readonly reserved: readonly string[];
+  /** What a subnet that is chosen keeps clear of, beside the host's routes. */
+  readonly avoid?: { readonly networks: readonly string[]; readonly addresses: readonly string[] };
   readonly log: Logger;
-  readonly signal?: AbortSignal;
 }
 
 export interface BridgeInfo {
@@ -36,180 +34,150 @@ export interface BridgeInfo {
   readonly mtu: number;
 }
 
+/** A place on the default bridge: a namespace that is on it, and its addresses. */
+export interface ReadyPlace extends Disposable {
+  readonly endpoint: Endpoint;
+  readonly lease: Lease;
+}
+
 /**
- * The network that containers are on when nothing else is asked for: a bridge, its addresses, NAT to the outside, and a
- * stock of namespaces that are on it already.
+ * The network that containers are on when nothing else is asked for: a bridge, and a stock of namespaces that are on it
+ * already.
  *
- * `open` finds the bridge and table of an engine that died and puts them right. What is in stock belongs to this process by
- * its descriptors alone, so it goes when the process does, however that ends. Disposing gives up the stock and leaves bridge
- * and table to the containers that run; `remove` takes these too.
+ * What is in stock belongs to this process by its descriptors alone, so it goes when the process does, however that ends.
+ * Disposing gives up the stock and leaves the bridge to the containers that run; `remove` takes it too.
  */
 export class DefaultBridge implements AsyncDisposable {
   readonly info: BridgeInfo;
-  readonly #table: string;
-  readonly #addresses: AddressPool;
-  readonly #hostNamespaceFd: number;
-  readonly #pool: ReadyPool<Endpoint>;
-  readonly #createAt: (address: number) => Promise<Endpoint>;
-  readonly #creating = new Set<Promise<Endpoint>>();
+  /** For containers that join it beside other networks. */
+  readonly network: BridgeNetwork;
+  readonly #pool: ReadyPool<ReadyPlace>;
+  readonly #stocked = new Set<string>();
   #closing: Promise<void> | undefined;
 
   /**
-   * @throws {Fault} `invalid-argument` for names and subnet, `conflict` when bridge name or subnet are in use otherwise,
-   * `resource-exhausted` when no subnet is free, `unavailable` when nft is missing or forwarding cannot be switched on.
+   * @throws {Fault} `invalid-argument` for name and subnet, `conflict` when bridge name or subnet are in use otherwise,
+   * `resource-exhausted` when no subnet is free, `unavailable` when forwarding cannot be switched on.
    */
   static async open(options: DefaultBridgeOptions): Promise<DefaultBridge> {
-    const { bridge, table, log, signal } = options;
-    checkNames(bridge, table);
+    const { bridge, firewall, reserved, nextHostInterface, log } = options;
     const mtu = options.mtu ?? 1500;
-    const [host, forwardingWasOff] = await Promise.all([
-      ensureHostBridge({
-        name: bridge,
-        mtu,
-        ...(options.subnet !== undefined && { subnet: options.subnet }),
-      }),
-      enableForwarding(),
-    ]);
-    if (forwardingWasOff) log.info("IP forwarding switched on");
-    await applyNat({ table, bridge, subnet: host.subnet, ...(signal !== undefined && { signal }) });
-    const opened = new DefaultBridge(host, { ...options, mtu });
-    log.debug("bridge ready", { ...opened.info });
-    return opened;
-  }
-
-  private constructor(host: HostBridge, options: DefaultBridgeOptions & { readonly mtu: number }) {
-    const { log, mtu } = options;
-    const { subnet } = host;
-    this.info = {
-      bridge: host.name,
-      subnet: formatSubnet(subnet),
-      gateway: formatIpv4(subnet.gateway),
-      prefixLength: subnet.prefixLength,
+    const { prefix, gateway } = subnetFor(options);
+    const network = await BridgeNetwork.open({
+      bridge,
+      subnets: [{ prefix, gateway, mode: "nat", masquerade: true }],
+      mtu,
+      internal: false,
+      interContainer: true,
+      firewall,
+      reserved,
+      nextHostInterface,
+    });
+    const info = {
+      bridge,
+      subnet: formatPrefix(prefix),
+      gateway: formatIp(gateway),
+      prefixLength: prefix.length,
       mtu,
     };
-    this.#table = options.table;
-    this.#addresses = new AddressPool(
-      subnet,
-      options.reserved.flatMap((address) => parseIpv4(address) ?? []),
-    );
-    this.#hostNamespaceFd = openNamespaceOfProcess("self");
-    const nextHostInterface = hostInterfaceNames(host.name);
-    this.#createAt = (address) =>
-      createEndpoint({
-        address,
-        subnet,
-        mtu,
-        bridgeIndex: host.index,
-        hostNamespaceFd: this.#hostNamespaceFd,
-        nextHostInterface,
-      });
+    log.debug("bridge ready", { ...info });
+    return new DefaultBridge(network, { ...options, info });
+  }
+
+  private constructor(network: BridgeNetwork, options: DefaultBridgeOptions & { readonly info: BridgeInfo }) {
+    const { info, poolSize = 16, log } = options;
+    this.info = info;
+    this.network = network;
     this.#pool = new ReadyPool({
-      size: options.poolSize ?? 16,
+      size: poolSize,
       concurrency: 2,
       refillDelayMs: 50,
-      make: () => this.#createReleasing(this.#addresses.take()),
-      discard: (endpoint) => this.#discard(endpoint),
-      onError: (error) => log.warn("cannot make a network namespace ahead", { error, bridge: host.name }),
+      make: () => this.#create(network.lease()),
+      discard: ({ endpoint, lease }) => {
+        this.#stocked.delete(endpoint.hostInterface);
+        endpoint.dispose();
+        network.release(lease);
+      },
+      onError: (error) => log.warn("cannot make a network namespace ahead", { error, bridge: info.bridge }),
     });
   }
 
   /**
    * A place on the network, from the stock, or made when that is empty. The caller disposes it once the namespace has
-   * another holder, and releases the address when the container is gone.
+   * another holder, and releases the lease when the container is gone.
    *
-   * @throws {Fault} `resource-exhausted` when all addresses are in use; with `address`: `conflict` when that is in use,
-   * `invalid-argument` when it is not of this network; `unavailable` after dispose.
+   * @throws {Fault} `resource-exhausted` when all addresses are in use; `unavailable` after dispose.
    */
-  async acquire(
-    options: { readonly signal?: AbortSignal; readonly address?: string } = {},
-  ): Promise<Endpoint> {
-    const { address, signal } = options;
-    if (address === undefined) return await this.#pool.acquire(signal);
-    signal?.throwIfAborted();
-    const ready = await this.#pool.takeIf((endpoint) => endpoint.address === address);
+  async acquire(options: { readonly signal?: AbortSignal } = {}): Promise<ReadyPlace> {
     if (this.#closing !== undefined) throw networkFaults.CLOSED();
-    return ready ?? (await this.#createReleasing(this.#addresses.takeThis(address)));
+    const place = await this.#pool.acquire(options.signal);
+    this.#stocked.delete(place.endpoint.hostInterface);
+    return place;
   }
 
-  /** The container is gone: its address may be given to another. Those released longest ago are given first. */
-  release(address: string): void {
-    const number = parseIpv4(address);
-    if (number !== undefined) this.#addresses.release(number);
+  /** Put the bridge back: `hostInterfaces` are those of containers that run. */
+  async restore(hostInterfaces: readonly string[]): Promise<void> {
+    await this.network.restore([...hostInterfaces, ...this.#stocked]);
   }
 
-  /** Close what is in stock; bridge and table stay. */
+  /** Close what is in stock; the bridge stays. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing ??= this.#close();
     await this.#closing;
   }
 
-  /** Dispose, and remove bridge and table. Containers that still run lose their network. */
+  /** Dispose, and remove the bridge. Containers that still run lose their network. */
   async remove(): Promise<void> {
-    await this[Symbol.asyncDispose]();
-    await removeNat(this.#table);
-    await removeHostBridge(this.info.bridge);
+    this.#closing ??= this.#pool[Symbol.asyncDispose]();
+    await this.#closing;
+    await this.network.remove();
   }
 
-  /** The host's namespace stays open for those that are being made. */
   async #close(): Promise<void> {
     await this.#pool[Symbol.asyncDispose]();
-    await Promise.allSettled(this.#creating);
-    closeSync(this.#hostNamespaceFd);
+    await this.network[Symbol.asyncDispose]();
   }
 
-  async #createReleasing(address: number): Promise<Endpoint> {
-    const creating = this.#createAt(address);
-    this.#creating.add(creating);
+  async #create(lease: Lease): Promise<ReadyPlace> {
     try {
-      return await creating;
+      const endpoint = await this.network.createEndpoint(lease);
+      this.#stocked.add(endpoint.hostInterface);
+      return { endpoint, lease, [Symbol.dispose]: () => endpoint.dispose() };
     } catch (error) {
-      this.#addresses.release(address);
+      this.network.release(lease);
       throw error;
-    } finally {
-      this.#creating.delete(creating);
     }
   }
-
-  #discard(endpoint: Endpoint): void {
-    endpoint.dispose();
-    this.release(endpoint.address);
-  }
 }
 
-/** Both go into a rule set and into kernel names, so they are held to what needs no quoting anywhere. */
-function checkNames(bridge: string, table: string): void {
-  if (!/^[A-Za-z0-9][\w.-]{0,14}$/.test(bridge)) {
-    throw networkFaults.NAME_INVALID(
-      "the name of a bridge",
-      bridge,
-      'up to 15 letters, digits, "_", "." or "-"',
-    );
+/** The wanted subnet, or the one that the bridge has, or a free one. */
+function subnetFor({ bridge, subnet: wanted, avoid }: DefaultBridgeOptions): Subnet {
+  const existing = findLink(bridge);
+  const routes = hostRoutes()
+    .filter(({ outIndex }) => existing === undefined || outIndex !== existing.index)
+    .map(({ destination }) => destination);
+  if (wanted !== undefined) {
+    const subnet = parseSubnet(wanted);
+    checkSubnet(subnet.prefix, { routes });
+    return subnet;
   }
-  if (!/^[A-Za-z]\w{0,63}$/.test(table)) {
-    throw networkFaults.NAME_INVALID(
-      "the name of an nftables table",
-      table,
-      'up to 64 letters, digits or "_"',
-    );
-  }
-}
-
-/**
- * Names for the host's ends of veth pairs: `hw`, five characters that tell engines apart, and a number that begins above
- * those that an engine before us left.
- */
-function hostInterfaceNames(bridge: string): () => string {
-  const tag = createHash("sha256")
-    .update(bridge)
-    .digest()
-    .readUInt32BE()
-    .toString(36)
-    .padStart(7, "0")
-    .slice(-5);
-  const prefix = `hw${tag}`;
-  const used = hostLinks().flatMap(({ name }) =>
-    name.startsWith(prefix) ? Number.parseInt(name.slice(prefix.length), 36) : [],
+  const kept = hostAddresses().find(
+    ({ index, address }) => index === existing?.index && address.family === 4,
   );
-  let next = Math.max(0, ...used.filter(Number.isSafeInteger)) + 1;
-  return () => `${prefix}${(next++).toString(36)}`;
+  if (kept !== undefined) {
+    const prefix = prefixOf(kept.address, kept.prefixLength);
+    if (kept.address.value !== lastOf(prefix)) return { prefix, gateway: kept.address };
+  }
+  const prefix = choosePrefix({
+    routes,
+    networks: (avoid?.networks ?? []).flatMap((text) => prefixOfText(text) ?? []),
+    addresses: (avoid?.addresses ?? []).flatMap((text) => parseIp(text) ?? []),
+  });
+  return { prefix, gateway: { family: 4, value: prefix.first + 1n } };
+}
+
+function prefixOfText(text: string) {
+  const [host = "", length = ""] = text.split("/");
+  const address = parseIp(host);
+  return address && prefixOf(address, Number(length));
 }

@@ -10,6 +10,7 @@ export const networkFaults = defineFaults({
     (text: string) =>
       `Cannot use "${text}" as subnet: an address of the gateway with a prefix length of 8 to 30 was wanted`,
   ],
+  CIDR_INVALID: ["invalid-argument", (text: string) => `invalid CIDR address: ${text}`],
   SUBNET_TAKEN: [
     "conflict",
     (subnet: string, other: string) => `Cannot use subnet ${subnet}: the host has a route to ${other}`,

@@ -9,11 +9,11 @@ const fixed =
 
 test("is the fixed part, extra hosts, the container itself", () => {
   assert.equal(hostsFile({ hostname: "web" }), fixed);
-  assert.equal(hostsFile({ hostname: "web", address: "172.30.0.2" }), `${fixed}172.30.0.2\tweb\n`);
+  assert.equal(hostsFile({ hostname: "web", addresses: ["172.30.0.2"] }), `${fixed}172.30.0.2\tweb\n`);
   const full = {
     hostname: "web",
     domainname: "example.org",
-    address: "172.30.0.2",
+    addresses: ["172.30.0.2"],
     gateway: "172.30.0.1",
     extraHosts: ["db:10.0.0.9", "six:2001:db8::1", "host.docker.internal:host-gateway"],
   };

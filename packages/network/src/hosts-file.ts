@@ -4,8 +4,10 @@ import { networkFaults } from "./faults.ts";
 export interface HostsFileOptions {
   readonly hostname: string;
   readonly domainname?: string;
-  /** The container's own; absent where it has none. */
-  readonly address?: string;
+  /** The container's own; none where it has none. */
+  readonly addresses?: readonly string[];
+  /** Other containers, by the names that this one calls them. */
+  readonly links?: readonly { readonly address: string; readonly names: readonly string[] }[];
   /** What `host-gateway` in `extraHosts` stands for. */
   readonly gateway?: string;
   /** `name:address`. */
@@ -26,10 +28,11 @@ ff02::2	ip6-allrouters
  * @throws {Fault} `invalid-argument` for an extra host that is not `name:address`.
  */
 export function hostsFile(options: HostsFileOptions): string {
-  const { hostname, domainname = "", address } = options;
+  const { hostname, domainname = "", addresses = [], links = [] } = options;
   const extra = (options.extraHosts ?? []).map((entry) => extraLine(entry, options.gateway));
   const names = domainname === "" ? hostname : `${hostname}.${domainname} ${hostname}`;
-  return [defaults, ...extra, address === undefined ? "" : `${address}\t${names}\n`].join("");
+  const linked = links.map((link) => `${link.address}\t${link.names.join(" ")}\n`);
+  return [defaults, ...extra, ...linked, ...addresses.map((address) => `${address}\t${names}\n`)].join("");
 }
 
 function extraLine(entry: string, gateway: string | undefined): string {

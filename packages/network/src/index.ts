@@ -1,5 +1,35 @@
 export { BareNamespacePool } from "./bare-namespace-pool.ts";
-export { type BridgeInfo, DefaultBridge, type DefaultBridgeOptions } from "./default-bridge.ts";
-export type { Endpoint } from "./endpoint.ts";
+export {
+  BridgeNetwork,
+  type BridgeNetworkOptions,
+  type BridgeSubnet,
+  checkBridgeName,
+  type GatewayMode,
+  type Lease,
+  type LeasedAddress,
+  unplug,
+} from "./bridge-network.ts";
+export {
+  type BridgeInfo,
+  DefaultBridge,
+  type DefaultBridgeOptions,
+  type ReadyPlace,
+} from "./default-bridge.ts";
+export { Firewall } from "./firewall.ts";
+export type { RuleElement } from "./firewall-rules.ts";
+export { openHostInterfaceNames } from "./host-interface-names.ts";
 export { type HostsFileOptions, hostsFile } from "./hosts-file.ts";
+export {
+  contains,
+  formatIp,
+  formatPrefix,
+  type IpAddress,
+  type IpPrefix,
+  lastOf,
+  parseCidr,
+  parseIp,
+  prefixesOverlap,
+} from "./ip-address.ts";
 export { type ResolvConfOptions, resolvConfFor } from "./resolv-conf.ts";
+export { choosePrefix, chooseUniqueLocalPrefix, type Surroundings } from "./subnet-choice.ts";
+export { hostRoutePrefixes, resolverAddresses } from "./surroundings.ts";

@@ -1,24 +1,65 @@
 import { networkFaults } from "./faults.ts";
-import { formatSubnet, type Subnet, subnetOf } from "./ipv4.ts";
+import {
+  contains,
+  formatPrefix,
+  type IpAddress,
+  type IpPrefix,
+  lastOf,
+  parseCidr,
+  prefixesOverlap,
+  prefixOf,
+} from "./ip-address.ts";
 
-/** Something of the host that a subnet must keep clear of. */
-export interface Occupied {
-  readonly destination: number;
-  readonly prefixLength: number;
+/** A subnet with the address in it that the host has. */
+export interface Subnet {
+  readonly prefix: IpPrefix;
+  readonly gateway: IpAddress;
 }
 
 /**
- * The first subnet for a bridge that overlaps with nothing the host has a route to: 172.30/16 down to 172.18/16 (172.17 is
- * dockerd's own), then 192.168.240/20 down to 192.168.0/20, then 10.254/16 down to 10.200/16. The gateway has its first
- * address.
+ * `172.30.0.1/16`: the gateway's address and the length of the prefix, 8 to 30.
+ *
+ * @throws {Fault} `invalid-argument`.
+ */
+export function parseSubnet(text: string): Subnet {
+  const parsed = parseCidr(text);
+  if (parsed === undefined) throw networkFaults.SUBNET_INVALID(text);
+  const { prefix, address: gateway } = parsed;
+  const { family, first, length } = prefix;
+  if (family !== 4 || length < 8 || length > 30) throw networkFaults.SUBNET_INVALID(text);
+  if (gateway.value === first || gateway.value === lastOf(prefix)) throw networkFaults.SUBNET_INVALID(text);
+  return { prefix, gateway };
+}
+
+/** What a new subnet must keep clear of. */
+export interface Surroundings {
+  /** Routes of the host. */
+  readonly routes: readonly IpPrefix[];
+  /** Subnets of other networks, whether they are up or not. */
+  readonly networks?: readonly IpPrefix[];
+  /** Resolvers, which containers must reach. */
+  readonly addresses?: readonly IpAddress[];
+}
+
+/**
+ * The first IPv4 subnet for a bridge that overlaps with nothing around: 172.30/16 down to 172.18/16 (172.17 is dockerd's
+ * own), then 192.168.240/20 down to 192.168.0/20, then 10.254/16 down to 10.200/16.
  *
  * @throws {Fault} `resource-exhausted`.
  */
-export function chooseSubnet(occupied: readonly Occupied[]): Subnet {
+export function choosePrefix({ routes, networks = [], addresses = [] }: Surroundings): IpPrefix {
+  const taken = [...routes, ...networks];
   for (const candidate of candidates()) {
-    if (!occupied.some((other) => overlaps(candidate, other))) return candidate;
+    const isFree = !taken.some((other) => prefixesOverlap(candidate, other));
+    if (isFree && !addresses.some((address) => contains(candidate, address))) return candidate;
   }
   throw networkFaults.NO_SUBNET();
+}
+
+/** An IPv6 subnet of the addresses that are nobody's (RFC 4193): `random` is 5 bytes of chance, which keep it unique. */
+export function chooseUniqueLocalPrefix(random: Uint8Array): IpPrefix {
+  const global = BigInt(`0x${Buffer.from(random).subarray(0, 5).toString("hex")}`);
+  return { family: 6, first: (0xfdn << 120n) | (global << 80n), length: 64 };
 }
 
 /**
@@ -27,23 +68,15 @@ export function chooseSubnet(occupied: readonly Occupied[]): Subnet {
  *
  * @throws {Fault} `conflict`.
  */
-export function checkSubnet(subnet: Subnet, occupied: readonly Occupied[]): void {
-  const inside = occupied.find(
-    (other) => other.prefixLength >= subnet.prefixLength && overlaps(subnet, other),
-  );
-  if (inside === undefined) return;
-  const other = formatSubnet({ network: inside.destination, prefixLength: inside.prefixLength });
-  throw networkFaults.SUBNET_TAKEN(formatSubnet(subnet), other);
+export function checkSubnet(prefix: IpPrefix, { routes }: Surroundings): void {
+  const inside = routes.find((other) => other.length >= prefix.length && prefixesOverlap(prefix, other));
+  if (inside !== undefined) throw networkFaults.SUBNET_TAKEN(formatPrefix(prefix), formatPrefix(inside));
 }
 
-function* candidates(): Generator<Subnet> {
-  for (let second = 30; second >= 18; second--) yield subnetOf(((172 << 24) | (second << 16) | 1) >>> 0, 16);
-  for (let third = 240; third >= 0; third -= 16)
-    yield subnetOf(((192 << 24) | (168 << 16) | (third << 8) | 1) >>> 0, 20);
-  for (let second = 254; second >= 200; second--) yield subnetOf(((10 << 24) | (second << 16) | 1) >>> 0, 16);
-}
-
-function overlaps(subnet: Subnet, other: Occupied): boolean {
-  const { network, broadcast } = subnetOf(other.destination, other.prefixLength);
-  return network <= subnet.broadcast && broadcast >= subnet.network;
+function* candidates(): Generator<IpPrefix> {
+  const ipv4 = (a: number, b: number, c: number, length: number) =>
+    prefixOf({ family: 4, value: BigInt(((a << 24) | (b << 16) | (c << 8)) >>> 0) }, length);
+  for (let second = 30; second >= 18; second--) yield ipv4(172, second, 0, 16);
+  for (let third = 240; third >= 0; third -= 16) yield ipv4(192, 168, third, 20);
+  for (let second = 254; second >= 200; second--) yield ipv4(10, second, 0, 16);
 }

@@ -4,6 +4,7 @@ import { formatRuntimeSpec } from "@hawser/oci";
 import { buildSpec, cgroupsOf, parseIpcMode, placeBinds, resolveDevices, resolveUser } from "@hawser/runtime";
 import type { OverlayMount } from "@hawser/store";
 import type { NetworkPlace } from "../networks/container-networks.ts";
+import { writeNetworkFiles } from "../networks/network-files.ts";
 import { readAccounts } from "./accounts.ts";
 import type { Collaborators } from "./collaborators.ts";
 import { type ContainerRecord, hasProcess } from "./container-record.ts";
@@ -30,7 +31,7 @@ export async function writeBundle(
   collaborators: Collaborators,
   run: { readonly record: ContainerRecord; readonly place: NetworkPlace; readonly overlay: OverlayMount },
 ): Promise<Bundle> {
-  const { host, networks, seccomp } = collaborators;
+  const { host, index, places, seccomp } = collaborators;
   const { record, place, overlay } = run;
   const { config, hostConfig } = record;
   const dir = runDirOf(host, record.id);
@@ -53,7 +54,9 @@ export async function writeBundle(
     checkSources(mounts, { hostConfig, createMissing: true }),
     resolveDevices(hostConfig),
   ]);
-  if (place.joinedId === undefined) networks.writeFiles(record, { ...place, files });
+  if (place.joinedId === undefined) {
+    writeNetworkFiles(record, { ...place, files, index, hostGateway: places.hostGateway });
+  }
   writeFileSync(files.hostname, `${config.hostname}\n`);
   const placed = await placeBinds(mounts, dir);
   const spec = buildSpec({

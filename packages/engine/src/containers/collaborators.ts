@@ -4,6 +4,7 @@ import type { Snapshotter } from "@hawser/store";
 import type { EventBus } from "../events/event-bus.ts";
 import type { ImageService } from "../images/image-service.ts";
 import type { ContainerNetworks } from "../networks/container-networks.ts";
+import type { NetworkService } from "../networks/network-service.ts";
 import type { VolumeService } from "../volumes/volume-service.ts";
 import type { ContainerIndex } from "./container-index.ts";
 import type { ContainerHost } from "./host.ts";
@@ -15,7 +16,9 @@ export interface Collaborators {
   readonly images: ImageService;
   readonly snapshots: Snapshotter;
   readonly launcher: Launcher;
-  readonly networks: ContainerNetworks;
+  readonly networks: NetworkService;
+  /** Containers' places on them. */
+  readonly places: ContainerNetworks;
   readonly seccomp: SeccompCompiler;
   readonly migrations: MigrationWarmer;
   readonly restarts: Restarts;

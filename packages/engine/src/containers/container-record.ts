@@ -1,4 +1,5 @@
 import type { ContainerConfig, HostConfig, ResolvedMount } from "@hawser/runtime";
+import type { Attachment, EndpointRecord } from "../networks/attachment.ts";
 import type { Health } from "./health.ts";
 
 /** 64 lower-case hexadecimal digits; made by `createContainerId` or read from a record, never typed by a user. */
@@ -46,7 +47,9 @@ export interface ContainerRecord {
   readonly stoppedByUser?: boolean;
   /** How its health check has turned out; absent when it has none, and in records of older engines. */
   readonly health?: Health;
-  /** Present while the container starts or runs in a network of its own. */
+  /** Its networks, that of the network mode first. Absent in records of older engines: `attachmentsOf`. */
+  readonly attachments?: readonly Attachment[];
+  /** Of older engines: its place on the network of its mode. */
   readonly endpoint?: EndpointRecord | undefined;
 }
 
@@ -60,15 +63,6 @@ export interface ContainerMount extends ResolvedMount {
     /** Nobody named it: it goes with the container, when the container's volumes do. */
     readonly anonymous: boolean;
   };
-}
-
-/** A container's place on a bridge network while it runs. */
-export interface EndpointRecord {
-  readonly id: string;
-  readonly address: string;
-  readonly prefixLength: number;
-  readonly gateway: string;
-  readonly macAddress: string;
 }
 
 export const createdState: ContainerState = {

@@ -1,6 +1,8 @@
 import { mkdir } from "node:fs/promises";
 import type { ContainerConfig, HostConfig } from "@hawser/runtime";
 import { checkConfig, mergeImageConfig } from "@hawser/runtime";
+import type { EndpointWish } from "../networks/attachment.ts";
+import { planAttachments } from "../networks/plan-attachments.ts";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
 import { createdState } from "./container-record.ts";
@@ -16,6 +18,8 @@ export interface CreateRequest {
   readonly name?: string;
   readonly config: ContainerConfig;
   readonly hostConfig: HostConfig;
+  /** Network name → what is asked of the container's part in it. */
+  readonly endpoints?: Readonly<Record<string, EndpointWish>>;
 }
 
 /**
@@ -25,7 +29,7 @@ export interface CreateRequest {
  * @throws {Fault} `not-found` for the image (Docker's clients then pull it), `conflict` for the name, `invalid-argument`.
  */
 export async function createContainer(
-  { index, images, volumes, snapshots, networks, migrations, events, host, log }: Collaborators,
+  { index, images, volumes, snapshots, networks, places, migrations, events, host, log }: Collaborators,
   request: CreateRequest,
 ): Promise<{ readonly container: Container; readonly warnings: readonly string[] }> {
   migrations.warm();
@@ -38,7 +42,12 @@ export async function createContainer(
   const runtime = request.hostConfig.runtime || host.defaultRuntime;
   if (host.runtimes[runtime] === undefined) throw containerFaults.RUNTIME_UNKNOWN(runtime);
   const warnings = checkConfig({ config, hostConfig: request.hostConfig }, host.facts);
-  const sharedHostname = networks.sharedHostname(request.hostConfig.networkMode, index);
+  const sharedHostname = places.sharedHostname(request.hostConfig.networkMode, index);
+  const attachments = planAttachments(networks, {
+    networkMode: request.hostConfig.networkMode,
+    endpoints: request.endpoints ?? {},
+    macAddress: request.config.macAddress ?? "",
+  });
   await checkSources([], { hostConfig: request.hostConfig, createMissing: false });
 
   const id = createContainerId(host.randomBytes);
@@ -46,6 +55,7 @@ export async function createContainer(
   const record = {
     id,
     mounts: plan.mounts,
+    attachments,
     createdAtMs: host.now(),
     imageId: image.id,
     config: { ...config, hostname: config.hostname || sharedHostname || id.slice(0, 12) },

@@ -1,8 +1,9 @@
 import type { Exit, Monitor } from "@hawser/runtime";
+import { attachmentsOf, withoutEndpoints } from "../networks/attachment.ts";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
 import { startHealthWatch, stopHealthWatch } from "./health-watch.ts";
-import { publishContainerEvent, publishNetworkEvent, publishVolumeEvents } from "./publish-event.ts";
+import { publishContainerEvent, publishNetworkEvents, publishVolumeEvents } from "./publish-event.ts";
 import { reapRun } from "./reap.ts";
 import { discardContainer } from "./remove.ts";
 import { nextRestartDelay, shouldRestart } from "./restart-policy.ts";
@@ -30,9 +31,10 @@ export function followRun(collaborators: Collaborators, container: Container, mo
 
 /** Record that a container's run is over, and do what follows: tell the waiters, free the address, remove it or start it again. */
 export function endRun(collaborators: Collaborators, container: Container, exit: Exit): void {
-  const { index, events, networks, restarts, log } = collaborators;
+  const { index, events, places, restarts, log } = collaborators;
   container.monitor = undefined;
-  const { endpoint, restartCount, stoppedByUser = false, hostConfig } = container.record;
+  const { restartCount, stoppedByUser = false, hostConfig } = container.record;
+  const attachments = attachmentsOf(container.record);
   const ranMs = exit.exitedAtMs - container.record.state.startedAtMs;
   const again =
     !container.stopRequested &&
@@ -48,6 +50,7 @@ export function endRun(collaborators: Collaborators, container: Container, exit:
       oomKilled: exit.oom,
       finishedAtMs: exit.exitedAtMs,
     },
+    attachments: withoutEndpoints(attachments),
     endpoint: undefined,
     ...(again && { restartCount: restartCount + 1 }),
   };
@@ -60,13 +63,13 @@ export function endRun(collaborators: Collaborators, container: Container, exit:
     });
     index.update(container, change, { later: true });
   }
-  if (endpoint !== undefined) networks.release(endpoint);
+  places.release(attachments);
   for (const exec of container.execs.values()) exec.settle(137);
   publishContainerEvent(events, container, "die", {
     exitCode: String(exit.code),
     execDuration: String(Math.max(0, Math.floor(ranMs / 1000))),
   });
-  publishNetworkEvent(events, container, "disconnect");
+  publishNetworkEvents(collaborators, container, "disconnect");
   publishVolumeEvents(events, container, "unmount");
   container.settleExit({ exitCode: exit.code });
   if (again) {

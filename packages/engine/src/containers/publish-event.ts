@@ -1,5 +1,6 @@
 import type { EventBus } from "../events/event-bus.ts";
-import { networkIdOf, networkNameOf } from "../networks/container-networks.ts";
+import { type Attachment, attachmentsOf } from "../networks/attachment.ts";
+import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
 import { mountsOf } from "./plan-mounts.ts";
 
@@ -38,20 +39,22 @@ export function publishVolumeEvents(
   }
 }
 
-/** Announce that a container's run joins or leaves its network. One that shares another's network does neither. */
-export function publishNetworkEvent(
-  events: EventBus,
+/** Announce that a container joins or leaves its networks, or one of them. One that shares another's does neither. */
+export function publishNetworkEvents(
+  { events, networks }: Pick<Collaborators, "events" | "networks">,
   container: Container,
   action: "connect" | "disconnect",
+  attachments: readonly Attachment[] = attachmentsOf(container.record),
 ): void {
-  const name = networkNameOf(container.record.hostConfig.networkMode);
-  if (name === undefined) return;
-  events.publish({
-    type: "network",
-    action,
-    actor: {
-      id: networkIdOf(name),
-      attributes: { container: container.id, name, type: name === "none" ? "null" : name },
-    },
-  });
+  for (const { network, networkId } of attachments) {
+    const record = networks.find(networkId || network);
+    events.publish({
+      type: "network",
+      action,
+      actor: {
+        id: record?.id ?? networkId,
+        attributes: { container: container.id, name: network, type: record?.driver ?? "bridge" },
+      },
+    });
+  }
 }

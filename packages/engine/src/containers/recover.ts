@@ -1,6 +1,7 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isFrozen, Monitor, readExitRecord } from "@hawser/runtime";
+import { attachmentsOf, withoutEndpoints } from "../networks/attachment.ts";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
 import { hasProcess } from "./container-record.ts";
@@ -44,10 +45,14 @@ async function recoverContainer(collaborators: Collaborators, container: Contain
     );
     return;
   }
-  const { endpoint } = container.record;
-  if (endpoint !== undefined) {
-    collaborators.networks.release(endpoint);
-    collaborators.index.update(container, { endpoint: undefined }, { durable: false });
+  const attachments = attachmentsOf(container.record);
+  if (attachments.some(({ endpoint }) => endpoint !== undefined)) {
+    collaborators.places.release(attachments);
+    collaborators.index.update(
+      container,
+      { attachments: withoutEndpoints(attachments), endpoint: undefined },
+      { durable: false },
+    );
   }
   if (container.record.hostConfig.autoRemove) await discardContainer(collaborators, container);
 }

@@ -1,5 +1,6 @@
 import { Fault } from "@hawser/base";
 import type { Monitor } from "@hawser/runtime";
+import { attachmentsOf, withoutEndpoints } from "../networks/attachment.ts";
 import { handToMonitor } from "./attach.ts";
 import { writeBundle } from "./bundle.ts";
 import type { Collaborators } from "./collaborators.ts";
@@ -9,7 +10,7 @@ import { followRun } from "./exit.ts";
 import { containerFaults } from "./faults.ts";
 import { beginHealth, probePlanOf } from "./health.ts";
 import { exitRecordPathOf, logPathOf, runDirOf } from "./host.ts";
-import { publishContainerEvent, publishNetworkEvent, publishVolumeEvents } from "./publish-event.ts";
+import { publishContainerEvent, publishNetworkEvents, publishVolumeEvents } from "./publish-event.ts";
 import { reapRun } from "./reap.ts";
 import { discardContainer } from "./remove.ts";
 
@@ -55,14 +56,13 @@ async function beginRun(collaborators: Collaborators, container: Container): Pro
 }
 
 async function startRun(collaborators: Collaborators, container: Container): Promise<void> {
-  const { index, networks, launcher, host, snapshots, migrations } = collaborators;
+  const { index, places, launcher, host, snapshots, migrations } = collaborators;
   const { record } = container;
   migrations.warm();
-  using place = await networks.join(record, index);
+  using place = await places.join(record, index);
   try {
     // Before anything runs: an engine that finds the container after our death must know that the address is taken.
-    if (place.endpoint !== undefined)
-      index.update(container, { endpoint: place.endpoint }, { durable: false });
+    index.update(container, { attachments: place.attachments }, { durable: false });
     const overlay = snapshots.get(record.id);
     const bundle = await writeBundle(collaborators, { record, place, overlay });
     const attaches = [...container.pendingAttaches];
@@ -123,7 +123,7 @@ async function runMonitor(
     { later: true }, // the monitor itself is the durable truth of a running container
   );
   publishVolumeEvents(collaborators.events, container, "mount");
-  publishNetworkEvent(collaborators.events, container, "connect");
+  publishNetworkEvents(collaborators, container, "connect");
   publishContainerEvent(collaborators.events, container, "start");
   followRun(collaborators, container, monitor);
 }
@@ -167,8 +167,9 @@ export async function failStart(
   fault: Fault,
 ): Promise<void> {
   const exitCode = exitCodeOf(fault.message);
-  const { endpoint, state } = container.record;
-  if (endpoint !== undefined) collaborators.networks.release(endpoint);
+  const { state } = container.record;
+  const attachments = attachmentsOf(container.record);
+  collaborators.places.release(attachments);
   for (const { client } of container.pendingAttaches) client.end();
   container.pendingAttaches.clear();
   collaborators.index.update(container, {
@@ -178,6 +179,7 @@ export async function failStart(
       exitCode,
       error: fault.message,
     },
+    attachments: withoutEndpoints(attachments),
     endpoint: undefined,
   });
   container.settleExit({ exitCode });

@@ -1,12 +1,24 @@
-import { createHash } from "node:crypto";
-import { closeSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { hostname } from "node:os";
+import { Fault } from "@hawser/base";
 import { openNamespaceOfProcess } from "@hawser/linux";
-import { type BareNamespacePool, type DefaultBridge, hostsFile, resolvConfFor } from "@hawser/network";
+import {
+  type BareNamespacePool,
+  type BridgeNetwork,
+  type DefaultBridge,
+  type Lease,
+  unplug,
+} from "@hawser/network";
 import type { ContainerIndex } from "../containers/container-index.ts";
-import { type ContainerRecord, type EndpointRecord, hasProcess } from "../containers/container-record.ts";
+import { type ContainerRecord, hasProcess } from "../containers/container-record.ts";
 import { containerFaults } from "../containers/faults.ts";
 import type { RandomBytes } from "../containers/names.ts";
+import { type Attachment, attachmentsOf, type EndpointRecord, parseNetworkMode } from "./attachment.ts";
+import { parseBridgeOptions } from "./bridge-options.ts";
+import { networkServiceFaults } from "./faults.ts";
+import { chooseGateways } from "./gateway-choice.ts";
+import { isPredefined, type NetworkRecord } from "./network-record.ts";
+import type { NetworkService } from "./network-service.ts";
 
 /** What a container's start needs to know of its network. */
 export interface NetworkPlace extends Disposable {
@@ -14,19 +26,35 @@ export interface NetworkPlace extends Disposable {
   readonly kind: "own" | "host" | "joined";
   /** The namespace, for `own` and `joined`; closed with this object. */
   readonly namespaceFd?: number;
-  readonly endpoint?: EndpointRecord;
+  /** The container's networks, with its places on them. */
+  readonly attachments: readonly Attachment[];
   /** The container whose namespace, hosts file and resolver are shared. */
   readonly joinedId?: string;
 }
 
-/** The built-in networks: none, host, another container's, and the default bridge. */
+/** A network that a container is to be on. */
+interface Membership {
+  readonly attachment: Attachment;
+  readonly network: NetworkRecord;
+  /** Absent for `host` and `none`. */
+  readonly bridge?: BridgeNetwork;
+}
+
+/** Gives containers their places on networks, and takes them back. */
 export class ContainerNetworks {
-  readonly #bridge: DefaultBridge;
+  readonly #networks: NetworkService;
+  readonly #defaultBridge: DefaultBridge;
   readonly #bare: BareNamespacePool;
   readonly #randomBytes: RandomBytes;
 
-  constructor(options: { bridge: DefaultBridge; bare: BareNamespacePool; randomBytes: RandomBytes }) {
-    this.#bridge = options.bridge;
+  constructor(options: {
+    readonly networks: NetworkService;
+    readonly defaultBridge: DefaultBridge;
+    readonly bare: BareNamespacePool;
+    readonly randomBytes: RandomBytes;
+  }) {
+    this.#networks = options.networks;
+    this.#defaultBridge = options.defaultBridge;
     this.#bare = options.bare;
     this.#randomBytes = options.randomBytes;
   }
@@ -35,8 +63,8 @@ export class ContainerNetworks {
    * The host name of a container that shares somebody else's network: the host's, or the other container's; `undefined`
    * when it has its own.
    *
-   * @throws {Fault} `invalid-argument` for a network or container that does not exist: Docker's clients would take `not-found`
-   *   for a missing image.
+   * @throws {Fault} `invalid-argument` for a container that does not exist: Docker's clients would take `not-found` for a
+   *   missing image.
    */
   sharedHostname(networkMode: string, index: ContainerIndex): string | undefined {
     const mode = parseNetworkMode(networkMode);
@@ -47,114 +75,225 @@ export class ContainerNetworks {
     return other.record.config.hostname;
   }
 
+  /** The address that `host-gateway` stands for. */
+  get hostGateway(): string {
+    return this.#defaultBridge.info.gateway;
+  }
+
   /**
-   * A place on the network for a container that is about to start. The caller disposes it when the namespace has been
-   * handed on; the address stays taken until `release`.
+   * A place on its networks for a container that is about to start. The caller disposes it when the namespace has been
+   * handed on; the addresses stay taken until `release`.
+   *
+   * @throws {Fault} `not-found` for a network or partner that is gone, `permission-denied` for a wanted address that is in use,
+   *   `resource-exhausted`; nothing is left then.
    */
   async join(record: ContainerRecord, index: ContainerIndex): Promise<NetworkPlace> {
     const mode = parseNetworkMode(record.hostConfig.networkMode);
-    switch (mode.kind) {
-      case "host":
-        return { kind: "host", [Symbol.dispose]() {} };
-      case "none":
-        return own(await this.#bare.acquire());
-      case "container": {
-        const other = index.resolve(mode.container);
-        if (other.id === record.id) throw containerFaults.NETWORK_CONTAINER_SELF();
-        if (!hasProcess(other.record)) throw containerFaults.JOIN_NOT_RUNNING(other.id);
-        const fd = openNamespaceOfProcess(other.record.state.pid);
-        return { ...own(fd), kind: "joined", joinedId: other.id };
-      }
-      case "bridge": {
-        const endpoint = await this.#bridge.acquire();
-        const { address, prefixLength, gateway, macAddress } = endpoint;
-        return {
-          kind: "own",
-          namespaceFd: endpoint.namespaceFd,
-          endpoint: { id: randomId(this.#randomBytes), address, prefixLength, gateway, macAddress },
-          [Symbol.dispose]: () => endpoint.dispose(),
-        };
+    if (mode.kind === "container") return joinOther(record, index, mode.container);
+    const memberships = attachmentsOf(record).map((attachment) => this.#membershipOf(attachment));
+    const [only] = memberships;
+    if (mode.kind === "host") {
+      return { kind: "host", attachments: memberships.map(asKnown), [Symbol.dispose]() {} };
+    }
+    const isPlain =
+      only?.network.name === "bridge" && memberships.length === 1 && !only.attachment.wish.macAddress;
+    return isPlain ? await this.#joinDefault(only) : await this.#joinSeveral(memberships);
+  }
+
+  /**
+   * Give a running container a place on one more network.
+   *
+   * @param options.taken its other places
+   * @throws {Fault} as `join`
+   */
+  async connect(
+    attachment: Attachment,
+    options: { readonly pid: number; readonly taken: readonly Attachment[] },
+  ): Promise<Attachment> {
+    const membership = this.#membershipOf(attachment);
+    const { bridge } = membership;
+    if (bridge === undefined) return asKnown(membership);
+    const all = [...options.taken, asKnown(membership)];
+    const { ipv4, ipv6 } = chooseGateways(all, (name) => this.#networks.resolve(name));
+    const isGateway = { ipv4: ipv4 === membership.network.name, ipv6: ipv6 === membership.network.name };
+    using namespace = openNamespace(options.pid);
+    const names = options.taken.map(({ endpoint }) => endpoint?.interfaceName ?? "");
+    return await this.#plug(membership, {
+      namespaceFd: namespace.fd,
+      name: freeName(names, interfacePrefixOf(membership.network)),
+      gateways: isGateway,
+    });
+  }
+
+  /** Take a running container's place on a network away; the others' default route takes its place. */
+  async disconnect(
+    attachment: Attachment,
+    options: { readonly pid: number; readonly left: readonly Attachment[] },
+  ): Promise<void> {
+    const { endpoint } = attachment;
+    if (endpoint?.hostInterface !== undefined) await unplug(endpoint.hostInterface);
+    if (endpoint !== undefined) this.release([attachment]);
+    const { ipv4, ipv6 } = chooseGateways(options.left, (name) => this.#networks.resolve(name));
+    const way = options.left.find(({ network }) => network === ipv4);
+    const way6 = options.left.find(({ network }) => network === ipv6);
+    using namespace = openNamespace(options.pid);
+    for (const { endpoint: place, gateway } of [
+      { endpoint: way?.endpoint, gateway: way?.endpoint?.gateway },
+      { endpoint: way6?.endpoint, gateway: way6?.endpoint?.ipv6?.gateway },
+    ]) {
+      if (place?.interfaceName === undefined || gateway === undefined || gateway === "") continue;
+      await this.#defaultBridge.network.routeThrough(gateway, {
+        namespaceFd: namespace.fd,
+        name: place.interfaceName,
+      });
+    }
+  }
+
+  /** The container no longer runs, or is on these networks no longer: its addresses may be given to others. */
+  release(attachments: readonly Attachment[]): void {
+    for (const { networkId, network, endpoint } of attachments) {
+      const record = endpoint && this.#networks.find(networkId || network);
+      if (record === undefined || endpoint === undefined) continue;
+      try {
+        this.#networks.bridgeOf(record)?.release(leaseOf(endpoint));
+      } catch (error) {
+        if (!Fault.is(error, "unavailable")) throw error; // it could not be set up: nothing was given
       }
     }
   }
 
-  /** Write the files of a container's own network: hosts, and resolv.conf made of the host's. */
-  writeFiles(
-    record: ContainerRecord,
-    place: {
-      readonly endpoint?: EndpointRecord;
-      readonly kind: NetworkPlace["kind"];
-      readonly files: NetworkFiles;
-    },
-  ): void {
-    const { config, hostConfig } = record;
-    const isHost = place.kind === "host";
-    const hosts = isHost
-      ? readFileSync("/etc/hosts", "utf8")
-      : hostsFile({
-          hostname: config.hostname,
-          domainname: config.domainname,
-          extraHosts: hostConfig.extraHosts,
-          ...(place.endpoint !== undefined && {
-            address: place.endpoint.address,
-            gateway: place.endpoint.gateway,
+  async #joinDefault(membership: Membership): Promise<NetworkPlace> {
+    const { endpoint, lease } = await this.#defaultBridge.acquire();
+    const { hostInterface, interfaceName } = endpoint;
+    const place = this.#endpointOf(lease, { hostInterface, interfaceName });
+    return {
+      kind: "own",
+      namespaceFd: endpoint.namespaceFd,
+      attachments: [{ ...asKnown(membership), endpoint: place }],
+      [Symbol.dispose]: () => endpoint.dispose(),
+    };
+  }
+
+  async #joinSeveral(memberships: readonly Membership[]): Promise<NetworkPlace> {
+    const namespaceFd = await this.#bare.acquire();
+    const known = memberships.map(asKnown);
+    const gateways = chooseGateways(known, (name) => this.#networks.resolve(name));
+    const attachments: Attachment[] = [];
+    try {
+      for (const [position, membership] of memberships.entries()) {
+        if (membership.bridge === undefined) {
+          attachments.push(asKnown(membership));
+          continue;
+        }
+        const { name } = membership.network;
+        attachments.push(
+          await this.#plug(membership, {
+            namespaceFd,
+            name: `${interfacePrefixOf(membership.network)}${position}`,
+            gateways: { ipv4: gateways.ipv4 === name, ipv6: gateways.ipv6 === name },
           }),
-        });
-    const systemdText = readIfThere("/run/systemd/resolve/resolv.conf");
-    const resolvConf = resolvConfFor(readIfThere("/etc/resolv.conf") ?? "", {
-      ...(systemdText !== undefined && { systemdText }),
-      nameservers: hostConfig.dns,
-      search: hostConfig.dnsSearch,
-      options: hostConfig.dnsOptions,
-      keepLoopback: isHost,
+        );
+      }
+    } catch (error) {
+      this.release(attachments);
+      closeSync(namespaceFd);
+      throw error;
+    }
+    return { kind: "own", namespaceFd, attachments, [Symbol.dispose]: () => closeSync(namespaceFd) };
+  }
+
+  async #plug(
+    { attachment, network, bridge }: Membership,
+    options: Parameters<BridgeNetwork["plug"]>[1],
+  ): Promise<Attachment> {
+    if (bridge === undefined) return { ...attachment, network: network.name, networkId: network.id };
+    const { ipv4Address, ipv6Address, macAddress } = attachment.wish;
+    const lease = leaseFrom(bridge, {
+      ...(ipv4Address !== "" && { ipv4: ipv4Address }),
+      ...(ipv6Address !== "" && { ipv6: ipv6Address }),
+      ...(macAddress !== "" && { macAddress: macAddress.toLowerCase().replaceAll("-", ":") }),
     });
-    writeFileSync(place.files.hosts, hosts);
-    writeFileSync(place.files.resolvConf, resolvConf);
+    try {
+      const hostInterface = await bridge.plug(lease, options);
+      return {
+        ...attachment,
+        network: network.name,
+        networkId: network.id,
+        endpoint: this.#endpointOf(lease, { hostInterface, interfaceName: options.name }),
+      };
+    } catch (error) {
+      bridge.release(lease);
+      throw error;
+    }
   }
 
-  /** The container no longer runs: its address may be given to another. */
-  release(endpoint: EndpointRecord): void {
-    this.#bridge.release(endpoint.address);
+  #membershipOf(attachment: Attachment): Membership {
+    const { network: name, networkId } = attachment;
+    // By its id where it was known: another may have been given the name since.
+    const network = networkId === "" ? this.#networks.find(name) : this.#networks.find(networkId);
+    if (network === undefined) throw networkServiceFaults.SETUP_MISSING(name);
+    const bridge = this.#networks.bridgeOf(network);
+    return { attachment, network, ...(bridge && { bridge }) };
+  }
+
+  #endpointOf(
+    lease: Lease,
+    names: { readonly hostInterface: string; readonly interfaceName: string },
+  ): EndpointRecord {
+    return {
+      id: Buffer.from(this.#randomBytes(32)).toString("hex"),
+      address: lease.ipv4?.address ?? "",
+      prefixLength: lease.ipv4?.prefixLength ?? 0,
+      gateway: lease.ipv4?.gateway ?? "",
+      ...(lease.ipv6 && { ipv6: lease.ipv6 }),
+      macAddress: lease.macAddress,
+      ...names,
+    };
   }
 }
 
-export interface NetworkFiles {
-  readonly hosts: string;
-  readonly resolvConf: string;
+/** Whether names are served on a network: on all but the predefined ones. */
+export function servesNames({ network }: Attachment): boolean {
+  return !isPredefined(network);
 }
 
-type NetworkMode =
-  | { readonly kind: "none" | "host" | "bridge" }
-  | { readonly kind: "container"; readonly container: string };
-
-/** Docker's `NetworkMode`: empty and `default` mean the default bridge. */
-export function parseNetworkMode(text: string): NetworkMode {
-  if (text === "" || text === "default" || text === "bridge") return { kind: "bridge" };
-  if (text === "none" || text === "host") return { kind: text };
-  const [, container] = /^container:(.+)$/.exec(text) ?? [];
-  if (container !== undefined) return { kind: "container", container };
-  throw containerFaults.NETWORK_UNKNOWN(text);
+function joinOther(record: ContainerRecord, index: ContainerIndex, container: string): NetworkPlace {
+  const other = index.resolve(container);
+  if (other.id === record.id) throw containerFaults.NETWORK_CONTAINER_SELF();
+  if (!hasProcess(other.record)) throw containerFaults.JOIN_NOT_RUNNING(other.id);
+  const { fd, [Symbol.dispose]: dispose } = openNamespace(other.record.state.pid);
+  return { kind: "joined", namespaceFd: fd, attachments: [], joinedId: other.id, [Symbol.dispose]: dispose };
 }
 
-/** The name under which Docker lists a container's network; `undefined` when it shares another container's. */
-export function networkNameOf(networkMode: string): "bridge" | "host" | "none" | undefined {
-  const mode = parseNetworkMode(networkMode);
-  return mode.kind === "container" ? undefined : mode.kind;
+function openNamespace(pid: number): { readonly fd: number } & Disposable {
+  const fd = openNamespaceOfProcess(pid);
+  return { fd, [Symbol.dispose]: () => closeSync(fd) };
 }
 
-/** The built-in networks have the same ids on every host. */
-export function networkIdOf(name: "bridge" | "host" | "none"): string {
-  return createHash("sha256").update(`hawser network ${name}`).digest("hex");
+function asKnown({ attachment, network }: Membership): Attachment {
+  const { endpoint: _endpoint, ...rest } = attachment;
+  return { ...rest, network: network.name, networkId: network.id };
 }
 
-function own(namespaceFd: number): NetworkPlace {
-  return { kind: "own", namespaceFd, [Symbol.dispose]: () => closeSync(namespaceFd) };
+function interfacePrefixOf(network: NetworkRecord): string {
+  return parseBridgeOptions(network).interfacePrefix;
 }
 
-function randomId(randomBytes: RandomBytes): string {
-  return Buffer.from(randomBytes(32)).toString("hex");
+function freeName(taken: readonly string[], prefix: string): string {
+  const numbers = new Set(taken.map((name) => Number(/\d+$/.exec(name)?.[0] ?? -1)));
+  for (let number = 0; ; number++) if (!numbers.has(number)) return `${prefix}${number}`;
 }
 
-function readIfThere(path: string): string | undefined {
-  return existsSync(path) ? readFileSync(path, "utf8") : undefined;
+/** Docker says of a wanted address that is taken only this. */
+function leaseFrom(bridge: BridgeNetwork, wanted: Parameters<BridgeNetwork["lease"]>[0]): Lease {
+  try {
+    return bridge.lease(wanted);
+  } catch (error) {
+    if (Fault.is(error, "conflict")) throw networkServiceFaults.ADDRESS_IN_USE().because(error);
+    throw error;
+  }
+}
+
+function leaseOf({ address, prefixLength, gateway, ipv6 }: EndpointRecord): Pick<Lease, "ipv4" | "ipv6"> {
+  return { ...(address !== "" && { ipv4: { address, prefixLength, gateway } }), ...(ipv6 && { ipv6 }) };
 }

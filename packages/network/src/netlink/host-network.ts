@@ -1,15 +1,13 @@
 import { getSystemErrorName } from "node:util";
 import { netlink, netlinkAsync } from "@hawser/linux";
 import { networkFaults } from "../faults.ts";
+import { type Link, listLinks, parseLink } from "./link.ts";
 import { encodeMessages, type NetlinkMessage, parseReply, type Refusal } from "./message.ts";
 import {
   type InterfaceAddress,
-  type Link,
   listAddresses,
-  listLinks,
   listRoutes,
   parseAddress,
-  parseLink,
   parseRoute,
   type Route,
 } from "./route.ts";
@@ -26,12 +24,11 @@ export function hostLinks(): readonly Link[] {
   return list(listLinks).map(parseLink);
 }
 
-/** IPv4. */
 export function hostAddresses(): readonly InterfaceAddress[] {
   return list(listAddresses).flatMap((body) => parseAddress(body) ?? []);
 }
 
-/** IPv4, without default routes and the host's own addresses. */
+/** Without default routes and the host's own addresses. */
 export function hostRoutes(): readonly Route[] {
   return list(listRoutes).flatMap((body) => parseRoute(body) ?? []);
 }
@@ -46,16 +43,17 @@ function list(question: NetlinkMessage): Buffer[] {
 }
 
 /**
- * Send changes, all of them; the first refusal is thrown, unless it is one of `accept` ("EEXIST"), which may happen.
+ * Send changes, all of them, in the process' own namespace or that of `namespaceFd`; the first refusal is thrown, unless it is one of `accept` ("EEXIST"), which may happen.
  *
  * @throws {Fault} `internal`: `Cannot <what>: ...`.
  */
 export async function change(
   what: string,
   messages: readonly NetlinkMessage[],
-  options: { readonly accept?: readonly string[] } = {},
+  options: { readonly accept?: readonly string[]; readonly namespaceFd?: number } = {},
 ): Promise<void> {
-  const { refusals } = parseReply(await netlinkAsync(encodeMessages(messages)));
+  const { accept: _accept, ...where } = options;
+  const { refusals } = parseReply(await netlinkAsync(encodeMessages(messages), where));
   const refusal = refusals.find(({ errno }) => !options.accept?.includes(errnoName(errno)));
   if (refusal !== undefined) throw refused(what, refusal);
 }

@@ -96,27 +96,42 @@ export interface NetlinkReply {
   readonly interrupted: boolean;
 }
 
+export interface RawMessage {
+  readonly type: number;
+  readonly flags: number;
+  readonly sequence: number;
+  readonly body: Buffer;
+}
+
+/** The messages of a piece, as far as they are whole. */
+export function* splitMessages(bytes: Buffer): Generator<RawMessage> {
+  for (let at = 0; at + 16 <= bytes.length; ) {
+    const length = bytes.readUInt32LE(at);
+    if (length < 16 || at + length > bytes.length) return;
+    yield {
+      type: bytes.readUInt16LE(at + 4),
+      flags: bytes.readUInt16LE(at + 6),
+      sequence: bytes.readUInt32LE(at + 8),
+      body: bytes.subarray(at + 16, at + length),
+    };
+    at += align(length);
+  }
+}
+
 /** What the kernel answered to `encodeMessages`. */
 export function parseReply(reply: Uint8Array): NetlinkReply {
-  const bytes = Buffer.from(reply.buffer, reply.byteOffset, reply.byteLength);
   const messages: { type: number; body: Buffer }[] = [];
   const refusals: Refusal[] = [];
   let interrupted = false;
-  for (let at = 0; at + 16 <= bytes.length; ) {
-    const length = bytes.readUInt32LE(at);
-    if (length < 16 || at + length > bytes.length) break;
-    const type = bytes.readUInt16LE(at + 4);
-    const flags = bytes.readUInt16LE(at + 6);
-    const body = bytes.subarray(at + 16, at + length);
+  const bytes = Buffer.from(reply.buffer, reply.byteOffset, reply.byteLength);
+  for (const { type, flags, sequence, body } of splitMessages(bytes)) {
     interrupted ||= (flags & dumpInterrupted) !== 0;
     if (type === errorType) {
       const errno = -body.readInt32LE(0);
-      if (errno !== 0)
-        refusals.push({ sequence: bytes.readUInt32LE(at + 8), errno, reason: reasonOf(body, flags) });
+      if (errno !== 0) refusals.push({ sequence, errno, reason: reasonOf(body, flags) });
     } else if (type !== doneType) {
       messages.push({ type, body });
     }
-    at += align(length);
   }
   return { messages, refusals, interrupted };
 }

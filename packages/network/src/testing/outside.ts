@@ -1,9 +1,10 @@
 import { closeSync } from "node:fs";
 import { createNetworkNamespace, openNamespaceOfProcess } from "@hawser/linux";
-import { parseIpv4 } from "../ipv4.ts";
+import { type IpAddress, parseIp } from "../ip-address.ts";
 import { change, findLink } from "../netlink/host-network.ts";
+import { createVeth, setLink } from "../netlink/link.ts";
 import { encodeMessages } from "../netlink/message.ts";
-import { addAddress, addDefaultRoute, createVeth, setLink } from "../netlink/route.ts";
+import { addAddress, setDefaultRoute } from "../netlink/route.ts";
 
 /** A namespace that stands for the rest of the world: a neighbour of the host, which knows the host as its gateway. */
 export interface Outside extends Disposable {
@@ -20,18 +21,21 @@ export async function openOutside(): Promise<Outside> {
   const { fd } = await createNetworkNamespace({
     inside: encodeMessages([
       createVeth({ name: "eth0", index }, { name: "uplink", namespaceFd: own }),
-      addAddress({ index, address: numberOf(address), prefixLength: 24 }),
-      addDefaultRoute({ index, gateway: numberOf(hostAddress) }),
+      setLink({ name: "eth0", up: true }),
+      addAddress({ index, address: addressOf(address), prefixLength: 24 }),
+      setDefaultRoute({ index, family: 4, gateway: addressOf(hostAddress) }),
     ]),
   });
   closeSync(own);
   await change("bring the uplink up", [setLink({ name: "uplink", up: true })]);
   await change("address the uplink", [
-    addAddress({ index: findLink("uplink")?.index ?? 0, address: numberOf(hostAddress), prefixLength: 24 }),
+    addAddress({ index: findLink("uplink")?.index ?? 0, address: addressOf(hostAddress), prefixLength: 24 }),
   ]);
   return { namespaceFd: fd, address, hostAddress, [Symbol.dispose]: () => closeSync(fd) };
 }
 
-function numberOf(address: string): number {
-  return parseIpv4(address) ?? 0;
+function addressOf(text: string): IpAddress {
+  const address = parseIp(text);
+  if (address === undefined) throw new Error(`${text} is no address`);
+  return address;
 }

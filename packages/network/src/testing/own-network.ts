@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { runProgram, runProgramOk } from "@hawser/base";
 import { eventually } from "@hawser/base/testing";
 import { change, hostLinks } from "../netlink/host-network.ts";
-import { setLink } from "../netlink/route.ts";
+import { setLink } from "../netlink/link.ts";
 
 const marker = "HAWSER_TEST_OWN_NETWORK";
 

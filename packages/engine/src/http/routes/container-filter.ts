@@ -4,7 +4,7 @@ import type { Collaborators } from "../../containers/collaborators.ts";
 import type { Container } from "../../containers/container.ts";
 import type { ContainerFilter } from "../../containers/list.ts";
 import { mountsOf } from "../../containers/plan-mounts.ts";
-import { networkNameOf } from "../../networks/container-networks.ts";
+import { attachmentsOf } from "../../networks/attachment.ts";
 
 const filterFaults = defineFaults({
   FILTER_VALUE_INVALID: [
@@ -76,7 +76,12 @@ function testOf(name: (typeof known)[number], values: readonly string[], collabo
           (value) => matchesPattern(value, `/${record.name}`) || matchesPattern(value, record.name),
         );
     case "network":
-      return ({ record }) => values.includes(networkNameOf(record.hostConfig.networkMode) ?? "");
+      return ({ record }) =>
+        attachmentsOf(record).some(
+          ({ network, networkId }) =>
+            values.includes(network) ||
+            (networkId !== "" && values.some((value) => networkId.startsWith(value))),
+        );
     case "status": {
       const wrong = values.find((value) => !statuses.includes(value));
       if (wrong !== undefined) throw filterFaults.FILTER_VALUE_INVALID(name, wrong);

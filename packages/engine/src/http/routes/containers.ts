@@ -30,11 +30,12 @@ export function containerRoutes(collaborators: Collaborators): Route[] {
       path: "/containers/create",
       async handler(request, response) {
         const name = request.query.text("name");
-        const { config, hostConfig } = await readJsonBody(request, decodeCreateRequest);
+        const { config, hostConfig, endpoints } = await readJsonBody(request, decodeCreateRequest);
         const { container, warnings } = await createContainer(collaborators, {
           ...(name !== undefined && name !== "" && { name: name.replace(/^\//, "") }),
           config,
           hostConfig,
+          endpoints,
         });
         response.sendJson(201, { Id: container.id, Warnings: warnings });
       },

@@ -1,4 +1,4 @@
-import { matchesLabels, parseFilters } from "@hawser/api";
+import { type Filters, matchesLabels, parseFilters } from "@hawser/api";
 import type { Container } from "../../containers/container.ts";
 import { httpFaults } from "../faults.ts";
 
@@ -9,14 +9,22 @@ import { httpFaults } from "../faults.ts";
  * @throws {Fault} `invalid-argument`
  */
 export function parsePruneFilter(text: string | undefined, nowMs: number): (container: Container) => boolean {
-  const filters = parseFilters(text, ["until", "label", "label!"]);
+  const matches = matchPruned(parseFilters(text, ["until", "label", "label!"]), nowMs);
+  return ({ record }) => matches({ createdAtMs: record.createdAtMs, labels: record.config.labels });
+}
+
+/** The same for whatever has labels and an age. */
+export function matchPruned(
+  filters: Filters,
+  nowMs: number,
+): (thing: { readonly createdAtMs: number; readonly labels: Readonly<Record<string, string>> }) => boolean {
   const [until] = (filters.get("until") ?? []).map((value) => parseUntil(value, nowMs));
   const labels = filters.get("label");
   const unwanted = filters.get("label!") ?? [];
-  return ({ record }) =>
-    (until === undefined || record.createdAtMs <= until) &&
-    matchesLabels(record.config.labels, labels) &&
-    !unwanted.some((label) => matchesLabels(record.config.labels, [label]));
+  return (thing) =>
+    (until === undefined || thing.createdAtMs <= until) &&
+    matchesLabels(thing.labels, labels) &&
+    !unwanted.some((label) => matchesLabels(thing.labels, [label]));
 }
 
 const unitMs: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };

@@ -1,18 +1,11 @@
-import type {
-  ContainerHealth,
-  ContainerInspect,
-  ContainerState,
-  EndpointSettings,
-  MountPoint,
-  NetworkSettings,
-} from "@hawser/api";
+import type { ContainerHealth, ContainerInspect, ContainerState, MountPoint } from "@hawser/api";
 import { type Container, commandOf } from "../../containers/container.ts";
-import type { ContainerRecord, EndpointRecord } from "../../containers/container-record.ts";
+import type { ContainerRecord } from "../../containers/container-record.ts";
 import type { Health } from "../../containers/health.ts";
 import { type ContainerHost, logPathOf, runDirOf } from "../../containers/host.ts";
-import { networkIdOf, networkNameOf } from "../../networks/container-networks.ts";
 import { encodeContainerConfig } from "./container-config.ts";
 import { encodeHostConfig } from "./host-config.ts";
+import { formatNetworkSettings } from "./network-settings.ts";
 
 /** Facts of an inspect that the record does not hold. */
 export interface InspectFacts {
@@ -60,14 +53,6 @@ export function formatTime(timeMs: number): string {
   return new Date(timeMs).toISOString().replace(/\.?0*Z$/, "Z");
 }
 
-/** The networks of a container, by name; an endpoint that is not there shows as Docker shows a stopped one. */
-export function formatNetworks(record: ContainerRecord): Record<string, EndpointSettings> {
-  const name = networkNameOf(record.hostConfig.networkMode);
-  if (name === undefined) return {};
-  const networkId = record.state.startedAtMs === 0 ? "" : networkIdOf(name);
-  return { [name]: formatEndpoint(record.endpoint, networkId) };
-}
-
 function formatState({ state, health }: ContainerRecord): ContainerState {
   return {
     Status: state.status,
@@ -95,48 +80,5 @@ function formatHealth({ status, failingStreak, log }: Health): ContainerHealth {
       ExitCode: exitCode,
       Output: output,
     })),
-  };
-}
-
-function formatNetworkSettings(record: ContainerRecord): NetworkSettings {
-  const { endpoint } = record;
-  return {
-    Bridge: "",
-    SandboxID: endpoint?.id ?? "",
-    SandboxKey: record.state.pid === 0 ? "" : `/proc/${record.state.pid}/ns/net`,
-    Ports: {},
-    HairpinMode: false,
-    LinkLocalIPv6Address: "",
-    LinkLocalIPv6PrefixLen: 0,
-    SecondaryIPAddresses: null,
-    SecondaryIPv6Addresses: null,
-    EndpointID: endpoint?.id ?? "",
-    Gateway: endpoint?.gateway ?? "",
-    GlobalIPv6Address: "",
-    GlobalIPv6PrefixLen: 0,
-    IPAddress: endpoint?.address ?? "",
-    IPPrefixLen: endpoint?.prefixLength ?? 0,
-    IPv6Gateway: "",
-    MacAddress: endpoint?.macAddress ?? "",
-    Networks: formatNetworks(record),
-  };
-}
-
-function formatEndpoint(endpoint: EndpointRecord | undefined, networkId: string): EndpointSettings {
-  return {
-    IPAMConfig: null,
-    Links: null,
-    Aliases: null,
-    MacAddress: endpoint?.macAddress ?? "",
-    DriverOpts: null,
-    NetworkID: networkId,
-    EndpointID: endpoint?.id ?? "",
-    Gateway: endpoint?.gateway ?? "",
-    IPAddress: endpoint?.address ?? "",
-    IPPrefixLen: endpoint?.prefixLength ?? 0,
-    IPv6Gateway: "",
-    GlobalIPv6Address: "",
-    GlobalIPv6PrefixLen: 0,
-    DNSNames: null,
   };
 }

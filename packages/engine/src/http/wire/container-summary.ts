@@ -2,7 +2,7 @@ import type { ContainerSummary, MountPoint } from "@hawser/api";
 import { type Container, commandOf } from "../../containers/container.ts";
 import type { ContainerRecord } from "../../containers/container-record.ts";
 import type { Health } from "../../containers/health.ts";
-import { formatNetworks } from "./container-inspect.ts";
+import { formatNetworks } from "./network-settings.ts";
 
 /** One of `GET /containers/json`. */
 export function formatSummary(
@@ -23,7 +23,7 @@ export function formatSummary(
     State: record.state.status,
     Status: formatStatus(record, facts.nowMs),
     HostConfig: { NetworkMode: record.hostConfig.networkMode || "default" },
-    NetworkSettings: { Networks: formatNetworks(record) },
+    NetworkSettings: { Networks: formatNetworks(record, { withNames: false }) },
     Mounts: facts.mounts,
   };
 }

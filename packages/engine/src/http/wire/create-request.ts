@@ -1,7 +1,8 @@
 import type { ContainerConfig, HostConfig } from "@hawser/runtime";
+import type { EndpointWish } from "../../networks/attachment.ts";
 import { type Decoder, map, record } from "./codec.ts";
 import { containerConfigCodec } from "./container-config.ts";
-import { type EndpointRequest, endpointRequestCodec } from "./endpoint-request.ts";
+import { endpointWishCodec } from "./endpoint-request.ts";
 import { hostConfigCodec } from "./host-config.ts";
 
 /** The body of `POST /containers/create`. */
@@ -9,7 +10,7 @@ export interface CreateRequestBody {
   readonly config: ContainerConfig;
   readonly hostConfig: HostConfig;
   /** Network name → what is asked of the container's part in it. */
-  readonly endpoints: Readonly<Record<string, EndpointRequest>>;
+  readonly endpoints: Readonly<Record<string, EndpointWish>>;
 }
 
 interface Envelope {
@@ -22,7 +23,7 @@ const envelopeCodec = record<Envelope>({
   hostConfig: ["HostConfig", hostConfigCodec],
   networking: [
     "NetworkingConfig",
-    record<Envelope["networking"]>({ endpoints: ["EndpointsConfig", map(endpointRequestCodec)] }),
+    record<Envelope["networking"]>({ endpoints: ["EndpointsConfig", map(endpointWishCodec)] }),
   ],
 });
 

@@ -1,19 +1,8 @@
-import { type Codec, list, map, record, string } from "./codec.ts";
+import type { EndpointWish } from "../../networks/attachment.ts";
+import { type Codec, integer, list, map, record, string } from "./codec.ts";
 
-/** What a client asks of a container's part in a network. */
-export interface EndpointRequest {
-  /** Empty: any free one. */
-  readonly ipv4Address: string;
-  readonly ipv6Address: string;
-  readonly aliases: readonly string[];
-  readonly links: readonly string[];
-  /** Empty: one is made up. */
-  readonly macAddress: string;
-  readonly driverOptions: Readonly<Record<string, string>>;
-}
-
-interface WireEndpoint extends Omit<EndpointRequest, "ipv4Address" | "ipv6Address"> {
-  readonly ipam: Pick<EndpointRequest, "ipv4Address" | "ipv6Address">;
+interface WireEndpoint extends Omit<EndpointWish, "ipv4Address" | "ipv6Address" | "linkLocalAddresses"> {
+  readonly ipam: Pick<EndpointWish, "ipv4Address" | "ipv6Address" | "linkLocalAddresses">;
 }
 
 const wireEndpointCodec = record<WireEndpoint>({
@@ -22,20 +11,22 @@ const wireEndpointCodec = record<WireEndpoint>({
     record<WireEndpoint["ipam"]>({
       ipv4Address: ["IPv4Address", string],
       ipv6Address: ["IPv6Address", string],
+      linkLocalAddresses: ["LinkLocalIPs", list(string)],
     }),
   ],
   aliases: ["Aliases", list(string, null)],
   links: ["Links", list(string, null)],
   macAddress: ["MacAddress", string],
   driverOptions: ["DriverOpts", map(string, null)],
+  gatewayPriority: ["GwPriority", integer],
 });
 
 /** Docker's `EndpointSettings`, as far as clients fill it. */
-export const endpointRequestCodec: Codec<EndpointRequest> = {
+export const endpointWishCodec: Codec<EndpointWish> = {
   decode: (value, path) => {
     const { ipam, ...endpoint } = wireEndpointCodec.decode(value, path);
     return { ...endpoint, ...ipam };
   },
-  encode: ({ ipv4Address, ipv6Address, ...endpoint }) =>
-    wireEndpointCodec.encode({ ...endpoint, ipam: { ipv4Address, ipv6Address } }),
+  encode: ({ ipv4Address, ipv6Address, linkLocalAddresses, ...endpoint }) =>
+    wireEndpointCodec.encode({ ...endpoint, ipam: { ipv4Address, ipv6Address, linkLocalAddresses } }),
 };

@@ -1,0 +1,86 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { hostsFile, resolvConfFor } from "@hawser/network";
+import type { ContainerIndex } from "../containers/container-index.ts";
+import type { ContainerRecord } from "../containers/container-record.ts";
+import type { Attachment, EndpointRecord } from "./attachment.ts";
+import { attachmentsOf } from "./attachment.ts";
+import type { NetworkPlace } from "./container-networks.ts";
+
+/** Where a container's files of its network are. */
+export interface NetworkFiles {
+  readonly hosts: string;
+  readonly resolvConf: string;
+}
+
+/** Write the files of a container's own network: hosts, and resolv.conf made of the host's. */
+export function writeNetworkFiles(
+  record: ContainerRecord,
+  place: {
+    readonly kind: NetworkPlace["kind"];
+    readonly attachments: readonly Attachment[];
+    readonly files: NetworkFiles;
+    readonly hostGateway: string;
+    readonly index: ContainerIndex;
+  },
+): void {
+  const { config, hostConfig } = record;
+  const isHost = place.kind === "host";
+  const hosts = isHost
+    ? readFileSync("/etc/hosts", "utf8")
+    : hostsFile({
+        hostname: config.hostname,
+        domainname: config.domainname,
+        extraHosts: hostConfig.extraHosts,
+        links: linksOf(record, place.index),
+        addresses: place.attachments.flatMap(({ endpoint }) => (endpoint ? addressesOf(endpoint) : [])),
+        gateway: place.hostGateway,
+      });
+  const systemdText = readIfThere("/run/systemd/resolve/resolv.conf");
+  const resolvConf = resolvConfFor(readIfThere("/etc/resolv.conf") ?? "", {
+    ...(systemdText !== undefined && { systemdText }),
+    nameservers: hostConfig.dns,
+    search: hostConfig.dnsSearch,
+    options: hostConfig.dnsOptions,
+    keepLoopback: isHost,
+  });
+  writeFileSync(place.files.hosts, hosts);
+  writeFileSync(place.files.resolvConf, resolvConf);
+}
+
+/**
+ * Tell a running container's hosts file of a place that it has got, or no longer has. The file is changed in place, since it
+ * is mounted, and only in these lines, since the container may have changed others.
+ */
+export function changeHosts(
+  path: string,
+  change: { readonly hostname: string; readonly endpoint: EndpointRecord; readonly verb: "add" | "remove" },
+): void {
+  const text = readIfThere(path);
+  if (text === undefined) return;
+  const lines = addressesOf(change.endpoint).map((address) => `${address}\t${change.hostname}\n`);
+  const others = lines.reduce((left, line) => left.replace(line, ""), text);
+  writeFileSync(path, change.verb === "add" ? others + lines.join("") : others);
+}
+
+/** Containers that this one knows by other names on the default bridge (`--link db:database`). */
+function linksOf(record: ContainerRecord, index: ContainerIndex) {
+  const isOnDefaultBridge = attachmentsOf(record).some(({ network }) => network === "bridge");
+  if (!isOnDefaultBridge) return [];
+  return record.hostConfig.links.flatMap((text) => {
+    const [name = "", alias = name] = text.split(":");
+    const other = index.find(name);
+    const endpoint =
+      other && attachmentsOf(other.record).find(({ network }) => network === "bridge")?.endpoint;
+    if (other === undefined || endpoint === undefined) return [];
+    const names = [...new Set([alias.replace(/^.*\//, ""), other.record.config.hostname, other.record.name])];
+    return [{ address: endpoint.address, names }];
+  });
+}
+
+function addressesOf({ address, ipv6 }: EndpointRecord): string[] {
+  return [...(address === "" ? [] : [address]), ...(ipv6 ? [ipv6.address] : [])];
+}
+
+function readIfThere(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, "utf8") : undefined;
+}

@@ -1,0 +1,43 @@
+import { createHash } from "node:crypto";
+import type { BridgeInfo } from "@hawser/network";
+import type { NetworkRecord } from "./network-record.ts";
+
+/** The networks that every engine has, as Docker shows them. */
+export function predefinedRecords(info: BridgeInfo, createdAtMs: number): readonly NetworkRecord[] {
+  const base = {
+    createdAtMs,
+    enableIpv4: true,
+    enableIpv6: false,
+    subnets: [],
+    internal: false,
+    attachable: false,
+    configOnly: false,
+    configFrom: "",
+    options: {},
+    labels: {},
+  };
+  return [
+    {
+      ...base,
+      id: predefinedIdOf("bridge"),
+      name: "bridge",
+      driver: "bridge",
+      subnets: [{ subnet: info.subnet, gateway: info.gateway }],
+      options: {
+        "com.docker.network.bridge.default_bridge": "true",
+        "com.docker.network.bridge.enable_icc": "true",
+        "com.docker.network.bridge.enable_ip_masquerade": "true",
+        "com.docker.network.bridge.host_binding_ipv4": "0.0.0.0",
+        "com.docker.network.bridge.name": info.bridge,
+        "com.docker.network.driver.mtu": String(info.mtu),
+      },
+    },
+    { ...base, id: predefinedIdOf("host"), name: "host", driver: "host" },
+    { ...base, id: predefinedIdOf("none"), name: "none", driver: "null" },
+  ];
+}
+
+/** The predefined networks have the same ids on every host. */
+export function predefinedIdOf(name: "bridge" | "host" | "none"): string {
+  return createHash("sha256").update(`hawser network ${name}`).digest("hex");
+}
