@@ -7,6 +7,7 @@ import {
   DefaultBridge,
   Firewall,
   openHostInterfaceNames,
+  PublishedPorts,
   resolverAddresses,
 } from "@hawser/network";
 import { Launcher, MigrationWarmer, readHostFacts, SeccompCompiler } from "@hawser/runtime";
@@ -36,6 +37,7 @@ import { volumeRoutes } from "./http/routes/volumes.ts";
 import { ApiServer } from "./http/server.ts";
 import { ImageService } from "./images/image-service.ts";
 import { ContainerNetworks } from "./networks/container-networks.ts";
+import { ContainerPorts } from "./networks/container-ports.ts";
 import { endpointsIn, membersIn } from "./networks/members.ts";
 import { NetworkService } from "./networks/network-service.ts";
 import { prefixTextsOf } from "./networks/plan-network.ts";
@@ -104,6 +106,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
       log,
     }),
   );
+  const published = built.use(new PublishedPorts({ firewall, log }));
   const bare = built.use(new BareNamespacePool({ log }));
   const images = new ImageService({
     store,
@@ -136,6 +139,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
     seccomp: new SeccompCompiler({ log }),
     migrations: await MigrationWarmer.open({ layout: host.cgroups, now: () => performance.now() }),
     networks,
+    ports: new ContainerPorts({ networks, published }),
     places: new ContainerNetworks({ networks, defaultBridge: bridge, bare, randomBytes }),
     restarts: built.use(new Restarts({ start: (container) => restartNow(collaborators, container) })),
     volumes,

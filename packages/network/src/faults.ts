@@ -43,6 +43,13 @@ export const networkFaults = defineFaults({
     (path: string) =>
       `Cannot switch on IP forwarding: ${path} cannot be written; set net.ipv4.ip_forward to 1`,
   ],
+  PORT_ALLOCATED: [
+    "unavailable",
+    (address: string, port: string) => `Bind for ${address}:${port} failed: port is already allocated`,
+  ],
+  PORT_BIND: ["unavailable", (what: string, why: string) => `failed to bind host port for ${what}: ${why}`],
+  PORT_IN_USE: ["unavailable", (why: string) => why],
+  PORTS_EXHAUSTED: ["resource-exhausted", () => "all ports are allocated"],
   CLOSED: ["unavailable", () => "Cannot give a network namespace: the pool is closed"],
   HOST_ENTRY_INVALID: ["invalid-argument", (entry: string) => `bad format for add-host: "${entry}"`],
 });

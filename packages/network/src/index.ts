@@ -30,6 +30,13 @@ export {
   parseIp,
   prefixesOverlap,
 } from "./ip-address.ts";
+export {
+  type PortRequest,
+  type Protocol,
+  type PublishedPort,
+  PublishedPorts,
+  type PublishTarget,
+} from "./published-ports.ts";
 export { type ResolvConfOptions, resolvConfFor } from "./resolv-conf.ts";
 export { choosePrefix, chooseUniqueLocalPrefix, type Surroundings } from "./subnet-choice.ts";
 export { hostRoutePrefixes, resolverAddresses } from "./surroundings.ts";

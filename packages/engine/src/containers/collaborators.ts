@@ -4,6 +4,7 @@ import type { Snapshotter } from "@hawser/store";
 import type { EventBus } from "../events/event-bus.ts";
 import type { ImageService } from "../images/image-service.ts";
 import type { ContainerNetworks } from "../networks/container-networks.ts";
+import type { ContainerPorts } from "../networks/container-ports.ts";
 import type { NetworkService } from "../networks/network-service.ts";
 import type { VolumeService } from "../volumes/volume-service.ts";
 import type { ContainerIndex } from "./container-index.ts";
@@ -19,6 +20,8 @@ export interface Collaborators {
   readonly networks: NetworkService;
   /** Containers' places on them. */
   readonly places: ContainerNetworks;
+  /** Their published ports. */
+  readonly ports: ContainerPorts;
   readonly seccomp: SeccompCompiler;
   readonly migrations: MigrationWarmer;
   readonly restarts: Restarts;

@@ -55,6 +55,7 @@ export async function connectContainer(
       await places.disconnect(added, { pid: record.state.pid, left: attachments });
       throw error;
     }
+    await collaborators.ports.move(container.record);
     tellHosts(collaborators, container, { attachment: added, verb: "add" });
     publishNetworkEvents(collaborators, container, "connect", [added]);
   });
@@ -91,6 +92,7 @@ export async function disconnectContainer(
     }
     index.update(container, { attachments: left, endpoint: undefined });
     if (!hasProcess(record)) return;
+    await collaborators.ports.move(container.record);
     tellHosts(collaborators, container, { attachment: gone, verb: "remove" });
     publishNetworkEvents(collaborators, container, "disconnect", [gone]);
   });

@@ -1,3 +1,4 @@
+import type { PublishedPort } from "@hawser/network";
 import type { ContainerConfig, HostConfig, ResolvedMount } from "@hawser/runtime";
 import type { Attachment, EndpointRecord } from "../networks/attachment.ts";
 import type { Health } from "./health.ts";
@@ -49,6 +50,8 @@ export interface ContainerRecord {
   readonly health?: Health;
   /** Its networks, that of the network mode first. Absent in records of older engines: `attachmentsOf`. */
   readonly attachments?: readonly Attachment[];
+  /** The host's ports that lead to it while it runs. */
+  readonly published?: readonly PublishedPort[] | undefined;
   /** Of older engines: its place on the network of its mode. */
   readonly endpoint?: EndpointRecord | undefined;
 }

@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import type { ContainerConfig, HostConfig } from "@hawser/runtime";
 import { checkConfig, mergeImageConfig } from "@hawser/runtime";
 import type { EndpointWish } from "../networks/attachment.ts";
+import { checkPorts } from "../networks/container-ports.ts";
 import { planAttachments } from "../networks/plan-attachments.ts";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
@@ -43,6 +44,7 @@ export async function createContainer(
   if (host.runtimes[runtime] === undefined) throw containerFaults.RUNTIME_UNKNOWN(runtime);
   const warnings = checkConfig({ config, hostConfig: request.hostConfig }, host.facts);
   const sharedHostname = places.sharedHostname(request.hostConfig.networkMode, index);
+  checkPorts(config, request.hostConfig);
   const attachments = planAttachments(networks, {
     networkMode: request.hostConfig.networkMode,
     endpoints: request.endpoints ?? {},

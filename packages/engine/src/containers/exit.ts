@@ -31,10 +31,11 @@ export function followRun(collaborators: Collaborators, container: Container, mo
 
 /** Record that a container's run is over, and do what follows: tell the waiters, free the address, remove it or start it again. */
 export function endRun(collaborators: Collaborators, container: Container, exit: Exit): void {
-  const { index, events, places, restarts, log } = collaborators;
+  const { index, events, places, ports, restarts, log } = collaborators;
   container.monitor = undefined;
   const { restartCount, stoppedByUser = false, hostConfig } = container.record;
   const attachments = attachmentsOf(container.record);
+  const { published } = container.record;
   const ranMs = exit.exitedAtMs - container.record.state.startedAtMs;
   const again =
     !container.stopRequested &&
@@ -52,6 +53,7 @@ export function endRun(collaborators: Collaborators, container: Container, exit:
     },
     attachments: withoutEndpoints(attachments),
     endpoint: undefined,
+    published: undefined,
     ...(again && { restartCount: restartCount + 1 }),
   };
   try {
@@ -64,6 +66,8 @@ export function endRun(collaborators: Collaborators, container: Container, exit:
     index.update(container, change, { later: true });
   }
   places.release(attachments);
+  if (published)
+    container.tornDown = Promise.all([container.tornDown, ports.release(container.record)]).then(() => {});
   for (const exec of container.execs.values()) exec.settle(137);
   publishContainerEvent(events, container, "die", {
     exitCode: String(exit.code),

@@ -29,6 +29,7 @@ async function recoverContainer(collaborators: Collaborators, container: Contain
   const { host, log } = collaborators;
   const monitor = await Monitor.reconnect(runDirOf(host, container.id));
   if (monitor !== undefined) {
+    await collaborators.ports.restore(container.record);
     const adopted = collaborators.locks.run(container.id, () => adopt(collaborators, container, monitor));
     if (!monitor.isStarting) await adopted; // else the OCI runtime is at work, for which nobody else must wait
     return;
@@ -45,12 +46,13 @@ async function recoverContainer(collaborators: Collaborators, container: Contain
     );
     return;
   }
+  await collaborators.ports.release(container.record);
   const attachments = attachmentsOf(container.record);
   if (attachments.some(({ endpoint }) => endpoint !== undefined)) {
     collaborators.places.release(attachments);
     collaborators.index.update(
       container,
-      { attachments: withoutEndpoints(attachments), endpoint: undefined },
+      { attachments: withoutEndpoints(attachments), endpoint: undefined, published: undefined },
       { durable: false },
     );
   }

@@ -56,13 +56,16 @@ async function beginRun(collaborators: Collaborators, container: Container): Pro
 }
 
 async function startRun(collaborators: Collaborators, container: Container): Promise<void> {
-  const { index, places, launcher, host, snapshots, migrations } = collaborators;
+  const { index, places, ports, launcher, host, snapshots, migrations } = collaborators;
   const { record } = container;
   migrations.warm();
   using place = await places.join(record, index);
   try {
     // Before anything runs: an engine that finds the container after our death must know that the address is taken.
     index.update(container, { attachments: place.attachments }, { durable: false });
+    const published = await ports.publish(container.record, place.attachments);
+    if (published.ports.length > 0)
+      index.update(container, { published: published.ports }, { durable: false });
     const overlay = snapshots.get(record.id);
     const bundle = await writeBundle(collaborators, { record, place, overlay });
     const attaches = [...container.pendingAttaches];
@@ -92,6 +95,7 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
       },
       place.namespaceFd === undefined ? {} : { namespaceFd: place.namespaceFd },
     );
+    await published.ready;
     await runMonitor(collaborators, { container, monitor });
   } catch (error) {
     // A monitor that says why has cleaned up; one that died has not.
@@ -170,6 +174,7 @@ export async function failStart(
   const { state } = container.record;
   const attachments = attachmentsOf(container.record);
   collaborators.places.release(attachments);
+  if (container.record.published) await collaborators.ports.release(container.record);
   for (const { client } of container.pendingAttaches) client.end();
   container.pendingAttaches.clear();
   collaborators.index.update(container, {
@@ -181,6 +186,7 @@ export async function failStart(
     },
     attachments: withoutEndpoints(attachments),
     endpoint: undefined,
+    published: undefined,
   });
   container.settleExit({ exitCode });
   if (container.record.hostConfig.autoRemove) await discardContainer(collaborators, container);

@@ -83,6 +83,14 @@ export const networkServiceFaults = defineFaults({
     "not-found",
     (name: string) => `failed to set up container networking: network ${name} not found`,
   ],
+  PORT_INVALID: ["invalid-argument", (text: string) => `invalid port specification: ${JSON.stringify(text)}`],
+  PROTOCOL_INVALID: ["invalid-argument", (text: string) => `invalid proto: ${text}`],
+  HOST_IP_INVALID: ["invalid-argument", (text: string) => `invalid IP address in port binding: ${text}`],
+  PUBLISH_FAILED: [
+    "internal",
+    (name: string, endpoint: string, why: string) =>
+      `failed to set up container networking: driver failed programming external connectivity on endpoint ${name} (${endpoint}): ${why}`,
+  ],
   ENDPOINT_EXISTS: [
     "permission-denied",
     (container: string, network: string) =>

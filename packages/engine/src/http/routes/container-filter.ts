@@ -6,6 +6,8 @@ import type { ContainerFilter } from "../../containers/list.ts";
 import { mountsOf } from "../../containers/plan-mounts.ts";
 import { attachmentsOf } from "../../networks/attachment.ts";
 
+import { formatPortList } from "../wire/network-settings.ts";
+
 const filterFaults = defineFaults({
   FILTER_VALUE_INVALID: [
     "invalid-argument",
@@ -17,11 +19,13 @@ const known = [
   "ancestor",
   "before",
   "exited",
+  "expose",
   "health",
   "id",
   "label",
   "name",
   "network",
+  "publish",
   "since",
   "status",
   "volume",
@@ -64,6 +68,18 @@ function testOf(name: (typeof known)[number], values: readonly string[], collabo
       const codes = new Set(values.map((value) => readInteger(name, value)));
       return ({ record }) => record.state.status === "exited" && codes.has(record.state.exitCode);
     }
+    case "expose":
+    case "publish": {
+      const wanted = values.map((value) => parsePortFilter(name, value));
+      return ({ record }) =>
+        formatPortList(record).some(({ PrivatePort, PublicPort, Type }) => {
+          const port = name === "publish" ? PublicPort : PrivatePort;
+          return wanted.some(
+            ({ first, last, protocol }) =>
+              port !== undefined && port >= first && port <= last && protocol === Type,
+          );
+        });
+    }
     case "health":
       return ({ record }) => values.includes(record.health?.status ?? "none");
     case "id":
@@ -93,6 +109,14 @@ function testOf(name: (typeof known)[number], values: readonly string[], collabo
           values.some((value) => [volume?.name ?? source, target].includes(value)),
         );
   }
+}
+
+/** `8080`, `8000-8010/udp`. */
+function parsePortFilter(name: string, text: string) {
+  const [, from = "", to = from, protocol = "tcp"] =
+    /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/.exec(text) ?? [];
+  if (from === "") throw filterFaults.FILTER_VALUE_INVALID(name, text);
+  return { first: Number(from), last: Number(to), protocol };
 }
 
 function all(tests: readonly Test[]): Test {

@@ -2,7 +2,7 @@ import type { ContainerSummary, MountPoint } from "@hawser/api";
 import { type Container, commandOf } from "../../containers/container.ts";
 import type { ContainerRecord } from "../../containers/container-record.ts";
 import type { Health } from "../../containers/health.ts";
-import { formatNetworks } from "./network-settings.ts";
+import { formatNetworks, formatPortList } from "./network-settings.ts";
 
 /** One of `GET /containers/json`. */
 export function formatSummary(
@@ -18,7 +18,7 @@ export function formatSummary(
     ImageID: record.imageId,
     Command: [path, ...args.map(quoteArgument)].join(" "),
     Created: Math.floor(record.createdAtMs / 1000),
-    Ports: [],
+    Ports: formatPortList(record),
     Labels: record.config.labels,
     State: record.state.status,
     Status: formatStatus(record, facts.nowMs),

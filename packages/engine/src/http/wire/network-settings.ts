@@ -1,7 +1,8 @@
-import type { EndpointSettings, NetworkSettings } from "@hawser/api";
-import type { ContainerRecord } from "../../containers/container-record.ts";
-import { type Attachment, attachmentsOf } from "../../networks/attachment.ts";
+import type { ContainerPort, EndpointSettings, NetworkSettings, PortMap } from "@hawser/api";
+import { type ContainerRecord, hasProcess } from "../../containers/container-record.ts";
+import { type Attachment, attachmentsOf, parseNetworkMode } from "../../networks/attachment.ts";
 import { dnsNamesOf } from "../../networks/dns-names.ts";
+import { exposedPortsOf, formatPort } from "../../networks/port-requests.ts";
 import { predefinedIdOf } from "../../networks/predefined.ts";
 
 /** `NetworkSettings` of a container's inspect: what an old client looks for is that of the default bridge. */
@@ -13,7 +14,7 @@ export function formatNetworkSettings(record: ContainerRecord): NetworkSettings 
     Bridge: "",
     SandboxID: first?.id ?? "",
     SandboxKey: record.state.pid === 0 ? "" : `/proc/${record.state.pid}/ns/net`,
-    Ports: {},
+    Ports: formatPorts(record),
     HairpinMode: false,
     LinkLocalIPv6Address: "",
     LinkLocalIPv6PrefixLen: 0,
@@ -29,6 +30,44 @@ export function formatNetworkSettings(record: ContainerRecord): NetworkSettings 
     MacAddress: own?.macAddress ?? "",
     Networks: formatNetworks(record, { withNames: true }),
   };
+}
+
+/** Each port that a running container offers, with the host's ports that lead there; none: `null`. */
+function formatPorts(record: ContainerRecord): PortMap {
+  const { config, hostConfig, published = [] } = record;
+  if (!hasProcess(record) || isShared(record)) return {};
+  return Object.fromEntries(
+    exposedPortsOf(config, hostConfig).map((exposed) => {
+      const bindings = published
+        .filter(
+          ({ containerPort, protocol }) => containerPort === exposed.port && protocol === exposed.protocol,
+        )
+        .map(({ hostIp, hostPort }) => ({ HostIp: hostIp, HostPort: String(hostPort) }));
+      return [formatPort(exposed), bindings.length === 0 ? null : bindings];
+    }),
+  );
+}
+
+/** The same for the list. */
+export function formatPortList(record: ContainerRecord): readonly ContainerPort[] {
+  const { config, hostConfig, published = [] } = record;
+  if (!hasProcess(record) || isShared(record)) return [];
+  return exposedPortsOf(config, hostConfig).flatMap(({ port, protocol }): readonly ContainerPort[] => {
+    const own = published.filter((other) => other.containerPort === port && other.protocol === protocol);
+    if (own.length === 0) return [{ PrivatePort: port, Type: protocol }];
+    return own.map(({ hostIp, hostPort }) => ({
+      IP: hostIp,
+      PrivatePort: port,
+      PublicPort: hostPort,
+      Type: protocol,
+    }));
+  });
+}
+
+/** The ports of whoever's network it is are not its own. */
+function isShared({ hostConfig }: ContainerRecord): boolean {
+  const { kind } = parseNetworkMode(hostConfig.networkMode);
+  return kind === "host" || kind === "container" || kind === "none";
 }
 
 /** The networks of a container, by name; an endpoint that is not there shows as Docker shows a stopped one. */

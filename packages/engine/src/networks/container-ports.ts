@@ -1,0 +1,90 @@
+import { isIP } from "node:net";
+import { Fault } from "@hawser/base";
+import type { PublishedPort, PublishedPorts, PublishTarget } from "@hawser/network";
+import type { ContainerConfig, HostConfig } from "@hawser/runtime";
+import type { ContainerRecord } from "../containers/container-record.ts";
+import { type Attachment, attachmentsOf } from "./attachment.ts";
+import { parseBridgeOptions } from "./bridge-options.ts";
+import { networkServiceFaults } from "./faults.ts";
+import { chooseGateways } from "./gateway-choice.ts";
+import type { NetworkService } from "./network-service.ts";
+import { portRequestsOf } from "./port-requests.ts";
+
+/** Publishes containers' ports on the network through which each reaches the outside. */
+export class ContainerPorts {
+  readonly #networks: NetworkService;
+  readonly #published: PublishedPorts;
+
+  constructor(options: { readonly networks: NetworkService; readonly published: PublishedPorts }) {
+    this.#networks = options.networks;
+    this.#published = options.published;
+  }
+
+  /**
+   * Before a container runs: its ports are the host's when this returns, and lead to it when `ready` resolves.
+   *
+   * @throws {Fault} `unavailable` when a port is taken: Docker's words
+   */
+  async publish(
+    record: ContainerRecord,
+    attachments: readonly Attachment[],
+  ): Promise<{ readonly ports: readonly PublishedPort[]; readonly ready: Promise<void> }> {
+    const requests = portRequestsOf(record.config, record.hostConfig);
+    const place = this.#placeOf(attachments);
+    if (requests.length === 0 || place === undefined) return { ports: [], ready: Promise.resolve() };
+    const { target, hostBinding } = place;
+    const bound = requests.map((request) => ({ ...request, hostIp: request.hostIp || hostBinding }));
+    try {
+      return await this.#published.publish(record.id, bound, target);
+    } catch (error) {
+      const { message } = Fault.from(error);
+      throw networkServiceFaults.PUBLISH_FAILED(record.name, place.endpointId, message).because(error);
+    }
+  }
+
+  /** Take up again what a running container had published under a former engine. */
+  async restore(record: ContainerRecord): Promise<void> {
+    const { published = [] } = record;
+    if (published.length === 0) return;
+    await this.#published.restore(record.id, published, this.#placeOf(attachmentsOf(record))?.target ?? {});
+  }
+
+  /** Its networks have changed. */
+  async move(record: ContainerRecord): Promise<void> {
+    await this.#published.move(record.id, this.#placeOf(attachmentsOf(record))?.target ?? {});
+  }
+
+  /** It no longer runs. */
+  async release(record: ContainerRecord): Promise<void> {
+    await this.#published.release(record.id);
+  }
+
+  #placeOf(attachments: readonly Attachment[]) {
+    const { ipv4, ipv6 } = chooseGateways(attachments, (name) => this.#networks.resolve(name));
+    const endpointOn = (name: string | undefined) =>
+      attachments.find(({ network }) => network === name)?.endpoint;
+    const [way, way6] = [endpointOn(ipv4), endpointOn(ipv6)];
+    const network = ipv4 ?? ipv6;
+    if (network === undefined) return undefined;
+    const target: PublishTarget = {
+      ...(way !== undefined && way.address !== "" && { ipv4: way.address }),
+      ...(way6?.ipv6 && { ipv6: way6.ipv6.address }),
+    };
+    const { hostBinding } = parseBridgeOptions(this.#networks.resolve(network));
+    return {
+      target,
+      hostBinding: hostBinding === "0.0.0.0" ? "" : hostBinding,
+      endpointId: way?.id ?? way6?.id ?? "",
+    };
+  }
+}
+
+/** When a container is made. @throws {Fault} `invalid-argument`, Docker's words */
+export function checkPorts(
+  config: Pick<ContainerConfig, "exposedPorts">,
+  hostConfig: Pick<HostConfig, "portBindings" | "publishAllPorts">,
+): void {
+  for (const { hostIp } of portRequestsOf(config, hostConfig)) {
+    if (hostIp !== "" && isIP(hostIp) === 0) throw networkServiceFaults.HOST_IP_INVALID(hostIp);
+  }
+}
