@@ -21,7 +21,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   "packages/linux": { imports: [base] },
   "packages/store": { imports: [base, oci, linux] },
   "packages/runtime": { imports: [base, oci, linux] },
-  "packages/network": { imports: [base, linux] },
+  "packages/network": { imports: [base, linux], modules: ["dns-packet"] },
   "packages/engine": {
     imports: [base, oci, api, linux, "packages/store", "packages/runtime", "packages/network"],
   },

@@ -6,6 +6,7 @@ import {
   BareNamespacePool,
   DefaultBridge,
   Firewall,
+  NamedNamespacePool,
   openHostInterfaceNames,
   PublishedPorts,
   resolverAddresses,
@@ -36,6 +37,7 @@ import { systemRoutes } from "./http/routes/system.ts";
 import { volumeRoutes } from "./http/routes/volumes.ts";
 import { ApiServer } from "./http/server.ts";
 import { ImageService } from "./images/image-service.ts";
+import { ContainerNames } from "./networks/container-names.ts";
 import { ContainerNetworks } from "./networks/container-networks.ts";
 import { ContainerPorts } from "./networks/container-ports.ts";
 import { endpointsIn, membersIn } from "./networks/members.ts";
@@ -107,6 +109,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
     }),
   );
   const published = built.use(new PublishedPorts({ firewall, log }));
+  const named = built.use(new NamedNamespacePool({ log }));
   const bare = built.use(new BareNamespacePool({ log }));
   const images = new ImageService({
     store,
@@ -139,8 +142,9 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
     seccomp: new SeccompCompiler({ log }),
     migrations: await MigrationWarmer.open({ layout: host.cgroups, now: () => performance.now() }),
     networks,
+    names: built.use(new ContainerNames({ index, networks, randomBytes, log })),
     ports: new ContainerPorts({ networks, published }),
-    places: new ContainerNetworks({ networks, defaultBridge: bridge, bare, randomBytes }),
+    places: new ContainerNetworks({ networks, defaultBridge: bridge, bare, named, randomBytes }),
     restarts: built.use(new Restarts({ start: (container) => restartNow(collaborators, container) })),
     volumes,
     events,

@@ -15,6 +15,8 @@ export {
   type DefaultBridgeOptions,
   type ReadyPlace,
 } from "./default-bridge.ts";
+export { NameServer, type NameService, nameServerAddress } from "./dns/name-server.ts";
+export type { NameZone } from "./dns/name-zone.ts";
 export { Firewall } from "./firewall.ts";
 export type { RuleElement } from "./firewall-rules.ts";
 export { openHostInterfaceNames } from "./host-interface-names.ts";
@@ -30,6 +32,7 @@ export {
   parseIp,
   prefixesOverlap,
 } from "./ip-address.ts";
+export { NamedNamespacePool } from "./named-namespace-pool.ts";
 export {
   type PortRequest,
   type Protocol,
@@ -37,6 +40,11 @@ export {
   PublishedPorts,
   type PublishTarget,
 } from "./published-ports.ts";
-export { type ResolvConfOptions, resolvConfFor } from "./resolv-conf.ts";
+export {
+  nameserversFor,
+  type ResolvConfOptions,
+  resolvConfFor,
+  resolvConfWithServer,
+} from "./resolv-conf.ts";
 export { choosePrefix, chooseUniqueLocalPrefix, type Surroundings } from "./subnet-choice.ts";
 export { hostRoutePrefixes, resolverAddresses } from "./surroundings.ts";

@@ -1,4 +1,5 @@
 import { isIPv4 } from "node:net";
+import { nameServerAddress } from "./dns/name-server.ts";
 
 export interface ResolvConfOptions {
   /** Content of /run/systemd/resolve/resolv.conf, which is used when the host's own file names systemd's stub alone. */
@@ -39,6 +40,24 @@ export function resolvConfFor(hostText: string, options: ResolvConfOptions = {})
     ...(resolverOptions.length > 0 ? [`options ${resolverOptions.join(" ")}`] : []),
     "",
   ].join("\n");
+}
+
+/**
+ * The resolv.conf(5) of a container with a name server of its own: that is asked for everything; single labels are names of
+ * its networks before they are anything else (`ndots:0`, unless somebody wants it otherwise).
+ */
+export function resolvConfWithServer(hostText: string, options: ResolvConfOptions): string {
+  const made = resolvConfFor(hostText, { ...options, nameservers: [nameServerAddress] });
+  if (/^options\b.*\bndots:/m.test(made)) return made;
+  const [, own = ""] = /^options[ \t]+(.*)$/m.exec(made) ?? [];
+  const others = made.split("\n").filter((line) => keyword(line) !== "options" && line !== "");
+  return [...others, `options ${[own, "ndots:0"].filter(Boolean).join(" ")}`, ""].join("\n");
+}
+
+/** Who is to be asked for names that are not a container's: the host's servers, or those that Docker falls back to. */
+export function nameserversFor(hostText: string): readonly string[] {
+  const servers = nameserversOf(hostText.split("\n"));
+  return servers.length > 0 ? servers : publicNameservers;
 }
 
 function serversFrom(lines: readonly string[], keepAll: boolean): readonly string[] {

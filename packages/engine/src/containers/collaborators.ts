@@ -3,6 +3,7 @@ import type { Launcher, MigrationWarmer, SeccompCompiler } from "@hawser/runtime
 import type { Snapshotter } from "@hawser/store";
 import type { EventBus } from "../events/event-bus.ts";
 import type { ImageService } from "../images/image-service.ts";
+import type { ContainerNames } from "../networks/container-names.ts";
 import type { ContainerNetworks } from "../networks/container-networks.ts";
 import type { ContainerPorts } from "../networks/container-ports.ts";
 import type { NetworkService } from "../networks/network-service.ts";
@@ -20,6 +21,8 @@ export interface Collaborators {
   readonly networks: NetworkService;
   /** Containers' places on them. */
   readonly places: ContainerNetworks;
+  /** The name servers in them. */
+  readonly names: ContainerNames;
   /** Their published ports. */
   readonly ports: ContainerPorts;
   readonly seccomp: SeccompCompiler;

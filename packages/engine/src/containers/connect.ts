@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "@hawser/base";
 import {
@@ -7,8 +8,9 @@ import {
   parseNetworkMode,
 } from "../networks/attachment.ts";
 import { findWishProblem } from "../networks/check-wish.ts";
+import { hasNames } from "../networks/container-names.ts";
 import { networkServiceFaults } from "../networks/faults.ts";
-import { changeHosts } from "../networks/network-files.ts";
+import { changeHosts, resolvConfOf } from "../networks/network-files.ts";
 import type { NetworkRecord } from "../networks/network-record.ts";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
@@ -56,6 +58,7 @@ export async function connectContainer(
       throw error;
     }
     await collaborators.ports.move(container.record);
+    await tellNames(collaborators, container);
     tellHosts(collaborators, container, { attachment: added, verb: "add" });
     publishNetworkEvents(collaborators, container, "connect", [added]);
   });
@@ -93,6 +96,7 @@ export async function disconnectContainer(
     index.update(container, { attachments: left, endpoint: undefined });
     if (!hasProcess(record)) return;
     await collaborators.ports.move(container.record);
+    await tellNames(collaborators, container);
     tellHosts(collaborators, container, { attachment: gone, verb: "remove" });
     publishNetworkEvents(collaborators, container, "disconnect", [gone]);
   });
@@ -111,6 +115,14 @@ function checkConnect({ record }: Container, { name }: NetworkRecord): void {
   if (name === "host" && mode.kind !== "host") throw networkServiceFaults.CONNECT_HOST();
   const isAlone = attachmentsOf(record).some(({ network }) => network === "none");
   if (isAlone || name === "none") throw networkServiceFaults.CONNECT_NONE();
+}
+
+/** A container that comes to its first network with names gets a server, and is told to ask it. */
+async function tellNames({ names, host }: Collaborators, { record }: Container): Promise<void> {
+  if (!attachmentsOf(record).some(hasNames)) return;
+  await names.open(record);
+  const path = join(runDirOf(host, record.id), "resolv.conf");
+  writeFileSync(path, resolvConfOf(record, { kind: "own", attachments: attachmentsOf(record) }));
 }
 
 function tellHosts(

@@ -15,6 +15,7 @@ export class ContainerIndex {
   /** Containers whose rows are behind. */
   readonly #behind = new Set<Container>();
   #scheduled: NodeJS.Immediate | undefined;
+  #namesVersion = 0;
 
   constructor(table: ContainerTable) {
     this.#table = table;
@@ -41,6 +42,11 @@ export class ContainerIndex {
     const fitting = [...this.#byId.values()].filter((container) => container.id.startsWith(nameOrId));
     if (fitting.length > 1) throw containerFaults.CONTAINER_ID_AMBIGUOUS(nameOrId);
     return fitting[0];
+  }
+
+  /** Another number whenever a container's name or place on a network has changed. */
+  get namesVersion(): number {
+    return this.#namesVersion;
   }
 
   /** Newest first. */
@@ -77,6 +83,7 @@ export class ContainerIndex {
       this.#behind.delete(container);
     }
     container.record = record;
+    if ("attachments" in change || "name" in change) this.#namesVersion += 1;
     if (record.name !== before.name) {
       this.#idByName.delete(before.name);
       this.#idByName.set(record.name, record.id);
@@ -88,6 +95,7 @@ export class ContainerIndex {
     this.#table.remove(container.id, { durable: !container.record.hostConfig.autoRemove });
     this.#byId.delete(container.id);
     this.#idByName.delete(container.record.name);
+    this.#namesVersion += 1;
   }
 
   /** Write what has been put off. What cannot be written stays put off. */

@@ -31,7 +31,7 @@ export function followRun(collaborators: Collaborators, container: Container, mo
 
 /** Record that a container's run is over, and do what follows: tell the waiters, free the address, remove it or start it again. */
 export function endRun(collaborators: Collaborators, container: Container, exit: Exit): void {
-  const { index, events, places, ports, restarts, log } = collaborators;
+  const { index, events, places, names, ports, restarts, log } = collaborators;
   container.monitor = undefined;
   const { restartCount, stoppedByUser = false, hostConfig } = container.record;
   const attachments = attachmentsOf(container.record);
@@ -66,6 +66,7 @@ export function endRun(collaborators: Collaborators, container: Container, exit:
     index.update(container, change, { later: true });
   }
   places.release(attachments);
+  names.release(container.id);
   if (published)
     container.tornDown = Promise.all([container.tornDown, ports.release(container.record)]).then(() => {});
   for (const exec of container.execs.values()) exec.settle(137);

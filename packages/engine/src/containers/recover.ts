@@ -30,6 +30,7 @@ async function recoverContainer(collaborators: Collaborators, container: Contain
   const monitor = await Monitor.reconnect(runDirOf(host, container.id));
   if (monitor !== undefined) {
     await collaborators.ports.restore(container.record);
+    await collaborators.names.open(container.record);
     const adopted = collaborators.locks.run(container.id, () => adopt(collaborators, container, monitor));
     if (!monitor.isStarting) await adopted; // else the OCI runtime is at work, for which nobody else must wait
     return;

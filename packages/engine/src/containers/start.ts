@@ -56,13 +56,17 @@ async function beginRun(collaborators: Collaborators, container: Container): Pro
 }
 
 async function startRun(collaborators: Collaborators, container: Container): Promise<void> {
-  const { index, places, ports, launcher, host, snapshots, migrations } = collaborators;
+  const { index, places, names, ports, launcher, host, snapshots, migrations } = collaborators;
   const { record } = container;
   migrations.warm();
   using place = await places.join(record, index);
   try {
     // Before anything runs: an engine that finds the container after our death must know that the address is taken.
     index.update(container, { attachments: place.attachments }, { durable: false });
+    const { nameServer, namespaceFd } = place;
+    if (nameServer !== undefined && namespaceFd !== undefined) {
+      names.serve(record, place.attachments, { nameServer, fd: namespaceFd });
+    }
     const published = await ports.publish(container.record, place.attachments);
     if (published.ports.length > 0)
       index.update(container, { published: published.ports }, { durable: false });
@@ -174,6 +178,7 @@ export async function failStart(
   const { state } = container.record;
   const attachments = attachmentsOf(container.record);
   collaborators.places.release(attachments);
+  collaborators.names.release(container.id);
   if (container.record.published) await collaborators.ports.release(container.record);
   for (const { client } of container.pendingAttaches) client.end();
   container.pendingAttaches.clear();

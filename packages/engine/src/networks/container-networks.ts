@@ -7,6 +7,8 @@ import {
   type BridgeNetwork,
   type DefaultBridge,
   type Lease,
+  type NamedNamespacePool,
+  type NameServer,
   unplug,
 } from "@hawser/network";
 import type { ContainerIndex } from "../containers/container-index.ts";
@@ -30,6 +32,8 @@ export interface NetworkPlace extends Disposable {
   readonly attachments: readonly Attachment[];
   /** The container whose namespace, hosts file and resolver are shared. */
   readonly joinedId?: string;
+  /** Waits to be told what to serve, in that namespace; whoever takes it takes the descriptor as well. */
+  readonly nameServer?: NameServer;
 }
 
 /** A network that a container is to be on. */
@@ -45,17 +49,20 @@ export class ContainerNetworks {
   readonly #networks: NetworkService;
   readonly #defaultBridge: DefaultBridge;
   readonly #bare: BareNamespacePool;
+  readonly #named: NamedNamespacePool;
   readonly #randomBytes: RandomBytes;
 
   constructor(options: {
     readonly networks: NetworkService;
     readonly defaultBridge: DefaultBridge;
     readonly bare: BareNamespacePool;
+    readonly named: NamedNamespacePool;
     readonly randomBytes: RandomBytes;
   }) {
     this.#networks = options.networks;
     this.#defaultBridge = options.defaultBridge;
     this.#bare = options.bare;
+    this.#named = options.named;
     this.#randomBytes = options.randomBytes;
   }
 
@@ -175,7 +182,14 @@ export class ContainerNetworks {
   }
 
   async #joinSeveral(memberships: readonly Membership[]): Promise<NetworkPlace> {
-    const namespaceFd = await this.#bare.acquire();
+    const isNamed = memberships.some(({ network }) => !isPredefined(network.name));
+    const { fd: namespaceFd, nameServer } = isNamed
+      ? await this.#named.acquire()
+      : { fd: await this.#bare.acquire(), nameServer: undefined };
+    const dispose = () => {
+      nameServer?.[Symbol.dispose]();
+      closeSync(namespaceFd);
+    };
     const known = memberships.map(asKnown);
     const gateways = chooseGateways(known, (name) => this.#networks.resolve(name));
     const attachments: Attachment[] = [];
@@ -196,10 +210,12 @@ export class ContainerNetworks {
       }
     } catch (error) {
       this.release(attachments);
-      closeSync(namespaceFd);
+      dispose();
       throw error;
     }
-    return { kind: "own", namespaceFd, attachments, [Symbol.dispose]: () => closeSync(namespaceFd) };
+    const base = { kind: "own", namespaceFd, attachments } as const;
+    if (nameServer === undefined) return { ...base, [Symbol.dispose]: dispose };
+    return { ...base, nameServer, [Symbol.dispose]() {} };
   }
 
   async #plug(
@@ -250,11 +266,6 @@ export class ContainerNetworks {
       ...names,
     };
   }
-}
-
-/** Whether names are served on a network: on all but the predefined ones. */
-export function servesNames({ network }: Attachment): boolean {
-  return !isPredefined(network);
 }
 
 function joinOther(record: ContainerRecord, index: ContainerIndex, container: string): NetworkPlace {

@@ -1,9 +1,10 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { hostsFile, resolvConfFor } from "@hawser/network";
+import { hostsFile, resolvConfFor, resolvConfWithServer } from "@hawser/network";
 import type { ContainerIndex } from "../containers/container-index.ts";
 import type { ContainerRecord } from "../containers/container-record.ts";
 import type { Attachment, EndpointRecord } from "./attachment.ts";
 import { attachmentsOf } from "./attachment.ts";
+import { hasNames } from "./container-names.ts";
 import type { NetworkPlace } from "./container-networks.ts";
 
 /** Where a container's files of its network are. */
@@ -35,16 +36,26 @@ export function writeNetworkFiles(
         addresses: place.attachments.flatMap(({ endpoint }) => (endpoint ? addressesOf(endpoint) : [])),
         gateway: place.hostGateway,
       });
+  writeFileSync(place.files.hosts, hosts);
+  writeFileSync(place.files.resolvConf, resolvConfOf(record, place));
+}
+
+/** A container's resolv.conf: on users' networks it names the server in its own namespace. */
+export function resolvConfOf(
+  { hostConfig }: Pick<ContainerRecord, "hostConfig">,
+  place: { readonly kind: NetworkPlace["kind"]; readonly attachments: readonly Attachment[] },
+): string {
   const systemdText = readIfThere("/run/systemd/resolve/resolv.conf");
-  const resolvConf = resolvConfFor(readIfThere("/etc/resolv.conf") ?? "", {
+  const text = readIfThere("/etc/resolv.conf") ?? "";
+  const options = {
     ...(systemdText !== undefined && { systemdText }),
     nameservers: hostConfig.dns,
     search: hostConfig.dnsSearch,
     options: hostConfig.dnsOptions,
-    keepLoopback: isHost,
-  });
-  writeFileSync(place.files.hosts, hosts);
-  writeFileSync(place.files.resolvConf, resolvConf);
+    keepLoopback: place.kind === "host",
+  };
+  if (!place.attachments.some(hasNames)) return resolvConfFor(text, options);
+  return resolvConfWithServer(text, options);
 }
 
 /**
