@@ -242,6 +242,27 @@ describe("networks and the engine's end", () => {
     assert.doesNotMatch((await runCommand(["ip", "-o", "addr"])).stdout, /10\.88\.0\./);
   });
 
+  test("a bridge that somebody deletes comes back, with its containers", hawserOnly, async () => {
+    const flags = ["-o", "com.docker.network.bridge.name=hwe2edel", "--subnet", "10.89.0.0/24"];
+    await target.ok("network", "create", ...flags, "deleted");
+    await sleeper("stays", "--network", "deleted");
+    await runCommand(["ip", "link", "delete", "hwe2edel"]);
+    const ping = ["run", "--rm", "--network", "deleted", "busybox", "ping", "-c1", "-W1", "-q", "10.89.0.2"];
+    await eventually(async () => (await target.docker(ping)).exitCode === 0, {
+      what: "they are reached again",
+    });
+    const { bridge } = target.engine();
+    await sleeper("plain");
+    const address = textOf((await endpointOf("plain", "bridge"))["IPAddress"]);
+    await runCommand(["ip", "link", "delete", bridge]);
+    const plain = ["run", "--rm", "busybox", "ping", "-c1", "-W1", "-q", address];
+    await eventually(async () => (await target.docker(plain)).exitCode === 0, {
+      what: "the default bridge is back",
+    });
+    await target.ok("rm", "-f", "stays", "plain");
+    await target.ok("network", "rm", "deleted");
+  });
+
   test("20 networks made and removed at once leave nothing", { skip: againstDockerd }, async () => {
     const links = async () =>
       (await runCommand(["ip", "-o", "link", "show", "type", "bridge"])).stdout.split("\n").length;

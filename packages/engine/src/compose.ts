@@ -10,6 +10,7 @@ import {
   openHostInterfaceNames,
   PublishedPorts,
   resolverAddresses,
+  watchDeletedLinks,
 } from "@hawser/network";
 import { Launcher, MigrationWarmer, readHostFacts, SeccompCompiler } from "@hawser/runtime";
 import { Store } from "@hawser/store";
@@ -154,6 +155,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
   };
   await recoverContainers(collaborators);
   await firewall.start();
+  built.use(watchDeletedLinks((name) => void networks.restore(name)));
   const closing = new AbortController();
   built.defer(() => closing.abort());
   const system = new SystemService({ config, host, index, images, events, version });

@@ -18,7 +18,7 @@ import {
   parseIp,
 } from "./ip-address.ts";
 import { change, findLink } from "./netlink/host-network.ts";
-import { deleteLink, setLink } from "./netlink/link.ts";
+import { deleteLink, isolatePort, setLink } from "./netlink/link.ts";
 import { setDefaultRoute } from "./netlink/route.ts";
 
 /** How the host treats a network: `nat`, without protection of what is not published, without translation, or not at all. */
@@ -207,7 +207,10 @@ export class BridgeNetwork implements AsyncDisposable {
     if (there.length === 0) return;
     await change(
       `put interfaces on bridge ${this.bridge}`,
-      there.map((name) => setLink({ name, masterIndex: this.#index, up: true })),
+      there.flatMap((name) => [
+        setLink({ name, masterIndex: this.#index, up: true }),
+        ...(this.#options.interContainer ? [] : [isolatePort(name)]),
+      ]),
     );
   }
 

@@ -32,6 +32,7 @@ export {
   parseIp,
   prefixesOverlap,
 } from "./ip-address.ts";
+export { watchDeletedLinks } from "./link-watch.ts";
 export { NamedNamespacePool } from "./named-namespace-pool.ts";
 export {
   type PortRequest,

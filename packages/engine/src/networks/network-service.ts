@@ -208,6 +208,27 @@ export class NetworkService implements AsyncDisposable {
     return removed;
   }
 
+  /**
+   * Put back a bridge that somebody has deleted, with the interfaces of the containers on it.
+   *
+   * @param deleted the interface that is gone; `undefined`: any may be
+   */
+  async restore(deleted: string | undefined): Promise<void> {
+    const { defaultBridge, log } = this.#parts;
+    for (const [id, bridge] of this.#bridges) {
+      if (deleted !== undefined && bridge.bridge !== deleted) continue;
+      const interfaces = this.#parts.membersOf(id).flatMap(({ endpoint }) => endpoint.hostInterface ?? []);
+      try {
+        if (bridge === defaultBridge.network) await defaultBridge.restore(interfaces);
+        else await bridge.restore(interfaces);
+        if (deleted !== undefined)
+          log.info("put back a bridge that somebody has deleted", { bridge: deleted });
+      } catch (error) {
+        log.error("cannot put back a bridge", { bridge: bridge.bridge, error });
+      }
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const { network } = this.#parts.defaultBridge;
     const own = [...this.#bridges.values()].filter((bridge) => bridge !== network);
