@@ -18,6 +18,7 @@ export interface CommandEntry {
 export const groups: Readonly<Record<string, string>> = {
   container: "Manage containers",
   image: "Manage images",
+  network: "Manage networks",
   system: "Manage Hawser",
 };
 
@@ -155,6 +156,49 @@ export const commands: readonly CommandEntry[] = [
     short: "tag",
     summary: "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE",
     load: () => import("./commands/image/tag.ts"),
+  },
+  {
+    path: "network connect",
+    summary: "Connect a container to a network",
+    load: () => import("./commands/network/connect.ts"),
+  },
+  {
+    path: "network create",
+    summary: "Create a network",
+    load: () => import("./commands/network/create.ts"),
+  },
+  {
+    path: "network disconnect",
+    summary: "Disconnect a container from a network",
+    load: () => import("./commands/network/disconnect.ts"),
+  },
+  {
+    path: "network inspect",
+    summary: "Display detailed information on one or more networks",
+    load: () => import("./commands/network/inspect.ts"),
+  },
+  {
+    path: "network ls",
+    aliases: ["list"],
+    summary: "List networks",
+    load: () => import("./commands/network/ls.ts"),
+  },
+  {
+    path: "network prune",
+    summary: "Remove all unused networks",
+    load: () => import("./commands/network/prune.ts"),
+  },
+  {
+    path: "network rm",
+    aliases: ["remove"],
+    summary: "Remove one or more networks",
+    load: () => import("./commands/network/rm.ts"),
+  },
+  {
+    path: "container port",
+    short: "port",
+    summary: "List port mappings or a specific mapping for the container",
+    load: () => import("./commands/container/port.ts"),
   },
   {
     path: "inspect",

@@ -7,6 +7,10 @@ export const cliFaults = defineFaults({
   ARGUMENTS_INVALID: ["invalid-argument", usageMessage],
   COMMAND_UNKNOWN: ["invalid-argument", (words: string) => words],
   OPTIONS_CONFLICT: ["invalid-argument", (words: string) => words],
+  PORT_NOT_PUBLISHED: [
+    "not-found",
+    (port: string, container: string) => `no public port '${port}' published for ${container}`,
+  ],
   HOST_UNRESOLVED: [
     "invalid-argument",
     (why: string) => `Failed to initialize: unable to resolve docker endpoint: ${why}`,

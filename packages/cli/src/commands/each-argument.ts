@@ -29,6 +29,11 @@ export function containerPath(container: string, verb = ""): string {
   return `/containers/${encodeURIComponent(container)}${verb === "" ? "" : `/${verb}`}`;
 }
 
+/** The path of a network's endpoint. */
+export function networkPath(network: string, verb = ""): string {
+  return `/networks/${encodeURIComponent(network)}${verb === "" ? "" : `/${verb}`}`;
+}
+
 /** The path of an image's endpoint; what separates the parts of a name stays. */
 export function imagePath(image: string, verb = ""): string {
   const name = encodeURIComponent(image).replace(/%(?:2F|3A|40)/g, decodeURIComponent);
