@@ -263,6 +263,31 @@ describe("networks and the engine's end", () => {
     await target.ok("network", "rm", "deleted");
   });
 
+  test("macvlan: interfaces of their own beside an interface of the host", hawserOnly, async () => {
+    await runCommand(["ip", "link", "add", "hwe2eparent", "type", "bridge"]);
+    try {
+      await runCommand(["ip", "link", "set", "hwe2eparent", "up"]);
+      const flags = ["-d", "macvlan", "-o", "parent=hwe2eparent", "--subnet", "10.82.0.0/24"];
+      await target.ok("network", "create", ...flags, "beside");
+      await sleeper("own1", "--network", "beside", "-p", "28099:80");
+      await sleeper("own2", "--network", "beside");
+      const [first, second] = [await endpointOf("own1", "beside"), await endpointOf("own2", "beside")];
+      assert.deepEqual([first["IPAddress"], second["IPAddress"]], ["10.82.0.2", "10.82.0.3"]);
+      const ping = ["exec", "own2", "ping", "-c1", "-W2", "-q", "10.82.0.2"];
+      assert.equal((await target.docker(ping)).exitCode, 0);
+      await target.ok("network", "disconnect", "beside", "own1");
+      assert.doesNotMatch(await target.ok("exec", "own1", "ip", "-o", "link"), /eth0/);
+      await target.ok("rm", "-f", "own1", "own2");
+      await target.ok("network", "rm", "beside");
+      assert.match(
+        await refusal("network", "create", "-d", "macvlan", "-o", "parent=nosuch0", "x"),
+        /the host has none of that name/,
+      );
+    } finally {
+      await runCommand(["ip", "link", "delete", "hwe2eparent"]);
+    }
+  });
+
   test("20 networks made and removed at once leave nothing", { skip: againstDockerd }, async () => {
     const links = async () =>
       (await runCommand(["ip", "-o", "link", "show", "type", "bridge"])).stdout.split("\n").length;

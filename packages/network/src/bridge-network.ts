@@ -1,6 +1,6 @@
 import { closeSync } from "node:fs";
 import { netlinkAsync, openNamespaceOfProcess } from "@hawser/linux";
-import { AddressSpace } from "./address-space.ts";
+import { AddressLeases, type Lease, type LeasedSubnet, placesOf } from "./address-leases.ts";
 import { createEndpoint, type Endpoint } from "./endpoint.ts";
 import { networkFaults } from "./faults.ts";
 import type { Firewall } from "./firewall.ts";
@@ -8,29 +8,16 @@ import type { RuleElement } from "./firewall-rules.ts";
 import { enableForwarding, routeLoopback } from "./forwarding.ts";
 import { ensureHostBridge, removeHostBridge } from "./host-bridge.ts";
 import { type InterfaceRequest, interfaceIndexOf, makeInterface } from "./interface.ts";
-import {
-  contains,
-  formatIp,
-  formatPrefix,
-  type IpAddress,
-  type IpPrefix,
-  macOfIp,
-  parseIp,
-} from "./ip-address.ts";
+import { formatPrefix, parseIp } from "./ip-address.ts";
 import { change, findLink } from "./netlink/host-network.ts";
 import { deleteLink, isolatePort, setLink } from "./netlink/link.ts";
 import { setDefaultRoute } from "./netlink/route.ts";
+import type { PlugOptions } from "./plug-options.ts";
 
 /** How the host treats a network: `nat`, without protection of what is not published, without translation, or not at all. */
 export type GatewayMode = "nat" | "nat-unprotected" | "routed" | "isolated";
 
-export interface BridgeSubnet {
-  readonly prefix: IpPrefix;
-  /** The host's address; absent: the host has none there. */
-  readonly gateway?: IpAddress;
-  /** Where addresses are given from. */
-  readonly range?: IpPrefix;
-  readonly reserved?: readonly IpAddress[];
+export interface BridgeSubnet extends LeasedSubnet {
   readonly mode: GatewayMode;
   readonly masquerade: boolean;
 }
@@ -51,27 +38,13 @@ export interface BridgeNetworkOptions {
   readonly nextHostInterface: () => string;
 }
 
-/** Addresses that are somebody's until they are released. */
-export interface Lease {
-  readonly ipv4?: LeasedAddress;
-  readonly ipv6?: LeasedAddress;
-  readonly macAddress: string;
-}
-
-export interface LeasedAddress {
-  readonly address: string;
-  readonly prefixLength: number;
-  /** Empty when the network has none. */
-  readonly gateway: string;
-}
-
 /**
  * A bridge of the host with its addresses and rules, and the addresses of those who are on it. `open` finds what an engine
  * that died has left and puts it right. Disposing leaves it to the containers that run; `remove` takes it away.
  */
 export class BridgeNetwork implements AsyncDisposable {
   readonly #options: BridgeNetworkOptions;
-  readonly #spaces: ReadonlyMap<4 | 6, { readonly subnet: BridgeSubnet; readonly space: AddressSpace }>;
+  readonly #leases: AddressLeases;
   readonly #hostNamespaceFd: number;
   readonly #making = new Set<Promise<unknown>>();
   #index: number;
@@ -95,15 +68,7 @@ export class BridgeNetwork implements AsyncDisposable {
     this.#options = options;
     this.#index = index;
     this.#hostNamespaceFd = openNamespaceOfProcess("self");
-    this.#spaces = new Map(
-      options.subnets.map((subnet) => {
-        const { prefix, gateway, range, reserved = [] } = subnet;
-        const kept = gateway === undefined ? reserved : [gateway, ...reserved];
-        const space = new AddressSpace(prefix, { ...(range && { range }), reserved: kept });
-        return [prefix.family, { subnet, space }] as const;
-      }),
-    );
-    for (const text of options.reserved) this.#reserve(text);
+    this.#leases = new AddressLeases(options.subnets, options.reserved);
   }
 
   get bridge(): string {
@@ -121,39 +86,13 @@ export class BridgeNetwork implements AsyncDisposable {
    * @throws {Fault} `resource-exhausted` when all are in use, `conflict` when a wanted one is, `invalid-argument` when it is
    *   not of this network. Nothing is taken then.
    */
-  lease(
-    wanted: { readonly ipv4?: string; readonly ipv6?: string; readonly macAddress?: string } = {},
-  ): Lease {
-    const taken: { space: AddressSpace; address: IpAddress; leased: LeasedAddress }[] = [];
-    try {
-      for (const [family, { space, subnet }] of this.#spaces) {
-        const text = family === 4 ? wanted.ipv4 : wanted.ipv6;
-        const address = text === undefined ? space.take() : space.takeThis(text);
-        const gateway = subnet.gateway === undefined ? "" : formatIp(subnet.gateway);
-        const leased = { address: formatIp(address), prefixLength: subnet.prefix.length, gateway };
-        taken.push({ space, address, leased });
-      }
-    } catch (error) {
-      for (const { space, address } of taken) space.release(address);
-      throw error;
-    }
-    const [first] = taken;
-    if (first === undefined) throw networkFaults.NO_ADDRESS(this.bridge);
-    const ipv4 = taken.find(({ address }) => address.family === 4)?.leased;
-    const ipv6 = taken.find(({ address }) => address.family === 6)?.leased;
-    return {
-      ...(ipv4 && { ipv4 }),
-      ...(ipv6 && { ipv6 }),
-      macAddress: wanted.macAddress ?? macOfIp(first.address),
-    };
+  lease(wanted: Parameters<AddressLeases["lease"]>[0] = {}): Lease {
+    return this.#leases.lease(wanted);
   }
 
   /** Whoever had them is gone. */
   release(lease: Pick<Lease, "ipv4" | "ipv6">): void {
-    for (const leased of [lease.ipv4, lease.ipv6]) {
-      const address = leased && parseIp(leased.address);
-      if (address !== undefined) this.#spaces.get(address.family)?.space.release(address);
-    }
+    this.#leases.release(lease);
   }
 
   /** A new namespace with `eth0` on this network, and its default route through it. */
@@ -167,14 +106,7 @@ export class BridgeNetwork implements AsyncDisposable {
    * @param options.gateways the families whose default route goes this way
    * @throws {Fault} `internal` when the kernel refuses.
    */
-  async plug(
-    lease: Lease,
-    options: {
-      readonly namespaceFd: number;
-      readonly name: string;
-      readonly gateways: { readonly ipv4: boolean; readonly ipv6: boolean };
-    },
-  ): Promise<string> {
+  async plug(lease: Lease, options: PlugOptions): Promise<string> {
     const request = { ...this.#requestOf(lease, options), name: options.name };
     const send = async (messages: { readonly inside: Buffer; readonly outside: Buffer }) => ({
       inside: await netlinkAsync(messages.inside, { namespaceFd: options.namespaceFd }),
@@ -228,34 +160,17 @@ export class BridgeNetwork implements AsyncDisposable {
     ]);
   }
 
-  #reserve(text: string): void {
-    const address = parseIp(text);
-    const found = address && this.#spaces.get(address.family);
-    if (!address || !found || !contains(found.subnet.prefix, address)) return;
-    try {
-      found.space.takeThis(text);
-    } catch {
-      // two containers of a damaged record, or what has become the gateway: it is not given again, which is what counts
-    }
-  }
-
   #requestOf(
     lease: Lease,
     options: { readonly gateways: boolean | { readonly ipv4: boolean; readonly ipv6: boolean } },
   ): Omit<InterfaceRequest, "name"> {
     const { gateways } = options;
     const wants = typeof gateways === "boolean" ? { ipv4: gateways, ipv6: gateways } : gateways;
-    const both = [lease.ipv4, lease.ipv6].filter((leased) => leased !== undefined);
-    const ways = [...(wants.ipv4 ? [lease.ipv4] : []), ...(wants.ipv6 ? [lease.ipv6] : [])];
     const { mtu, internal, interContainer, nextHostInterface } = this.#options;
     return {
       macAddress: lease.macAddress,
       mtu,
-      addresses: both.flatMap(({ address: text, prefixLength }) => {
-        const address = parseIp(text);
-        return address === undefined ? [] : [{ address, prefixLength }];
-      }),
-      gateways: internal ? [] : ways.flatMap((leased) => (leased && parseIp(leased.gateway)) ?? []),
+      ...placesOf(lease, internal ? { ipv4: false, ipv6: false } : wants),
       bridgeIndex: this.#index,
       hostNamespaceFd: this.#hostNamespaceFd,
       nextHostInterface,
@@ -273,9 +188,12 @@ export class BridgeNetwork implements AsyncDisposable {
   }
 }
 
-/** Take a container's interface away, by the name of the host's end; fine when it is gone. */
-export async function unplug(hostInterface: string): Promise<void> {
-  await change(`take away ${hostInterface}`, [deleteLink(hostInterface)], { accept: ["ENODEV"] });
+/**
+ * Take a container's interface away, by the name of the host's end, or by its own in its namespace; fine when it is gone.
+ */
+export async function unplug(name: string, namespaceFd?: number): Promise<void> {
+  const where = namespaceFd === undefined ? {} : { namespaceFd };
+  await change(`take away ${name}`, [deleteLink(name)], { accept: ["ENODEV"], ...where });
 }
 
 /** It goes into rules and kernel names, so it is held to what needs no quoting anywhere. @throws {Fault} `invalid-argument` */

@@ -1,5 +1,6 @@
 import type { Logger } from "@hawser/base";
-import { BridgeNetwork, type Lease } from "./bridge-network.ts";
+import type { Lease } from "./address-leases.ts";
+import { BridgeNetwork } from "./bridge-network.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { networkFaults } from "./faults.ts";
 import type { Firewall } from "./firewall.ts";

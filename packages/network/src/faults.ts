@@ -50,6 +50,16 @@ export const networkFaults = defineFaults({
   PORT_BIND: ["unavailable", (what: string, why: string) => `failed to bind host port for ${what}: ${why}`],
   PORT_IN_USE: ["unavailable", (why: string) => why],
   PORTS_EXHAUSTED: ["resource-exhausted", () => "all ports are allocated"],
+  NO_PARENT: [
+    "not-found",
+    (name: string) =>
+      `Cannot use interface "${name}" as parent: the host has none of that name; give one with -o parent=<interface>`,
+  ],
+  KIND_MISSING: [
+    "not-implemented",
+    (kind: string) =>
+      `Cannot make an interface: this kernel has no ${kind}; load its module, or use driver bridge`,
+  ],
   CLOSED: ["unavailable", () => "Cannot give a network namespace: the pool is closed"],
   HOST_ENTRY_INVALID: ["invalid-argument", (entry: string) => `bad format for add-host: "${entry}"`],
 });

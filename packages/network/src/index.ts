@@ -1,3 +1,4 @@
+export { type Lease, type LeasedAddress, type LeasedSubnet } from "./address-leases.ts";
 export { BareNamespacePool } from "./bare-namespace-pool.ts";
 export {
   BridgeNetwork,
@@ -5,10 +6,9 @@ export {
   type BridgeSubnet,
   checkBridgeName,
   type GatewayMode,
-  type Lease,
-  type LeasedAddress,
   unplug,
 } from "./bridge-network.ts";
+export { type ChildKind, ChildNetwork, childModes } from "./child-network.ts";
 export {
   type BridgeInfo,
   DefaultBridge,
@@ -34,6 +34,7 @@ export {
 } from "./ip-address.ts";
 export { watchDeletedLinks } from "./link-watch.ts";
 export { NamedNamespacePool } from "./named-namespace-pool.ts";
+export type { PlugOptions } from "./plug-options.ts";
 export {
   type PortRequest,
   type Protocol,

@@ -47,7 +47,8 @@ export function parseBridgeOptions(
   };
 }
 
-function mtuOf(options: Readonly<Record<string, string>>): number {
+/** @throws {Fault} `invalid-argument`, in Docker's words */
+export function mtuOf(options: Readonly<Record<string, string>>): number {
   const text = options[mtuOption] ?? "";
   if (text === "") return 1500;
   if (!/^[+-]?\d+$/.test(text)) {

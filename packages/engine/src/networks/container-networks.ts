@@ -4,11 +4,11 @@ import { Fault } from "@hawser/base";
 import { openNamespaceOfProcess } from "@hawser/linux";
 import {
   type BareNamespacePool,
-  type BridgeNetwork,
   type DefaultBridge,
   type Lease,
   type NamedNamespacePool,
   type NameServer,
+  type PlugOptions,
   unplug,
 } from "@hawser/network";
 import type { ContainerIndex } from "../containers/container-index.ts";
@@ -20,7 +20,7 @@ import { parseBridgeOptions } from "./bridge-options.ts";
 import { networkServiceFaults } from "./faults.ts";
 import { chooseGateways } from "./gateway-choice.ts";
 import { isPredefined, type NetworkRecord } from "./network-record.ts";
-import type { NetworkService } from "./network-service.ts";
+import type { NetworkService, PluggableNetwork } from "./network-service.ts";
 
 /** What a container's start needs to know of its network. */
 export interface NetworkPlace extends Disposable {
@@ -41,7 +41,7 @@ interface Membership {
   readonly attachment: Attachment;
   readonly network: NetworkRecord;
   /** Absent for `host` and `none`. */
-  readonly bridge?: BridgeNetwork;
+  readonly pluggable?: PluggableNetwork;
 }
 
 /** Gives containers their places on networks, and takes them back. */
@@ -118,8 +118,7 @@ export class ContainerNetworks {
     options: { readonly pid: number; readonly taken: readonly Attachment[] },
   ): Promise<Attachment> {
     const membership = this.#membershipOf(attachment);
-    const { bridge } = membership;
-    if (bridge === undefined) return asKnown(membership);
+    if (membership.pluggable === undefined) return asKnown(membership);
     const all = [...options.taken, asKnown(membership)];
     const { ipv4, ipv6 } = chooseGateways(all, (name) => this.#networks.resolve(name));
     const isGateway = { ipv4: ipv4 === membership.network.name, ipv6: ipv6 === membership.network.name };
@@ -138,12 +137,13 @@ export class ContainerNetworks {
     options: { readonly pid: number; readonly left: readonly Attachment[] },
   ): Promise<void> {
     const { endpoint } = attachment;
-    if (endpoint?.hostInterface !== undefined) await unplug(endpoint.hostInterface);
-    if (endpoint !== undefined) this.release([attachment]);
     const { ipv4, ipv6 } = chooseGateways(options.left, (name) => this.#networks.resolve(name));
     const way = options.left.find(({ network }) => network === ipv4);
     const way6 = options.left.find(({ network }) => network === ipv6);
     using namespace = openNamespace(options.pid);
+    if (endpoint?.hostInterface !== undefined) await unplug(endpoint.hostInterface);
+    else if (endpoint?.interfaceName !== undefined) await unplug(endpoint.interfaceName, namespace.fd);
+    if (endpoint !== undefined) this.release([attachment]);
     for (const { endpoint: place, gateway } of [
       { endpoint: way?.endpoint, gateway: way?.endpoint?.gateway },
       { endpoint: way6?.endpoint, gateway: way6?.endpoint?.ipv6?.gateway },
@@ -162,7 +162,7 @@ export class ContainerNetworks {
       const record = endpoint && this.#networks.find(networkId || network);
       if (record === undefined || endpoint === undefined) continue;
       try {
-        this.#networks.bridgeOf(record)?.release(leaseOf(endpoint));
+        this.#networks.pluggableOf(record)?.release(leaseOf(endpoint));
       } catch (error) {
         if (!Fault.is(error, "unavailable")) throw error; // it could not be set up: nothing was given
       }
@@ -195,7 +195,7 @@ export class ContainerNetworks {
     const attachments: Attachment[] = [];
     try {
       for (const [position, membership] of memberships.entries()) {
-        if (membership.bridge === undefined) {
+        if (membership.pluggable === undefined) {
           attachments.push(asKnown(membership));
           continue;
         }
@@ -218,27 +218,27 @@ export class ContainerNetworks {
     return { ...base, nameServer, [Symbol.dispose]() {} };
   }
 
-  async #plug(
-    { attachment, network, bridge }: Membership,
-    options: Parameters<BridgeNetwork["plug"]>[1],
-  ): Promise<Attachment> {
-    if (bridge === undefined) return { ...attachment, network: network.name, networkId: network.id };
+  async #plug({ attachment, network, pluggable }: Membership, options: PlugOptions): Promise<Attachment> {
+    if (pluggable === undefined) return { ...attachment, network: network.name, networkId: network.id };
     const { ipv4Address, ipv6Address, macAddress } = attachment.wish;
-    const lease = leaseFrom(bridge, {
+    const lease = leaseFrom(pluggable, {
       ...(ipv4Address !== "" && { ipv4: ipv4Address }),
       ...(ipv6Address !== "" && { ipv6: ipv6Address }),
       ...(macAddress !== "" && { macAddress: macAddress.toLowerCase().replaceAll("-", ":") }),
     });
     try {
-      const hostInterface = await bridge.plug(lease, options);
+      const hostInterface = await pluggable.plug(lease, options);
       return {
         ...attachment,
         network: network.name,
         networkId: network.id,
-        endpoint: this.#endpointOf(lease, { hostInterface, interfaceName: options.name }),
+        endpoint: this.#endpointOf(lease, {
+          interfaceName: options.name,
+          ...(hostInterface !== undefined && { hostInterface }),
+        }),
       };
     } catch (error) {
-      bridge.release(lease);
+      pluggable.release(lease);
       throw error;
     }
   }
@@ -248,13 +248,13 @@ export class ContainerNetworks {
     // By its id where it was known: another may have been given the name since.
     const network = networkId === "" ? this.#networks.find(name) : this.#networks.find(networkId);
     if (network === undefined) throw networkServiceFaults.SETUP_MISSING(name);
-    const bridge = this.#networks.bridgeOf(network);
-    return { attachment, network, ...(bridge && { bridge }) };
+    const pluggable = this.#networks.pluggableOf(network);
+    return { attachment, network, ...(pluggable && { pluggable }) };
   }
 
   #endpointOf(
     lease: Lease,
-    names: { readonly hostInterface: string; readonly interfaceName: string },
+    names: { readonly hostInterface?: string; readonly interfaceName: string },
   ): EndpointRecord {
     return {
       id: Buffer.from(this.#randomBytes(32)).toString("hex"),
@@ -296,9 +296,9 @@ function freeName(taken: readonly string[], prefix: string): string {
 }
 
 /** Docker says of a wanted address that is taken only this. */
-function leaseFrom(bridge: BridgeNetwork, wanted: Parameters<BridgeNetwork["lease"]>[0]): Lease {
+function leaseFrom(network: PluggableNetwork, wanted: Parameters<PluggableNetwork["lease"]>[0]): Lease {
   try {
-    return bridge.lease(wanted);
+    return network.lease(wanted);
   } catch (error) {
     if (Fault.is(error, "conflict")) throw networkServiceFaults.ADDRESS_IN_USE().because(error);
     throw error;

@@ -70,7 +70,9 @@ export class ContainerPorts {
       ...(way !== undefined && way.address !== "" && { ipv4: way.address }),
       ...(way6?.ipv6 && { ipv6: way6.ipv6.address }),
     };
-    const { hostBinding } = parseBridgeOptions(this.#networks.resolve(network));
+    const record = this.#networks.resolve(network);
+    if (record.driver !== "bridge") return undefined; // its addresses are not the host's to lead to
+    const { hostBinding } = parseBridgeOptions(record);
     return {
       target,
       hostBinding: hostBinding === "0.0.0.0" ? "" : hostBinding,

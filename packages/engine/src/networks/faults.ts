@@ -69,11 +69,6 @@ export const networkServiceFaults = defineFaults({
     "invalid-argument",
     (option: string, value: string, why: string) => `failed to parse ${option} value: ${value} (${why})`,
   ],
-  DRIVER_MISSING: [
-    "not-implemented",
-    (driver: string) =>
-      `Cannot create a network of driver ${driver}: this kernel lacks it (module ${driver}); use driver bridge`,
-  ],
   NETWORK_UNUSABLE: [
     "unavailable",
     (name: string, why: string) =>

@@ -1,6 +1,7 @@
 import { Fault, KeyedMutex, type Logger } from "@hawser/base";
 import {
   type BridgeNetwork,
+  type ChildNetwork,
   type DefaultBridge,
   type Firewall,
   hostRoutePrefixes,
@@ -14,6 +15,7 @@ import { parseBridgeOptions } from "./bridge-options.ts";
 import { networkServiceFaults } from "./faults.ts";
 import { isPredefined, type NetworkDriver, type NetworkRecord } from "./network-record.ts";
 import { openBridgeNetwork } from "./open-bridge-network.ts";
+import { openChildNetwork } from "./open-child-network.ts";
 import { checkSubnets, planSubnets, prefixesOf, type SubnetRequest } from "./plan-network.ts";
 import { predefinedRecords } from "./predefined.ts";
 
@@ -43,6 +45,9 @@ export interface NetworkMember {
   readonly endpoint: EndpointRecord;
 }
 
+/** What containers get their interfaces from. */
+export type PluggableNetwork = BridgeNetwork | ChildNetwork;
+
 export interface NetworkServiceParts {
   readonly table: NetworkTable;
   readonly firewall: Firewall;
@@ -66,7 +71,7 @@ export interface NetworkServiceParts {
 export class NetworkService implements AsyncDisposable {
   readonly #parts: NetworkServiceParts;
   readonly #records = new Map<string, NetworkRecord>();
-  readonly #bridges = new Map<string, BridgeNetwork>();
+  readonly #pluggables = new Map<string, PluggableNetwork>();
   /** Why a network of a former engine could not be set up. */
   readonly #broken = new Map<string, string>();
   /** Names that are being made. */
@@ -82,7 +87,7 @@ export class NetworkService implements AsyncDisposable {
     const { table, defaultBridge, log } = parts;
     for (const record of predefinedRecords(defaultBridge.info, parts.now())) {
       service.#records.set(record.id, record);
-      if (record.driver === "bridge") service.#bridges.set(record.id, defaultBridge.network);
+      if (record.driver === "bridge") service.#pluggables.set(record.id, defaultBridge.network);
     }
     await Promise.all(
       table.list().map(async (record) => {
@@ -134,11 +139,11 @@ export class NetworkService implements AsyncDisposable {
    *
    * @throws {Fault} `permission-denied` for a template, `unavailable` when it could not be set up.
    */
-  bridgeOf(record: NetworkRecord): BridgeNetwork | undefined {
+  pluggableOf(record: NetworkRecord): PluggableNetwork | undefined {
     if (record.configOnly) throw networkServiceFaults.CONFIG_ONLY(record.name);
     const why = this.#broken.get(record.id);
     if (why !== undefined) throw networkServiceFaults.NETWORK_UNUSABLE(record.name, why);
-    return this.#bridges.get(record.id);
+    return this.#pluggables.get(record.id);
   }
 
   /** @throws {Fault} `conflict` for the name, `invalid-argument`, `permission-denied`, `not-found`: Docker's words */
@@ -154,8 +159,8 @@ export class NetworkService implements AsyncDisposable {
       try {
         this.#parts.table.put(record);
       } catch (error) {
-        await this.#bridges.get(record.id)?.remove();
-        this.#bridges.delete(record.id);
+        await this.#pluggables.get(record.id)?.remove();
+        this.#pluggables.delete(record.id);
         throw error;
       }
       this.#records.set(record.id, record);
@@ -178,8 +183,8 @@ export class NetworkService implements AsyncDisposable {
     if (members.length > 0) throw networkServiceFaults.NETWORK_IN_USE(name, members.join(", "));
     if (!this.#records.delete(id)) throw networkServiceFaults.NO_SUCH_NETWORK(name);
     this.#parts.table.remove(id);
-    const bridge = this.#bridges.get(id);
-    this.#bridges.delete(id);
+    const bridge = this.#pluggables.get(id);
+    this.#pluggables.delete(id);
     this.#broken.delete(id);
     await bridge?.remove();
     this.#publish(record, "destroy");
@@ -215,7 +220,7 @@ export class NetworkService implements AsyncDisposable {
    */
   async restore(deleted: string | undefined): Promise<void> {
     const { defaultBridge, log } = this.#parts;
-    for (const [id, bridge] of this.#bridges) {
+    for (const [id, bridge] of this.#pluggables) {
       if (deleted !== undefined && bridge.bridge !== deleted) continue;
       const interfaces = this.#parts.membersOf(id).flatMap(({ endpoint }) => endpoint.hostInterface ?? []);
       try {
@@ -231,19 +236,23 @@ export class NetworkService implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const { network } = this.#parts.defaultBridge;
-    const own = [...this.#bridges.values()].filter((bridge) => bridge !== network);
+    const own = [...this.#pluggables.values()].filter((bridge) => bridge !== network);
     await Promise.all(own.map((bridge) => bridge[Symbol.asyncDispose]()));
   }
 
   async #setUp(record: NetworkRecord): Promise<void> {
-    if (record.configOnly || record.driver !== "bridge") return;
+    const { driver } = record;
+    if (record.configOnly || driver === "host" || driver === "null") return;
     const { firewall, nextHostInterface } = this.#parts;
     const reserved = this.membersOf(record).flatMap(({ endpoint }) => [
       ...(endpoint.address === "" ? [] : [endpoint.address]),
       ...(endpoint.ipv6 ? [endpoint.ipv6.address] : []),
     ]);
-    const bridge = await openBridgeNetwork(record, { firewall, nextHostInterface, reserved });
-    this.#bridges.set(record.id, bridge);
+    const network =
+      driver === "bridge"
+        ? await openBridgeNetwork(record, { firewall, nextHostInterface, reserved })
+        : openChildNetwork(record, { kind: driver, reserved });
+    this.#pluggables.set(record.id, network);
   }
 
   async #plan(request: NetworkRequest): Promise<NetworkRecord> {
@@ -264,8 +273,11 @@ export class NetworkService implements AsyncDisposable {
       labels: request.labels,
     };
     if (request.configOnly) return { ...base, subnets: request.subnets.map(withoutEmpty) };
-    const { bridge } = parseBridgeOptions(base);
-    const other = this.list().find((record) => this.#bridges.get(record.id)?.bridge === bridge);
+    const bridge = driver === "bridge" ? parseBridgeOptions(base).bridge : "";
+    const other =
+      bridge === ""
+        ? undefined
+        : this.list().find((record) => this.#pluggables.get(record.id)?.bridge === bridge);
     if (other !== undefined) throw networkServiceFaults.BRIDGE_NAME_TAKEN(base.id, bridge, other.id);
     const planned = planSubnets(
       {
@@ -321,7 +333,7 @@ export class NetworkService implements AsyncDisposable {
   }
 }
 
-const drivers: ReadonlySet<string> = new Set(["", "bridge"]);
+const drivers: ReadonlySet<string> = new Set(["", "bridge", "macvlan", "ipvlan"]);
 
 function checkRequest(request: NetworkRequest): void {
   const { name, driver, scope, ipamDriver } = request;
@@ -333,7 +345,6 @@ function checkRequest(request: NetworkRequest): void {
   if (!request.enableIpv4 && !request.enableIpv6) throw networkServiceFaults.NO_FAMILY();
   if (driver === "host" || driver === "null" || driver === "none")
     throw networkServiceFaults.DRIVER_ONCE(driver);
-  if (driver === "macvlan" || driver === "ipvlan") throw networkServiceFaults.DRIVER_MISSING(driver);
   if (!drivers.has(driver)) throw networkServiceFaults.DRIVER_UNKNOWN(driver);
   if (ipamDriver !== "" && ipamDriver !== "default") throw networkServiceFaults.DRIVER_UNKNOWN(ipamDriver);
   checkSubnets(request.subnets, { ipv6: request.enableIpv6 });

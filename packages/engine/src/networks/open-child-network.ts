@@ -1,0 +1,48 @@
+import { type ChildKind, ChildNetwork, childModes, parseCidr, parseIp } from "@hawser/network";
+import { mtuOf } from "./bridge-options.ts";
+import { networkServiceFaults } from "./faults.ts";
+import type { NetworkRecord } from "./network-record.ts";
+import { gatewayOf } from "./plan-network.ts";
+
+/**
+ * A network of driver macvlan or ipvlan, with Docker's options: `parent`, `macvlan_mode`, `ipvlan_mode`.
+ *
+ * @throws {Fault} `invalid-argument` for the options, `not-found` for the parent
+ */
+export function openChildNetwork(
+  record: NetworkRecord,
+  { kind, reserved }: { readonly kind: ChildKind; readonly reserved: readonly string[] },
+): ChildNetwork {
+  const { options, internal } = record;
+  const parent = options["parent"] ?? "";
+  const modeOption = `${kind}_mode`;
+  const mode = options[modeOption] || (kind === "macvlan" ? "bridge" : "l2");
+  const isNamed = /^[^\s/]{1,15}$/.test(parent);
+  if (!isNamed)
+    throw networkServiceFaults.OPTION_INVALID("parent", parent, "the name of an interface was wanted");
+  if (!Object.hasOwn(childModes[kind], mode)) {
+    const known = Object.keys(childModes[kind]).join(", ");
+    throw networkServiceFaults.OPTION_INVALID(modeOption, mode, `one of ${known} was wanted`);
+  }
+  return new ChildNetwork({
+    kind,
+    parent,
+    mode,
+    mtu: mtuOf(options),
+    internal,
+    reserved,
+    subnets: record.subnets.flatMap((config) => {
+      const prefix = parseCidr(config.subnet)?.prefix;
+      if (prefix === undefined) return [];
+      const gateway = parseIp(gatewayOf(config));
+      const range = config.ipRange === undefined ? undefined : parseCidr(config.ipRange)?.prefix;
+      const auxiliary = Object.values(config.auxiliaryAddresses ?? {});
+      return {
+        prefix,
+        ...(gateway && { gateway }),
+        ...(range && { range }),
+        reserved: auxiliary.flatMap((text) => parseIp(text) ?? []),
+      };
+    }),
+  });
+}
