@@ -70,7 +70,7 @@ export class SystemService {
       DriverStatus: [["Backing Filesystem", facts.backingFilesystem]],
       Plugins: {
         Volume: ["local"],
-        Network: ["bridge", "host", "null"],
+        Network: ["bridge", "host", "ipvlan", "macvlan", "null"],
         Authorization: null,
         Log: ["json-file", "none"],
       },
