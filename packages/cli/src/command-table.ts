@@ -20,6 +20,7 @@ export const groups: Readonly<Record<string, string>> = {
   image: "Manage images",
   network: "Manage networks",
   system: "Manage Hawser",
+  volume: "Manage volumes",
 };
 
 /** Every verb. Those without a noun exist at the top level only. */
@@ -210,6 +211,103 @@ export const commands: readonly CommandEntry[] = [
     short: "events",
     summary: "Get real time events from the server",
     load: () => import("./commands/system/events.ts"),
+  },
+  {
+    path: "container commit",
+    short: "commit",
+    summary: "Create a new image from a container's changes",
+    load: () => import("./commands/container/commit.ts"),
+  },
+  {
+    path: "container diff",
+    short: "diff",
+    summary: "Inspect changes to files or directories on a container's filesystem",
+    load: () => import("./commands/container/diff.ts"),
+  },
+  {
+    path: "container export",
+    short: "export",
+    summary: "Export a container's filesystem as a tar archive",
+    load: () => import("./commands/container/export.ts"),
+  },
+  {
+    path: "container pause",
+    short: "pause",
+    summary: "Pause all processes within one or more containers",
+    load: () => import("./commands/container/pause.ts"),
+  },
+  {
+    path: "container prune",
+    summary: "Remove all stopped containers",
+    load: () => import("./commands/container/prune.ts"),
+  },
+  {
+    path: "container rename",
+    short: "rename",
+    summary: "Rename a container",
+    load: () => import("./commands/container/rename.ts"),
+  },
+  {
+    path: "container top",
+    short: "top",
+    summary: "Display the running processes of a container",
+    load: () => import("./commands/container/top.ts"),
+  },
+  {
+    path: "container unpause",
+    short: "unpause",
+    summary: "Unpause all processes within one or more containers",
+    load: () => import("./commands/container/unpause.ts"),
+  },
+  {
+    path: "container update",
+    short: "update",
+    summary: "Update configuration of one or more containers",
+    load: () => import("./commands/container/update.ts"),
+  },
+  {
+    path: "image history",
+    short: "history",
+    summary: "Show the history of an image",
+    load: () => import("./commands/image/history.ts"),
+  },
+  {
+    path: "image prune",
+    summary: "Remove unused images",
+    load: () => import("./commands/image/prune.ts"),
+  },
+  {
+    path: "image save",
+    short: "save",
+    summary: "Save one or more images to a tar archive (streamed to STDOUT by default)",
+    load: () => import("./commands/image/save.ts"),
+  },
+  {
+    path: "volume create",
+    summary: "Create a volume",
+    load: () => import("./commands/volume/create.ts"),
+  },
+  {
+    path: "volume inspect",
+    summary: "Display detailed information on one or more volumes",
+    load: () => import("./commands/volume/inspect.ts"),
+  },
+  {
+    path: "volume ls",
+    aliases: ["list"],
+    summary: "List volumes",
+    load: () => import("./commands/volume/ls.ts"),
+  },
+  {
+    path: "volume prune",
+    summary: "Remove unused local volumes",
+    load: () => import("./commands/volume/prune.ts"),
+  },
+  {
+    path: "volume rm",
+    aliases: ["remove"],
+    summary: "Remove one or more volumes",
+    load: () => import("./commands/volume/rm.ts"),
   },
 ];
 

@@ -1,0 +1,3 @@
+import { eachContainer } from "../each-container.ts";
+
+export const command = eachContainer("pause");
