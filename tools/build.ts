@@ -27,6 +27,10 @@ const programs: Readonly<Record<string, BuildOptions>> = {
       "files-worker": "packages/store/src/files/files-worker.ts",
     },
     format: "esm",
+    // packages that are CommonJS ask for Node's modules by require
+    banner: {
+      js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+    },
   },
 };
 
