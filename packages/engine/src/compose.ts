@@ -79,7 +79,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
       execRoot: config.execRoot,
       program: launcherProgram,
       version: await readProgramVersion(launcherProgram),
-      preload: Object.values(config.runtimes).filter(startsItselfAgain),
+      preload: [config.runtimes[config.defaultRuntime] ?? ""].filter(startsItselfAgain),
       log,
     }),
     DefaultBridge.open({

@@ -3,7 +3,7 @@ import { Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { errnoOf, Fault, type Logger, startDetached } from "@hawser/base";
-import { connectUnix, sendWithDescriptors } from "@hawser/linux";
+import { connectUnix, peerCredentials, sendWithDescriptors } from "@hawser/linux";
 import { abortable } from "../abortable.ts";
 import { runtimeFaults } from "../faults.ts";
 import { encodeFrame, type Frame, FrameDecoder, textField } from "./frame.ts";
@@ -25,6 +25,9 @@ export interface LauncherOptions {
 
 /** All of the environment that OCI runtimes see. */
 const programPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** A launcher may be killed while it is asked, and its successor, too. */
+const startAttempts = 5;
 
 /** How long a launcher may take to come up or to go. It needs about a millisecond. */
 const deadlineMs = 10_000;
@@ -63,16 +66,20 @@ export class Launcher {
     options: { readonly namespaceFd?: number; readonly signal?: AbortSignal } = {},
   ): Promise<Monitor> {
     const frame = encodeFrame("start", startFields(request));
-    try {
-      return await this.#start(request, frame, options);
-    } catch (error) {
-      // Whoever holds the other end of the connection is the monitor: when it is closed, there is none.
-      if (!Fault.is(error, "unavailable")) throw error;
-      options.signal?.throwIfAborted();
-      if ((await this.#ping(options.signal)) !== undefined) throw error;
-      this.#options.log.warn("the launcher is gone, starting another one", { error });
-      await this.#ensure(options.signal);
-      return await this.#start(request, frame, options);
+    for (let attempt = 1; ; attempt++) {
+      const asked: { pid?: number } = {};
+      try {
+        return await this.#start(request, { frame, asked, ...options });
+      } catch (error) {
+        // Whoever holds the other end of the connection is the monitor: when it is closed, there is none.
+        if (!Fault.is(error, "unavailable") || attempt === startAttempts) throw error;
+        options.signal?.throwIfAborted();
+        // Another one that answers is a successor, which another start has waited for.
+        const running = await this.#ping(options.signal);
+        if (running !== undefined && running.pid === asked.pid) throw error;
+        this.#options.log.warn("the launcher is gone, starting another one", { error });
+        await this.#ensure(options.signal);
+      }
     }
   }
 
@@ -85,14 +92,20 @@ export class Launcher {
 
   async #start(
     request: StartRequest,
-    frame: Buffer,
-    options: { readonly namespaceFd?: number; readonly signal?: AbortSignal },
+    options: {
+      readonly frame: Buffer;
+      readonly namespaceFd?: number;
+      readonly signal?: AbortSignal;
+      /** Gets the process id of the launcher that is asked. */
+      readonly asked: { pid?: number };
+    },
   ): Promise<Monitor> {
     options.signal?.throwIfAborted();
     const fd = this.#connect();
     if (fd === undefined) throw runtimeFaults.LAUNCHER_UNAVAILABLE(this.#socketPath, "nobody answers");
     try {
-      sendWithDescriptors(fd, frame, options.namespaceFd === undefined ? [] : [options.namespaceFd]);
+      options.asked.pid = peerCredentials(fd).pid;
+      sendWithDescriptors(fd, options.frame, options.namespaceFd === undefined ? [] : [options.namespaceFd]);
     } catch (error) {
       closeSync(fd);
       throw runtimeFaults.LAUNCHER_UNAVAILABLE(this.#socketPath, "it ended").because(error);
@@ -113,9 +126,9 @@ export class Launcher {
   async #restart(): Promise<void> {
     const { version, program, execRoot, preload = [], log } = this.#options;
     const running = await this.#ping();
-    if (running === version) return;
+    if (running?.version === version) return;
     if (running !== undefined) {
-      log.info("replacing the launcher of another version", { running, version });
+      log.info("replacing the launcher of another version", { running: running.version, version });
       await this.shutDown();
     }
     const logFd = openSync(join(execRoot, "launcher.log"), "a", 0o600);
@@ -127,14 +140,15 @@ export class Launcher {
     } finally {
       closeSync(logFd);
     }
-    await this.#poll(async () => (await this.#ping()) === version);
+    await this.#poll(async () => (await this.#ping())?.version === version);
     log.info("launcher started", { pid, version });
   }
 
-  /** The version of the launcher that runs; `undefined` when none does. */
-  async #ping(signal?: AbortSignal): Promise<string | undefined> {
+  /** The launcher that runs; `undefined` when none does. */
+  async #ping(signal?: AbortSignal): Promise<{ readonly version: string; readonly pid: number } | undefined> {
     const answer = await this.#ask("ping", signal);
-    return answer?.kind === "pong" ? (textField(answer, "version") ?? "unknown") : undefined;
+    if (answer?.kind !== "pong") return undefined;
+    return { version: textField(answer, "version") ?? "unknown", pid: Number(textField(answer, "pid")) };
   }
 
   /** One question, one answer; `undefined` when nobody is there. */
