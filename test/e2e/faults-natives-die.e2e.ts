@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { errnoOf } from "@hawser/base";
 import { eventually } from "@hawser/base/testing";
 import { ask } from "./kit-http.ts";
 import { findCgroups, requireIdleAfterEach } from "./kit-idle.ts";
@@ -15,7 +16,13 @@ describe("a native program is killed", { skip: againstDockerd }, () => {
   const state = async (name: string) => (await target.inspect(name))["State"];
   const killAll = (pids: readonly number[]) => {
     assert.notEqual(pids.length, 0);
-    for (const pid of pids) process.kill(pid, "SIGKILL");
+    for (const pid of pids) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch (error) {
+        if (errnoOf(error) !== "ESRCH") throw error; // it has ended by itself meanwhile
+      }
+    }
   };
   /** A container of three processes, of which the first does not end by itself when the others do. */
   const runFamily = async (name: string, ...options: readonly string[]) => {
