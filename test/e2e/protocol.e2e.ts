@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { eventually } from "@hawser/base/testing";
 import { ask, openRaw, readFrames, splitHead } from "./kit-http.ts";
 import { againstDockerd, hawserOnly, textOf, useTarget } from "./kit-target.ts";
 
@@ -153,6 +154,8 @@ describe("attach", () => {
   test("with logs begins with what was written before", async () => {
     await create("told", { Cmd: ["sh", "-c", "echo before; while :; do sleep 0.1; done"] });
     await call("POST /containers/told/start");
+    const isWritten = async () => (await target.ok("logs", "told")) === "before\n";
+    await eventually(isWritten, { what: "it is in the log" });
     using connection = hijack("/v1.41/containers/told/attach?stream=1&logs=1&stdout=1", { upgrade: true });
     const received = await connection.until((text) => text.includes("before\n"));
     assert.deepEqual(readFrames(splitHead(received).body), [[1, "before\n"]]);
