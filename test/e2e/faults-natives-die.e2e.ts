@@ -72,8 +72,15 @@ describe("a native program is killed", { skip: againstDockerd }, () => {
       over = true;
     });
     for (let kills = 0; kills < 3 && !over; kills += 1) {
-      await eventually(() => over || engine.launchers().length === 1, { what: "there is a launcher again" });
-      if (!over) killAll(engine.launchers());
+      // A look at the processes is no moment in time: what was seen is what is killed.
+      const seen = await eventually(
+        () => {
+          const launchers = engine.launchers();
+          return over || launchers.length === 1 ? launchers : undefined;
+        },
+        { what: "there is a launcher again" },
+      );
+      if (!over) killAll(seen);
     }
     for (const { exitCode, stderr } of await done) assert.equal(exitCode, 0, stderr);
     const ids = (await target.ok("ps", "-q")).trim().split("\n");
