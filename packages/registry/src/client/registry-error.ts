@@ -1,0 +1,74 @@
+import type { Fault } from "@hawser/base";
+import { registryFaults } from "./faults.ts";
+
+/**
+ * What a registry's refusal means. distribution-spec, "Error Codes"; without a body that says more, the status alone.
+ *
+ * @param what the request: `Get "https://host/v2/"`
+ */
+export function faultOfAnswer(what: string, status: number, body: string): Fault {
+  const error = readError(body);
+  const code = error?.code ?? codeOfStatus[status] ?? "";
+  const words =
+    error === undefined
+      ? `${what}: unexpected status code ${status}${shown(body)}`
+      : `${error.code.toLowerCase().replaceAll("_", " ")}: ${error.message}`;
+  switch (code) {
+    case "MANIFEST_UNKNOWN":
+      return registryFaults.MANIFEST_UNKNOWN(words);
+    case "NAME_UNKNOWN":
+    case "NAME_INVALID":
+      return registryFaults.NAME_UNKNOWN(words);
+    case "BLOB_UNKNOWN":
+      return registryFaults.BLOB_UNKNOWN(words);
+    case "DENIED":
+      return registryFaults.DENIED(words);
+    case "UNAUTHORIZED":
+      return registryFaults.UNAUTHORIZED(words);
+    case "TOOMANYREQUESTS":
+      return registryFaults.TOO_MANY_REQUESTS(words);
+    case "UNSUPPORTED":
+      return registryFaults.UNSUPPORTED(words);
+    default:
+      return status >= 500 ? registryFaults.REGISTRY_FAILED(words) : registryFaults.REGISTRY_REFUSED(words);
+  }
+}
+
+const codeOfStatus: Readonly<Record<number, string>> = {
+  401: "UNAUTHORIZED",
+  403: "DENIED",
+  404: "MANIFEST_UNKNOWN",
+  429: "TOOMANYREQUESTS",
+};
+
+interface RegistryError {
+  readonly code: string;
+  readonly message: string;
+}
+
+function readError(body: string): RegistryError | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(body);
+  } catch {
+    return undefined;
+  }
+  const errors = typeof value === "object" && value !== null && "errors" in value ? value.errors : undefined;
+  const first: unknown = Array.isArray(errors) ? errors[0] : undefined;
+  if (typeof first !== "object" || first === null || !("code" in first)) return undefined;
+  const { code } = first;
+  if (typeof code !== "string" || !/^[A-Z0-9_]{1,64}$/.test(code)) return undefined;
+  const message = "message" in first && typeof first.message === "string" ? first.message : "";
+  return { code, message: printable(message) };
+}
+
+function shown(body: string): string {
+  const text = printable(body).trim();
+  return text === "" ? "" : `: ${text}`;
+}
+
+/** Text of a stranger for a terminal. */
+function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must go
+  return text.slice(0, 500).replace(/[\x00-\x1f\x7f-\x9f]+/g, " ");
+}
