@@ -1,3 +1,4 @@
+export type { ContainerStats, CpuStats } from "./container-stats.ts";
 export type {
   ContainerConfig,
   ContainerCreateRequest,
@@ -15,6 +16,7 @@ export type {
   NameSet,
   NetworkSettings,
 } from "./containers.ts";
+export type { BuildCacheRecord, BuildPruneResponse, DiskUsageResponse } from "./disk-usage.ts";
 export type { EventActor, EventMessage } from "./events.ts";
 export type { ExecCreateRequest, ExecCreateResponse, ExecInspect, ExecStartRequest } from "./exec.ts";
 export { type Filters, formatFilters, matchesLabels, parseFilters } from "./filters.ts";

@@ -10,6 +10,8 @@ export interface CommandEntry {
   readonly short?: string;
   /** Listed first in the top level's help. */
   readonly common?: boolean;
+  /** For programs: help does not list it. */
+  readonly hidden?: boolean;
   readonly summary: string;
   readonly load: () => Promise<{ readonly command: Command }>;
 }
@@ -207,6 +209,22 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/system/inspect.ts"),
   },
   {
+    path: "system df",
+    summary: "Show disk usage",
+    load: () => import("./commands/system/df.ts"),
+  },
+  {
+    path: "system dial-stdio",
+    hidden: true,
+    summary: "Proxy the stdio stream to the daemon connection",
+    load: () => import("./commands/system/dial-stdio.ts"),
+  },
+  {
+    path: "system prune",
+    summary: "Remove unused data",
+    load: () => import("./commands/system/prune.ts"),
+  },
+  {
     path: "system events",
     short: "events",
     summary: "Get real time events from the server",
@@ -217,6 +235,12 @@ export const commands: readonly CommandEntry[] = [
     short: "commit",
     summary: "Create a new image from a container's changes",
     load: () => import("./commands/container/commit.ts"),
+  },
+  {
+    path: "container cp",
+    short: "cp",
+    summary: "Copy files/folders between a container and the local filesystem",
+    load: () => import("./commands/container/cp.ts"),
   },
   {
     path: "container diff",
@@ -246,6 +270,12 @@ export const commands: readonly CommandEntry[] = [
     short: "rename",
     summary: "Rename a container",
     load: () => import("./commands/container/rename.ts"),
+  },
+  {
+    path: "container stats",
+    short: "stats",
+    summary: "Display a live stream of container(s) resource usage statistics",
+    load: () => import("./commands/container/stats.ts"),
   },
   {
     path: "container top",

@@ -23,6 +23,8 @@ export interface Invocation<F extends FlagTable = FlagTable> {
 export interface Command {
   /** What help shows after the command's name: `[OPTIONS] IMAGE [COMMAND] [ARG...]`. */
   readonly usage: string;
+  /** Other ways to call it. */
+  readonly moreUsages?: readonly string[];
   readonly flags: FlagTable;
   readonly arguments: ArgumentCount;
   /** The first argument ends the options: what follows belongs to the container's command. */

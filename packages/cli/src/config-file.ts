@@ -8,8 +8,21 @@ export interface ConfigFile {
   readonly detachKeys?: string;
   readonly psFormat?: string;
   readonly imagesFormat?: string;
+  readonly networksFormat?: string;
+  readonly statsFormat?: string;
+  readonly volumesFormat?: string;
   readonly httpHeaders: Readonly<Record<string, string>>;
 }
+
+const textFields = [
+  "currentContext",
+  "detachKeys",
+  "psFormat",
+  "imagesFormat",
+  "networksFormat",
+  "statsFormat",
+  "volumesFormat",
+] as const satisfies readonly (keyof ConfigFile)[];
 
 /**
  * Read the user's settings. A missing file is an empty one; one that cannot be read or understood is told to `warn` and
@@ -49,15 +62,9 @@ function configFrom(value: unknown): ConfigFile {
     typeof headers === "object" && headers !== null
       ? Object.fromEntries(Object.entries(headers).filter(([, header]) => typeof header === "string"))
       : {};
-  const currentContext = text("currentContext");
-  const detachKeys = text("detachKeys");
-  const psFormat = text("psFormat");
-  const imagesFormat = text("imagesFormat");
-  return {
-    ...(currentContext !== undefined && { currentContext }),
-    ...(detachKeys !== undefined && { detachKeys }),
-    ...(psFormat !== undefined && { psFormat }),
-    ...(imagesFormat !== undefined && { imagesFormat }),
-    httpHeaders,
-  };
+  const texts = textFields.flatMap((name) => {
+    const value = text(name);
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return { ...Object.fromEntries(texts), httpHeaders };
 }

@@ -44,6 +44,7 @@ export const cliFaults = defineFaults({
   OBJECT_NOT_FOUND: ["not-found", (name: string) => `Error: No such object: ${name}`],
   NOT_A_TERMINAL: ["conflict", (words: string) => words],
   STREAM_FAILED: ["internal", (words: string) => words],
+  COPY_REFUSED: ["invalid-argument", (words: string) => words],
   OUTPUT_IS_TERMINAL: ["conflict", (words: string) => words],
 });
 

@@ -16,7 +16,9 @@ export function commandHelp(
   options: HelpOptions & { readonly command: Command; readonly found: FoundCommand },
 ): string {
   const { command, found } = options;
-  let text = `Usage:  hawser ${found.typed} ${command.usage}\n\n${found.entry.summary}\n`;
+  const usages = [command.usage, ...(command.moreUsages ?? [])];
+  const calls = usages.map((usage) => `hawser ${found.typed} ${usage}`.trimEnd()).join("\n\t");
+  let text = `Usage:  ${calls}\n\n${found.entry.summary}\n`;
   const names = aliasesOf(found.entry);
   if (names.length > 1) text += `\nAliases:\n  ${names.map((name) => `hawser ${name}`).join(", ")}\n`;
   const flags = formatFlags(command.flags, width(options));
@@ -34,7 +36,7 @@ function aliasesOf(entry: CommandEntry): readonly string[] {
 /** `hawser container --help`. */
 export function groupHelp(group: string): string {
   const rows = commands
-    .filter(({ path }) => path.startsWith(`${group} `))
+    .filter(({ path, hidden }) => path.startsWith(`${group} `) && hidden !== true)
     .map(({ path, summary }) => [path.slice(group.length + 1), summary] as const);
   return `Usage:  hawser ${group} COMMAND\n\n${groups[group] ?? ""}\n\nCommands:\n${list(rows)}
 Run 'hawser ${group} COMMAND --help' for more information on a command.\n`;

@@ -68,6 +68,13 @@ export class Connection {
     return new Connection(socket, endpoint);
   }
 
+  /** Give the socket away, before any request. */
+  release(): Socket {
+    if (this.#state !== "idle") throw this.#lost("is in use");
+    this.#state = "closed";
+    return this.#socket;
+  }
+
   /** Whether another request may be sent now. */
   get idle(): boolean {
     return this.#state === "idle";

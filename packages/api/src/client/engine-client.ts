@@ -161,6 +161,11 @@ export class EngineClient {
     return { socket, contentType: reply.head.headers.get("content-type") };
   }
 
+  /** A connection to the engine on which nothing was said yet; the caller's to close. @throws {Fault} `unavailable` */
+  async openSocket(options: { readonly signal?: AbortSignal } = {}): Promise<Socket> {
+    return (await Connection.open(this.endpoint, options)).release();
+  }
+
   /** Close all connections, also those that became streams; requests fail from now on. */
   destroy(): void {
     this.#destroyed = true;

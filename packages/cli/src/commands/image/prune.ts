@@ -1,13 +1,7 @@
-import type { ImageDeleteItem } from "@hawser/api";
 import { defineCommand } from "../../command.ts";
 import { boolFlag } from "../../flags/flag-kinds.ts";
 import { pruneFlags } from "../prune-flags.ts";
-import { pruneObjects } from "../prune-objects.ts";
-
-interface Pruned {
-  readonly ImagesDeleted: readonly ImageDeleteItem[] | null;
-  readonly SpaceReclaimed: number;
-}
+import { pruneObjects, prunes } from "../prune-objects.ts";
 
 export const command = defineCommand({
   usage: "[OPTIONS]",
@@ -20,16 +14,9 @@ export const command = defineCommand({
     const warning = flags.all
       ? "WARNING! This will remove all images without at least one container associated to them."
       : "WARNING! This will remove all dangling images.";
-    return pruneObjects<Pruned>(session, {
-      path: "/images/prune",
+    return pruneObjects(session, prunes.images, {
       filters: new Map([...flags.filter, ["dangling", [String(!flags.all)]]]),
       ...(!flags.force && { warning }),
-      listOf: ({ ImagesDeleted: deleted }) =>
-        deleted === null || deleted.length === 0 ? [] : ["Deleted Images:", ...deleted.map(formatDeleted)],
     });
   },
 });
-
-function formatDeleted(item: ImageDeleteItem): string {
-  return "Untagged" in item ? `untagged: ${item.Untagged}` : `deleted: ${item.Deleted}`;
-}

@@ -24,7 +24,7 @@ export const command = defineCommand({
     });
     const rows = networks.toSorted((a, b) => a.Name.localeCompare(b.Name, "en", { numeric: true }));
     const layout = networkLayout({ truncate: !flags["no-trunc"] });
-    const format = flags.quiet ? "{{.ID}}" : flags.format || "table";
+    const format = flags.quiet ? "{{.ID}}" : flags.format || session.config().networksFormat || "table";
     await write(session.stdout, formatList(rows, layout, format));
     return 0;
   },

@@ -23,7 +23,7 @@ export const command = defineCommand({
       query: { filters: formatFilters(flags.filter) },
     });
     const rows = (Volumes ?? []).toSorted((a, b) => a.Name.localeCompare(b.Name, "en", { numeric: true }));
-    const format = flags.quiet ? "{{.Name}}" : flags.format || "table";
+    const format = flags.quiet ? "{{.Name}}" : flags.format || session.config().volumesFormat || "table";
     await write(session.stdout, formatList(rows, volumeLayout, format));
     for (const warning of Warnings ?? []) await warnLine(session, warning);
     return 0;

@@ -1,8 +1,7 @@
-import type { VolumePruneResponse } from "@hawser/api";
 import { defineCommand } from "../../command.ts";
 import { boolFlag } from "../../flags/flag-kinds.ts";
 import { pruneFlags } from "../prune-flags.ts";
-import { pruneObjects } from "../prune-objects.ts";
+import { pruneObjects, prunes } from "../prune-objects.ts";
 
 export const command = defineCommand({
   usage: "[OPTIONS]",
@@ -13,14 +12,11 @@ export const command = defineCommand({
   arguments: { min: 0, max: 0 },
   run: ({ flags, session }) => {
     const which = flags.all ? "all local volumes" : "anonymous local volumes";
-    return pruneObjects<VolumePruneResponse>(session, {
-      path: "/volumes/prune",
+    return pruneObjects(session, prunes.volumes, {
       filters: flags.all ? new Map([...flags.filter, ["all", ["true"]]]) : flags.filter,
       ...(!flags.force && {
         warning: `WARNING! This will remove ${which} not used by at least one container.`,
       }),
-      listOf: ({ VolumesDeleted: deleted }) =>
-        deleted === null || deleted.length === 0 ? [] : ["Deleted Volumes:", ...deleted],
     });
   },
 });
