@@ -1,7 +1,9 @@
+export { abortable } from "./abortable.ts";
 export { syncFolder, writeFileAtomic } from "./atomic-file.ts";
 export { defineFaults, errnoOf, Fault, type FaultKind } from "./fault.ts";
 export { KeyedMutex } from "./keyed-mutex.ts";
 export { type LogFields, type Logger, type LogLevel, silentLogger, textLogger } from "./log.ts";
+export { Semaphore } from "./semaphore.ts";
 export { type ProgramResult, type RunOptions, runProgram, runProgramOk, startDetached } from "./spawn.ts";
 export { readTar, type TarMember } from "./tar/read-tar.ts";
 export { rootedTarPath, tarPathBytes } from "./tar/rooted-tar-path.ts";

@@ -1,3 +1,5 @@
+import { abortable } from "./abortable.ts";
+
 /**
  * One lock per key, first come first served; a key with no holder costs nothing. Locks of different keys never wait for
  * each other.
@@ -5,14 +7,18 @@
 export class KeyedMutex {
   readonly #tails = new Map<string, Promise<void>>();
 
-  /** Run `work` alone among all work for `key`. Its failure does not affect those that wait. */
-  async run<T>(key: string, work: () => Promise<T>): Promise<T> {
+  /**
+   * Run `work` alone among all work for `key`. Its failure does not affect those that wait.
+   *
+   * @param signal gives up waiting; work that has begun goes on
+   */
+  async run<T>(key: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const before = this.#tails.get(key) ?? Promise.resolve();
     const { promise: done, resolve: release } = Promise.withResolvers<void>();
     const tail = before.then(() => done);
     this.#tails.set(key, tail);
-    await before;
     try {
+      await abortable(before, signal);
       return await work();
     } finally {
       release();

@@ -1,5 +1,6 @@
 export { type ImageArchive, type LayerSource, writeImageArchive } from "./archive/write-image-archive.ts";
 export type { BlobInfo, ContentStore, IngestOptions } from "./content/content-store.ts";
+export type { BlobOrigin } from "./content/incoming-blob.ts";
 export { type FileChange, listChanges } from "./files/changes.ts";
 export type { FileStat } from "./files/file-stat.ts";
 export type { FilesRoot } from "./files/files-job.ts";
@@ -19,8 +20,11 @@ export type {
   LayerProgress,
   LoadEvent,
   LoadOptions,
+  ReceiveOptions,
+  RemoteImage,
 } from "./images/image-requests.ts";
 export type { ImageStore } from "./images/image-store.ts";
+export type { LayerNews } from "./images/receive-layers.ts";
 export type { ImageUse, RemovedItem, RemoveImageOptions } from "./images/remove-image.ts";
 export type { Layer } from "./layers/layer-store.ts";
 export { defaultStoreLimits, type StoreLimits } from "./limits.ts";

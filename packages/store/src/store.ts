@@ -106,6 +106,7 @@ export class Store implements AsyncDisposable {
 
   /** Waits for what is being removed in the background. Nothing of the store may be in use any more. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.images[Symbol.dispose]();
     await this.#settled();
     this.#database[Symbol.dispose]();
   }

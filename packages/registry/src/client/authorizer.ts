@@ -1,3 +1,4 @@
+import { abortable } from "@hawser/base";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import { registryFaults } from "./faults.ts";
 import { faultOfAnswer } from "./registry-error.ts";
@@ -88,7 +89,7 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
       pending = fetchToken(wanted, scopes, options).finally(() => fetching.delete(key));
       fetching.set(key, pending);
     }
-    const token = await untilAborted(pending, signal);
+    const token = await abortable(pending, signal);
     tokens.set(key, token);
     return token.header;
   };
@@ -243,18 +244,4 @@ function readToken(what: string, body: string) {
     lifeSeconds: Number.isFinite(life) && life > defaultLifeSeconds ? life : defaultLifeSeconds,
     ...(typeof refreshToken === "string" && refreshToken !== "" && { refreshToken }),
   };
-}
-
-/** A wait that its own caller may give up, while others go on. */
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await work;
-  const { promise, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener("abort", abort);
-  try {
-    signal.throwIfAborted();
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }

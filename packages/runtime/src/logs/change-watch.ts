@@ -1,6 +1,6 @@
 import { type FSWatcher, watch } from "node:fs";
 import { basename, dirname } from "node:path";
-import { abortable } from "../abortable.ts";
+import { abortable } from "@hawser/base";
 
 /** How often to look when the kernel cannot tell (it limits how many files may be watched). */
 const pollMs = 200;

@@ -1,9 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
-import { errnoOf, type Fault } from "@hawser/base";
+import { abortable, errnoOf, type Fault } from "@hawser/base";
 import { connectUnix } from "@hawser/linux";
-import { abortable } from "../abortable.ts";
 import { runtimeFaults } from "../faults.ts";
 import { ControlConnection } from "./control-connection.ts";
 import type { Exit } from "./exit-record.ts";

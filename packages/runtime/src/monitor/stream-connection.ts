@@ -1,7 +1,7 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { abortable } from "@hawser/base";
 import { connectUnix, sendWithDescriptors } from "@hawser/linux";
-import { abortable } from "../abortable.ts";
 import { runtimeFaults } from "../faults.ts";
 import { encodeFrame, type FieldValue, type Frame, FrameDecoder } from "./frame.ts";
 

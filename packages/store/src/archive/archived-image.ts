@@ -21,8 +21,17 @@ export async function checkArchivedImage(
   limits: StoreLimits,
 ): Promise<ArchivedImage> {
   const config = parseImageConfig(await readSmall(parts.configBlob));
-  const wanted = config.diffIds.length;
-  const is = parts.layerBlobs.length;
+  checkLayerCount({ wanted: config.diffIds.length, is: parts.layerBlobs.length, limits });
+  return { ...parts, config };
+}
+
+/** @throws {Fault} `invalid-argument` when a manifest has another number of layers than its configuration, or too many */
+export function checkLayerCount(options: {
+  readonly wanted: number;
+  readonly is: number;
+  readonly limits: StoreLimits;
+}): void {
+  const { wanted, is, limits } = options;
   // Docker's words.
   if (is !== wanted) {
     throw storeFaults.ARCHIVE_INVALID(
@@ -32,7 +41,6 @@ export async function checkArchivedImage(
   if (is > limits.maxLayers) {
     throw storeFaults.ARCHIVE_INVALID(`the image has ${is} layers, at most ${limits.maxLayers} are allowed`);
   }
-  return { ...parts, config };
 }
 
 async function readSmall(blob: StagedBlob): Promise<Buffer> {

@@ -7,6 +7,7 @@ import { type Digest, digestAlgorithm, isDigest, parseDigest } from "@hawser/oci
 import { diskFault } from "../disk-fault.ts";
 import { storeFaults } from "../faults.ts";
 import type { StorePaths } from "../paths.ts";
+import { type BlobArrival, type BlobOrigin, IncomingBlob } from "./incoming-blob.ts";
 import { writeFile } from "./write-file.ts";
 
 export interface BlobInfo {
@@ -28,6 +29,8 @@ export interface StagedBlob extends BlobInfo, AsyncDisposable {
   open(): Promise<FileHandle>;
   /** Name it by its digest, durably. A second call, or content that is there already, is fine. */
   commit(): Promise<void>;
+  /** It still comes: what `digest` and `sizeBytes` say is what somebody promised. */
+  readonly arrival?: BlobArrival;
 }
 
 /**
@@ -37,6 +40,8 @@ export interface StagedBlob extends BlobInfo, AsyncDisposable {
 export class ContentStore {
   readonly #paths: StorePaths;
   readonly #busy = new KeyedMutex();
+  /** What is on its way, so that it is fetched once for all who want it. */
+  readonly #incoming = new Map<Digest, IncomingBlob>();
 
   constructor(paths: StorePaths) {
     this.#paths = paths;
@@ -104,15 +109,17 @@ export class ContentStore {
     try {
       const file = await open(path, "wx", 0o600);
       try {
-        await writeFile(file, stream, (chunk) => {
-          signal?.throwIfAborted();
-          sizeBytes += chunk.length;
-          if (maxBytes !== undefined && sizeBytes > maxBytes)
-            throw storeFaults.BLOB_TOO_LARGE("the content", maxBytes);
-          if (expected?.sizeBytes !== undefined && sizeBytes > expected.sizeBytes) {
-            throw storeFaults.BLOB_SIZE_MISMATCH(expected.sizeBytes, sizeBytes);
-          }
-          hash.update(chunk);
+        await writeFile(file, stream, {
+          take(chunk) {
+            signal?.throwIfAborted();
+            sizeBytes += chunk.length;
+            if (maxBytes !== undefined && sizeBytes > maxBytes)
+              throw storeFaults.BLOB_TOO_LARGE("the content", maxBytes);
+            if (expected?.sizeBytes !== undefined && sizeBytes > expected.sizeBytes) {
+              throw storeFaults.BLOB_SIZE_MISMATCH(expected.sizeBytes, sizeBytes);
+            }
+            hash.update(chunk);
+          },
         });
       } finally {
         await file.close();
@@ -129,6 +136,33 @@ export class ContentStore {
       await rm(path, { force: true });
       throw diskFault(error, this.#paths.root);
     }
+  }
+
+  /**
+   * Begin to fetch a blob, or wait along for one that is being fetched already. It can be read while it comes; it can be
+   * committed once it was checked. Ends when everybody who waited has disposed of it.
+   *
+   * @throws {Fault} `resource-exhausted` when the disk is full; what goes wrong later is told by `arrival`
+   */
+  async receive(
+    source: BlobOrigin,
+    options: { readonly onProgress?: (arrivedBytes: number) => void } = {},
+  ): Promise<StagedBlob & { readonly arrival: BlobArrival }> {
+    const { digest, sizeBytes } = source;
+    const known = this.#incoming.get(digest);
+    if (known?.sizeBytes === sizeBytes) return known.join({ isFirst: false, ...options });
+    const path = this.#paths.ingestedBlob(randomUUID());
+    const incoming = new IncomingBlob({
+      source,
+      path,
+      staged: this.#staged(path, { digest, sizeBytes }),
+      faultOf: (error) => diskFault(error, this.#paths.root),
+      onEnd: () => {
+        if (this.#incoming.get(digest) === incoming) this.#incoming.delete(digest);
+      },
+    });
+    this.#incoming.set(digest, incoming);
+    return incoming.join({ isFirst: true, ...options });
   }
 
   /** Forget a blob, unless `isNeeded` when its turn comes. Nothing there is fine. */

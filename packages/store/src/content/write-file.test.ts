@@ -22,10 +22,19 @@ test("writeFile() writes what comes, in chunks of any size, and shows each befor
     const path = join(dir.path, sizes.join());
     await using file = await open(path, "wx");
     let seen = 0;
-    await writeFile(file, pieces(...sizes), (chunk) => {
-      seen += chunk.length;
+    const written: number[] = [];
+    await writeFile(file, pieces(...sizes), {
+      take(chunk) {
+        seen += chunk.length;
+      },
+      onWritten: (bytes) => written.push(bytes),
     });
     assert.equal(seen, content.length);
+    assert.equal(written.at(-1), content.length);
+    assert.deepEqual(
+      written,
+      written.toSorted((a, b) => a - b),
+    );
     assert.ok(content.equals(await readFile(path)), sizes.join());
   }
 });
@@ -38,14 +47,11 @@ test("writeFile() has nothing under way when what it reads, or who looks at it, 
     yield content.subarray(0, 20 << 20);
     throw new Error("broken off");
   }
-  await assert.rejects(
-    writeFile(file, broken(), () => {}),
-    /broken off/,
-  );
-  const refuse = () => {
+  await assert.rejects(writeFile(file, broken(), { take() {} }), /broken off/);
+  const take = () => {
     throw new Error("refused");
   };
-  await assert.rejects(writeFile(file, pieces(1 << 20), refuse), /refused/);
+  await assert.rejects(writeFile(file, pieces(1 << 20), { take }), /refused/);
   await file.close();
   assert.ok((await readFile(path)).length <= 20 << 20);
 });

@@ -5,15 +5,22 @@ const blockBytes = 1 << 20;
 /** So much may be written before the disk is asked to begin with it. */
 const flushStepBytes = 16 << 20;
 
+export interface WriteHooks {
+  /** Sees each chunk before it is written. */
+  readonly take: (chunk: Uint8Array) => void;
+  /** So many bytes can be read from the file. */
+  readonly onWritten?: (bytes: number) => void;
+}
+
 /**
  * Write what `stream` gives to the end of an empty file, in large blocks, each while the next one comes, and have the disk
- * begin early: the sync at the end, which is the caller's, then finds little left to do. `take` sees each chunk before it is
- * written. Nothing is being written any more when this returns or throws.
+ * begin early: the sync at the end, which is the caller's, then finds little left to do. Nothing is being written any more
+ * when this returns or throws.
  */
 export async function writeFile(
   file: FileHandle,
   stream: AsyncIterable<Uint8Array>,
-  take: (chunk: Uint8Array) => void,
+  { take, onWritten }: WriteHooks,
 ): Promise<void> {
   let block = Buffer.allocUnsafeSlow(blockBytes);
   let spare = Buffer.allocUnsafeSlow(blockBytes);
@@ -34,9 +41,10 @@ export async function writeFile(
   };
   const writeBlock = async (): Promise<void> => {
     await writing;
-    writing = writeAll(file, block.subarray(0, filled), position);
+    const end = position + filled;
+    writing = writeAll(file, block.subarray(0, filled), position).then(() => onWritten?.(end));
     writing.catch(() => {}); // awaited before the next one, and at the end
-    position += filled;
+    position = end;
     filled = 0;
     [block, spare] = [spare, block];
     flush();

@@ -1,4 +1,6 @@
-import type { Digest, ExecutionConfig, Platform } from "@hawser/oci";
+import type { Digest, ExecutionConfig, Platform, Reference } from "@hawser/oci";
+import type { BlobOrigin } from "../content/incoming-blob.ts";
+import type { LayerNews } from "./receive-layers.ts";
 
 export type LoadEvent =
   /** Once per name, or once without when the image has none. */
@@ -18,6 +20,22 @@ export interface LoadOptions {
   readonly platform?: Platform;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: LayerProgress) => void;
+}
+
+/** An image of a registry: its documents, which were checked, and where its layers are. */
+export interface RemoteImage {
+  readonly manifest: { readonly digest: Digest; readonly bytes: Uint8Array };
+  readonly config: { readonly digest: Digest; readonly bytes: Uint8Array };
+  /** Lowest first. */
+  readonly layers: readonly BlobOrigin[];
+  /** What it is called from now on: with a tag, or with a digest. */
+  readonly references: readonly Reference[];
+}
+
+export interface ReceiveOptions {
+  readonly signal?: AbortSignal;
+  /** @param index of the layer, from the lowest */
+  readonly onNews?: (index: number, news: LayerNews) => void;
 }
 
 export interface ImportOptions {

@@ -1,7 +1,6 @@
 import type { Logger } from "@hawser/base";
 import {
   type ChainId,
-  chainIdOf,
   chainIdsOf,
   type Digest,
   type ExecutionConfig,
@@ -10,12 +9,13 @@ import {
   formatReference,
   type ImageConfig,
   type Platform,
+  parseImageConfig,
   parseReference,
   type Reference,
   withDefaultTag,
 } from "@hawser/oci";
 import { ArchiveFiles } from "../archive/archive-files.ts";
-import type { ArchivedImage } from "../archive/archived-image.ts";
+import { type ArchivedImage, checkLayerCount } from "../archive/archived-image.ts";
 import { readDockerArchive } from "../archive/docker-archive.ts";
 import { isOciLayout, readManifests, readOciLayout } from "../archive/oci-layout.ts";
 import { type ImageToSave, saveImages } from "../archive/save-images.ts";
@@ -26,15 +26,25 @@ import type { StoreLimits } from "../limits.ts";
 import { findImage } from "./find-image.ts";
 import type { Image } from "./image.ts";
 import type { ImageIndex, ImageRecord } from "./image-index.ts";
-import type { CommitOptions, ImportOptions, LoadEvent, LoadOptions } from "./image-requests.ts";
+import type {
+  CommitOptions,
+  ImportOptions,
+  LoadEvent,
+  LoadOptions,
+  ReceiveOptions,
+  RemoteImage,
+} from "./image-requests.ts";
+import { Leftovers } from "./leftovers.ts";
+import { receiveLayer } from "./receive-layers.ts";
 import { type RemovedItem, type RemoveImageOptions, removeImage } from "./remove-image.ts";
 import { selectImages } from "./select-images.ts";
+import { type LayerInProgress, unpackAll } from "./unpack-all.ts";
 
 /**
  * Images and their names. An image is there when it is whole: its configuration, manifest and layers were checked
  * against their digests and are on the disk.
  */
-export class ImageStore {
+export class ImageStore implements Disposable {
   readonly #index: ImageIndex;
   readonly #content: ContentStore;
   readonly #layers: LayerStore;
@@ -46,6 +56,7 @@ export class ImageStore {
   readonly #now: () => Date;
   /** Blobs that work in progress is about to refer to. */
   readonly #leases = new Set<ReadonlySet<Digest>>();
+  readonly #leftovers = new Leftovers(({ blobs }) => this.#inBackground(this.collect(blobs)));
 
   constructor(parts: {
     readonly index: ImageIndex;
@@ -127,6 +138,66 @@ export class ImageStore {
     });
     for (const image of await this.#readArchive(files, options.platform ?? this.#platform)) {
       yield* await this.#add(image, options);
+    }
+  }
+
+  /**
+   * Take in an image from where its parts can be had. Layers come and are unpacked all at once. The image is there,
+   * durably, when this returns; what was fetched and checked of one that failed is kept for the next try for a while.
+   *
+   * @returns the image, and whether one of the names meant another before
+   * @throws {Fault} `invalid-argument`, `data-loss` for its sake, `resource-exhausted` for the disk's; what its origins
+   * throw; the reason of `signal`
+   */
+  async receive(
+    remote: RemoteImage,
+    options: ReceiveOptions = {},
+  ): Promise<{ readonly image: Image; readonly isNew: boolean }> {
+    const { manifest, layers, references } = remote;
+    const config = parseImageConfig(remote.config.bytes);
+    checkLayerCount({ wanted: config.diffIds.length, is: layers.length, limits: this.#limits });
+    await using configBlob = await this.#content.stage(chunks(remote.config.bytes), {
+      expected: { digest: remote.config.digest },
+    });
+    await using manifestBlob = await this.#content.stage(chunks(manifest.bytes), {
+      expected: { digest: manifest.digest },
+    });
+    const lease = new Set([configBlob.digest, manifestBlob.digest, ...layers.map(({ digest }) => digest)]);
+    this.#leases.add(lease);
+    try {
+      const { signal, onNews = () => {} } = options;
+      const sources = layers.map(
+        (origin, index): LayerInProgress => ({
+          diffId: config.diffIds[index] ?? origin.digest,
+          begin: (context) =>
+            receiveLayer(
+              { content: this.#content, layers: this.#layers },
+              { diffId: config.diffIds[index] ?? origin.digest, origin },
+              { ...context, onNews: (news) => onNews(index, news) },
+            ),
+        }),
+      );
+      const onFailure = (held: readonly HeldLayer[]) => this.#leftovers.keep({ blobs: lease, held });
+      await using received = await unpackAll(sources, { ...(signal && { signal }), onFailure });
+      for (const blob of [configBlob, manifestBlob]) await blob.commit();
+      const isNew = references.some(
+        (reference) => this.#index.findName(reference)?.image !== configBlob.digest,
+      );
+      this.#index.put(
+        {
+          id: configBlob.digest,
+          manifestDigest: manifest.digest,
+          config,
+          chainIds: received.held.map(({ layer }) => layer.chainId),
+          blobs: [...lease],
+        },
+        references,
+      );
+      this.#leftovers.settle(lease);
+      this.#inBackground(this.#layers.sync());
+      return { image: this.#get(configBlob.digest), isNew };
+    } finally {
+      this.#leases.delete(lease);
     }
   }
 
@@ -230,11 +301,17 @@ export class ImageStore {
     const isNeeded = (digest: Digest) =>
       this.#index.blobs().has(digest) ||
       this.#layers.blobs().has(digest) ||
+      this.#leftovers.has(digest) ||
       [...this.#leases].some((lease) => lease.has(digest));
     for (const digest of new Set([...blobs, ...layerBlobs])) {
       if (!isNeeded(digest)) await this.#content.remove(digest, () => isNeeded(digest));
     }
     return removed;
+  }
+
+  /** Nothing is received any more. */
+  [Symbol.dispose](): void {
+    this.#leftovers[Symbol.dispose]();
   }
 
   async #readArchive(files: ArchiveFiles, platform: Platform): Promise<readonly ArchivedImage[]> {
@@ -302,45 +379,29 @@ export class ImageStore {
     });
   }
 
-  /** All layers at once; each is published after the one below it. */
+  /** All layers of an archive at once. */
   async #unpackAll(
     { config, layerBlobs }: ArchivedImage,
     { signal, onProgress }: LoadOptions,
   ): Promise<AsyncDisposable & { readonly held: readonly HeldLayer[] }> {
-    const failed = new AbortController();
-    const both = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
-    const work: Promise<HeldLayer>[] = [];
-    let parent: ChainId | undefined;
-    for (const [index, diffId] of config.diffIds.entries()) {
+    const layers = config.diffIds.map((diffId, index): LayerInProgress => {
       const blob = layerBlobs[index];
       if (blob === undefined) throw new Error("an archived image has a blob for each of its layers");
-      const after = work.at(-1);
-      const unpacking = this.#layers.unpack({
-        parent,
+      return {
         diffId,
-        blob,
-        signal: both,
-        ...(after && { after }),
-        ...(onProgress && {
-          onProgress: (readBytes: number) =>
-            onProgress({ diffId, currentBytes: readBytes, totalBytes: blob.sizeBytes }),
-        }),
-      });
-      unpacking.catch((error: unknown) => failed.abort(error));
-      work.push(unpacking);
-      parent = chainIdOf(diffId, parent);
-    }
-    const results = await Promise.allSettled(work);
-    const held = results.flatMap((result) => (result.status === "fulfilled" ? result.value : []));
-    const release = async () => {
-      for (const layer of held) layer[Symbol.dispose]();
-    };
-    if (held.length < work.length) {
-      await release();
-      signal?.throwIfAborted();
-      throw failed.signal.reason;
-    }
-    return { held, [Symbol.asyncDispose]: release };
+        begin: (context) =>
+          this.#layers.unpack({
+            ...context,
+            diffId,
+            blob,
+            ...(onProgress && {
+              onProgress: (readBytes: number) =>
+                onProgress({ diffId, currentBytes: readBytes, totalBytes: blob.sizeBytes }),
+            }),
+          }),
+      };
+    });
+    return await unpackAll(layers, signal && { signal });
   }
 
   #put(

@@ -1,8 +1,15 @@
 import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readdir, rename } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { KeyedMutex, type Logger, runProgramOk } from "@hawser/base";
-import { type ChainId, chainIdOf, type Digest, parseChainId, parseDigest } from "@hawser/oci";
+import { abortable, KeyedMutex, type Logger, runProgramOk, Semaphore } from "@hawser/base";
+import {
+  type ChainId,
+  chainIdOf,
+  type Digest,
+  digestAlgorithm,
+  parseChainId,
+  parseDigest,
+} from "@hawser/oci";
 import type { ContentStore, StagedBlob } from "../content/content-store.ts";
 import type { Database } from "../database.ts";
 import { diskFault } from "../disk-fault.ts";
@@ -12,7 +19,6 @@ import type { StorePaths } from "../paths.ts";
 import type { Trash } from "../trash.ts";
 import { completeFolders } from "./complete-folders.ts";
 import { decompress } from "./decompress.ts";
-import { Semaphore } from "./semaphore.ts";
 import { type UnpackedLayer, unpackLayer } from "./unpack-layer.ts";
 
 /** An unpacked layer on top of its parents. */
@@ -68,7 +74,8 @@ export class LayerStore {
   readonly #layers = new Map<ChainId, StoredLayer>();
   readonly #holds = new Map<ChainId, number>();
   readonly #busy = new KeyedMutex();
-  readonly #workers = new Semaphore(availableParallelism());
+  /** On a small machine more than it has processors: some wait for what is still coming. */
+  readonly #workers = new Semaphore(Math.max(availableParallelism(), 3));
   #nextNumber = 1;
 
   constructor(parts: {
@@ -192,14 +199,17 @@ export class LayerStore {
     const chainId = chainIdOf(diffId, parent);
     const hold = this.hold(chainId);
     try {
-      return await this.#busy.run(chainId, async () => {
+      const work = async () => {
         const existing = this.#layers.get(chainId);
         if (existing === undefined)
           return await this.#publish(request, { made: await this.#makeFolder(request), hold });
         // What claims to be this layer must be it, or images would keep content that nobody checked.
-        if (blob.digest !== diffId && blob.digest !== existing.blob) await this.#verify(request);
+        if (blob.digest !== existing.blob && (blob.digest !== diffId || blob.arrival !== undefined)) {
+          await this.#verify(request);
+        }
         return heldLayer(existing, hold);
-      });
+      };
+      return await this.#busy.run(chainId, work, request.signal);
     } catch (error) {
       hold[Symbol.dispose]();
       throw error;
@@ -271,7 +281,6 @@ export class LayerStore {
         number: this.#nextNumber++,
         blob: blob.digest,
       };
-      await blob.commit();
       await rename(made.folder, this.#paths.layer(layer.number));
       this.#database.run(
         "INSERT INTO layers (chain_id, number, parent, diff_id, size_bytes, blob, boot, synced) VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
@@ -301,9 +310,11 @@ export class LayerStore {
     try {
       await mkdir(diff, { recursive: true, mode: 0o755 });
       const unpacked = await this.#unpackInto(diff, request);
+      if (unpacked.archiveDigest !== undefined) request.blob.arrival?.verify(unpacked.archiveDigest);
       if (diffId !== undefined && unpacked.diffId !== diffId) {
         throw storeFaults.LAYER_DIGEST_MISMATCH(diffId, unpacked.diffId);
       }
+      await request.blob.commit();
       await after;
       await completeFolders(unpacked.implicitFolders, {
         folder: diff,
@@ -317,17 +328,21 @@ export class LayerStore {
   }
 
   async #unpackInto(folder: string, { blob, signal, onProgress }: UnpackRequest): Promise<UnpackedLayer> {
-    using _slot = await this.#workers.acquire(signal);
+    const stop = eitherSignal(signal, blob.arrival?.broken);
+    using _slot = await this.#workers.acquire(stop);
     await using file = await blob.open();
+    const { digest, sizeBytes, arrival } = blob;
     return await unpackLayer(file, {
       folder,
       limits: this.#limits,
-      ...(signal && { signal }),
+      ...(arrival && { arriving: { digest, sizeBytes, arrival } }),
+      ...(stop && { signal: stop }),
       ...(onProgress && { onProgress }),
     });
   }
 
   async #verify({ blob, diffId, signal }: UnpackRequest): Promise<void> {
+    if (blob.arrival !== undefined) await abortable(blob.arrival.complete, signal);
     await using file = await blob.open();
     const hash = createHash("sha256");
     const stream = file.createReadStream({
@@ -335,7 +350,16 @@ export class LayerStore {
       highWaterMark: 1 << 20,
       ...(signal && { signal }),
     });
-    for await (const chunk of decompress(stream, this.#limits)) hash.update(chunk);
+    const algorithm = digestAlgorithm(blob.digest);
+    const archiveHash = createHash(algorithm);
+    const archive = async function* () {
+      for await (const chunk of stream as AsyncIterable<Buffer>) {
+        archiveHash.update(chunk);
+        yield chunk;
+      }
+    };
+    for await (const chunk of decompress(archive(), this.#limits)) hash.update(chunk);
+    blob.arrival?.verify(parseDigest(`${algorithm}:${archiveHash.digest("hex")}`));
     const is = `sha256:${hash.digest("hex")}`;
     if (is !== diffId) throw storeFaults.LAYER_DIGEST_MISMATCH(String(diffId), is);
   }
@@ -365,6 +389,10 @@ export class LayerStore {
   #depth(layer: Layer): number {
     return this.chain(layer.chainId).length;
   }
+}
+
+function eitherSignal(a: AbortSignal | undefined, b: AbortSignal | undefined): AbortSignal | undefined {
+  return a !== undefined && b !== undefined ? AbortSignal.any([a, b]) : (a ?? b);
 }
 
 function heldLayer(layer: Layer, hold: Disposable): HeldLayer {

@@ -4,6 +4,7 @@ import { stat } from "node:fs/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { errnoOf, Fault, type FaultKind, TarParser } from "@hawser/base";
 import { confineThread } from "@hawser/linux";
+import type { DigestAlgorithm } from "@hawser/oci";
 import type { StoreLimits } from "../limits.ts";
 import { decompress } from "./decompress.ts";
 import { LayerWriter } from "./layer-writer.ts";
@@ -12,6 +13,15 @@ import { LayerWriter } from "./layer-writer.ts";
 export interface LayerWork {
   /** An open file with the layer's archive, plain or compressed. Stays the starter's. */
   readonly fd: number;
+  /**
+   * The archive still comes: how long it will be, how much of it is there, and how to hash it as it is. Each message to the
+   * worker then says how much is there.
+   */
+  readonly arriving?: {
+    readonly sizeBytes: number;
+    readonly arrivedBytes: number;
+    readonly algorithm: DigestAlgorithm;
+  };
   /** An empty folder to make the layer in; becomes the worker's root. */
   readonly folder: string;
   readonly limits: StoreLimits;
@@ -24,6 +34,8 @@ export type LayerReport =
       readonly kind: "done";
       /** Of the plain archive. */
       readonly diffId: string;
+      /** Of the archive as it came, where it was still coming. */
+      readonly archiveDigest?: string;
       readonly sizeBytes: number;
       readonly implicitFolders: readonly string[];
     }
@@ -42,12 +54,16 @@ async function unpack(work: LayerWork, report: (report: LayerReport) => void): P
   const writer = new LayerWriter();
   let readBytes = 0;
   let reportedBytes = 0;
+  const arrival = work.arriving && watchArrival(work.arriving);
+  const archiveHash = work.arriving && createHash(work.arriving.algorithm);
   const source = async function* () {
     for (;;) {
+      if (arrival !== undefined && !(await arrival.beyond(readBytes))) return;
       // Not a stream: destroying one would close the starter's file.
       const chunk = Buffer.allocUnsafeSlow(readBytesAtOnce);
       const length = readSync(work.fd, chunk, 0, chunk.length, readBytes);
       if (length === 0) return;
+      archiveHash?.update(chunk.subarray(0, length));
       readBytes += length;
       if (readBytes - reportedBytes >= progressStepBytes) {
         reportedBytes = readBytes;
@@ -66,11 +82,38 @@ async function unpack(work: LayerWork, report: (report: LayerReport) => void): P
       kind: "done",
       implicitFolders: writer.finish(),
       diffId: `sha256:${hash.digest("hex")}`,
+      ...(archiveHash && { archiveDigest: `${work.arriving?.algorithm}:${archiveHash.digest("hex")}` }),
       sizeBytes: writer.sizeBytes,
     });
   } finally {
     writer.close();
+    arrival?.end();
   }
+}
+
+/** Waits for the rest of an archive that comes while it is read. */
+function watchArrival({ sizeBytes, arrivedBytes }: NonNullable<LayerWork["arriving"]>) {
+  let arrived = arrivedBytes;
+  let wake = () => {};
+  const take = (bytes: number) => {
+    arrived = Math.max(arrived, bytes);
+    wake();
+  };
+  parentPort?.on("message", take);
+  return {
+    /** Whether there is something behind `position`; false at the archive's end. */
+    async beyond(position: number): Promise<boolean> {
+      while (arrived <= position && position < sizeBytes) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      return position < sizeBytes;
+    },
+    end() {
+      parentPort?.off("message", take);
+    },
+  };
 }
 
 function failure(error: unknown): LayerReport {

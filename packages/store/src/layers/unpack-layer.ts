@@ -1,13 +1,17 @@
 import type { FileHandle } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
 import { errnoOf } from "@hawser/base";
-import { type Digest, parseDigest } from "@hawser/oci";
+import { type Digest, digestAlgorithm, parseDigest } from "@hawser/oci";
+import type { StagedBlob } from "../content/content-store.ts";
+import type { BlobArrival } from "../content/incoming-blob.ts";
 import { storeFaults } from "../faults.ts";
 import type { StoreLimits } from "../limits.ts";
 import type { LayerReport, LayerWork } from "./layer-worker.ts";
 
 export interface UnpackedLayer {
   readonly diffId: Digest;
+  /** Of the archive as it came, where it was still coming; else the caller knows it. */
+  readonly archiveDigest?: Digest;
   /** Of the files' data. */
   readonly sizeBytes: number;
   /** Names that were made as folders for what lies in them, in latin1; later entries may have made them something else. */
@@ -24,8 +28,9 @@ const workerUrl = new URL(
 const resourceLimits = { maxOldGenerationSizeMb: 512 };
 
 /**
- * Unpack the layer archive in `file` into the empty `folder`, in a thread that cannot leave it. Nothing is known to be
- * right before the caller has compared `diffId`. After a failure the folder holds a part of the layer.
+ * Unpack the layer archive in `file`, which may still be coming, into the empty `folder`, in a thread that cannot leave it.
+ * Nothing is known to be right before the caller has compared the digests. After a failure the folder holds a part of the
+ * layer.
  *
  * @throws {Fault} `data-loss` or `invalid-argument` for the archive's sake, `resource-exhausted` for the disk's;
  * what aborted `signal`.
@@ -35,15 +40,29 @@ export async function unpackLayer(
   options: {
     readonly folder: string;
     readonly limits: StoreLimits;
+    /** The archive is on its way. Its failure is not looked at: give a signal that has it. */
+    readonly arriving?: Pick<StagedBlob, "digest" | "sizeBytes"> & { readonly arrival: BlobArrival };
     readonly signal?: AbortSignal;
     /** Bytes of the archive read so far. */
     readonly onProgress?: (readBytes: number) => void;
   },
 ): Promise<UnpackedLayer> {
-  const { folder, limits, signal, onProgress } = options;
+  const { folder, limits, arriving, signal, onProgress } = options;
   signal?.throwIfAborted();
-  const work: LayerWork = { fd: file.fd, folder, limits };
+  const work: LayerWork = {
+    fd: file.fd,
+    folder,
+    limits,
+    ...(arriving && {
+      arriving: {
+        sizeBytes: arriving.sizeBytes,
+        arrivedBytes: arriving.arrival.arrivedBytes,
+        algorithm: digestAlgorithm(arriving.digest),
+      },
+    }),
+  };
   const worker = new Worker(workerUrl, { workerData: work, name: "layer", resourceLimits });
+  using _watch = arriving?.arrival.onArrive((bytes) => worker.postMessage(bytes));
   const { promise, resolve, reject } = Promise.withResolvers<UnpackedLayer>();
   const abort = () => reject(signal?.reason);
   signal?.addEventListener("abort", abort);
@@ -58,8 +77,13 @@ export async function unpackLayer(
         onProgress?.(report.readBytes);
         return;
       case "done": {
-        const { sizeBytes, implicitFolders } = report;
-        resolve({ diffId: parseDigest(report.diffId), sizeBytes, implicitFolders });
+        const { sizeBytes, implicitFolders, archiveDigest } = report;
+        resolve({
+          diffId: parseDigest(report.diffId),
+          ...(archiveDigest !== undefined && { archiveDigest: parseDigest(archiveDigest) }),
+          sizeBytes,
+          implicitFolders,
+        });
         return;
       }
       case "failed":

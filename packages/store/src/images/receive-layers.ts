@@ -1,0 +1,102 @@
+import { type ChainId, chainIdOf, type Digest } from "@hawser/oci";
+import type { ContentStore, StagedBlob } from "../content/content-store.ts";
+import type { BlobOrigin } from "../content/incoming-blob.ts";
+import type { HeldLayer, LayerStore } from "../layers/layer-store.ts";
+
+/** What becomes of one layer of an image that is received. */
+export type LayerNews =
+  /** Nothing has to be done. */
+  | { readonly kind: "exists" }
+  | { readonly kind: "downloading"; readonly currentBytes: number; readonly totalBytes: number }
+  /** All of it has come. */
+  | { readonly kind: "downloaded" }
+  | { readonly kind: "extracting"; readonly currentBytes: number; readonly totalBytes: number }
+  | { readonly kind: "complete" };
+
+export interface LayerToReceive {
+  readonly diffId: Digest;
+  readonly origin: BlobOrigin;
+}
+
+interface Parts {
+  readonly content: ContentStore;
+  readonly layers: LayerStore;
+}
+
+/**
+ * Fetch and unpack one layer of an image, each in one pass while the other goes on; nothing of both when it is there.
+ *
+ * @throws {Fault} `data-loss` when it is not what was promised; what fetching throws; the reason of `signal`
+ */
+export async function receiveLayer(
+  { content, layers }: Parts,
+  { diffId, origin }: LayerToReceive,
+  options: {
+    readonly parent: ChainId | undefined;
+    /** The parent's own receiving. */
+    readonly after?: Promise<unknown>;
+    readonly signal: AbortSignal;
+    readonly onNews: (news: LayerNews) => void;
+  },
+): Promise<HeldLayer> {
+  const { parent, after, signal, onNews } = options;
+  const chainId = chainIdOf(diffId, parent);
+  const { digest, sizeBytes } = origin;
+  const request = {
+    parent,
+    diffId,
+    signal,
+    ...(after && { after }),
+    onProgress: (currentBytes: number) => onNews({ kind: "extracting", currentBytes, totalBytes: sizeBytes }),
+  };
+  // Held before anybody waits: what is there stays there.
+  using _hold = layers.hold(chainId);
+  const hasBlob = await content.has(digest);
+  if (hasBlob && layers.has(chainId)) {
+    onNews({ kind: "exists" });
+    await after;
+    const hold = layers.hold(chainId);
+    return { layer: layers.get(chainId), [Symbol.dispose]: () => hold[Symbol.dispose]() };
+  }
+  if (hasBlob) {
+    const held = await layers.unpack({ ...request, blob: storedBlob(content, { digest, sizeBytes }) });
+    onNews({ kind: "complete" });
+    return held;
+  }
+  for (;;) {
+    await using blob = await content.receive(origin, {
+      onProgress: (currentBytes) => onNews({ kind: "downloading", currentBytes, totalBytes: sizeBytes }),
+    });
+    blob.arrival.complete.then(
+      () => onNews({ kind: "downloaded" }),
+      () => {},
+    );
+    try {
+      const held = await layers.unpack({ ...request, blob });
+      try {
+        // Not there: the layer was, made from another archive.
+        if (!(await content.has(digest))) await blob.commit();
+      } catch (error) {
+        held[Symbol.dispose]();
+        throw error;
+      }
+      onNews({ kind: "complete" });
+      return held;
+    } catch (error) {
+      // Somebody else's fetching failed: it says nothing about what one's own would come to.
+      if (signal.aborted || blob.arrival.isFirst || !blob.arrival.broken.aborted) throw error;
+    }
+  }
+}
+
+function storedBlob(
+  content: ContentStore,
+  info: { readonly digest: Digest; readonly sizeBytes: number },
+): StagedBlob {
+  return {
+    ...info,
+    open: () => content.openFile(info.digest),
+    commit: async () => {},
+    [Symbol.asyncDispose]: async () => {},
+  };
+}

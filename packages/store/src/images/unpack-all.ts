@@ -1,0 +1,53 @@
+import { type ChainId, chainIdOf, type Digest } from "@hawser/oci";
+import type { HeldLayer } from "../layers/layer-store.ts";
+
+/** A layer of an image that is made. */
+export interface LayerInProgress {
+  readonly diffId: Digest;
+  begin(context: {
+    readonly parent: ChainId | undefined;
+    /** The parent's own making. */
+    readonly after?: Promise<unknown>;
+    readonly signal: AbortSignal;
+  }): Promise<HeldLayer>;
+}
+
+/**
+ * Make all layers of an image at once, lowest first; each is published after the one below it. When one fails, the others
+ * end, too.
+ *
+ * @throws the first failure; the reason of `signal`
+ */
+export async function unpackAll(
+  layers: readonly LayerInProgress[],
+  options: {
+    readonly signal?: AbortSignal;
+    /** Takes over what was made whole before a failure. Default: it is let go. */
+    readonly onFailure?: (held: readonly HeldLayer[]) => void;
+  } = {},
+): Promise<AsyncDisposable & { readonly held: readonly HeldLayer[] }> {
+  const { signal, onFailure } = options;
+  const failed = new AbortController();
+  const both = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
+  const work: Promise<HeldLayer>[] = [];
+  let parent: ChainId | undefined;
+  for (const layer of layers) {
+    const after = work.at(-1);
+    const making = layer.begin({ parent, signal: both, ...(after && { after }) });
+    making.catch((error: unknown) => failed.abort(error));
+    work.push(making);
+    parent = chainIdOf(layer.diffId, parent);
+  }
+  const results = await Promise.allSettled(work);
+  const held = results.flatMap((result) => (result.status === "fulfilled" ? result.value : []));
+  const release = async () => {
+    for (const layer of held) layer[Symbol.dispose]();
+  };
+  if (held.length < work.length) {
+    if (onFailure === undefined) await release();
+    else onFailure(held);
+    signal?.throwIfAborted();
+    throw failed.signal.reason;
+  }
+  return { held, [Symbol.asyncDispose]: release };
+}
