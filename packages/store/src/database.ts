@@ -12,6 +12,7 @@ import { storeFaults } from "./faults.ts";
  *     layers     unpacked layers by chain id; `blob` is an archive that makes it again; `synced` 0: made in `boot` and
  *                perhaps not on the disk yet
  *     snapshots  writable layers by key
+ *     build_cache  results of build steps: `chain_id` is kept, `parent` is what the step worked on
  */
 const migrations = [
   `CREATE TABLE images (
@@ -44,6 +45,15 @@ const migrations = [
      number INTEGER NOT NULL UNIQUE,
      parent TEXT,
      created_ms INTEGER NOT NULL
+   ) STRICT;`,
+  `CREATE TABLE build_cache (
+     key TEXT PRIMARY KEY,
+     chain_id TEXT,
+     parent TEXT,
+     description TEXT NOT NULL,
+     created_ms INTEGER NOT NULL,
+     last_used_ms INTEGER NOT NULL,
+     use_count INTEGER NOT NULL
    ) STRICT;`,
 ] as const;
 

@@ -1,4 +1,5 @@
 export { type ImageArchive, type LayerSource, writeImageArchive } from "./archive/write-image-archive.ts";
+export type { BuildCache, BuildRecord } from "./build-cache.ts";
 export type { BlobInfo, ContentStore, IngestOptions } from "./content/content-store.ts";
 export type { BlobOrigin } from "./content/incoming-blob.ts";
 export { type FileChange, listChanges } from "./files/changes.ts";
@@ -13,7 +14,6 @@ export {
   statPath,
   writeArchive,
 } from "./files/run-files-job.ts";
-export type { DistributableImage, DistributableLayer } from "./images/distribute-image.ts";
 export type { Image } from "./images/image.ts";
 export type {
   CommitOptions,
@@ -27,7 +27,7 @@ export type {
 export type { ImageStore } from "./images/image-store.ts";
 export type { LayerNews } from "./images/receive-layers.ts";
 export type { ImageUse, RemovedItem, RemoveImageOptions } from "./images/remove-image.ts";
-export type { Layer } from "./layers/layer-store.ts";
+export type { HeldLayer, Layer } from "./layers/layer-store.ts";
 export { defaultStoreLimits, type StoreLimits } from "./limits.ts";
 export { removeTree } from "./remove-tree.ts";
 export type { OverlayMount, Snapshotter } from "./snapshots/snapshotter.ts";

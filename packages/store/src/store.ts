@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { arch, platform } from "node:process";
 import { errnoOf, type Logger } from "@hawser/base";
 import { type Platform, platformOfNode } from "@hawser/oci";
+import { BuildCache } from "./build-cache.ts";
 import { ContentStore } from "./content/content-store.ts";
 import { Database } from "./database.ts";
 import { diskFault } from "./disk-fault.ts";
@@ -29,6 +30,7 @@ export class Store implements AsyncDisposable {
   readonly content: ContentStore;
   readonly images: ImageStore;
   readonly snapshots: Snapshotter;
+  readonly buildCache: BuildCache;
   readonly #database: Database;
   readonly #settled: () => Promise<void>;
 
@@ -36,12 +38,14 @@ export class Store implements AsyncDisposable {
     readonly content: ContentStore;
     readonly images: ImageStore;
     readonly snapshots: Snapshotter;
+    readonly buildCache: BuildCache;
     readonly database: Database;
     readonly settled: () => Promise<void>;
   }) {
     this.content = parts.content;
     this.images = parts.images;
     this.snapshots = parts.snapshots;
+    this.buildCache = parts.buildCache;
     this.#database = parts.database;
     this.#settled = parts.settled;
   }
@@ -70,6 +74,8 @@ export class Store implements AsyncDisposable {
       await index.recover(content, log);
       const layers = new LayerStore({ database, content, paths, trash, log, limits, bootId });
       await layers.recover();
+      const buildCache = new BuildCache({ database, layers, now });
+      buildCache.recover();
       const background = new Set<Promise<unknown>>();
       const images: ImageStore = new ImageStore({
         index,
@@ -77,7 +83,7 @@ export class Store implements AsyncDisposable {
         layers,
         limits,
         platform: options.platform ?? platformOfNode({ platform, arch }),
-        snapshotParents: () => snapshots.parents(),
+        layersInUse: () => [...snapshots.parents(), ...buildCache.chainIds()],
         inBackground: (work) => {
           const watched = work
             .catch((error: unknown) => log.warn("background work failed", { error }))
@@ -97,7 +103,7 @@ export class Store implements AsyncDisposable {
         await Promise.all(background);
         await trash.settled();
       };
-      return new Store({ content, images, snapshots, database, settled });
+      return new Store({ content, images, snapshots, buildCache, database, settled });
     } catch (error) {
       database[Symbol.dispose]();
       throw diskFault(error, root);

@@ -1,4 +1,4 @@
-import { KeyedMutex, type Logger } from "@hawser/base";
+import type { Logger } from "@hawser/base";
 import {
   type ChainId,
   chainIdsOf,
@@ -12,7 +12,6 @@ import {
   parseImageConfig,
   parseReference,
   type Reference,
-  repositoryOf,
   withDefaultTag,
 } from "@hawser/oci";
 import { ArchiveFiles } from "../archive/archive-files.ts";
@@ -22,9 +21,8 @@ import { isOciLayout, readManifests, readOciLayout } from "../archive/oci-layout
 import { type ImageToSave, saveImages } from "../archive/save-images.ts";
 import { type ContentStore, digestOf, type StagedBlob } from "../content/content-store.ts";
 import { storeFaults } from "../faults.ts";
-import type { HeldLayer, LayerStore } from "../layers/layer-store.ts";
+import type { HeldLayer, Layer, LayerStore } from "../layers/layer-store.ts";
 import type { StoreLimits } from "../limits.ts";
-import { type DistributableImage, makeDistributable, readDistributable } from "./distribute-image.ts";
 import { findImage } from "./find-image.ts";
 import type { Image } from "./image.ts";
 import type { ImageIndex, ImageRecord } from "./image-index.ts";
@@ -52,13 +50,12 @@ export class ImageStore implements Disposable {
   readonly #layers: LayerStore;
   readonly #limits: StoreLimits;
   readonly #platform: Platform;
-  readonly #snapshotParents: () => readonly ChainId[];
+  readonly #layersInUse: () => readonly ChainId[];
   readonly #inBackground: (work: Promise<unknown>) => void;
   readonly #log: Logger;
   readonly #now: () => Date;
   /** Blobs that work in progress is about to refer to. */
   readonly #leases = new Set<ReadonlySet<Digest>>();
-  readonly #distributing = new KeyedMutex();
   readonly #leftovers = new Leftovers(({ blobs }) => this.#inBackground(this.collect(blobs)));
 
   constructor(parts: {
@@ -67,7 +64,7 @@ export class ImageStore implements Disposable {
     readonly layers: LayerStore;
     readonly limits: StoreLimits;
     readonly platform: Platform;
-    readonly snapshotParents: () => readonly ChainId[];
+    readonly layersInUse: () => readonly ChainId[];
     readonly inBackground: (work: Promise<unknown>) => void;
     readonly log: Logger;
     readonly now: () => Date;
@@ -77,7 +74,7 @@ export class ImageStore implements Disposable {
     this.#layers = parts.layers;
     this.#limits = parts.limits;
     this.#platform = parts.platform;
-    this.#snapshotParents = parts.snapshotParents;
+    this.#layersInUse = parts.layersInUse;
     this.#inBackground = parts.inBackground;
     this.#log = parts.log;
     this.#now = parts.now;
@@ -90,11 +87,6 @@ export class ImageStore implements Disposable {
    */
   resolve(nameOrId: string): Image {
     return this.#get(findImage(this.#index, nameOrId));
-  }
-
-  /** Whether there is an image that came with this manifest. */
-  has(id: Digest, manifest: Digest): boolean {
-    return this.#index.get(id)?.manifestDigest === manifest;
   }
 
   list(): readonly Image[] {
@@ -146,73 +138,6 @@ export class ImageStore implements Disposable {
     });
     for (const image of await this.#readArchive(files, options.platform ?? this.#platform)) {
       yield* await this.#add(image, options);
-    }
-  }
-
-  /** The tags of a repository, in order, and what they mean. */
-  tagsOf({ domain, path }: Reference): readonly { readonly reference: Reference; readonly image: Image }[] {
-    return this.#index
-      .listNames()
-      .filter(({ reference }) => reference.domain === domain && reference.path === path)
-      .filter(({ reference }) => reference.tag !== undefined)
-      .map(({ reference, image }) => ({ reference, image: this.#get(image) }));
-  }
-
-  /** Another repository of the same registry that the blob was pulled from or pushed to. */
-  findRepository(blob: Digest, { domain, path }: Reference): Reference | undefined {
-    const others = this.#index.listNames().filter(({ reference, image }) => {
-      const isOther =
-        reference.domain === domain && reference.path !== path && reference.digest !== undefined;
-      return isOther && this.#index.get(image)?.blobs.includes(blob);
-    });
-    return others[0] && repositoryOf(others[0].reference);
-  }
-
-  /** Remember that a repository has the image under this digest. @param reference with a digest */
-  nameByDigest(reference: Reference, image: Digest): void {
-    this.#index.setName(reference, this.#record(image).id);
-  }
-
-  /**
-   * An image as a registry takes it: with the manifest that it came with, else with one of our own, which is its own from
-   * then on. Nothing of it goes while `use` runs.
-   *
-   * @throws {Fault} `not-found`; what `use` throws
-   */
-  async distribute<T>(
-    id: Digest,
-    use: (image: DistributableImage) => Promise<T>,
-    { signal }: { readonly signal?: AbortSignal } = {},
-  ): Promise<T> {
-    const parts = { content: this.#content, layers: this.#layers };
-    const lease = new Set<Digest>();
-    this.#leases.add(lease);
-    try {
-      const image = await this.#distributing.run(
-        id,
-        async () => {
-          const record = this.#record(id);
-          const { manifestDigest } = record;
-          if (manifestDigest !== undefined)
-            return await readDistributable({ ...record, manifestDigest }, parts);
-          const made = await makeDistributable(record, parts, { lease, ...(signal && { signal }) });
-          lease.add(made.manifest.digest);
-          await this.#content.ingest(chunks(made.manifest.bytes));
-          const blobs = [
-            made.manifest.digest,
-            made.config.digest,
-            ...made.layers.map(({ digest }) => digest),
-          ];
-          this.#index.put({ ...record, manifestDigest: made.manifest.digest, blobs }, []);
-          return made;
-        },
-        signal,
-      );
-      for (const { digest } of [image.manifest, image.config, ...image.layers]) lease.add(digest);
-      return await use(image);
-    } finally {
-      this.#leases.delete(lease);
-      await this.collect(lease);
     }
   }
 
@@ -332,6 +257,53 @@ export class ImageStore implements Disposable {
   }
 
   /**
+   * A new layer on top of `parent`, of an archive, plain or compressed; held until disposal. One without entries makes none.
+   *
+   * @throws {Fault} as `load`; `not-found` for the layer below
+   */
+  async addLayer(
+    stream: AsyncIterable<Uint8Array>,
+    options: { readonly parent?: ChainId; readonly signal?: AbortSignal },
+  ): Promise<HeldLayer | undefined> {
+    const { parent, signal } = options;
+    using _hold = parent === undefined ? undefined : this.#layers.hold(parent);
+    await using blob = await this.#content.stage(stream, signal && { signal });
+    if (blob.digest === emptyArchive) return undefined;
+    return await this.#leased([blob], () =>
+      this.#layers.unpack({ parent, diffId: undefined, blob, ...(signal && { signal }) }),
+    );
+  }
+
+  /**
+   * Make an image of layers that are there. The caller holds them.
+   *
+   * @param options.references names for it, taken from images that have them
+   * @throws {Fault} `not-found` for a layer, `invalid-argument` for a name
+   */
+  async create(config: ImageConfig, options: { readonly references: readonly string[] }): Promise<Image> {
+    const targets = options.references.map(parseTarget);
+    const chainId = chainIdsOf(config.diffIds).at(-1);
+    if (chainId !== undefined) this.#layers.get(chainId);
+    await using configBlob = await this.#content.stage(chunks(formatImageConfig(config)));
+    return await this.#leased([configBlob], async () => {
+      await configBlob.commit();
+      this.#put({ config, configBlob, layers: [] }, targets);
+      this.#inBackground(this.#layers.sync());
+      return this.#get(configBlob.digest);
+    });
+  }
+
+  /** Keep a layer and those below it until disposal. */
+  holdLayer(chainId: ChainId): Disposable {
+    return this.#layers.hold(chainId);
+  }
+
+  /** A layer and those below it, lowest first. @throws {Fault} `not-found` */
+  layersOf(chainId: ChainId | undefined): readonly Layer[] {
+    return this.#layers.chain(chainId).toReversed();
+  }
+
+  /**
    * Images as one archive that `load` and other programs read.
    *
    * @throws {Fault} `not-found`, `invalid-argument` at once; Docker's words
@@ -372,7 +344,7 @@ export class ImageStore implements Disposable {
   async collect(blobs: Iterable<Digest>): Promise<readonly ChainId[]> {
     const referenced = this.#index.list().flatMap(({ chainIds }) => chainIds.at(-1) ?? []);
     const layerBlobs = this.#layers.blobs();
-    const removed = await this.#layers.collect([...referenced, ...this.#snapshotParents()]);
+    const removed = await this.#layers.collect([...referenced, ...this.#layersInUse()]);
     const isNeeded = (digest: Digest) =>
       this.#index.blobs().has(digest) ||
       this.#layers.blobs().has(digest) ||

@@ -42,10 +42,6 @@ export async function receiveLayer(
   const { parent, after, signal, onNews } = options;
   const chainId = chainIdOf(diffId, parent);
   const { digest, sizeBytes } = origin;
-  const complete = () => {
-    onNews({ kind: "extracting", currentBytes: sizeBytes, totalBytes: sizeBytes });
-    onNews({ kind: "complete" });
-  };
   const request = {
     parent,
     diffId,
@@ -64,7 +60,7 @@ export async function receiveLayer(
   }
   if (hasBlob) {
     const held = await layers.unpack({ ...request, blob: storedBlob(content, { digest, sizeBytes }) });
-    complete();
+    onNews({ kind: "complete" });
     return held;
   }
   for (;;) {
@@ -84,7 +80,7 @@ export async function receiveLayer(
         held[Symbol.dispose]();
         throw error;
       }
-      complete();
+      onNews({ kind: "complete" });
       return held;
     } catch (error) {
       // Somebody else's fetching failed: it says nothing about what one's own would come to.
