@@ -24,6 +24,10 @@ export const layers: Readonly<Record<string, Layer>> = {
   "packages/network": { imports: [base, linux], modules: ["dns-packet"] },
   "packages/registry/src/testing": { imports: [] },
   "packages/registry/src/client": { imports: [base, oci], modules: ["smol-toml"] },
+  "packages/build": { imports: [base, oci] },
+  "packages/build/src/dockerfile": { imports: [base] },
+  "packages/build/src/plan": { imports: [] },
+  "packages/build/src/solver": { imports: [base, "packages/build/src/plan"] },
   "packages/engine": {
     imports: [
       base,
@@ -33,6 +37,7 @@ export const layers: Readonly<Record<string, Layer>> = {
       "packages/store",
       "packages/runtime",
       "packages/network",
+      "packages/build",
       "packages/registry/src/client",
     ],
   },

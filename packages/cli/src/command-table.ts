@@ -18,6 +18,7 @@ export interface CommandEntry {
 
 /** The nouns and what help says of them. */
 export const groups: Readonly<Record<string, string>> = {
+  builder: "Manage builds",
   container: "Manage containers",
   image: "Manage images",
   network: "Manage networks",
@@ -42,6 +43,24 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/container/exec.ts"),
   },
   {
+    path: "image build",
+    short: "build",
+    common: true,
+    summary: "Build an image from a Dockerfile",
+    load: () => import("./commands/image/build.ts"),
+  },
+  {
+    path: "builder build",
+    hidden: true,
+    summary: "Build an image from a Dockerfile",
+    load: () => import("./commands/image/build.ts"),
+  },
+  {
+    path: "builder prune",
+    summary: "Remove build cache",
+    load: () => import("./commands/builder/prune.ts"),
+  },
+  {
     path: "container ls",
     aliases: ["list", "ps"],
     short: "ps",
@@ -56,18 +75,6 @@ export const commands: readonly CommandEntry[] = [
     common: true,
     summary: "List images",
     load: () => import("./commands/image/ls.ts"),
-  },
-  {
-    path: "login",
-    common: true,
-    summary: "Authenticate to a registry",
-    load: () => import("./commands/registry/login.ts"),
-  },
-  {
-    path: "logout",
-    common: true,
-    summary: "Log out from a registry",
-    load: () => import("./commands/registry/logout.ts"),
   },
   {
     path: "version",
@@ -152,20 +159,6 @@ export const commands: readonly CommandEntry[] = [
     path: "image inspect",
     summary: "Display detailed information on one or more images",
     load: () => import("./commands/image/inspect.ts"),
-  },
-  {
-    path: "image pull",
-    short: "pull",
-    common: true,
-    summary: "Download an image from a registry",
-    load: () => import("./commands/image/pull.ts"),
-  },
-  {
-    path: "image push",
-    short: "push",
-    common: true,
-    summary: "Upload an image to a registry",
-    load: () => import("./commands/image/push.ts"),
   },
   {
     path: "image load",

@@ -55,7 +55,6 @@ export function openSession(
     get stderr() {
       return surroundings.stderr;
     },
-    configDir,
     contextName: context.name,
     debug: flags.debug,
     now: () => new Date(),

@@ -12,10 +12,9 @@ import {
   resolverAddresses,
   watchDeletedLinks,
 } from "@hawser/network";
-import { platformOfNode } from "@hawser/oci";
-import { RegistryClient } from "@hawser/registry/client";
 import { Launcher, MigrationWarmer, readHostFacts, SeccompCompiler } from "@hawser/runtime";
 import { Store } from "@hawser/store";
+import { BuildService } from "./builds/build-service.ts";
 import type { EngineConfig } from "./config.ts";
 import type { Collaborators } from "./containers/collaborators.ts";
 import { ContainerIndex } from "./containers/container-index.ts";
@@ -26,6 +25,7 @@ import { recoverContainers } from "./containers/recover.ts";
 import { bringBack, restartNow } from "./containers/restart.ts";
 import { Restarts } from "./containers/restarts.ts";
 import { EventBus } from "./events/event-bus.ts";
+import { buildRoutes } from "./http/routes/builds.ts";
 import { containerControlRoutes } from "./http/routes/container-control.ts";
 import { containerFileRoutes } from "./http/routes/container-files.ts";
 import { containerRoutes } from "./http/routes/containers.ts";
@@ -35,13 +35,12 @@ import { execRoutes } from "./http/routes/exec.ts";
 import { imageArchiveRoutes } from "./http/routes/image-archives.ts";
 import { imageRoutes } from "./http/routes/images.ts";
 import { networkRoutes } from "./http/routes/networks.ts";
-import { registryRoutes } from "./http/routes/registry.ts";
 import { streamRoutes } from "./http/routes/streams.ts";
 import { systemRoutes } from "./http/routes/system.ts";
 import { volumeRoutes } from "./http/routes/volumes.ts";
 import { ApiServer } from "./http/server.ts";
+import { decodeCreateRequest } from "./http/wire/create-request.ts";
 import { ImageService } from "./images/image-service.ts";
-import { RegistryService } from "./images/registry-service.ts";
 import { ContainerNames } from "./networks/container-names.ts";
 import { ContainerNetworks } from "./networks/container-networks.ts";
 import { ContainerPorts } from "./networks/container-ports.ts";
@@ -127,20 +126,6 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
     builtinDir: config.builtinImagesDir,
     log,
   });
-  const client = new RegistryClient({
-    settings: config.registries,
-    environment: config.proxies,
-    userAgent: `hawser/${version}`,
-  });
-  const registry = new RegistryService({
-    client: built.use(client),
-    store,
-    events,
-    builtin: (name) => images.ensureBuiltin(name),
-    hostPlatform: platformOfNode(process),
-    maxDownloads: config.maxConcurrentDownloads,
-    maxUploads: config.maxConcurrentUploads,
-  });
   const volumes = await VolumeService.open(
     {
       table: volumeTable,
@@ -172,6 +157,13 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
     log,
   };
   await recoverContainers(collaborators);
+  const builds = await BuildService.open({
+    collaborators,
+    store,
+    defaults: decodeCreateRequest({}, ""),
+    folder: join(config.dataRoot, "builds"),
+    log,
+  });
   await firewall.start();
   built.use(watchDeletedLinks((name) => void networks.restore(name)));
   const closing = new AbortController();
@@ -184,8 +176,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
         ...systemRoutes(system),
         ...eventRoutes(events),
         ...imageArchiveRoutes(collaborators),
-        ...imageRoutes(images, registry),
-        ...registryRoutes(registry),
+        ...imageRoutes(images),
         ...containerRoutes(collaborators),
         ...containerControlRoutes(collaborators),
         ...streamRoutes(collaborators),
@@ -193,7 +184,8 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
         ...volumeRoutes(volumes),
         ...networkRoutes(collaborators),
         ...containerFileRoutes(collaborators),
-        ...diskUsageRoutes(collaborators),
+        ...diskUsageRoutes(collaborators, store.buildCache),
+        ...buildRoutes(builds, { now: host.now }),
       ],
       version,
       log,

@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { lstat, readdir, readlink } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { errnoOf, type TarSource, writeTar } from "@hawser/base";
+import { errnoOf, type IgnorePatterns, type TarSource, writeTar } from "@hawser/base";
 import { type CopySource, namesContent } from "./copy-paths.ts";
 
 /**
@@ -14,19 +14,33 @@ export function packFiles(source: CopySource, name?: string): AsyncGenerator<Uin
   return writeTar(walk({ path: source.path, name: name ?? own, links: new Map() }));
 }
 
+/** The content of a folder without what is ignored, as entries of a tar archive. */
+export function listContent(
+  folder: string,
+  ignored: IgnorePatterns,
+): AsyncGenerator<TarSource, void, undefined> {
+  return walk({ path: folder, name: ".", links: new Map(), ignored });
+}
+
 async function* walk(at: {
   readonly path: string;
   readonly name: string;
   /** Device and inode of files with several names → the first one in the archive. */
   readonly links: Map<string, string>;
+  /** Of the content of the folder that the walk began with. */
+  readonly ignored?: IgnorePatterns;
 }): AsyncGenerator<TarSource, void, undefined> {
-  const { path, name, links } = at;
+  const { path, name, links, ignored } = at;
+  const own = name.slice("./".length);
+  const isIgnored = own !== "" && ignored?.ignores(own) === true;
+  if (isIgnored && !ignored.mayKeepBelow(own)) return;
   const entry = await describe(path, { name, links });
-  if (entry === undefined) return;
-  yield entry;
+  if (entry === undefined || (isIgnored && entry.type !== "directory")) return;
+  if (!isIgnored) yield entry;
   if (entry.type !== "directory") return;
   for (const child of (await readdir(path)).toSorted()) {
-    yield* walk({ path: join(path, child), name: name === "." ? `./${child}` : `${name}/${child}`, links });
+    const childName = name === "." ? `./${child}` : `${name}/${child}`;
+    yield* walk({ path: join(path, child), name: childName, links, ...(ignored && { ignored }) });
   }
 }
 

@@ -10,12 +10,17 @@ import { formatHumanSize } from "./humanize.ts";
  *
  * @throws {Fault} `internal` with the engine's words for a failure told in the stream.
  */
-export async function showProgress(body: AsyncIterable<Uint8Array>, out: Output | undefined): Promise<void> {
+export async function showProgress(
+  body: AsyncIterable<Uint8Array>,
+  out: Output | undefined,
+  options: { readonly onAux?: (aux: unknown) => void } = {},
+): Promise<void> {
   const lines = new Map<string, number>();
   for await (const text of splitJson(body)) {
     const message = JSON.parse(text) as ProgressMessage;
     const failure = message.errorDetail?.message ?? message.error;
     if (failure !== undefined) throw cliFaults.STREAM_FAILED(failure);
+    if (message.aux !== undefined) options.onAux?.(message.aux);
     if (out === undefined) continue;
     const shown = out.isTTY ? onTerminal(message, lines) : asLine(message);
     if (shown !== "") await write(out, shown);

@@ -35,6 +35,11 @@ export const httpFaults = defineFaults({
         ? `json: cannot unmarshal ${found} into Go value of type ${wanted}`
         : `json: cannot unmarshal ${found} into Go struct field ${field} of type ${wanted}`,
   ],
+  QUERY_JSON: [
+    "invalid-argument",
+    (name: string) => `invalid query parameter ${name}: a JSON object of strings was wanted`,
+  ],
+  NOT_IMPLEMENTED: ["not-implemented", (what: string) => `${what} is not available in this version`],
   NAME_EMPTY: ["invalid-argument", () => 'invalid name or ID supplied: ""'],
   USAGE_TYPE_UNKNOWN: ["invalid-argument", (type: string) => `unknown object type: ${type}`],
   PATH_EMPTY: ["invalid-argument", () => "bad parameter: path cannot be empty"],

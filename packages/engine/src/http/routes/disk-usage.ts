@@ -1,3 +1,5 @@
+import type { BuildCacheRecord } from "@hawser/api";
+import type { BuildCache } from "@hawser/store";
 import type { Collaborators } from "../../containers/collaborators.ts";
 import { measureDisk, type UsageType } from "../../system/disk-usage.ts";
 import { httpFaults } from "../faults.ts";
@@ -11,8 +13,8 @@ import { countLayers, sharedBytes } from "./images.ts";
 
 const usageTypes: readonly UsageType[] = ["container", "image", "volume", "build-cache"];
 
-/** `GET /system/df`, and the prune of what no other route has. */
-export function diskUsageRoutes(collaborators: Collaborators): Route[] {
+/** `GET /system/df`. */
+export function diskUsageRoutes(collaborators: Collaborators, cache: BuildCache): Route[] {
   const { images, volumes, host } = collaborators;
   return [
     {
@@ -50,21 +52,34 @@ export function diskUsageRoutes(collaborators: Collaborators): Route[] {
             ),
           }),
           ...(types.has("build-cache") && {
-            BuildCache: request.atLeast("1.44") ? [] : null,
-            BuilderSize: 0,
+            BuildCache: formatRecords(cache, request),
+            BuilderSize: sumSizes(cache),
           }),
         });
       },
     },
-    {
-      // There is no build cache in this version: nothing of it is unused. `docker system prune` asks always.
-      method: "POST",
-      path: "/build/prune",
-      async handler(_request, response) {
-        response.sendJson(200, { CachesDeleted: null, SpaceReclaimed: 0 });
-      },
-    },
   ];
+}
+
+function formatRecords(cache: BuildCache, request: ApiRequest): readonly BuildCacheRecord[] | null {
+  const records = cache.list().map(
+    (record): BuildCacheRecord => ({
+      ID: record.key,
+      Type: "regular",
+      Description: record.description,
+      InUse: false,
+      Shared: false,
+      Size: cache.sizeOf(record),
+      CreatedAt: new Date(record.createdAtMs).toISOString(),
+      LastUsedAt: new Date(record.lastUsedMs).toISOString(),
+      UsageCount: record.useCount,
+    }),
+  );
+  return records.length === 0 && !request.atLeast("1.44") ? null : records;
+}
+
+function sumSizes(cache: BuildCache): number {
+  return cache.list().reduce((sum, record) => sum + cache.sizeOf(record), 0);
 }
 
 /** All, or from API 1.42 on those that `type` names. */

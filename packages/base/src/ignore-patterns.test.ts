@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { compileIgnorePatterns, parseIgnoreFile } from "./ignore-patterns.ts";
+
+interface Case {
+  readonly pass: boolean;
+  readonly pattern?: string;
+  readonly patterns?: readonly string[];
+  readonly text: string;
+}
+
+/** moby/patternmatcher's own tables (Apache-2.0), `TestMatches`. */
+const cases = JSON.parse(
+  readFileSync(new URL("testdata/ignore-patterns.json", import.meta.url), "utf8"),
+) as readonly Case[];
+
+test("compileIgnorePatterns() agrees with moby's data", () => {
+  assert.ok(cases.length > 60);
+  for (const { pass, pattern, patterns = [pattern ?? ""], text } of cases) {
+    const path = text.replace(/^\/+|\/+$/g, "");
+    assert.equal(compileIgnorePatterns(patterns).ignores(path), pass, `${patterns.join(" ")} ${text}`);
+  }
+});
+
+test("parseIgnoreFile() leaves out comments and takes back", () => {
+  const patterns = parseIgnoreFile("# all\n*\n!src\nsrc/*.log\n  !src/keep.log  \n\n/abs\n");
+  const ignored = (path: string) => patterns.ignores(path);
+  assert.deepEqual(["a", "src", "src/a.ts", "src/x.log", "src/keep.log"].map(ignored), [
+    true,
+    false,
+    false,
+    true,
+    false,
+  ]);
+  assert.equal(patterns.mayKeepBelow("src"), true);
+  assert.equal(parseIgnoreFile("a\n").mayKeepBelow("a"), false);
+  assert.throws(() => parseIgnoreFile("a[\n"), SyntaxError);
+});

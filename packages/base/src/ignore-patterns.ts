@@ -1,0 +1,86 @@
+/** Which paths of a tree a list of patterns leaves out. */
+export interface IgnorePatterns {
+  /** @param path relative, with `/`, without `/` at its ends */
+  ignores(path: string): boolean;
+  /** Whether a folder that is left out may have something in it that is not. */
+  mayKeepBelow(folder: string): boolean;
+}
+
+interface Pattern {
+  readonly text: string;
+  readonly keeps: boolean;
+  readonly expression: RegExp;
+}
+
+/**
+ * The patterns of a `.dockerignore`: one a line, `#` begins a comment, `!` takes back, the last one that fits decides. What is
+ * below something that fits, fits.
+ *
+ * @throws {SyntaxError} for a pattern that is none
+ */
+export function parseIgnoreFile(text: string): IgnorePatterns {
+  const lines = text.replace(/^\uFEFF/, "").split(/\r?\n/);
+  return compileIgnorePatterns(lines.filter((line) => !line.startsWith("#")));
+}
+
+/** @throws {SyntaxError} for a pattern that is none */
+export function compileIgnorePatterns(texts: readonly string[]): IgnorePatterns {
+  const patterns = texts.flatMap((line) => compile(line.trim()) ?? []);
+  return {
+    ignores(path) {
+      const parts = path.split("/");
+      const ways = parts.map((_, at) => parts.slice(0, at + 1).join("/"));
+      let ignored = false;
+      for (const { expression, keeps } of patterns) {
+        if (ignored !== keeps) continue; // it could change nothing
+        if (ways.some((way) => expression.test(way))) ignored = !keeps;
+      }
+      return ignored;
+    },
+    mayKeepBelow: (folder) =>
+      patterns.some(
+        ({ keeps, text }) => keeps && (`${text}/`.startsWith(`${folder}/`) || /[*?[]/.test(text)),
+      ),
+  };
+}
+
+function compile(line: string): Pattern | undefined {
+  const keeps = line.startsWith("!");
+  const text = cleanPattern(keeps ? line.slice(1).trim() : line);
+  if (text === "" || text === ".") {
+    if (keeps && line === "!") throw new SyntaxError('illegal exclusion pattern: "!"');
+    return undefined;
+  }
+  return { text, keeps, expression: new RegExp(`^${expressionOf(text)}$`, "s") };
+}
+
+/** Go's `filepath.Clean`, without a leading slash. */
+function cleanPattern(text: string): string {
+  const parts: string[] = [];
+  for (const part of text.split("/")) {
+    if (part === "" || part === ".") continue;
+    if (part === ".." && parts.length > 0 && parts.at(-1) !== "..") parts.pop();
+    else if (part !== ".." || !text.startsWith("/")) parts.push(part);
+  }
+  return parts.join("/");
+}
+
+function expressionOf(pattern: string): string {
+  let source = "";
+  for (let at = 0; at < pattern.length; at++) {
+    const char = pattern.charAt(at);
+    if (pattern.startsWith("**", at)) {
+      at += pattern.charAt(at + 2) === "/" ? 2 : 1;
+      source += at + 1 >= pattern.length ? ".*" : "(.*/)?";
+    } else if (char === "*") source += "[^/]*";
+    else if (char === "?") source += "[^/]";
+    else if (char === "\\" && at + 1 < pattern.length) source += RegExp.escape(pattern.charAt(++at));
+    else if (char === "[") {
+      const end = pattern.indexOf("]", at + 2);
+      if (end < 0) throw new SyntaxError(`syntax error in pattern ${JSON.stringify(pattern)}`);
+      source += pattern.slice(at, end + 1);
+      at = end;
+    } else source += RegExp.escape(char);
+  }
+  return source;
+}

@@ -1,0 +1,25 @@
+import { defineCommand } from "../../command.ts";
+import { boolFlag } from "../../flags/flag-kinds.ts";
+import { confirm } from "../confirm.ts";
+import { pruneFlags } from "../prune-flags.ts";
+import { printReclaimed, prune, prunes } from "../prune-objects.ts";
+
+export const command = defineCommand({
+  usage: "[OPTIONS]",
+  flags: {
+    all: boolFlag("Remove all unused build cache, not just dangling ones", { short: "a" }),
+    ...pruneFlags('Provide filter values (e.g. "until=24h")'),
+  },
+  arguments: { min: 0, max: 0 },
+  async run({ flags, session }) {
+    const what = flags.all ? "all build cache" : "all dangling build cache";
+    const warning = `WARNING! This will remove ${what}.`;
+    if (!flags.force && !(await confirm(session, warning))) return 1;
+    const bytes = await prune(session, prunes.buildCache, {
+      filters: flags.filter,
+      query: { all: flags.all },
+    });
+    await printReclaimed(session, bytes);
+    return 0;
+  },
+});

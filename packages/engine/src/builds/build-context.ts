@@ -1,0 +1,115 @@
+import { createHash } from "node:crypto";
+import { mkdir, rm } from "node:fs/promises";
+import { join, posix } from "node:path";
+import { readTar, rootedTarPath, type TarEntry } from "@hawser/base";
+import { type FilesRoot, openArchive, readFiles, writeArchive } from "@hawser/store";
+import { buildFaults } from "./faults.ts";
+import { compilePattern, hasWildcard } from "./path-pattern.ts";
+
+/** One file of a context: what of it makes a difference, times excepted. */
+interface ContextEntry {
+  readonly isFolder: boolean;
+  /** Of kind, mode, link and content. */
+  readonly digest: string;
+}
+
+/** The user's files for one build, in a folder of their own, which disposal removes. */
+export class BuildContext implements AsyncDisposable {
+  readonly root: FilesRoot;
+  readonly #folder: string;
+  readonly #entries: ReadonlyMap<string, ContextEntry>;
+
+  private constructor(folder: string, entries: ReadonlyMap<string, ContextEntry>) {
+    this.#folder = folder;
+    this.#entries = entries;
+    this.root = { kind: "folder", path: join(folder, "files") };
+  }
+
+  /**
+   * Unpack an archive, plain or compressed, into `folder`, which is made.
+   *
+   * @throws {Fault} as `writeArchive`; nothing stays behind
+   */
+  static async open(
+    archive: AsyncIterable<Uint8Array>,
+    { folder, signal }: { readonly folder: string; readonly signal: AbortSignal },
+  ): Promise<BuildContext> {
+    const root = { kind: "folder", path: join(folder, "files") } as const;
+    try {
+      await mkdir(root.path, { recursive: true, mode: 0o700 });
+      await writeArchive(root, archive, { path: "/", keepKinds: false, keepFolder: true, signal });
+      return new BuildContext(folder, await readEntries(root, signal));
+    } catch (error) {
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** A file's text; `undefined`: there is none. */
+  async readText(
+    path: string,
+    { maxBytes, signal }: { readonly maxBytes: number; readonly signal: AbortSignal },
+  ): Promise<string | undefined> {
+    if (this.#entries.get(cleanContextPath(path))?.isFolder !== false) return undefined;
+    await using file = await openArchive(this.root, `/${cleanContextPath(path)}`, { signal });
+    for await (const { entry, data } of readTar(file.archive)) {
+      if (entry.type !== "file" || entry.sizeBytes > maxBytes) return undefined;
+      return Buffer.concat(await Array.fromAsync(data)).toString();
+    }
+    return undefined;
+  }
+
+  /**
+   * The paths that a source of `COPY` means, in order, without leading slash.
+   *
+   * @throws {Fault} `invalid-argument` when there is nothing
+   */
+  select(source: string): readonly string[] {
+    const path = cleanContextPath(source);
+    if (!hasWildcard(path)) {
+      if (path !== "" && !this.#entries.has(path)) throw buildFaults.CONTEXT_FILE_MISSING(path);
+      return [path];
+    }
+    const pattern = compilePattern(path);
+    const found = [...this.#entries.keys()].filter((name) => pattern.test(name)).toSorted();
+    if (found.length === 0) throw buildFaults.CONTEXT_FILE_MISSING(path);
+    return found;
+  }
+
+  /** What a path has, with all that is below it: the same digest, the same files, whatever their times. */
+  digestOf(path: string): string {
+    const hash = createHash("sha256");
+    const below = path === "" ? "" : `${path}/`;
+    for (const [name, { digest }] of this.#entries) {
+      if (name === path || name.startsWith(below)) hash.update(`${name.slice(path.length)}\0${digest}\n`);
+    }
+    return hash.digest("hex");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** Relative to the context, which no path leads out of. */
+function cleanContextPath(path: string): string {
+  return posix.normalize(`/${path}`).replace(/^\/|\/$/g, "");
+}
+
+async function readEntries(root: FilesRoot, signal: AbortSignal): Promise<ReadonlyMap<string, ContextEntry>> {
+  const entries = new Map<string, ContextEntry>();
+  for await (const { entry, data } of readTar(readFiles(root, { kind: "export" }, { signal }))) {
+    const hash = createHash("sha256");
+    hash.update(describe(entry));
+    for await (const bytes of data) hash.update(bytes);
+    const path = Buffer.from(rootedTarPath(entry.path), "latin1").toString();
+    if (path === "") continue;
+    entries.set(path, { isFolder: entry.type === "directory", digest: hash.digest("hex") });
+  }
+  return new Map([...entries].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function describe({ type, mode, linkPath, xattrs }: TarEntry): string {
+  const attributes = [...xattrs].map(([name, value]) => [name, value.toString("hex")]);
+  return JSON.stringify([type, mode, linkPath.toString("hex"), attributes]);
+}

@@ -1,0 +1,378 @@
+import { createHash } from "node:crypto";
+import { basename, posix } from "node:path";
+import {
+  Fault,
+  readTar,
+  rootedTarPath,
+  type TarEntry,
+  type TarSource,
+  tarPathBytes,
+  writeTar,
+} from "@hawser/base";
+import type { CopyOp, CopySource } from "@hawser/build";
+import type { ChainId } from "@hawser/oci";
+import { resolveUser } from "@hawser/runtime";
+import {
+  type FileStat,
+  type FilesRoot,
+  type OverlayMount,
+  openArchive,
+  statPath,
+  writeArchive,
+} from "@hawser/store";
+import { readAccounts } from "../containers/accounts.ts";
+import type { BuildContext } from "./build-context.ts";
+import { download } from "./download.ts";
+import { buildFaults } from "./faults.ts";
+import { compilePattern, hasWildcard } from "./path-pattern.ts";
+
+/** Where files of a copy come from. */
+export type CopyInput =
+  | { readonly kind: "context"; readonly context: BuildContext }
+  | { readonly kind: "files"; readonly lower: readonly string[] };
+
+export interface FilesWork {
+  /** What is written to. */
+  readonly overlay: OverlayMount;
+  /** Time of what has none of its own that matters: that of files sent by a user. */
+  readonly epochMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** `COPY` and `ADD`. @throws {Fault} `invalid-argument`, `unavailable` for the net's sake */
+export async function copyFiles(
+  op: CopyOp,
+  inputs: readonly (CopyInput | undefined)[],
+  work: FilesWork,
+): Promise<void> {
+  const root = { kind: "layers", ...work.overlay } as const;
+  const owner = op.owner === undefined ? undefined : resolveOwner(op.owner, work.overlay);
+  const sources: FoundSource[] = [];
+  for (const source of op.sources) sources.push(...(await findSources(source, { op, inputs, work })));
+  const target = await findFolder(root, op.target, work);
+  const intoFolder =
+    op.target.endsWith("/") || target.missing === "" || sources.length > 1 || op.keepsParents;
+  const write = (entries: AsyncIterable<TarSource> | Iterable<TarSource>, folder: string) =>
+    writeArchive(root, writeTar(entries), { ...whole, path: folder, signal: work.signal });
+  for (const source of sources) {
+    if (source.kind === "archive") {
+      await write(parentEntries(`${target.missing}/`, { owner, work }), target.folder);
+      const folder = posix.join(target.folder, target.missing);
+      await writeArchive(root, source.bytes(), { ...whole, path: folder, signal: work.signal });
+      continue;
+    }
+    const isContent = source.kind === "tree" && source.isFolder && !op.keepsParents;
+    const name = op.keepsParents && source.kind === "tree" ? source.path : source.name;
+    // Below the deepest folder that is there.
+    const place = isContent || !intoFolder ? target.missing : joinPath(target.missing, name);
+    const entries =
+      source.kind === "tree" ? treeEntries(source, { place, op, work }) : fileEntries(source, place, work);
+    await write(withParents(entries, { place, owner, mode: op.mode, work }), target.folder);
+  }
+}
+
+/** What is written joins what is there: a file takes the place of a file, a folder keeps what it has. */
+const whole = { keepKinds: false, keepFolder: true } as const;
+
+/** `WORKDIR`: a folder and those on the way to it, where they are not there. */
+export async function makeFolder(
+  request: { readonly path: string; readonly owner?: string },
+  work: FilesWork,
+): Promise<void> {
+  const root = { kind: "layers", ...work.overlay } as const;
+  const { folder, missing } = await findFolder(root, request.path, work);
+  if (missing === "") return;
+  const owner = request.owner === undefined ? undefined : resolveOwner(request.owner, work.overlay);
+  await writeArchive(root, writeTar(parentEntries(`${missing}/`, { owner, work })), {
+    ...whole,
+    path: folder,
+    signal: work.signal,
+  });
+}
+
+type FoundSource =
+  | {
+      readonly kind: "tree";
+      readonly root: FilesRoot;
+      readonly path: string;
+      readonly name: string;
+      readonly isFolder: boolean;
+      readonly isContext: boolean;
+    }
+  | { readonly kind: "file"; readonly name: string; readonly content: Buffer; readonly mode: number }
+  | { readonly kind: "archive"; readonly name: string; bytes(): AsyncGenerator<Uint8Array, void, undefined> };
+
+async function findSources(
+  source: CopySource,
+  at: { readonly op: CopyOp; readonly inputs: readonly (CopyInput | undefined)[]; readonly work: FilesWork },
+): Promise<readonly FoundSource[]> {
+  const { op, inputs, work } = at;
+  if (source.kind === "text") {
+    return [{ kind: "file", name: source.name, content: Buffer.from(source.content), mode: 0o644 }];
+  }
+  if (source.kind === "url") {
+    const content = await download(source, { signal: work.signal });
+    return [{ kind: "file", name: basename(new URL(source.url).pathname) || "index", content, mode: 0o600 }];
+  }
+  const input = inputs[source.input];
+  if (input === undefined) throw buildFaults.SOURCE_MISSING(source.path);
+  const isContext = input.kind === "context";
+  const root: FilesRoot = isContext ? input.context.root : { kind: "layers", lower: input.lower };
+  const paths = isContext ? input.context.select(source.path) : await selectFiles(root, source.path, work);
+  const found: FoundSource[] = [];
+  for (const path of paths) {
+    const stat = await statSource(root, path, work);
+    const tree = {
+      kind: "tree",
+      root,
+      path,
+      name: basename(path),
+      isFolder: stat.isFolder,
+      isContext,
+    } as const;
+    const packed = op.unpacks && !stat.isFolder && (await looksPacked(tree, work));
+    found.push(packed ? { kind: "archive", name: tree.name, bytes: () => fileBytes(tree, work) } : tree);
+  }
+  return found;
+}
+
+async function statSource(
+  root: FilesRoot,
+  path: string,
+  { signal }: FilesWork,
+): Promise<{ readonly isFolder: boolean }> {
+  const stat = await statPath(root, `/${path}`, { signal });
+  return { isFolder: isFolder(stat) };
+}
+
+const folderBit = 0o040000;
+
+function isFolder({ mode }: FileStat): boolean {
+  return (mode & 0o170000) === folderBit;
+}
+
+/** The paths of a stage or an image that a source means, without leading slash. */
+async function selectFiles(root: FilesRoot, source: string, work: FilesWork): Promise<readonly string[]> {
+  const path = posix.normalize(`/${source}`).replace(/^\/|\/$/g, "");
+  try {
+    if (!hasWildcard(path)) {
+      await statPath(root, `/${path}`, { signal: work.signal });
+      return [path];
+    }
+    const fixed = path.split("/").slice(0, path.split("/").findIndex(hasWildcard));
+    const folder = fixed.join("/");
+    const pattern = compilePattern(path);
+    const found = new Set<string>();
+    await using opened = await openArchive(root, `/${folder}`, { signal: work.signal });
+    for await (const { entry } of readTar(opened.archive)) {
+      const rest = textPath(entry.path)
+        .split("/")
+        .slice(folder === "" ? 0 : 1);
+      const name = [...fixed, ...rest].filter((part) => part !== "").join("/");
+      if (pattern.test(name)) found.add(name);
+    }
+    if (found.size > 0) return [...found].toSorted();
+  } catch (error) {
+    if (!Fault.is(error, "not-found") && !Fault.is(error, "invalid-argument")) throw error;
+  }
+  throw buildFaults.SOURCE_MISSING(`/${path}`);
+}
+
+function textPath(path: Buffer): string {
+  return Buffer.from(rootedTarPath(path), "latin1").toString();
+}
+
+/** The deepest folder on the way to `path` that is there, and what is missing of the way. */
+async function findFolder(
+  root: FilesRoot,
+  path: string,
+  { signal }: FilesWork,
+): Promise<{ readonly folder: string; readonly missing: string }> {
+  const parts = path.split("/").filter((part) => part !== "");
+  for (let count = parts.length; count > 0; count--) {
+    const folder = `/${parts.slice(0, count).join("/")}`;
+    try {
+      // With `/.` a link at the end is followed, too.
+      if (isFolder(await statPath(root, `${folder}/.`, { signal }))) {
+        return { folder, missing: parts.slice(count).join("/") };
+      }
+    } catch (error) {
+      if (!Fault.is(error, "not-found") && !Fault.is(error, "invalid-argument")) throw error;
+    }
+  }
+  return { folder: "/", missing: parts.join("/") };
+}
+
+/** A tree as entries below `place`, its own name replaced by that. */
+async function* treeEntries(
+  source: Extract<FoundSource, { readonly kind: "tree" }>,
+  { place, op, work }: { readonly place: string; readonly op: CopyOp; readonly work: FilesWork },
+): AsyncGenerator<TarSource, void, undefined> {
+  const excluded = op.exclude.map((pattern) => compilePattern(pattern.replace(/^\/|\/$/g, "")));
+  const leftOut: string[] = [];
+  await using opened = await openArchive(source.root, `/${source.path}`, { signal: work.signal });
+  for await (const { entry, data } of readTar(opened.archive)) {
+    const rest = restOf(entry.path, source);
+    const shown = Buffer.from(rest, "latin1").toString();
+    if (leftOut.some((folder) => shown.startsWith(folder))) continue;
+    if (rest !== "" && excluded.some((pattern) => pattern.test(shown))) {
+      leftOut.push(`${shown}/`);
+      continue;
+    }
+    const path = joinPath(latin1(place), rest);
+    if (path === "") continue; // the folder that is there
+    const { sparse: _sparse, sizeBytes, ...kept } = entry;
+    yield {
+      ...kept,
+      path: tarPathBytes(path),
+      linkPath: linkOf(entry, { place, source }),
+      ...(source.isContext && {
+        uid: 0,
+        gid: 0,
+        mtimeNs: BigInt(work.epochMs) * 1_000_000n,
+      }),
+      ...(entry.type === "file" && { content: { sizeBytes, open: () => data } }),
+    };
+  }
+}
+
+/** A name in the archive without the tree's own; one byte a character. */
+function restOf(path: Buffer, { path: tree }: { readonly path: string }): string {
+  const parts = rootedTarPath(path).split("/");
+  return (tree === "" ? parts : parts.slice(1)).filter((part) => part !== "").join("/");
+}
+
+function linkOf(
+  entry: TarEntry,
+  { place, source }: { readonly place: string; readonly source: { readonly path: string } },
+): Buffer {
+  if (entry.type !== "hardlink") return entry.linkPath;
+  return tarPathBytes(joinPath(latin1(place), restOf(entry.linkPath, source)));
+}
+
+function latin1(text: string): string {
+  return Buffer.from(text).toString("latin1");
+}
+
+async function* fileEntries(
+  source: FoundSource,
+  place: string,
+  work: FilesWork,
+): AsyncGenerator<TarSource, void, undefined> {
+  if (source.kind !== "file") return;
+  yield {
+    path: place,
+    type: "file",
+    mode: source.mode,
+    mtimeNs: BigInt(work.epochMs) * 1_000_000n,
+    content: source.content,
+  };
+}
+
+interface Dress {
+  readonly owner: Owner | undefined;
+  readonly work: FilesWork;
+}
+
+interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Folders on the way first, then the entries, with what was asked for of owner and mode. */
+async function* withParents(
+  entries: AsyncIterable<TarSource>,
+  options: Dress & { readonly place: string; readonly mode: number | undefined },
+): AsyncGenerator<TarSource, void, undefined> {
+  const { place, owner, mode } = options;
+  yield* parentEntries(place, options);
+  for await (const entry of entries) {
+    yield {
+      ...entry,
+      ...owner,
+      ...(mode !== undefined && entry.type !== "symlink" && { mode }),
+    };
+  }
+}
+
+/** The folders that a path names before its last `/`. */
+function* parentEntries(place: string, { owner, work }: Dress): Generator<TarSource, void, undefined> {
+  const parts = place
+    .split("/")
+    .slice(0, -1)
+    .filter((part) => part !== "");
+  for (let count = 1; count <= parts.length; count++) {
+    yield {
+      path: parts.slice(0, count).join("/"),
+      type: "directory",
+      mode: 0o755,
+      mtimeNs: BigInt(work.epochMs) * 1_000_000n,
+      ...owner,
+    };
+  }
+}
+
+function joinPath(...parts: readonly string[]): string {
+  return parts.filter((part) => part !== "").join("/");
+}
+
+function resolveOwner(text: string, overlay: OverlayMount): Owner {
+  try {
+    const { uid, gid } = resolveUser(text, readAccounts(overlay));
+    // A user without a group: the group of the same number, as Docker has it, unless the user is known by name.
+    return /^\d+$/.test(text) ? { uid, gid: Number(text) } : { uid, gid };
+  } catch (error) {
+    throw buildFaults.OWNER_UNKNOWN(text, Fault.from(error).message);
+  }
+}
+
+/** A file that `ADD` unpacks: a tar archive, also a compressed one. */
+async function looksPacked(
+  source: Extract<FoundSource, { readonly kind: "tree" }>,
+  work: FilesWork,
+): Promise<boolean> {
+  for await (const bytes of fileBytes(source, work)) {
+    const head = Buffer.from(bytes);
+    if (head.length > 262 && head.toString("latin1", 257, 262) === "ustar") return true;
+    const magics = [
+      [0x1f, 0x8b],
+      [0x42, 0x5a, 0x68],
+      [0xfd, 0x37, 0x7a, 0x58, 0x5a],
+      [0x28, 0xb5, 0x2f, 0xfd],
+    ];
+    return magics.some((magic) => magic.every((byte, at) => head[at] === byte));
+  }
+  return false;
+}
+
+async function* fileBytes(
+  source: Extract<FoundSource, { readonly kind: "tree" }>,
+  work: FilesWork,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  await using opened = await openArchive(source.root, `/${source.path}`, { signal: work.signal });
+  for await (const { entry, data } of readTar(opened.archive)) {
+    if (entry.type === "file") yield* data;
+    return;
+  }
+}
+
+/** What the sources of a copy have, for the key of its result. */
+export function digestOfSources(
+  op: CopyOp,
+  inputs: readonly (
+    | { readonly kind: "context"; readonly context: BuildContext }
+    | { readonly kind: "files"; readonly chainId?: ChainId }
+    | undefined
+  )[],
+): string {
+  const hash = createHash("sha256");
+  for (const source of op.sources) {
+    if (source.kind !== "path") continue;
+    const input = inputs[source.input];
+    if (input?.kind === "context") {
+      for (const path of input.context.select(source.path))
+        hash.update(`${path}\0${input.context.digestOf(path)}\n`);
+    } else hash.update(`${input?.chainId ?? "scratch"}\n`);
+  }
+  return hash.digest("hex");
+}

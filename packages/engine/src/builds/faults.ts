@@ -1,0 +1,38 @@
+import { defineFaults } from "@hawser/base";
+
+/** Docker's or BuildKit's words where there are such. */
+export const buildFaults = defineFaults({
+  DOCKERFILE_MISSING: ["invalid-argument", (path: string) => `Cannot locate specified Dockerfile: ${path}`],
+  CONTEXT_FILE_MISSING: [
+    "invalid-argument",
+    (path: string) =>
+      `COPY failed: file not found in build context or excluded by .dockerignore: stat ${path}: file does not exist`,
+  ],
+  SOURCE_MISSING: ["invalid-argument", (path: string) => `COPY failed: ${JSON.stringify(path)}: not found`],
+  TARGET_NO_FOLDER: ["invalid-argument", (path: string) => `Cannot copy to ${path}: it is not a directory`],
+  PROCESS_FAILED: [
+    "invalid-argument",
+    (command: string, exitCode: number) => `The command '${command}' returned a non-zero code: ${exitCode}`,
+  ],
+  OWNER_UNKNOWN: [
+    "invalid-argument",
+    (owner: string, why: string) => `unable to convert uid/gid chown string ${owner} to host mapping: ${why}`,
+  ],
+  DOWNLOAD_FAILED: ["unavailable", (url: string, why: string) => `ADD failed: cannot get ${url}: ${why}`],
+  DOWNLOAD_MISMATCH: [
+    "data-loss",
+    (url: string, wanted: string, got: string) =>
+      `ADD failed: digest mismatch of ${url}: ${got}, expected ${wanted}`,
+  ],
+  CHECKSUM_INVALID: [
+    "invalid-argument",
+    (text: string) => `invalid checksum ${JSON.stringify(text)}, expected sha256:<hex>`,
+  ],
+  SECRET_MISSING: ["not-found", (id: string) => `secret ${id}: not found`],
+  REMOTE_UNSUPPORTED: [
+    "not-implemented",
+    (remote: string) =>
+      `Cannot build from ${remote}: remote contexts are not available in this version; send the files`,
+  ],
+  CACHE_FILTER: ["invalid-argument", (name: string) => `invalid filter '${name}'`],
+});

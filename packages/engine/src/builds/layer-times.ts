@@ -1,0 +1,23 @@
+import { readTar, type TarSource, writeTar } from "@hawser/base";
+
+/**
+ * A layer's archive in which no file is younger than `epochMs`, so that the same work gives the same bytes whenever it is done.
+ */
+export function clampLayerTimes(
+  layer: AsyncIterable<Uint8Array>,
+  epochMs: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const latestNs = BigInt(epochMs) * 1_000_000n;
+  return writeTar(entries());
+
+  async function* entries(): AsyncGenerator<TarSource, void, undefined> {
+    for await (const { entry, data } of readTar(layer)) {
+      const { sparse: _sparse, sizeBytes, ...rest } = entry;
+      yield {
+        ...rest,
+        mtimeNs: entry.mtimeNs > latestNs ? latestNs : entry.mtimeNs,
+        ...(entry.type === "file" && { content: { sizeBytes, open: () => data } }),
+      };
+    }
+  }
+}

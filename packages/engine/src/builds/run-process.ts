@@ -1,0 +1,240 @@
+import { createHash } from "node:crypto";
+import { lstat, mkdir, writeFile } from "node:fs/promises";
+import { basename, join, posix } from "node:path";
+import type { ExecOp } from "@hawser/build";
+import type { ChainId } from "@hawser/oci";
+import type { ContainerConfig, HostConfig } from "@hawser/runtime";
+import { type FilesRoot, openArchive, readFiles, writeArchive } from "@hawser/store";
+import type { Collaborators } from "../containers/collaborators.ts";
+import type { Container } from "../containers/container.ts";
+import { type ContainerMount, createdState } from "../containers/container-record.ts";
+import { enginesOwnFiles } from "../containers/files-root.ts";
+import { containerDirOf } from "../containers/host.ts";
+import { containerLog } from "../containers/logs.ts";
+import { createContainerId } from "../containers/names.ts";
+import { removeContainer } from "../containers/remove.ts";
+import { startContainer } from "../containers/start.ts";
+import { waitForContainer } from "../containers/wait.ts";
+import { planAttachments } from "../networks/plan-attachments.ts";
+import type { BuildState } from "./build-state.ts";
+import { buildFaults } from "./faults.ts";
+
+/** Marks containers of builds: what an engine that died left of them is removed by the next. */
+export const buildMark = "io.hawser.build";
+
+export interface ProcessWork {
+  /** What nobody asks otherwise of. */
+  readonly defaults: { readonly config: ContainerConfig; readonly hostConfig: HostConfig };
+  /** Limits of the build. */
+  readonly limits: Partial<HostConfig>;
+  /** Where caches are kept, and texts put for this run. */
+  readonly cacheDir: string;
+  readonly runDir: string;
+  readonly secrets: ReadonlyMap<string, Uint8Array>;
+  readonly inputs: readonly (BuildState | undefined)[];
+  readonly signal: AbortSignal;
+  readonly output: (stream: "stdout" | "stderr", bytes: Uint8Array) => void;
+  readonly onContainer: (id: string) => void;
+}
+
+/**
+ * `RUN`: run a process in a container on top of `parent`, give `use` the layer that it wrote, and remove the container.
+ *
+ * @throws {Fault} `invalid-argument` when it ends with anything but 0; as a start of a container
+ */
+export async function runProcess<T>(
+  collaborators: Collaborators,
+  request: { readonly op: ExecOp; readonly parent: ChainId | undefined; readonly work: ProcessWork },
+  use: (layer: AsyncIterable<Uint8Array>) => Promise<T>,
+): Promise<T> {
+  const { op, parent, work } = request;
+  const mounts = await prepareMounts(collaborators, op, work);
+  const container = await createBuildContainer(collaborators, { op, parent, mounts, work });
+  try {
+    work.onContainer(container.id);
+    const stop = () => {
+      removeContainer(collaborators, container, { force: true }).catch(() => {}); // the end removes it again
+    };
+    work.signal.addEventListener("abort", stop, { once: true });
+    try {
+      await startContainer(collaborators, container);
+      const exit = waitForContainer(container, "not-running");
+      const log = containerLog(collaborators, container, { stdout: true, stderr: true, follow: true });
+      for await (const { stream, text } of log) work.output(stream, Buffer.from(text));
+      const { exitCode } = await exit;
+      work.signal.throwIfAborted();
+      if (exitCode !== 0) throw buildFaults.PROCESS_FAILED(op.args.join(" "), exitCode);
+    } finally {
+      work.signal.removeEventListener("abort", stop);
+    }
+    await container.tornDown;
+    const { upper } = collaborators.snapshots.get(container.id);
+    const leaveOut = [...enginesOwnFiles, ...mounts.map(({ target }) => target.replace(/^\//, ""))];
+    return await use(readFiles({ kind: "folder", path: upper }, { kind: "layer", leaveOut }, work));
+  } finally {
+    if (collaborators.index.find(container.id) === container) {
+      await removeContainer(collaborators, container, { force: true });
+    }
+  }
+}
+
+async function createBuildContainer(
+  collaborators: Collaborators,
+  request: {
+    readonly op: ExecOp;
+    readonly parent: ChainId | undefined;
+    readonly mounts: readonly ContainerMount[];
+    readonly work: ProcessWork;
+  },
+): Promise<Container> {
+  const { index, networks, snapshots, host } = collaborators;
+  const { op, parent, mounts, work } = request;
+  const { defaults } = work;
+  const id = createContainerId(host.randomBytes);
+  const networkMode = op.network === "default" ? defaults.hostConfig.networkMode : op.network;
+  const config: ContainerConfig = {
+    ...defaults.config,
+    hostname: "buildkitsandbox",
+    image: parent ?? "scratch",
+    env: [...op.hiddenEnv, ...op.env],
+    entrypoint: [],
+    cmd: op.args,
+    user: op.user,
+    workingDir: op.workingDir,
+  };
+  const tmpfs = op.mounts.flatMap((mount) =>
+    mount.kind === "tmpfs"
+      ? [[mount.target, mount.sizeBytes === undefined ? "" : `size=${mount.sizeBytes}`] as const]
+      : [],
+  );
+  const hostConfig: HostConfig = {
+    ...defaults.hostConfig,
+    ...work.limits,
+    networkMode,
+    runtime: host.defaultRuntime,
+    cgroupnsMode: host.cgroups.mode === "v2" ? "private" : "host",
+    ipcMode: "private",
+    privileged: op.privileged,
+    tmpfs: Object.fromEntries(tmpfs),
+    annotations: { [buildMark]: "" },
+  };
+  await Promise.all([
+    snapshots.prepare(id, parent),
+    mkdir(containerDirOf(host, id), { recursive: true, mode: 0o710 }),
+  ]);
+  try {
+    return index.add({
+      id,
+      name: `build-${id.slice(0, 12)}`,
+      mounts,
+      attachments: planAttachments(networks, { networkMode, endpoints: {}, macAddress: "" }),
+      createdAtMs: host.now(),
+      imageId: "",
+      config,
+      hostConfig,
+      state: createdState,
+      restartCount: 0,
+    });
+  } catch (error) {
+    await snapshots.remove(id);
+    throw error;
+  }
+}
+
+/** The folders and files that `--mount` brings in. */
+async function prepareMounts(
+  collaborators: Collaborators,
+  op: ExecOp,
+  work: ProcessWork,
+): Promise<readonly ContainerMount[]> {
+  const mounts: ContainerMount[] = [];
+  const add = (source: string, target: string, readOnly: boolean) =>
+    mounts.push({
+      type: "bind",
+      source,
+      target,
+      readOnly,
+      recursive: true,
+      propagation: "rprivate",
+      mode: "",
+    });
+  for (const [number, mount] of op.mounts.entries()) {
+    switch (mount.kind) {
+      case "tmpfs":
+        break;
+      case "cache": {
+        const folder = join(work.cacheDir, createHash("sha256").update(mount.id).digest("hex"));
+        await mkdir(folder, { recursive: true, mode: 0o755 });
+        add(folder, mount.target, mount.readOnly);
+        break;
+      }
+      case "secret": {
+        const secret = work.secrets.get(mount.id);
+        if (secret === undefined) {
+          if (mount.isRequired) throw buildFaults.SECRET_MISSING(mount.id);
+          break;
+        }
+        add(await writeRunFile(work, `${number}`, { bytes: secret, mode: mount.mode }), mount.target, true);
+        break;
+      }
+      case "text": {
+        const bytes = Buffer.from(mount.content);
+        add(await writeRunFile(work, `${number}`, { bytes, mode: 0o755 }), mount.target, true);
+        break;
+      }
+      case "bind":
+        add(
+          await bringSource(
+            collaborators,
+            {
+              input: work.inputs[mount.input],
+              source: mount.source,
+              place: join(work.runDir, `${number}`),
+            },
+            work,
+          ),
+          mount.target,
+          mount.readOnly,
+        );
+    }
+  }
+  return mounts;
+}
+
+async function writeRunFile(
+  { runDir }: ProcessWork,
+  name: string,
+  file: { readonly bytes: Uint8Array; readonly mode: number },
+): Promise<string> {
+  await mkdir(runDir, { recursive: true, mode: 0o700 });
+  const path = join(runDir, name);
+  await writeFile(path, file.bytes, { mode: file.mode });
+  return path;
+}
+
+/**
+ * A part of the user's files, or of another stage, as a folder or file of this run's own: what a process does to it is lost, and
+ * no link in it leads to the host.
+ */
+async function bringSource(
+  { snapshots }: Collaborators,
+  mount: { readonly input: BuildState | undefined; readonly source: string; readonly place: string },
+  { signal }: ProcessWork,
+): Promise<string> {
+  const { input, source, place } = mount;
+  const path = posix.normalize(`/${source}`);
+  if (input === undefined) throw buildFaults.SOURCE_MISSING(path);
+  const root: FilesRoot =
+    input.kind === "context"
+      ? input.context.root
+      : { kind: "layers", lower: snapshots.lowerFolders(input.chainId) };
+  await mkdir(place, { recursive: true, mode: 0o700 });
+  const name = basename(path);
+  await using opened = await openArchive(root, path, { signal });
+  const target = { kind: "folder", path: place } as const;
+  await writeArchive(target, opened.archive, { path: "/", keepKinds: false, keepFolder: false, signal });
+  const brought = join(place, name);
+  const stats = await lstat(brought);
+  if (!stats.isDirectory() && !stats.isFile()) throw buildFaults.SOURCE_MISSING(path);
+  return brought;
+}

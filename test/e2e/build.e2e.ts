@@ -1,0 +1,157 @@
+import assert from "node:assert/strict";
+import { chmod, mkdir, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { openTempDir } from "@hawser/base/testing";
+import { clients, runClient, useTarget } from "./kit-target.ts";
+
+const target = useTarget();
+
+for (const client of clients) {
+  // The classic way, which needs no plugin.
+  describe(`build, by ${client.name}`, () => {
+    const call = (args: readonly string[], input?: string) =>
+      runClient(target, client, {
+        args,
+        env: { DOCKER_BUILDKIT: "0" },
+        ...(input !== undefined && { input }),
+      });
+    const context = async (files: Readonly<Record<string, string>>) => {
+      const dir = await openTempDir();
+      for (const [name, text] of Object.entries(files)) {
+        await mkdir(join(dir.path, name, ".."), { recursive: true });
+        await writeFile(join(dir.path, name), text);
+      }
+      return dir;
+    };
+    const ok = async (...args: string[]) => {
+      const result = await call(args);
+      assert.equal(result.exitCode, 0, `${args.join(" ")}\n${result.stdout}\n${result.stderr}`);
+      return result.stdout;
+    };
+
+    test("RUN, COPY, ENV, ARG, WORKDIR, CMD make an image; a second build is the first", async () => {
+      await using dir = await context({
+        Dockerfile: `ARG TAG=latest
+FROM busybox:$TAG
+ARG who=nobody
+ENV GREETING="hello $who"
+WORKDIR /app
+COPY one two/ ./files/
+RUN echo "$GREETING" > greeting && id -u >> greeting && rm files/gone
+USER 1000
+CMD ["cat", "/app/greeting", "/app/files/one"]
+`,
+        one: "1\n",
+        "two/inner": "inner",
+        "two/gone": "x",
+        ".dockerignore": "ignored\n",
+        ignored: "x",
+      });
+      const first = await ok("build", "-t", "app:1", "--build-arg", "who=world", dir.path);
+      assert.match(first, /Step 6\/8 : RUN echo "\$GREETING"/);
+      assert.match(first, /Successfully tagged app:1/);
+      assert.equal(await target.ok("run", "--rm", "app:1"), "hello world\n0\n1\n");
+      const listed = await target.ok("run", "--rm", "app:1", "ls", "-ln", "/app/files", "/app");
+      assert.doesNotMatch(listed, /gone|ignored/);
+      const [id = ""] = /[0-9a-f]{12}/.exec(first.split("Successfully built ")[1] ?? "") ?? [];
+      const second = await ok("build", "-t", "app:2", "--build-arg", "who=world", dir.path);
+      assert.match(second, new RegExp(`Successfully built ${id}`));
+      assert.equal(second.match(/Using cache/g)?.length, 3);
+      const third = await ok("build", "--no-cache", "-q", "--build-arg", "who=world", dir.path);
+      assert.match(third, new RegExp(`^sha256:${id}`));
+      await target.ok("rmi", "app:1", "app:2");
+    });
+
+    test("stages, --target, --from, links, owners, modes", async () => {
+      await using dir = await context({
+        Dockerfile: `FROM busybox AS base
+RUN echo worker:x:1234:1234::/:/bin/sh >> /etc/passwd && echo worker:x:1234: >> /etc/group
+RUN mkdir /out && echo made > /out/made && ln -s made /out/link
+FROM scratch AS none
+COPY --from=base /out /
+FROM base AS last
+COPY --chown=worker --chmod=640 plain /data/
+COPY --from=base /out/* /copied/
+COPY --from=none /made /from-none
+COPY ["with space", "/data/with space"]
+ADD packed.txt /data/
+`,
+        plain: "p",
+        "with space": "s",
+        "packed.txt": "no archive",
+      });
+      await chmod(join(dir.path, "plain"), 0o755);
+      await symlink("plain", join(dir.path, "link"));
+      await ok("build", "-t", "stages", dir.path);
+      const look =
+        "cd /data && stat -c '%n %U:%G %a' plain && cat 'with space' packed.txt && readlink /copied/link && cat /from-none";
+      assert.equal(
+        await target.ok("run", "--rm", "stages", "sh", "-c", look),
+        "plain worker:worker 640\nsno archivemade\nmade\n",
+      );
+      await ok("build", "--target", "none", "-t", "none", dir.path);
+      assert.equal(await target.ok("image", "inspect", "-f", "{{len .RootFS.Layers}}", "none"), "1\n");
+      const failed = await call(["build", "--target", "missing", dir.path]);
+      assert.notEqual(failed.exitCode, 0);
+      assert.match(failed.stderr, /target stage "missing" could not be found/);
+      await target.ok("rmi", "stages", "none");
+    });
+
+    test("what fails says where, and leaves nothing", async () => {
+      const before = await target.ok("ps", "-aq");
+      const refused = async (dockerfile: string) => {
+        await using dir = await context({ Dockerfile: dockerfile });
+        const result = await call(["build", dir.path]);
+        assert.notEqual(result.exitCode, 0, dockerfile);
+        return result.stderr;
+      };
+      const failed = await refused("FROM busybox\n# before\nRUN echo no >&2; exit 3\n");
+      assert.match(failed, /returned a non-zero code: 3/);
+      assert.match(failed, /Dockerfile:3\n[^]* {3}3 \| >>> RUN echo no/);
+      assert.match(await refused("FROM busybox\nCOPY nothing /\n"), /file not found in build context/);
+      assert.match(
+        await refused("FROM busybox\nCOPY ../../etc/passwd /\n"),
+        /file not found in build context/,
+      );
+      assert.match(await refused("FROM busybox\nNONSENSE\n"), /unknown instruction: NONSENSE/);
+      assert.match(await refused("FROM no-such-image-here\n"), /no-such-image-here/);
+      const secret = "FROM busybox\nRUN --mount=type=secret,id=x,required=true true\n";
+      assert.match(await refused(secret), /secret x: not found/);
+      assert.equal(await target.ok("ps", "-aq"), before);
+    });
+
+    test("texts in the Dockerfile, caches and other mounts", async () => {
+      await using dir = await context({
+        Dockerfile: `FROM busybox
+ENV SET=x
+COPY <<EOF <<"RAW" /texts/
+value \${SET:+set}
+EOF
+value $PATH
+RAW
+RUN <<EOF
+set -e
+echo one > /ran
+echo two >> /ran
+EOF
+RUN --mount=type=cache,id=${client.name.replaceAll(/\W/g, "")},target=/cache --mount=type=tmpfs,target=/t --mount=type=bind,source=part,target=/part cat /part/file >> /cache/list; wc -l < /cache/list > /count
+`,
+        "part/file": "line\n",
+      });
+      await ok("build", "-t", "texts", dir.path);
+      assert.equal(
+        await target.ok("run", "--rm", "texts", "cat", "/texts/EOF", "/texts/RAW", "/ran"),
+        "value set\nvalue $PATH\none\ntwo\n",
+      );
+      const counted = Number(await target.ok("run", "--rm", "texts", "cat", "/count"));
+      await ok("build", "--no-cache", "-t", "texts", dir.path);
+      assert.equal(Number(await target.ok("run", "--rm", "texts", "cat", "/count")), counted + 1);
+      assert.match(
+        await target.ok("system", "df", "--format", "{{.Type}} {{.TotalCount}}"),
+        /Build Cache [1-9]/,
+      );
+      await target.ok("rmi", "texts");
+    });
+  });
+}
