@@ -1,0 +1,157 @@
+import { posix } from "node:path";
+import { invalidAt } from "../dockerfile/faults.ts";
+import type { InstructionNode } from "../dockerfile/parse-dockerfile.ts";
+import { createVertex } from "../plan/vertex.ts";
+import { Flags } from "./flags.ts";
+import { parseDurationNs } from "./go-duration.ts";
+import { defaultShell } from "./plan-run.ts";
+import type { Stage } from "./stage.ts";
+import { type Scope, withVariable } from "./variables.ts";
+
+/** What instructions do that change a stage's configuration. @throws {Fault} `invalid-argument` */
+export function applyConfig(node: InstructionNode, stage: Stage, scope: Scope): void {
+  const apply = appliers[node.name];
+  if (apply === undefined) throw invalidAt(node.range, `unknown instruction: ${node.typedName}`);
+  if (node.args.length === 0 && !["CMD", "ENTRYPOINT"].includes(node.name)) {
+    throw invalidAt(node.range, `${node.name} requires at least one argument`);
+  }
+  apply(node, stage, scope);
+}
+
+type Applier = (node: InstructionNode, stage: Stage, scope: Scope) => void;
+
+const appliers: Readonly<Record<string, Applier>> = {
+  CMD(node, { execution }, _scope) {
+    execution.cmd = commandOf(node, execution.shell);
+  },
+  ENTRYPOINT(node, stage) {
+    stage.execution.entrypoint = commandOf(node, stage.execution.shell);
+    // The command of the image below was written for another program.
+    if (!stage.ownCmd) delete stage.execution.cmd;
+  },
+  ENV(node, stage, scope) {
+    // All values see the environment as it was before the instruction.
+    const pairs = pairsOf(node, scope);
+    for (const [name, value] of pairs) {
+      stage.execution.env = withVariable(stage.execution.env, name, value);
+    }
+  },
+  LABEL(node, stage, scope) {
+    stage.execution.labels = { ...stage.execution.labels, ...Object.fromEntries(pairsOf(node, scope)) };
+  },
+  EXPOSE(node, stage, scope) {
+    const ports = node.args.flatMap((text) => scope.words(text)).flatMap((text) => portsOf(node, text));
+    stage.execution.exposedPorts = [...new Set([...stage.execution.exposedPorts, ...ports])].toSorted();
+  },
+  HEALTHCHECK(node, { execution }) {
+    execution.healthcheck = healthcheckOf(node, execution.shell);
+  },
+  MAINTAINER(node, stage) {
+    stage.author = node.args[0] ?? "";
+  },
+  SHELL(node, { execution }) {
+    if (!node.isJson) {
+      throw invalidAt(node.range, "SHELL requires the arguments to be in JSON form");
+    }
+    execution.shell = node.args;
+  },
+  STOPSIGNAL(node, { execution }, scope) {
+    const signal = scope.word(node.args[0] ?? "");
+    if (!/^(\d{1,2}|(SIG)?[A-Z][A-Z0-9+-]*)$/i.test(signal)) {
+      throw invalidAt(node.range, `Invalid signal: ${signal}`);
+    }
+    execution.stopSignal = signal;
+  },
+  USER(node, { execution }, scope) {
+    execution.user = scope.word(node.args[0] ?? "");
+  },
+  VOLUME(node, { execution }, scope) {
+    const paths = node.args.map((path) => scope.word(path));
+    if (paths.includes("")) throw invalidAt(node.range, "VOLUME specified can not be an empty string");
+    execution.volumes = [...new Set([...execution.volumes, ...paths])].toSorted();
+  },
+  WORKDIR(node, stage, scope) {
+    const path = scope.word(node.args[0] ?? "");
+    if (path === "") throw invalidAt(node.range, "WORKDIR requires a path");
+    const workingDir = posix.resolve(stage.execution.workingDir || "/", path);
+    stage.execution.workingDir = workingDir;
+    if (workingDir !== "/") {
+      const { user } = stage.execution;
+      const op = { kind: "make-folder", path: workingDir, ...(user !== "" && { owner: user }) } as const;
+      stage.root = createVertex(op, [stage.root]);
+    }
+  },
+  ONBUILD(node, { execution }) {
+    const [text = ""] = node.args;
+    const { inner } = node;
+    if (inner === undefined) throw invalidAt(node.range, "ONBUILD requires at least one argument");
+    if (["ONBUILD", "FROM", "MAINTAINER"].includes(inner.name)) {
+      const words =
+        inner.name === "ONBUILD" ? "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed" : undefined;
+      throw invalidAt(node.range, words ?? `${inner.name} isn't allowed as an ONBUILD trigger`);
+    }
+    execution.onBuild = [...(execution.onBuild ?? []), text];
+  },
+};
+
+function commandOf(node: InstructionNode, shell: readonly string[] = defaultShell): readonly string[] {
+  return node.isJson || node.args.length === 0 ? node.args : [...shell, ...node.args];
+}
+
+function pairsOf(node: InstructionNode, scope: Scope): readonly (readonly [string, string])[] {
+  const pairs: [string, string][] = [];
+  for (let at = 0; at < node.args.length; at += 3) {
+    const name = scope.word(node.args[at] ?? "");
+    if (name === "") throw invalidAt(node.range, `${node.name} names can not be blank`);
+    pairs.push([name, scope.word(node.args[at + 1] ?? "")]);
+  }
+  return pairs;
+}
+
+/** `80`, `80/udp`, `8000-8010`. */
+function portsOf(node: InstructionNode, text: string): readonly string[] {
+  const [, first, last, protocol = "tcp"] =
+    /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/i.exec(text) ?? [];
+  const from = Number(first);
+  const to = last === undefined ? from : Number(last);
+  if (first === undefined || from > to || to > 65535) {
+    throw invalidAt(node.range, `invalid containerPort: ${text}`);
+  }
+  return Array.from({ length: to - from + 1 }, (_, at) => `${from + at}/${protocol.toLowerCase()}`);
+}
+
+function healthcheckOf(node: InstructionNode, shell: readonly string[] = defaultShell) {
+  const flags = new Flags(node, ["interval", "timeout", "start-period", "start-interval", "retries"]);
+  const [kind = "", ...command] = node.args;
+  const none = { intervalNs: 0, timeoutNs: 0, startPeriodNs: 0, startIntervalNs: 0, retries: 0 };
+  const bad = (words: string) => invalidAt(node.range, words);
+  if (kind.toUpperCase() === "NONE") {
+    if (command.length > 0) throw bad("HEALTHCHECK NONE takes no arguments");
+    return { ...none, test: ["NONE"] };
+  }
+  if (kind.toUpperCase() !== "CMD") throw bad(`Unknown type "${kind}" in HEALTHCHECK (try CMD)`);
+  if (command.length === 0) throw bad("Missing command after HEALTHCHECK CMD");
+  const time = (name: string) => {
+    const text = flags.text(name);
+    if (text === undefined) return 0;
+    const ns = parseDurationNs(text);
+    if (ns === undefined) throw bad(`time: invalid duration ${JSON.stringify(text)}`);
+    if (ns < 0) throw bad(`Interval ${JSON.stringify(name)} cannot be negative`);
+    if (ns > 0 && ns < 1e6) throw bad(`Interval ${JSON.stringify(name)} cannot be less than 1ms`);
+    return ns;
+  };
+  const retries = Number(flags.text("retries") ?? 0);
+  if (!Number.isInteger(retries) || retries < 0) throw bad(`--retries must be at least 0 (not ${retries})`);
+  return {
+    test: node.isJson
+      ? ["CMD", ...command]
+      : shell === defaultShell
+        ? ["CMD-SHELL", ...command]
+        : ["CMD", ...shell, ...command],
+    intervalNs: time("interval"),
+    timeoutNs: time("timeout"),
+    startPeriodNs: time("start-period"),
+    startIntervalNs: time("start-interval"),
+    retries,
+  };
+}

@@ -1,0 +1,32 @@
+import type { ImageConfig, Platform } from "@hawser/oci";
+
+/** What a Dockerfile is built with. */
+export interface PlanRequest {
+  /** The Dockerfile's text. */
+  readonly source: string;
+  /** A stage's name or number; absent: the last one. */
+  readonly target?: string;
+  readonly buildArgs: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly network: "default" | "none" | "host";
+  /** Of the result, and of the machine that builds. */
+  readonly platform: Platform;
+  readonly buildPlatform: Platform;
+  /** Images and contexts by names of the user's choice. */
+  readonly contexts: Readonly<Record<string, string>>;
+}
+
+/** An image that a stage begins with. */
+export interface BaseImage {
+  /** As it is named now, by digest where it is known. */
+  readonly reference: string;
+  /** Its topmost layer; absent: it has none. */
+  readonly chainId?: string;
+  readonly config: ImageConfig;
+}
+
+/** Finds images. @throws {Fault} `not-found` */
+export type ResolveImage = (
+  reference: string,
+  options: { readonly platform: Platform },
+) => Promise<BaseImage>;

@@ -1,0 +1,78 @@
+import { posix } from "node:path";
+import { invalidAt } from "../dockerfile/faults.ts";
+import { parseHeredocWord } from "../dockerfile/heredoc.ts";
+import type { InstructionNode } from "../dockerfile/parse-dockerfile.ts";
+import { type CopySource, createVertex, type Vertex } from "../plan/vertex.ts";
+import { Flags } from "./flags.ts";
+import { heredocText, type RunContext } from "./plan-run.ts";
+import type { Stage } from "./stage.ts";
+
+const copyFlags = ["from", "chown", "chmod", "link", "parents", "exclude"];
+const addFlags = ["chown", "chmod", "link", "exclude", "checksum", "keep-git-dir", "unpack"];
+
+/** `COPY` and `ADD`: files of the context, of another stage or of the net into the stage's file system. */
+export async function planCopy(
+  node: InstructionNode,
+  stage: Stage,
+  at: RunContext & { readonly escape: string },
+): Promise<Vertex> {
+  const isAdd = node.name === "ADD";
+  const flags = new Flags(node, isAdd ? addFlags : copyFlags);
+  const bad = (words: string) => invalidAt(node.range, words);
+  if (node.args.length < 2) {
+    throw bad(
+      `${node.name} requires at least two arguments, but only ${node.args.length === 1 ? "one was" : "none were"} provided. Destination could not be determined.`,
+    );
+  }
+  flags.switch("link"); // a layer here is independent of the one below anyway
+  const value = (name: string) => {
+    const text = flags.text(name);
+    return text === undefined ? undefined : at.scope.word(text);
+  };
+  const from = value("from");
+  const input = from === undefined ? at.context : await at.find(from);
+  if (from !== undefined && input === undefined) throw bad(`COPY --from=${from}: there is nothing in it`);
+  const words = node.args.map((word) => (parseHeredocWord(word) === undefined ? at.scope.word(word) : word));
+  const targetText = words.at(-1) ?? "";
+  const texts = [...node.heredocs];
+  const checksum = value("checksum");
+  const sources = words.slice(0, -1).map((word): CopySource => {
+    const opening = node.isJson ? undefined : parseHeredocWord(word);
+    const text = opening === undefined ? undefined : texts.shift();
+    if (text !== undefined) return { kind: "text", name: text.name, content: heredocText(text, at) };
+    if (isAdd && /^https?:\/\//i.test(word)) {
+      if (/\.git(#|$)/.test(word)) throw bad("ADD of a git repository is not available in this version");
+      return { kind: "url", url: word, ...(checksum !== undefined && { checksum }) };
+    }
+    if (isAdd && /^(git@|ssh:|git:)/.test(word)) {
+      throw bad("ADD of a git repository is not available in this version");
+    }
+    return { kind: "path", input: 1, path: word };
+  });
+  const isFolder = targetText.endsWith("/") || targetText === "." || targetText.endsWith("/.");
+  if (sources.length > 1 && !isFolder) {
+    throw bad(
+      `When using ${node.name} with more than one source file, the destination must be a directory and end with a /`,
+    );
+  }
+  const target = posix.resolve(stage.execution.workingDir || "/", targetText);
+  const mode = value("chmod");
+  if (mode !== undefined && !/^[0-7]{1,4}$/.test(mode)) {
+    throw bad(`invalid chmod parameter: '${mode}'. it should be octal string and between 0 and 07777`);
+  }
+  const owner = value("chown");
+  const usesInput = sources.some(({ kind }) => kind === "path");
+  return createVertex(
+    {
+      kind: "copy",
+      sources,
+      target: isFolder && target !== "/" ? `${target}/` : target,
+      ...(owner !== undefined && { owner }),
+      ...(mode !== undefined && { mode: Number.parseInt(mode, 8) }),
+      keepsParents: !isAdd && flags.switch("parents"),
+      exclude: flags.texts("exclude").map((pattern) => at.scope.word(pattern)),
+      unpacks: isAdd && (flags.text("unpack") === undefined || flags.switch("unpack")),
+    },
+    usesInput ? [stage.root, input] : [stage.root],
+  );
+}

@@ -1,0 +1,185 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { Fault } from "@hawser/base";
+import type { ImageConfig } from "@hawser/oci";
+import { rangeOf } from "../dockerfile/faults.ts";
+import type { Vertex } from "../plan/vertex.ts";
+import type { PlanRequest } from "./build-request.ts";
+import { planDockerfile } from "./plan-dockerfile.ts";
+
+const platform = { os: "linux", architecture: "amd64" };
+
+function image(execution: Partial<ImageConfig["execution"]> = {}): ImageConfig {
+  return {
+    ...platform,
+    execution: {
+      user: "",
+      exposedPorts: [],
+      env: ["PATH=/bin"],
+      volumes: [],
+      workingDir: "",
+      labels: {},
+      stopSignal: "",
+      ...execution,
+    },
+    diffIds: [],
+    history: [],
+  };
+}
+
+async function plan(source: string, more: Partial<PlanRequest> = {}, base = image()) {
+  const asked: string[] = [];
+  const result = await planDockerfile(
+    {
+      source,
+      buildArgs: {},
+      labels: {},
+      network: "default",
+      platform,
+      buildPlatform: platform,
+      contexts: {},
+      ...more,
+    },
+    {
+      signal: new AbortController().signal,
+      resolveImage: async (reference) => {
+        asked.push(reference);
+        return { reference, chainId: `chain-of-${reference}`, config: base };
+      },
+    },
+  );
+  return { ...result, asked };
+}
+
+/** What is done, the last thing first. */
+function kinds(vertex: Vertex | undefined): readonly string[] {
+  if (vertex === undefined) return [];
+  return [vertex.op.kind, ...kinds(vertex.inputs[0])];
+}
+
+const refused = (source: string, more: Partial<PlanRequest> = {}) =>
+  plan(source, more).then(
+    () => assert.fail(`taken: ${source}`),
+    (error: unknown) => [Fault.from(error).message, rangeOf(error)?.firstLine] as const,
+  );
+
+describe("planDockerfile()", () => {
+  test("plans the stages that the target needs, and no others", async () => {
+    const source = `FROM a AS one
+RUN one
+FROM b AS two
+RUN two
+FROM one
+COPY --from=two /x /y
+FROM c
+RUN last`;
+    const last = await plan(source);
+    assert.deepEqual(last.asked, ["c"]);
+    const third = await plan(source, { target: "2" });
+    assert.deepEqual(third.asked, ["a", "b"]);
+    assert.deepEqual(kinds(third.root), ["copy", "exec", "image"]);
+    assert.deepEqual(
+      third.steps.map(({ stage, text }) => `${stage} ${text}`),
+      [
+        "one 1/2 FROM a AS one",
+        "one 2/2 RUN one",
+        "two 1/2 FROM b AS two",
+        "two 2/2 RUN two",
+        "stage-2 1/2 FROM one",
+        "stage-2 2/2 COPY --from=two /x /y",
+      ],
+    );
+  });
+
+  test("keeps arguments in their scopes", async () => {
+    const source = `ARG base=a tag
+FROM \${base}:\${tag:-1}
+ARG base
+ARG own=of-$base
+ENV own=env
+RUN x $own
+LABEL seen=$own global=$tag`;
+    const { root, execution, asked } = await plan(source, { buildArgs: { tag: "2", HTTP_PROXY: "p" } });
+    assert.deepEqual(asked, ["a:2"]);
+    assert.deepEqual(execution.labels, { seen: "env", global: "" });
+    assert.equal(root?.op.kind, "exec");
+    assert.deepEqual(root.op.kind === "exec" && [root.op.args, root.op.env, root.op.hiddenEnv], [
+      ["/bin/sh", "-c", "x $own"],
+      ["base=a", "own=of-a", "PATH=/bin", "own=env"],
+      ["HTTP_PROXY=p"],
+    ]);
+  });
+
+  test("makes the configuration, and work only where files change", async () => {
+    const base = image({ cmd: ["base"], onBuild: ["RUN trigger"] });
+    const source = `FROM a
+ENTRYPOINT ["/e"]
+WORKDIR /w
+WORKDIR sub
+EXPOSE 80 8000-8001/udp
+VOLUME ["/v"]
+HEALTHCHECK --interval=1m30s CMD test
+SHELL ["/bin/ash", "-c"]
+RUN own shell
+ONBUILD COPY . /
+USER me
+STOPSIGNAL SIGINT`;
+    const { root, execution, history } = await plan(source, { labels: { l: "1" } }, base);
+    assert.deepEqual(kinds(root), ["exec", "make-folder", "make-folder", "exec", "image"]);
+    assert.deepEqual(execution, {
+      user: "me",
+      exposedPorts: ["80/tcp", "8000/udp", "8001/udp"],
+      env: ["PATH=/bin"],
+      entrypoint: ["/e"],
+      volumes: ["/v"],
+      workingDir: "/w/sub",
+      labels: { l: "1" },
+      stopSignal: "SIGINT",
+      healthcheck: {
+        test: ["CMD-SHELL", "test"],
+        intervalNs: 90e9,
+        timeoutNs: 0,
+        startPeriodNs: 0,
+        startIntervalNs: 0,
+        retries: 0,
+      },
+      shell: ["/bin/ash", "-c"],
+      onBuild: ["COPY . /"],
+    });
+    assert.deepEqual(
+      history.filter(({ emptyLayer }) => !emptyLayer).map(({ createdBy }) => createdBy),
+      ["RUN /bin/sh -c trigger", "WORKDIR /w", "WORKDIR sub", "RUN /bin/ash -c own shell"],
+    );
+  });
+
+  test("the same source is the same work; another ENV does not change a COPY", async () => {
+    const source = (value: string) => `FROM a\nENV x=${value}\nCOPY f /f\nRUN y`;
+    const [one, same, other] = [await plan(source("1")), await plan(source("1")), await plan(source("2"))];
+    assert.equal(one.root?.digest, same.root?.digest);
+    assert.notEqual(one.root?.digest, other.root?.digest);
+    assert.equal(one.root?.inputs[0]?.digest, other.root?.inputs[0]?.digest);
+  });
+
+  test("refuses with BuildKit's words and a place", async () => {
+    assert.deepEqual(await refused("RUN x"), ["no build stage in current context", 1]);
+    assert.deepEqual(await refused("FROM a\n\nCOPY --no=1 x /"), ["unknown flag: --no", 3]);
+    assert.deepEqual(await refused("FROM a\nCOPY x y z"), [
+      "When using COPY with more than one source file, the destination must be a directory and end with a /",
+      2,
+    ]);
+    assert.deepEqual(await refused("FROM a", { target: "b" }), ['target stage "b" could not be found', 1]);
+    assert.deepEqual(await refused("FROM a AS b\nCOPY --from=1 x y\nFROM b"), [
+      "invalid stage index 1: only earlier stages can be used",
+      1,
+    ]);
+    assert.deepEqual(await refused("FROM a\nONBUILD FROM b"), [
+      "FROM isn't allowed as an ONBUILD trigger",
+      2,
+    ]);
+    assert.deepEqual(await refused('FROM a\nENV x="${y?it is needed}"'), ["y: it is needed", 2]);
+    assert.deepEqual(await refused("FROM a\nRUN --mount=type=cache true"), [
+      '"target" is required for a mount of type "cache"',
+      2,
+    ]);
+  });
+});

@@ -1,0 +1,283 @@
+import type { ExecutionConfig, ImageConfig } from "@hawser/oci";
+import { invalidAt, withRange } from "../dockerfile/faults.ts";
+import { type InstructionNode, parseDockerfile, parseInstruction } from "../dockerfile/parse-dockerfile.ts";
+import { createVertex, type Vertex } from "../plan/vertex.ts";
+import { applyConfig } from "./apply-config.ts";
+import type { PlanRequest, ResolveImage } from "./build-request.ts";
+import { type FoundStage, splitStages } from "./find-stages.ts";
+import { planCopy } from "./plan-copy.ts";
+import { planRun } from "./plan-run.ts";
+import { continueStage, createStage, type PlannedHistory, type Stage, type Step } from "./stage.ts";
+import { createScope, platformArgs, type Scope, stageLookup } from "./variables.ts";
+
+/** What a Dockerfile comes to. */
+export interface BuildPlan {
+  /** The result's file system; `undefined`: an empty one. */
+  readonly root: Vertex | undefined;
+  readonly execution: ExecutionConfig;
+  readonly author: string;
+  readonly history: readonly PlannedHistory[];
+  readonly base: ImageConfig | undefined;
+  /** Of all stages that the target needs, in the order of the Dockerfile. */
+  readonly steps: readonly Step[];
+}
+
+/**
+ * Plan the stages that the target needs. Images are looked for as they are needed; nothing is executed.
+ *
+ * @throws {Fault} `invalid-argument`, with a place where it has one; what `resolveImage` throws
+ */
+export async function planDockerfile(
+  request: PlanRequest,
+  ports: { readonly resolveImage: ResolveImage; readonly signal: AbortSignal },
+): Promise<BuildPlan> {
+  const { instructions, escape } = parseDockerfile(request.source);
+  const globals = new Map<string, string>(platformArgs(request));
+  const declared = new Map<string, string>();
+  const globalScope = createScope((name) => declared.get(name) ?? globals.get(name), escape);
+  const stages = splitStages(instructions, globalScope, {
+    host: request.buildPlatform,
+    onGlobal(node) {
+      for (const [name, initial] of argumentsOf(node)) {
+        const value =
+          request.buildArgs[name] ?? (initial === undefined ? undefined : globalScope.word(initial));
+        if (value !== undefined) declared.set(name, value);
+      }
+    },
+  });
+  const planner = new Planner({ request, escape, stages, globals, declared, ...ports });
+  const target = findTarget(stages, request.target);
+  const stage = await planner.plan(target);
+  stage.execution.labels = { ...stage.execution.labels, ...request.labels };
+  return {
+    root: stage.root,
+    execution: stage.execution,
+    author: stage.author,
+    history: stage.history,
+    base: stage.base?.config,
+    steps: planner.steps,
+  };
+}
+
+function findTarget(stages: readonly FoundStage[], target: string | undefined): FoundStage {
+  const last = stages.at(-1);
+  if (last === undefined) throw invalidAt({ firstLine: 1, lastLine: 1 }, "no build stage in current context");
+  if (target === undefined || target === "") return last;
+  const wanted = target.toLowerCase();
+  const found =
+    stages.findLast(({ name }) => name.toLowerCase() === wanted) ??
+    (/^\d+$/.test(target) ? stages[Number(target)] : undefined);
+  if (found === undefined) {
+    throw invalidAt(last.node.range, `target stage ${JSON.stringify(target)} could not be found`);
+  }
+  return found;
+}
+
+/** `ARG a b=c`: names, and what they are where nobody says otherwise. */
+function argumentsOf(node: InstructionNode): readonly (readonly [string, string | undefined])[] {
+  if (node.args.length === 0) throw invalidAt(node.range, "ARG requires at least one argument");
+  return node.args.map((word) => {
+    const at = word.indexOf("=");
+    const name = at < 0 ? word : word.slice(0, at);
+    if (!/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(name)) {
+      throw invalidAt(node.range, `ARG names must be identifiers, got ${JSON.stringify(name)}`);
+    }
+    return [name, at < 0 ? undefined : word.slice(at + 1)];
+  });
+}
+
+class Planner {
+  readonly #request: PlanRequest;
+  readonly #escape: string;
+  readonly #stages: readonly FoundStage[];
+  readonly #globals: ReadonlyMap<string, string>;
+  readonly #declared: ReadonlyMap<string, string>;
+  readonly #resolveImage: ResolveImage;
+  readonly #signal: AbortSignal;
+  readonly #planned = new Map<FoundStage, Stage>();
+  readonly #context = createVertex({ kind: "local", name: "context" });
+
+  constructor(parts: {
+    readonly request: PlanRequest;
+    readonly escape: string;
+    readonly stages: readonly FoundStage[];
+    readonly globals: ReadonlyMap<string, string>;
+    readonly declared: ReadonlyMap<string, string>;
+    readonly resolveImage: ResolveImage;
+    readonly signal: AbortSignal;
+  }) {
+    this.#request = parts.request;
+    this.#escape = parts.escape;
+    this.#stages = parts.stages;
+    this.#globals = parts.globals;
+    this.#declared = parts.declared;
+    this.#resolveImage = parts.resolveImage;
+    this.#signal = parts.signal;
+  }
+
+  get steps(): readonly Step[] {
+    return this.#stages.flatMap((stage) => this.#planned.get(stage)?.steps ?? []);
+  }
+
+  /** A stage and what it needs. Each refers to earlier ones only, so there is an end. */
+  async plan(found: FoundStage): Promise<Stage> {
+    const there = this.#planned.get(found);
+    if (there !== undefined) return there;
+    this.#signal.throwIfAborted();
+    try {
+      const stage = await this.#begin(found);
+      for (const node of found.body) {
+        try {
+          await this.#apply(node, stage, { step: true });
+        } catch (error) {
+          throw withRange(error, node.range);
+        }
+      }
+      this.#planned.set(found, stage);
+      return stage;
+    } catch (error) {
+      throw withRange(error, found.node.range);
+    }
+  }
+
+  async #begin(found: FoundStage): Promise<Stage> {
+    const { name, index, base, node } = found;
+    const total = 1 + found.body.length;
+    const options = { name, index, total };
+    const earlier = this.#stages.findLast((stage) => stage.index < index && matches(stage, base));
+    let stage: Stage;
+    if (earlier !== undefined) stage = continueStage(await this.plan(earlier), options);
+    else if (base === "scratch") stage = createStage(options);
+    else {
+      const image = await this.#image(base, found.platform);
+      const op = {
+        kind: "image",
+        reference: image.reference,
+        ...(image.chainId && { chainId: image.chainId }),
+      } as const;
+      stage = createStage({
+        ...options,
+        base: image,
+        ...(image.chainId && { root: createVertex(op) }),
+      });
+    }
+    stage.steps.push(this.#step(stage, node, stage.root));
+    if (earlier === undefined) await this.#trigger(stage, node);
+    return stage;
+  }
+
+  /** What the image below wants done by those who build on it. */
+  async #trigger(stage: Stage, from: InstructionNode): Promise<void> {
+    const triggers = stage.execution.onBuild ?? [];
+    delete stage.execution.onBuild;
+    for (const text of triggers) {
+      const node = parseInstruction(text, { escape: this.#escape, range: from.range });
+      await this.#apply(node, stage, { step: false });
+    }
+  }
+
+  async #apply(node: InstructionNode, stage: Stage, options: { readonly step: boolean }): Promise<void> {
+    const scope = createScope(stageLookup(stage), this.#escape);
+    const before = stage.root;
+    const createdBy = createdByOf(node, stage);
+    switch (node.name) {
+      case "ARG":
+        this.#declare(node, stage, scope);
+        break;
+      case "RUN":
+        stage.root = await planRun(node, stage, this.#runContext(scope, stage));
+        break;
+      case "COPY":
+      case "ADD":
+        stage.root = await planCopy(node, stage, {
+          ...this.#runContext(scope, stage),
+          escape: this.#escape,
+        });
+        break;
+      default:
+        applyConfig(node, stage, scope);
+        if (node.name === "CMD") stage.ownCmd = true;
+    }
+    const vertex = stage.root === before ? undefined : stage.root;
+    const history: PlannedHistory = {
+      createdBy,
+      author: stage.author,
+      comment: "",
+      emptyLayer: vertex === undefined,
+      ...(vertex && { vertex }),
+    };
+    stage.history.push(history);
+    if (options.step) stage.steps.push(this.#step(stage, node, vertex));
+  }
+
+  #declare(node: InstructionNode, stage: Stage, scope: Scope): void {
+    const { buildArgs } = this.#request;
+    for (const [name, initial] of argumentsOf(node)) {
+      const value =
+        buildArgs[name] ??
+        (initial === undefined ? undefined : scope.word(initial)) ??
+        this.#declared.get(name) ??
+        this.#globals.get(name);
+      if (value !== undefined) stage.args.set(name, value);
+    }
+  }
+
+  #runContext(scope: Scope, stage: Stage) {
+    return {
+      request: this.#request,
+      scope,
+      context: this.#context,
+      find: (name: string) => this.#findInput(name, stage),
+    };
+  }
+
+  /** `--from`: an earlier stage by name or number, a context of the user's, or an image. */
+  async #findInput(name: string, stage: Stage): Promise<Vertex | undefined> {
+    const found = this.#stages.findLast(
+      (other) => other.index < stage.index && (matches(other, name) || String(other.index) === name),
+    );
+    if (found !== undefined) return (await this.plan(found)).root;
+    if (/^\d+$/.test(name)) {
+      throw invalidAt(
+        this.#stages[stage.index]?.node.range ?? { firstLine: 1, lastLine: 1 },
+        `invalid stage index ${name}: only earlier stages can be used`,
+      );
+    }
+    const image = await this.#image(name, undefined);
+    if (image.chainId === undefined) return undefined;
+    return createVertex({ kind: "image", reference: image.reference, chainId: image.chainId });
+  }
+
+  async #image(name: string, platform: FoundStage["platform"]) {
+    const given = this.#request.contexts[name];
+    const reference = given === undefined ? name : given.replace(/^docker-image:\/\//, "");
+    return await this.#resolveImage(reference, { platform: platform ?? this.#request.platform });
+  }
+
+  #step(stage: Stage, node: InstructionNode, vertex: Vertex | undefined): Step {
+    const number = stage.steps.length + 1;
+    const width = String(stage.total).length;
+    const name = stage.name === "" ? `stage-${stage.index}` : stage.name;
+    return {
+      stage: `${name} ${String(number).padStart(width)}/${stage.total}`,
+      number,
+      total: stage.total,
+      text: node.text,
+      node,
+      ...(vertex && { vertex }),
+    };
+  }
+}
+
+function matches(stage: FoundStage, name: string): boolean {
+  return stage.name !== "" && stage.name.toLowerCase() === name.toLowerCase();
+}
+
+/** The instruction as an image's history tells it. */
+function createdByOf(node: InstructionNode, stage: Stage): string {
+  if (node.name !== "RUN") return node.text;
+  const args = [...stage.args].map(([name, value]) => `${name}=${value}`);
+  const shell = stage.execution.shell ?? ["/bin/sh", "-c"];
+  const command = node.isJson ? node.args.join(" ") : [...shell, ...node.args].join(" ");
+  return `RUN ${[...(args.length === 0 ? [] : [`|${args.length}`]), ...args, command].join(" ")}`;
+}

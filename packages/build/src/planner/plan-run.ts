@@ -1,0 +1,157 @@
+import { posix } from "node:path";
+import { expandText } from "../dockerfile/expand.ts";
+import { invalidAt } from "../dockerfile/faults.ts";
+import { parseHeredocWord } from "../dockerfile/heredoc.ts";
+import type { InstructionNode } from "../dockerfile/parse-dockerfile.ts";
+import { createVertex, type ExecMount, type ExecOp, type Vertex } from "../plan/vertex.ts";
+import type { PlanRequest } from "./build-request.ts";
+import { Flags } from "./flags.ts";
+import type { Stage } from "./stage.ts";
+import { proxyNames, type Scope } from "./variables.ts";
+
+export const defaultShell: readonly string[] = ["/bin/sh", "-c"];
+
+/** What another part of the build has: a stage, an image, a context. */
+export type FindInput = (name: string) => Promise<Vertex | undefined>;
+
+export interface RunContext {
+  readonly request: PlanRequest;
+  readonly scope: Scope;
+  readonly find: FindInput;
+  /** Of the user's own files. */
+  readonly context: Vertex;
+}
+
+/** `RUN`: a process in the stage's file system. */
+export async function planRun(node: InstructionNode, stage: Stage, at: RunContext): Promise<Vertex> {
+  const flags = new Flags(node, ["mount", "network", "security"]);
+  const network = flags.text("network") ?? at.request.network;
+  if (network !== "default" && network !== "none" && network !== "host") {
+    throw invalidAt(node.range, `unsupported network mode "${network}"`);
+  }
+  const security = flags.text("security") ?? "sandbox";
+  if (security !== "sandbox" && security !== "insecure") {
+    throw invalidAt(node.range, `security "${security}" is not valid`);
+  }
+  const inputs: (Vertex | undefined)[] = [stage.root];
+  const mounts: ExecMount[] = [];
+  for (const text of flags.texts("mount")) {
+    mounts.push(await planMount(text, { node, inputs, stage, at }));
+  }
+  const command = commandOf(node, stage);
+  const { buildArgs } = at.request;
+  const op: ExecOp = {
+    kind: "exec",
+    args: command.args,
+    // Arguments come first: of two of the same name the last one counts.
+    env: [...[...stage.args].map(([name, value]) => `${name}=${value}`), ...stage.execution.env],
+    hiddenEnv: proxyNames.flatMap((name) => {
+      const value = buildArgs[name];
+      return value === undefined || stage.args.has(name) ? [] : [`${name}=${value}`];
+    }),
+    workingDir: stage.execution.workingDir || "/",
+    user: stage.execution.user,
+    network,
+    privileged: security === "insecure",
+    mounts: [...mounts, ...command.mounts],
+  };
+  return createVertex(op, inputs);
+}
+
+/** What is executed: a list as it is, a text by the shell, a text below the instruction as a script. */
+function commandOf(
+  node: InstructionNode,
+  stage: Stage,
+): { readonly args: readonly string[]; readonly mounts: readonly ExecMount[] } {
+  if (node.args.length === 0) throw invalidAt(node.range, "RUN requires at least one argument");
+  if (node.isJson) return { args: node.args, mounts: [] };
+  const shell = stage.execution.shell ?? defaultShell;
+  const [text = ""] = node.args;
+  const [first, ...others] = node.heredocs;
+  if (first === undefined) return { args: [...shell, text], mounts: [] };
+  if (parseHeredocWord(text) === undefined || others.length > 0) {
+    // The shell knows these texts itself.
+    const texts = node.heredocs.map(({ content, name }) => `${content}${name}\n`);
+    return { args: [...shell, `${text}\n${texts.join("")}`], mounts: [] };
+  }
+  if (!first.content.startsWith("#!")) return { args: [...shell, first.content], mounts: [] };
+  const target = `/dev/pipes/${first.name}`;
+  return { args: [target], mounts: [{ kind: "text", content: first.content, target }] };
+}
+
+/** `--mount=type=…,…`. @throws {Fault} `invalid-argument` */
+async function planMount(
+  text: string,
+  where: {
+    readonly node: InstructionNode;
+    readonly inputs: (Vertex | undefined)[];
+    readonly stage: Stage;
+    readonly at: RunContext;
+  },
+): Promise<ExecMount> {
+  const { node, inputs, stage, at } = where;
+  const fields = new Map(
+    text.split(",").map((field) => {
+      const cut = field.indexOf("=");
+      const name = (cut < 0 ? field : field.slice(0, cut)).toLowerCase();
+      return [name, cut < 0 ? "true" : at.scope.word(field.slice(cut + 1))] as const;
+    }),
+  );
+  const field = (...names: readonly string[]) => names.map((name) => fields.get(name)).find(Boolean);
+  const bad = (words: string) => invalidAt(node.range, words);
+  const kind = field("type") ?? "bind";
+  const id = field("id");
+  const given = field("target", "dst", "destination");
+  const target = given === undefined ? undefined : posix.resolve(stage.execution.workingDir || "/", given);
+  const isReadOnly = (initial: boolean) => {
+    if (field("rw", "readwrite") !== undefined) return field("rw", "readwrite") !== "true";
+    return field("ro", "readonly") === undefined ? initial : field("ro", "readonly") === "true";
+  };
+  switch (kind) {
+    case "cache":
+      if (target === undefined) throw bad('"target" is required for a mount of type "cache"');
+      return { kind, id: id ?? target, target, readOnly: isReadOnly(false) };
+    case "tmpfs": {
+      if (target === undefined) throw bad('"target" is required for a mount of type "tmpfs"');
+      const size = field("size");
+      return { kind, target, ...(size !== undefined && { sizeBytes: Number(size) }) };
+    }
+    case "secret": {
+      const name = id ?? (target === undefined ? undefined : posix.basename(target));
+      if (name === undefined) throw bad("invalid secret mount: one of source, target required");
+      return {
+        kind,
+        id: name,
+        target: target ?? `/run/secrets/${name}`,
+        isRequired: field("required") === "true",
+        mode: Number.parseInt(field("mode") ?? "400", 8),
+      };
+    }
+    case "bind": {
+      if (target === undefined) throw bad('"target" is required for a mount of type "bind"');
+      const from = field("from");
+      const input = from === undefined ? at.context : await at.find(from);
+      inputs.push(input);
+      return {
+        kind,
+        input: inputs.length - 1,
+        source: field("source", "src") ?? "/",
+        target,
+        readOnly: isReadOnly(true),
+      };
+    }
+    case "ssh":
+      throw bad("mounts of type ssh are not available in this version");
+    default:
+      throw bad(`unsupported mount type "${kind}"`);
+  }
+}
+
+/** A text below an instruction, with variables where its name was not quoted. */
+export function heredocText(
+  { content, expands }: InstructionNode["heredocs"][number],
+  options: { readonly scope: Scope; readonly escape: string },
+): string {
+  if (!expands) return content;
+  return expandText(content, { lookup: options.scope.lookup, escape: options.escape });
+}

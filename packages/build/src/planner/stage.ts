@@ -1,0 +1,92 @@
+import type { ExecutionConfig, HistoryEntry, ImageConfig } from "@hawser/oci";
+import type { InstructionNode } from "../dockerfile/parse-dockerfile.ts";
+import type { Vertex } from "../plan/vertex.ts";
+
+/** One instruction of a stage, as progress shows it. */
+export interface Step {
+  /** `[build 2/5]` */
+  readonly stage: string;
+  readonly number: number;
+  readonly total: number;
+  readonly text: string;
+  readonly node: InstructionNode;
+  /** What it does to the file system; absent: it changes the configuration only. */
+  readonly vertex?: Vertex;
+}
+
+/** An entry whose layer, if it has one, is the one that `vertex` makes; without a vertex it is the base image's. */
+export type PlannedHistory = HistoryEntry & { readonly vertex?: Vertex };
+
+/** A stage while its instructions are read. */
+export interface Stage {
+  readonly name: string;
+  readonly index: number;
+  readonly base?: { readonly config: ImageConfig };
+  /** The file system; `undefined`: an empty one. */
+  root: Vertex | undefined;
+  execution: { -readonly [Key in keyof ExecutionConfig]: ExecutionConfig[Key] };
+  author: string;
+  /** Declared arguments that have a value. */
+  readonly args: Map<string, string>;
+  readonly history: PlannedHistory[];
+  /** `CMD` was given in this stage: it outlives an `ENTRYPOINT`. */
+  ownCmd: boolean;
+  /** Number of its instructions. */
+  readonly total: number;
+  readonly steps: Step[];
+}
+
+export function createStage(options: {
+  readonly name: string;
+  readonly index: number;
+  readonly total: number;
+  readonly base?: { readonly config: ImageConfig };
+  readonly root?: Vertex;
+}): Stage {
+  const { base, name, index, total } = options;
+  return {
+    name,
+    index,
+    total,
+    ...(base && { base }),
+    root: options.root,
+    execution: base === undefined ? emptyExecution() : { ...base.config.execution },
+    author: base?.config.author ?? "",
+    args: new Map(),
+    history: [...(base?.config.history ?? [])],
+    ownCmd: false,
+    steps: [],
+  };
+}
+
+/** A stage that goes on where another one ended. */
+export function continueStage(
+  before: Stage,
+  options: { readonly name: string; readonly index: number; readonly total: number },
+): Stage {
+  return {
+    ...options,
+    ...(before.base && { base: before.base }),
+    root: before.root,
+    execution: { ...before.execution },
+    author: before.author,
+    args: new Map(),
+    history: [...before.history],
+    ownCmd: false,
+    steps: [],
+  };
+}
+
+function emptyExecution(): ExecutionConfig {
+  return {
+    user: "",
+    exposedPorts: [],
+    env: [`PATH=${defaultPath}`],
+    volumes: [],
+    workingDir: "",
+    labels: {},
+    stopSignal: "",
+  };
+}
+
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
