@@ -5,6 +5,10 @@ import { join } from "node:path";
 import { type BuildOptions, build, type Plugin } from "esbuild";
 import { root } from "./tree.ts";
 
+/** Packages that are CommonJS ask for Node's modules by require. */
+const requireBanner =
+  'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);';
+
 /**
  * Bundle the programs into dist/. The client is one CommonJS file, which Node starts fastest; what it imports with `import()`
  * stays in that file and runs when it is asked for, so a verb pays for its own code only. The engine is started once: plain
@@ -27,10 +31,12 @@ const programs: Readonly<Record<string, BuildOptions>> = {
       "files-worker": "packages/store/src/files/files-worker.ts",
     },
     format: "esm",
-    // packages that are CommonJS ask for Node's modules by require
-    banner: {
-      js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
-    },
+    banner: { js: requireBanner },
+  },
+  registry: {
+    entryPoints: { main: "packages/registry/src/server/main.ts" },
+    format: "esm",
+    banner: { js: requireBanner },
   },
 };
 

@@ -49,7 +49,10 @@ function checkImport(
     const [, packageName = "", ...door] = specifier.split("/");
     const target = `packages/${packageName}`;
     if (door.includes("testing") && !isTest) return `product code may not import "${specifier}"`;
-    return permits(layer, name, target) || isTest ? undefined : `${name} may not import ${target}`;
+    // A door may lead to a folder that has a layer of its own.
+    const inner = [target, "src", ...door].join("/");
+    const isPermitted = permits(layer, name, target) || (door.length > 0 && permits(layer, name, inner));
+    return isPermitted || isTest ? undefined : `${name} may not import ${inner}`;
   }
   const module = specifier
     .split("/")

@@ -23,6 +23,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   "packages/runtime": { imports: [base, oci, linux] },
   "packages/network": { imports: [base, linux], modules: ["dns-packet"] },
   "packages/registry/src/testing": { imports: [] },
+  "packages/registry/src/server": { imports: [base, oci], modules: ["bcryptjs"] },
   "packages/registry/src/client": { imports: [base, oci], modules: ["smol-toml"] },
   "packages/build": { imports: [base, oci] },
   "packages/build/src/dockerfile": { imports: [base] },
@@ -44,7 +45,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   "packages/cli": { imports: [base, oci, api] },
   tools: { imports: [base, oci, "packages/store"], modules: ["esbuild"] },
   native: { imports: ["packages"] },
-  test: { imports: ["packages", "tools"], modules: ["dockerode"] },
+  test: { imports: ["packages", "tools"], modules: ["bcryptjs", "dockerode"] },
   bench: { imports: ["packages", "tools", "test"] },
 };
 
@@ -71,5 +72,9 @@ export const guardedModules: Readonly<Record<string, readonly string[]>> = {
     "bench/",
   ],
   "node:http2": ["packages/engine/src/http/", "test/"],
-  "node:sqlite": ["packages/engine/src/state/", "packages/store/src/database.ts"],
+  "node:sqlite": [
+    "packages/engine/src/state/",
+    "packages/store/src/database.ts",
+    "packages/registry/src/server/registry-index.ts",
+  ],
 };

@@ -1,0 +1,52 @@
+import type { Digest, DigestAlgorithm } from "@hawser/oci";
+
+/** Bytes that are on their way in. */
+export interface Upload {
+  readonly id: string;
+  readonly repository: string;
+  /** What has been taken in so far. */
+  readonly sizeBytes: number;
+}
+
+/**
+ * Where a registry's bytes are. A *blob* is immutable and named by its digest; an *upload* grows until it is finished, which makes
+ * it a blob, or cancelled. Uploads live through a restart. One caller at a time works on an upload.
+ */
+export interface BlobStorage {
+  /** Size; `undefined`: not there. */
+  stat(digest: Digest): Promise<number | undefined>;
+  /**
+   * The bytes from `start` to `end`, both included, or all.
+   *
+   * @throws {Fault} `not-found`
+   */
+  read(digest: Digest, range?: { readonly start: number; readonly end: number }): AsyncIterable<Uint8Array>;
+  /** Store bytes that are at hand and hash to `digest`. */
+  write(digest: Digest, bytes: Uint8Array): Promise<void>;
+  /** No such blob is fine. */
+  remove(digest: Digest): Promise<void>;
+  list(): AsyncIterable<{ readonly digest: Digest; readonly sizeBytes: number; readonly storedMs: number }>;
+
+  createUpload(repository: string, options: { readonly algorithm: DigestAlgorithm }): Promise<Upload>;
+  findUpload(id: string): Promise<Upload | undefined>;
+  /**
+   * Add bytes at the end. What came before a failure stays.
+   *
+   * @throws {Fault} `resource-exhausted` beyond `maxBytes` in all; what the bytes throw
+   */
+  appendUpload(
+    id: string,
+    bytes: AsyncIterable<Uint8Array>,
+    options: { readonly maxBytes: number },
+  ): Promise<Upload>;
+  /**
+   * Make the upload a blob, on the disk when this returns. The upload is gone, also after a failure.
+   *
+   * @throws {Fault} `invalid-argument` when its bytes do not hash to `digest`
+   */
+  finishUpload(id: string, digest: Digest): Promise<void>;
+  /** No such upload is fine. */
+  cancelUpload(id: string): Promise<void>;
+  /** Uploads that nobody has added to since a time. */
+  listIdleUploads(beforeMs: number): Promise<readonly string[]>;
+}

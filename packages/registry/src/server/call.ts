@@ -1,0 +1,90 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Logger } from "@hawser/base";
+import { type Digest, isDigest } from "@hawser/oci";
+import type { Access } from "./access.ts";
+import { serverFaults } from "./faults.ts";
+import type { Metrics } from "./metrics.ts";
+import type { RegistryService } from "./registry-service.ts";
+
+export interface HandlerParts {
+  readonly service: RegistryService;
+  readonly access: Access;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** Manifests may be removed, and blobs. */
+  readonly deletes: boolean;
+  /** Every request is worth a line of the log. */
+  readonly accessLog: boolean;
+  readonly onPush: (event: PushEvent) => void;
+}
+
+/** A manifest has come. */
+export interface PushEvent {
+  readonly repository: string;
+  readonly digest: Digest;
+  readonly tags: readonly string[];
+  readonly user: string | undefined;
+}
+
+/** A request that is one of the registry's. */
+export interface Call {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly url: URL;
+  readonly repository: string;
+  /** The last part of the path, decoded. */
+  readonly rest: string;
+  readonly user: string | undefined;
+}
+
+const namePattern = /^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$/;
+
+/** A repository. @throws {Fault} `invalid-argument` */
+export function parseName(name: string): string {
+  if (name.length > 255 || !namePattern.test(name)) throw serverFaults.NAME_INVALID(name.slice(0, 300));
+  return name;
+}
+
+const tagPattern = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
+
+/** @throws {Fault} `invalid-argument` */
+export function parseTag(tag: string): string {
+  if (!tagPattern.test(tag)) throw serverFaults.TAG_INVALID(tag.slice(0, 200));
+  return tag;
+}
+
+/** @throws {Fault} `invalid-argument` */
+export function parseDigest(text: string): Digest {
+  if (!isDigest(text))
+    throw serverFaults.DIGEST_INVALID(`${JSON.stringify(text.slice(0, 200))} is no digest`);
+  return text;
+}
+
+/** A tag or a digest. @throws {Fault} `invalid-argument` */
+export function parseManifestReference(text: string): { readonly tag: string } | { readonly digest: Digest } {
+  return text.includes(":") ? { digest: parseDigest(text) } : { tag: parseTag(text) };
+}
+
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  value: unknown,
+  contentType = "application/json",
+): void {
+  const body = Buffer.from(JSON.stringify(value));
+  response.statusCode = status;
+  response.setHeader("Content-Type", contentType);
+  response.setHeader("Content-Length", body.length);
+  response.end(body);
+}
+
+export function sendEmpty(
+  response: ServerResponse,
+  status: number,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  response.statusCode = status;
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  if (status !== 204) response.setHeader("Content-Length", 0);
+  response.end();
+}

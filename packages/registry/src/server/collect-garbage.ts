@@ -1,0 +1,54 @@
+import type { RegistryService } from "./registry-service.ts";
+
+export interface Collected {
+  readonly manifests: number;
+  readonly links: number;
+  readonly uploads: number;
+  readonly blobs: number;
+  readonly bytes: number;
+}
+
+/**
+ * Remove what no tag leads to, beside pushes: nothing younger than `graceMs` goes, so a push that takes no longer never loses what it
+ * has sent. With `dryRun` nothing is removed, and the numbers are what would be.
+ *
+ * @param options.untagged manifests without a tag go, too
+ */
+export async function collectGarbage(
+  { index, storage, isArriving }: Pick<RegistryService, "index" | "storage" | "isArriving">,
+  options: {
+    readonly graceMs: number;
+    readonly untagged: boolean;
+    readonly dryRun: boolean;
+    readonly nowMs: number;
+  },
+): Promise<Collected> {
+  const beforeMs = options.nowMs - options.graceMs;
+  let manifests = 0;
+  while (options.untagged) {
+    const loose = index.listLooseManifests(beforeMs);
+    manifests += loose.length;
+    if (options.dryRun || loose.length === 0) break;
+    // What an index kept is loose after it.
+    for (const { repository, digest } of loose) index.removeManifest(repository, digest);
+  }
+  const links = index.listLooseLinks(beforeMs);
+  if (!options.dryRun) for (const { repository, digest } of links) index.unlinkBlob(repository, digest);
+  const looseDigests = new Set(links.map(({ digest }) => digest));
+  const uploads = await storage.listIdleUploads(beforeMs);
+  if (!options.dryRun) for (const id of uploads) await storage.cancelUpload(id);
+  let blobs = 0;
+  let bytes = 0;
+  for await (const { digest, sizeBytes, storedMs } of storage.list()) {
+    const isNeeded = () =>
+      isArriving(digest) ||
+      (options.dryRun && looseDigests.has(digest)
+        ? index.repositoriesWith(digest).length > links.filter((link) => link.digest === digest).length
+        : index.isNeeded(digest));
+    if (storedMs >= beforeMs || isNeeded()) continue;
+    blobs += 1;
+    bytes += sizeBytes;
+    if (!options.dryRun) await storage.remove(digest);
+  }
+  return { manifests, links: links.length, uploads: uploads.length, blobs, bytes };
+}

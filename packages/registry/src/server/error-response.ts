@@ -1,0 +1,45 @@
+import { Fault, type FaultKind } from "@hawser/base";
+
+const statuses = {
+  "invalid-argument": 400,
+  "not-found": 404,
+  "already-exists": 409,
+  conflict: 416,
+  "not-modified": 304,
+  unauthenticated: 401,
+  "permission-denied": 403,
+  unavailable: 503,
+  "resource-exhausted": 413,
+  canceled: 499,
+  "deadline-exceeded": 408,
+  "not-implemented": 405,
+  "data-loss": 500,
+  internal: 500,
+} as const satisfies Record<FaultKind, number>;
+
+/** Codes of distribution-spec; what has another one is told under the nearest of them. */
+const codes: Readonly<Record<string, string>> = {
+  BLOB_UPLOAD_RANGE: "BLOB_UPLOAD_INVALID",
+  MANIFEST_TOO_LARGE: "MANIFEST_INVALID",
+  UPLOAD_TOO_LARGE: "SIZE_INVALID",
+  TAG_INVALID: "MANIFEST_INVALID",
+  PAGE_INVALID: "UNSUPPORTED",
+  RANGE_INVALID: "BLOB_UNKNOWN",
+};
+
+export interface ErrorResponse {
+  readonly status: number;
+  readonly body: string;
+  /** Someone must look at it: nobody outside is told more than that it happened. */
+  readonly isInternal: boolean;
+}
+
+/** distribution-spec, "Error Codes". */
+export function errorResponse(error: unknown): ErrorResponse {
+  const fault = Fault.from(error);
+  const status = statuses[fault.kind];
+  const isInternal = status === 500;
+  const code = isInternal ? "UNKNOWN" : (codes[fault.code] ?? fault.code);
+  const message = isInternal ? "internal error" : fault.message;
+  return { status, isInternal, body: `${JSON.stringify({ errors: [{ code, message }] })}\n` };
+}

@@ -1,0 +1,109 @@
+import type { ServerResponse } from "node:http";
+import { mediaTypes } from "@hawser/oci";
+import {
+  type Call,
+  type HandlerParts,
+  parseDigest,
+  parseManifestReference,
+  sendEmpty,
+  sendJson,
+} from "./call.ts";
+import { serverFaults } from "./faults.ts";
+import { referrersIndex } from "./registry-service.ts";
+
+/** distribution-spec, end-8. */
+export function listTags({ service }: HandlerParts, { response, url, repository }: Call): void {
+  if (!service.index.hasRepository(repository)) throw serverFaults.NAME_UNKNOWN(repository);
+  const page = readPage(url);
+  const tags = service.index.listTags(repository, { after: page.after, limit: page.limit + 1 });
+  sendPage(response, { items: tags, page, path: `/v2/${repository}/tags/list` }, (items) => ({
+    name: repository,
+    tags: items,
+  }));
+}
+
+export function listRepositories(
+  { service, access }: HandlerParts,
+  at: { readonly response: ServerResponse; readonly url: URL; readonly user: string | undefined },
+): void {
+  if (
+    at.user === undefined &&
+    access.hasUsers &&
+    !access.allows(undefined, { repository: "x", action: "pull" })
+  ) {
+    throw serverFaults.UNAUTHORIZED();
+  }
+  const page = readPage(at.url);
+  const names: string[] = [];
+  for (let { after } = page; names.length <= page.limit; ) {
+    const more = service.index.listRepositories({ after, limit: page.limit + 1 });
+    names.push(...more.filter((repository) => access.allows(at.user, { repository, action: "pull" })));
+    after = more.at(-1) ?? "";
+    if (more.length <= page.limit) break;
+  }
+  sendPage(at.response, { items: names.slice(0, page.limit + 1), page, path: "/v2/_catalog" }, (items) => ({
+    repositories: items,
+  }));
+}
+
+interface Page {
+  readonly after: string;
+  readonly limit: number;
+  /** The client has said how many. */
+  readonly asked: boolean;
+}
+
+const maxPage = 10_000;
+
+function readPage(url: URL): Page {
+  const text = url.searchParams.get("n");
+  const after = url.searchParams.get("last") ?? "";
+  if (text === null) return { after, limit: maxPage, asked: false };
+  if (!/^\d{1,9}$/.test(text)) throw serverFaults.PAGE_INVALID(text.slice(0, 50));
+  return { after, limit: Math.min(Number(text), maxPage), asked: true };
+}
+
+/** `items`: one more than wanted tells that there are more. */
+function sendPage(
+  response: ServerResponse,
+  list: { readonly items: readonly string[]; readonly page: Page; readonly path: string },
+  body: (items: readonly string[]) => object,
+): void {
+  const { page, path } = list;
+  const items = list.items.slice(0, page.limit);
+  const last = items.at(-1);
+  if (list.items.length > page.limit && last !== undefined) {
+    const query = new URLSearchParams({ n: String(page.limit), last });
+    response.setHeader("Link", `<${path}?${query.toString()}>; rel="next"`);
+  }
+  sendJson(response, 200, body(items));
+}
+
+/** distribution-spec, end-9. */
+export function deleteManifest(
+  { service, deletes }: HandlerParts,
+  { response, repository, rest }: Call,
+): void {
+  if (!deletes) throw serverFaults.UNSUPPORTED("manifests are not removed here");
+  service.removeManifest(repository, parseManifestReference(rest));
+  sendEmpty(response, 202);
+}
+
+/** distribution-spec, end-10. */
+export function deleteBlob({ service, deletes }: HandlerParts, { response, repository, rest }: Call): void {
+  if (!deletes) throw serverFaults.UNSUPPORTED("blobs are not removed here");
+  service.removeBlob(repository, parseDigest(rest));
+  sendEmpty(response, 202);
+}
+
+/** distribution-spec, end-12. */
+export async function getReferrers(
+  { service }: HandlerParts,
+  { response, repository, rest, url }: Call,
+): Promise<void> {
+  const all = await service.listReferrers(repository, parseDigest(rest));
+  const wanted = url.searchParams.getAll("artifactType");
+  const shown = wanted.length === 0 ? all : all.filter(({ artifactType }) => wanted.includes(artifactType));
+  if (wanted.length > 0) response.setHeader("OCI-Filters-Applied", "artifactType");
+  sendJson(response, 200, referrersIndex(shown), mediaTypes.ociIndex);
+}

@@ -1,0 +1,118 @@
+import { mkdir } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import type { Logger } from "@hawser/base";
+import { Access, type AccessOptions } from "./access.ts";
+import type { PushEvent } from "./call.ts";
+import { type Collected, collectGarbage } from "./collect-garbage.ts";
+import { lockData } from "./data-lock.ts";
+import { FileBlobStorage } from "./file-blob-storage.ts";
+import { handleRequest } from "./handler.ts";
+import { Metrics } from "./metrics.ts";
+import { RegistryIndex } from "./registry-index.ts";
+import { type RegistryLimits, RegistryService } from "./registry-service.ts";
+
+export interface RegistryOptions {
+  /** The folder of everything; made when it is not there. */
+  readonly root: string;
+  readonly host: string;
+  /** 0: a free one. */
+  readonly port: number;
+  readonly tls?: { readonly certificate: string; readonly key: string };
+  readonly access?: AccessOptions;
+  readonly deletes?: boolean;
+  /** Every request is worth a line of the log. */
+  readonly accessLog?: boolean;
+  readonly limits?: RegistryLimits;
+  /** Manifests whose blobs are elsewhere are taken, too. */
+  readonly takesSparse?: boolean;
+  /** How long a connection may be silent. */
+  readonly idleMs?: number;
+  readonly onPush?: (event: PushEvent) => void;
+  readonly now?: () => number;
+  readonly log: Logger;
+}
+
+/** A registry that answers. Disposal waits for answers that have begun. */
+export interface Registry extends AsyncDisposable {
+  /** `http://127.0.0.1:5000` */
+  readonly url: string;
+  readonly service: RegistryService;
+  collectGarbage(options: {
+    readonly graceMs: number;
+    readonly untagged: boolean;
+    readonly dryRun: boolean;
+  }): Promise<Collected>;
+}
+
+/** Open a registry and listen. @throws {Fault} `conflict` when another one has its folder, `invalid-argument` for the users */
+export async function openRegistry(options: RegistryOptions): Promise<Registry> {
+  const { root, log, now = Date.now } = options;
+  await using opened = new AsyncDisposableStack();
+  await mkdir(root, { recursive: true, mode: 0o700 });
+  opened.use(lockData(root));
+  const index = opened.use(RegistryIndex.open(join(root, "registry.db"), { now }));
+  const storage = await FileBlobStorage.open(root);
+  const service = new RegistryService({
+    index,
+    storage,
+    ...(options.limits && { limits: options.limits }),
+    takesSparse: options.takesSparse === true,
+  });
+  const parts = {
+    service,
+    access: new Access(options.access),
+    metrics: new Metrics(() => index.counts()),
+    log,
+    deletes: options.deletes !== false,
+    accessLog: options.accessLog === true,
+    onPush: options.onPush ?? (() => {}),
+  };
+  const handler = (
+    request: Parameters<typeof handleRequest>[1],
+    response: Parameters<typeof handleRequest>[2],
+  ) => void handleRequest(parts, request, response);
+  const { tls } = options;
+  const server: Server =
+    tls === undefined
+      ? createServer(handler)
+      : createTlsServer({ cert: tls.certificate, key: tls.key, minVersion: "TLSv1.2" }, handler);
+  // A push may take hours; what may not is silence.
+  server.requestTimeout = 0;
+  server.headersTimeout = 30_000;
+  server.keepAliveTimeout = 75_000;
+  server.setTimeout(options.idleMs ?? 120_000, (socket) => socket.destroy());
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  server.listen({ host: options.host, port: options.port }, resolve);
+  await promise;
+  opened.defer(() => closeServer(server));
+  const { address, port } = server.address() as AddressInfo;
+  const host = address.includes(":") ? `[${address}]` : address;
+  const resources = opened.move();
+  return {
+    url: `${tls === undefined ? "http" : "https"}://${host}:${port}`,
+    service,
+    collectGarbage: (how) => collectGarbage(withArrivals(service), { ...how, nowMs: now() }),
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+function withArrivals(service: RegistryService) {
+  return {
+    index: service.index,
+    storage: service.storage,
+    isArriving: (digest: Parameters<RegistryService["isArriving"]>[0]) => service.isArriving(digest),
+  };
+}
+
+async function closeServer(server: Server): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.close(() => resolve());
+  server.closeIdleConnections();
+  const late = setTimeout(() => server.closeAllConnections(), 10_000);
+  await promise;
+  clearTimeout(late);
+}

@@ -1,0 +1,210 @@
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { errnoOf } from "@hawser/base";
+import type { AccessRule, Action } from "./access.ts";
+import { serverFaults } from "./faults.ts";
+
+/** What a registry is started with: command line over configuration file over defaults. */
+export interface RegistryConfig {
+  readonly command: "serve" | "garbage-collect";
+  readonly data: string;
+  readonly host: string;
+  readonly port: number;
+  readonly tls?: { readonly certificate: string; readonly key: string };
+  /** Path of an htpasswd file. */
+  readonly htpasswd?: string;
+  readonly rules?: readonly AccessRule[];
+  readonly anonymousPull: boolean;
+  readonly readOnly: boolean;
+  readonly deletes: boolean;
+  readonly takesSparse: boolean;
+  readonly accessLog: boolean;
+  readonly debug: boolean;
+  readonly webhooks: readonly string[];
+  readonly garbage: {
+    /** 0: only when asked. */
+    readonly everyHours: number;
+    readonly graceHours: number;
+    readonly untagged: boolean;
+  };
+  readonly dryRun: boolean;
+}
+
+export const registryUsage = `Usage:  hawser-registry [serve] [OPTIONS]
+        hawser-registry garbage-collect [OPTIONS]
+
+An image registry (OCI distribution-spec 1.1)
+
+Options:
+      --access-log           Log every request
+      --address string       Where to listen (default "127.0.0.1:5000")
+      --anonymous-pull       Whoever has not logged in may pull
+      --config string        Read the options from a JSON file; the command line wins
+      --data string          Folder of everything (default "/var/lib/hawser-registry")
+      --debug                Log more
+      --dry-run              garbage-collect: tell what would go
+      --grace-hours number   Nothing younger is collected (default 24)
+      --htpasswd string      Users and their passwords (htpasswd -B); without it nobody needs to log in
+      --no-deletes           Manifests and blobs are not removed by clients
+      --read-only            Nothing is pushed or removed
+      --sparse               Take manifests whose blobs are elsewhere
+      --tls-cert string      Certificate, PEM
+      --tls-key string       Its key, PEM
+      --untagged             garbage-collect: manifests without a tag go, too
+      --version              Print the version
+      --webhook string       Where to tell of pushes; may be given more than once
+`;
+
+const options = {
+  "access-log": { type: "boolean" },
+  address: { type: "string" },
+  "anonymous-pull": { type: "boolean" },
+  config: { type: "string" },
+  data: { type: "string" },
+  debug: { type: "boolean" },
+  "dry-run": { type: "boolean" },
+  "grace-hours": { type: "string" },
+  help: { type: "boolean", short: "h" },
+  htpasswd: { type: "string" },
+  "no-deletes": { type: "boolean" },
+  "read-only": { type: "boolean" },
+  sparse: { type: "boolean" },
+  "tls-cert": { type: "string" },
+  "tls-key": { type: "string" },
+  untagged: { type: "boolean" },
+  version: { type: "boolean" },
+  webhook: { type: "string", multiple: true },
+} as const;
+
+/**
+ * Read the command line, and the file that it names.
+ *
+ * @returns `help` and `version` when those are asked for
+ * @throws {Fault} `invalid-argument`
+ */
+export function parseRegistryConfig(argv: readonly string[]): RegistryConfig | "help" | "version" {
+  const { values, positionals } = parse(argv);
+  if (values.help === true) return "help";
+  if (values.version === true) return "version";
+  const [command = "serve", ...more] = positionals;
+  if (more.length > 0 || (command !== "serve" && command !== "garbage-collect")) {
+    throw bad(`unknown command: ${positionals.join(" ")}`);
+  }
+  const file = values.config === undefined ? new ConfigFile({}) : readConfig(values.config);
+  const certificate = values["tls-cert"] ?? file.text("tlsCert");
+  const key = values["tls-key"] ?? file.text("tlsKey");
+  if ((certificate === undefined) !== (key === undefined)) {
+    throw bad("--tls-cert and --tls-key are wanted together");
+  }
+  const htpasswd = values.htpasswd ?? file.text("htpasswd");
+  const rules = file.rules();
+  const graceHours = Number(values["grace-hours"] ?? file.number("graceHours") ?? 24);
+  if (!(graceHours >= 0)) throw bad("--grace-hours is not a number");
+  const config: RegistryConfig = {
+    command,
+    data: values.data ?? file.text("data") ?? "/var/lib/hawser-registry",
+    ...parseAddress(values.address ?? file.text("address") ?? "127.0.0.1:5000"),
+    ...(certificate !== undefined && key !== undefined && { tls: { certificate, key } }),
+    ...(htpasswd !== undefined && { htpasswd }),
+    ...(rules !== undefined && { rules }),
+    anonymousPull: values["anonymous-pull"] ?? file.flag("anonymousPull"),
+    readOnly: values["read-only"] ?? file.flag("readOnly"),
+    deletes: !(values["no-deletes"] ?? file.flag("noDeletes")),
+    takesSparse: values.sparse ?? file.flag("sparse"),
+    accessLog: values["access-log"] ?? file.flag("accessLog"),
+    debug: values.debug ?? file.flag("debug"),
+    webhooks: values.webhook ?? file.texts("webhooks"),
+    garbage: {
+      everyHours: file.number("collectEveryHours") ?? 24,
+      graceHours,
+      untagged: values.untagged ?? file.flag("untagged"),
+    },
+    dryRun: values["dry-run"] === true,
+  };
+  file.requireNoOthers();
+  return config;
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options, allowPositionals: true });
+  } catch (error) {
+    throw bad(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function parseAddress(text: string): { readonly host: string; readonly port: number } {
+  const [, bracketed, plain = "", port = ""] = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text) ?? [];
+  if (port === "" || Number(port) > 65535) throw bad(`invalid address "${text}": host:port was wanted`);
+  return { host: bracketed ?? (plain || "0.0.0.0"), port: Number(port) };
+}
+
+function readConfig(path: string): ConfigFile {
+  try {
+    const value: unknown = JSON.parse(readFileSync(path, "utf8"));
+    if (typeof value !== "object" || value === null || Array.isArray(value))
+      throw new SyntaxError("not an object");
+    return new ConfigFile(value as Readonly<Record<string, unknown>>);
+  } catch (error) {
+    if (errnoOf(error) === undefined && !(error instanceof SyntaxError)) throw error;
+    throw bad(`cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** The file's values; what nobody has asked for is unknown. */
+class ConfigFile {
+  readonly #values: Readonly<Record<string, unknown>>;
+  readonly #asked = new Set<string>();
+
+  constructor(values: Readonly<Record<string, unknown>>) {
+    this.#values = values;
+  }
+
+  text(name: string): string | undefined {
+    return this.#read(name, "a text", (value) => typeof value === "string") as string | undefined;
+  }
+
+  flag(name: string): boolean {
+    return this.#read(name, "true or false", (value) => typeof value === "boolean") === true;
+  }
+
+  number(name: string): number | undefined {
+    return this.#read(name, "a number", (value) => typeof value === "number") as number | undefined;
+  }
+
+  texts(name: string): readonly string[] {
+    const isList = (value: unknown) =>
+      Array.isArray(value) && value.every((item) => typeof item === "string");
+    return (this.#read(name, "a list of texts", isList) ?? []) as readonly string[];
+  }
+
+  rules(): readonly AccessRule[] | undefined {
+    const rules = this.#read("rules", "a list", Array.isArray) as readonly unknown[] | undefined;
+    return rules?.map((rule) => {
+      const { user, repository, actions } = (rule ?? {}) as Readonly<Record<string, unknown>>;
+      const isActions = (value: unknown): value is readonly Action[] =>
+        Array.isArray(value) && value.every((item) => ["pull", "push", "delete"].includes(String(item)));
+      if (typeof user !== "string" || typeof repository !== "string" || !isActions(actions)) {
+        throw bad('each of "rules" has a user, a repository and actions (pull, push, delete)');
+      }
+      return { user, repository, actions };
+    });
+  }
+
+  /** @throws {Fault} `invalid-argument`, naming what is not known */
+  requireNoOthers(): void {
+    const other = Object.keys(this.#values).find((name) => !this.#asked.has(name));
+    if (other !== undefined) throw bad(`the configuration has an unknown key "${other}"`);
+  }
+
+  #read(name: string, wanted: string, fits: (value: unknown) => boolean): unknown {
+    this.#asked.add(name);
+    const value = this.#values[name];
+    if (value !== undefined && !fits(value)) throw bad(`"${name}" of the configuration is not ${wanted}`);
+    return value;
+  }
+}
+
+function bad(words: string) {
+  return serverFaults.CONFIG_INVALID(words);
+}

@@ -1,0 +1,297 @@
+import { createHash } from "node:crypto";
+import { KeyedMutex } from "@hawser/base";
+import {
+  type Digest,
+  type DigestAlgorithm,
+  digestAlgorithm,
+  isIndexMediaType,
+  mediaTypes,
+} from "@hawser/oci";
+import type { BlobStorage, Upload } from "./blob-storage.ts";
+import { serverFaults } from "./faults.ts";
+import { readManifest } from "./read-manifest.ts";
+import type { Referrer, RegistryIndex, StoredManifest } from "./registry-index.ts";
+
+export interface RegistryLimits {
+  readonly manifestBytes: number;
+  readonly uploadBytes: number;
+}
+
+export const defaultRegistryLimits: RegistryLimits = {
+  manifestBytes: 8 << 20,
+  uploadBytes: 256 * 2 ** 30,
+};
+
+/** A manifest that was pushed. */
+export interface PushedManifest {
+  readonly digest: Digest;
+  readonly subject?: Digest;
+}
+
+/** What a registry does, without a word of HTTP. Names, tags and digests are parsed before they come here. */
+export class RegistryService {
+  readonly index: RegistryIndex;
+  readonly storage: BlobStorage;
+  readonly #limits: RegistryLimits;
+  readonly #takesSparse: boolean;
+  readonly #uploads = new KeyedMutex();
+  readonly #manifests = new RecentBytes(32 << 20);
+  /** Blobs that are about to be linked: not to be collected. */
+  readonly #arriving = new Map<Digest, number>();
+
+  constructor(parts: {
+    readonly index: RegistryIndex;
+    readonly storage: BlobStorage;
+    readonly limits?: RegistryLimits;
+    /** Manifests whose blobs are elsewhere are taken, too. */
+    readonly takesSparse?: boolean;
+  }) {
+    this.index = parts.index;
+    this.storage = parts.storage;
+    this.#limits = parts.limits ?? defaultRegistryLimits;
+    this.#takesSparse = parts.takesSparse === true;
+  }
+
+  get limits(): RegistryLimits {
+    return this.#limits;
+  }
+
+  /** @throws {Fault} `not-found` */
+  async statBlob(repository: string, digest: Digest): Promise<number> {
+    const isKnown =
+      this.index.hasBlob(repository, digest) || this.index.findManifest(repository, digest) !== undefined;
+    const size = isKnown ? await this.storage.stat(digest) : undefined;
+    if (size === undefined) throw serverFaults.BLOB_UNKNOWN(digest);
+    return size;
+  }
+
+  /** @throws {Fault} `not-found` */
+  removeBlob(repository: string, digest: Digest): void {
+    if (!this.index.unlinkBlob(repository, digest)) throw serverFaults.BLOB_UNKNOWN(digest);
+  }
+
+  /** Whether `repository` has the blob now, taken from one of `sources`. */
+  async mountBlob(repository: string, digest: Digest, sources: readonly string[]): Promise<boolean> {
+    using _arrival = this.#expect(digest);
+    if (!sources.some((source) => this.index.hasBlob(source, digest))) return false;
+    if ((await this.storage.stat(digest)) === undefined) return false;
+    this.index.linkBlob(repository, digest);
+    return true;
+  }
+
+  async beginUpload(repository: string, algorithm: DigestAlgorithm): Promise<Upload> {
+    return await this.storage.createUpload(repository, { algorithm });
+  }
+
+  /** @throws {Fault} `not-found` */
+  async getUpload(repository: string, id: string): Promise<Upload> {
+    const upload = await this.storage.findUpload(id);
+    if (upload === undefined || upload.repository !== repository) throw serverFaults.BLOB_UPLOAD_UNKNOWN(id);
+    return upload;
+  }
+
+  /**
+   * Add a chunk. @param chunk.start where it says that it begins
+   *
+   * @throws {Fault} `not-found`; `conflict` when that is not where the last one ended; `invalid-argument` when it is not as long as it
+   *   says
+   */
+  async appendUpload(
+    repository: string,
+    id: string,
+    chunk: {
+      readonly bytes: AsyncIterable<Uint8Array>;
+      readonly start?: number | undefined;
+      readonly length?: number | undefined;
+    },
+  ): Promise<Upload> {
+    return await this.#uploads.run(id, async () => {
+      const before = await this.getUpload(repository, id);
+      if (chunk.start !== undefined && chunk.start !== before.sizeBytes) {
+        throw serverFaults.BLOB_UPLOAD_RANGE(chunk.start, before.sizeBytes);
+      }
+      const after = await this.storage.appendUpload(id, chunk.bytes, { maxBytes: this.#limits.uploadBytes });
+      const came = after.sizeBytes - before.sizeBytes;
+      if (chunk.length !== undefined && came !== chunk.length) {
+        throw serverFaults.SIZE_INVALID(`${came} bytes came, ${chunk.length} were said`);
+      }
+      return after;
+    });
+  }
+
+  /** @throws {Fault} `not-found`; `invalid-argument` when the bytes are others: the upload is gone then */
+  async finishUpload(repository: string, id: string, digest: Digest): Promise<void> {
+    await this.#uploads.run(id, async () => {
+      await this.getUpload(repository, id);
+      using _arrival = this.#expect(digest);
+      await this.storage.finishUpload(id, digest);
+      this.index.linkBlob(repository, digest);
+    });
+  }
+
+  /** @throws {Fault} `not-found` */
+  async cancelUpload(repository: string, id: string): Promise<void> {
+    await this.#uploads.run(id, async () => {
+      await this.getUpload(repository, id);
+      await this.storage.cancelUpload(id);
+    });
+  }
+
+  /** @throws {Fault} `not-found` */
+  findManifest(
+    repository: string,
+    reference: { readonly tag: string } | { readonly digest: Digest },
+  ): StoredManifest {
+    const digest = "tag" in reference ? this.index.findTag(repository, reference.tag) : reference.digest;
+    const manifest = digest && this.index.findManifest(repository, digest);
+    if (manifest === undefined) {
+      if (!this.index.hasRepository(repository)) throw serverFaults.NAME_UNKNOWN(repository);
+      throw serverFaults.MANIFEST_UNKNOWN("tag" in reference ? reference.tag : reference.digest);
+    }
+    return manifest;
+  }
+
+  async readManifest({ digest }: StoredManifest): Promise<Uint8Array> {
+    const there = this.#manifests.get(digest);
+    if (there !== undefined) return there;
+    const bytes = Buffer.concat(await Array.fromAsync(this.storage.read(digest)));
+    this.#manifests.set(digest, bytes);
+    return bytes;
+  }
+
+  /**
+   * Take in a manifest. What it refers to must be there, but for manifests of an index, of which a registry may have some only.
+   *
+   * @param options.digest what its bytes must hash to
+   * @throws {Fault} `invalid-argument`, `not-found` for a blob
+   */
+  async pushManifest(
+    repository: string,
+    bytes: Uint8Array,
+    options: {
+      readonly contentType: string;
+      readonly digest?: Digest;
+      readonly tags: readonly string[];
+    },
+  ): Promise<PushedManifest> {
+    const { contentType, tags } = options;
+    const digest = options.digest ?? (`sha256:${hashOf(bytes, "sha256")}` as Digest);
+    const algorithm = digestAlgorithm(digest);
+    const is = `${algorithm}:${hashOf(bytes, algorithm)}`;
+    if (is !== digest) throw serverFaults.DIGEST_INVALID(`${digest}, it is ${is}`);
+    const facts = readManifest(bytes, contentType);
+    for (const blob of this.#takesSparse ? [] : facts.blobs) {
+      if (!this.index.hasBlob(repository, blob)) throw serverFaults.MANIFEST_BLOB_UNKNOWN(blob);
+    }
+    using _arrival = this.#expect(digest);
+    await this.storage.write(digest, bytes);
+    this.index.putManifest(repository, { ...facts, digest, sizeBytes: bytes.length }, tags);
+    return { digest, ...(facts.subject && { subject: facts.subject }) };
+  }
+
+  /** @throws {Fault} `not-found` */
+  removeManifest(
+    repository: string,
+    reference: { readonly tag: string } | { readonly digest: Digest },
+  ): void {
+    const manifest = this.findManifest(repository, reference);
+    if ("tag" in reference) this.index.removeTag(repository, reference.tag);
+    else this.index.removeManifest(repository, manifest.digest);
+  }
+
+  /**
+   * Manifests that are about another one, also those that older clients have listed under its fallback tag.
+   * distribution-spec, "Referrers Tag Schema".
+   */
+  async listReferrers(repository: string, subject: Digest): Promise<readonly Referrer[]> {
+    const own = this.index.listReferrers(repository, subject);
+    const listed = this.index.findTag(repository, subject.replace(":", "-").slice(0, 128));
+    const fallback = listed && this.index.findManifest(repository, listed);
+    if (fallback === undefined || !isIndexMediaType(fallback.mediaType)) return own;
+    const known = new Set(own.map(({ digest }) => digest));
+    const index = JSON.parse(Buffer.from(await this.readManifest(fallback)).toString()) as {
+      readonly manifests?: readonly {
+        readonly digest: Digest;
+        readonly mediaType: string;
+        readonly size: number;
+        readonly artifactType?: string;
+        readonly annotations?: Readonly<Record<string, string>>;
+      }[];
+    };
+    const more = (index.manifests ?? [])
+      .filter(({ digest }) => !known.has(digest))
+      .map(({ digest, mediaType, size, artifactType = "", annotations = {} }) => ({
+        digest,
+        mediaType,
+        sizeBytes: size,
+        artifactType,
+        annotations,
+      }));
+    return [...own, ...more];
+  }
+
+  /** Whether a blob is on its way into a repository. */
+  isArriving(digest: Digest): boolean {
+    return this.#arriving.has(digest);
+  }
+
+  #expect(digest: Digest): Disposable {
+    this.#arriving.set(digest, (this.#arriving.get(digest) ?? 0) + 1);
+    return {
+      [Symbol.dispose]: () => {
+        const left = (this.#arriving.get(digest) ?? 1) - 1;
+        if (left > 0) this.#arriving.set(digest, left);
+        else this.#arriving.delete(digest);
+      },
+    };
+  }
+}
+
+/** The index that `GET …/referrers` answers with. */
+export function referrersIndex(referrers: readonly Referrer[]): object {
+  return {
+    schemaVersion: 2,
+    mediaType: mediaTypes.ociIndex,
+    manifests: referrers.map(({ mediaType, digest, sizeBytes, artifactType, annotations }) => ({
+      mediaType,
+      digest,
+      size: sizeBytes,
+      ...(artifactType !== "" && { artifactType }),
+      ...(Object.keys(annotations).length > 0 && { annotations }),
+    })),
+  };
+}
+
+function hashOf(bytes: Uint8Array, algorithm: DigestAlgorithm): string {
+  return createHash(algorithm).update(bytes).digest("hex");
+}
+
+/** Immutable bytes that were asked for last. */
+class RecentBytes {
+  readonly #maxBytes: number;
+  readonly #entries = new Map<Digest, Uint8Array>();
+  #sizeBytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  get(digest: Digest): Uint8Array | undefined {
+    const bytes = this.#entries.get(digest);
+    if (bytes === undefined) return undefined;
+    this.#entries.delete(digest);
+    this.#entries.set(digest, bytes);
+    return bytes;
+  }
+
+  set(digest: Digest, bytes: Uint8Array): void {
+    if (this.#entries.has(digest)) return;
+    this.#entries.set(digest, bytes);
+    this.#sizeBytes += bytes.length;
+    for (const [oldest, its] of this.#entries) {
+      if (this.#sizeBytes <= this.#maxBytes) break;
+      this.#entries.delete(oldest);
+      this.#sizeBytes -= its.length;
+    }
+  }
+}
