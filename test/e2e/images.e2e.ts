@@ -3,6 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { openTempDir } from "@hawser/base/testing";
+import { openFakeRegistry } from "@hawser/registry/testing";
 import { root } from "../../tools/tree.ts";
 import { clients, findLayer, hawserOnly, runClient, textOf, useTarget } from "./kit-target.ts";
 
@@ -162,7 +163,15 @@ describe("without a registry", hawserOnly, () => {
   });
 
   for (const client of clients) {
-    test(`any other image is refused in Docker's words, by ${client.name}`, async () => {
+    test(`what Docker Hub does not give is refused in Docker's words, by ${client.name}`, async () => {
+      await using hub = await openFakeRegistry({
+        intercept(_request, response) {
+          const errors = [{ code: "DENIED", message: "requested access to the resource is denied" }];
+          response.writeHead(403).end(JSON.stringify({ errors }));
+          return true;
+        },
+      });
+      await target.engine().setDockerHub(hub.address);
       const { exitCode, stderr } = await runClient(target, client, { args: ["run", "--rm", "nosuch/image"] });
       assert.equal(exitCode, 125);
       assert.match(stderr, /Unable to find image 'nosuch\/image:latest' locally/);

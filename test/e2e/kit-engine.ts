@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
 import { eventually, openTempDir } from "@hawser/base/testing";
@@ -27,6 +27,8 @@ export interface TestEngine extends AsyncDisposable {
   readonly nftTable: string;
   /** Name of the top-level cgroup in every hierarchy. */
   readonly cgroupParent: string;
+  /** Where Docker Hub is, for this engine: a registry `host:port` without encryption. At first nobody answers. */
+  setDockerHub(address: string): Promise<void>;
   pid(): number;
   /** Process ids of the resident launcher (none while it is down). */
   launchers(): number[];
@@ -81,9 +83,17 @@ export async function openEngine(options: TestEngineOptions = {}): Promise<TestE
     "cgroup-parent": `/${names.cgroupParent}`,
     "builtin-images": join(root, "build/images"),
     "native-dir": join(root, "build/native"),
+    "registry-hosts": join(dir.path, "registries"),
   });
   const argv = [process.execPath, program, ...flags, ...(options.flags ?? [])];
   await mkdir(execRoot);
+  const setDockerHub = async (address: string) => {
+    const folder = join(dir.path, "registries/docker.io");
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, "hosts.toml"), `server = "http://${address}"\n`);
+  };
+  // No test asks the world, whether it can be reached or not.
+  await setDockerHub("127.0.0.1:9");
   const folders = [dir.path, execRoot];
   let running: RunningProgram | undefined;
 
@@ -102,6 +112,7 @@ export async function openEngine(options: TestEngineOptions = {}): Promise<TestE
     dataRoot,
     execRoot,
     ...names,
+    setDockerHub,
     pid: () => {
       if (running === undefined) throw new Error("the engine is not running");
       return running.pid;

@@ -7,6 +7,11 @@ export class Semaphore {
     this.#free = places;
   }
 
+  /** Whoever asks for a place now must wait. */
+  get isFull(): boolean {
+    return this.#free === 0;
+  }
+
   /** A place, until it is disposed of. Rejects with the signal's reason. */
   async acquire(signal?: AbortSignal): Promise<Disposable> {
     signal?.throwIfAborted();

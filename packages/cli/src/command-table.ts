@@ -77,6 +77,18 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/image/ls.ts"),
   },
   {
+    path: "login",
+    common: true,
+    summary: "Authenticate to a registry",
+    load: () => import("./commands/registry/login.ts"),
+  },
+  {
+    path: "logout",
+    common: true,
+    summary: "Log out from a registry",
+    load: () => import("./commands/registry/logout.ts"),
+  },
+  {
     path: "version",
     common: true,
     summary: "Show the Hawser version information",
@@ -159,6 +171,20 @@ export const commands: readonly CommandEntry[] = [
     path: "image inspect",
     summary: "Display detailed information on one or more images",
     load: () => import("./commands/image/inspect.ts"),
+  },
+  {
+    path: "image pull",
+    short: "pull",
+    common: true,
+    summary: "Download an image from a registry",
+    load: () => import("./commands/image/pull.ts"),
+  },
+  {
+    path: "image push",
+    short: "push",
+    common: true,
+    summary: "Upload an image to a registry",
+    load: () => import("./commands/image/push.ts"),
   },
   {
     path: "image load",

@@ -44,6 +44,15 @@ export const cliFaults = defineFaults({
   OBJECT_NOT_FOUND: ["not-found", (name: string) => `Error: No such object: ${name}`],
   NOT_A_TERMINAL: ["conflict", (words: string) => words],
   STREAM_FAILED: ["internal", (words: string) => words],
+  CREDENTIAL_HELPER: [
+    "internal",
+    (name: string, why: string) => `error getting credentials - err: docker-credential-${name}: ${why}`,
+  ],
+  SETTINGS_UNREADABLE: [
+    "conflict",
+    (path: string) => `Cannot change ${path}: it is not the JSON that it should be; mend or remove it`,
+  ],
+  PROMPT_LEFT: ["canceled", () => "canceled"],
   COPY_REFUSED: ["invalid-argument", (words: string) => words],
   OUTPUT_IS_TERMINAL: ["conflict", (words: string) => words],
 });

@@ -55,6 +55,7 @@ export function openSession(
     get stderr() {
       return surroundings.stderr;
     },
+    configDir,
     contextName: context.name,
     debug: flags.debug,
     now: () => new Date(),

@@ -24,6 +24,8 @@ export interface Session {
   readonly stdin: Input;
   readonly stdout: Output;
   readonly stderr: Output;
+  /** Folder of the user's settings; perhaps not there. */
+  readonly configDir: string;
   /** Name of the context in use. */
   readonly contextName: string;
   readonly debug: boolean;

@@ -12,6 +12,8 @@ import {
   resolverAddresses,
   watchDeletedLinks,
 } from "@hawser/network";
+import { platformOfNode } from "@hawser/oci";
+import { RegistryClient } from "@hawser/registry/client";
 import { Launcher, MigrationWarmer, readHostFacts, SeccompCompiler } from "@hawser/runtime";
 import { Store } from "@hawser/store";
 import { BuildService } from "./builds/build-service.ts";
@@ -35,12 +37,14 @@ import { execRoutes } from "./http/routes/exec.ts";
 import { imageArchiveRoutes } from "./http/routes/image-archives.ts";
 import { imageRoutes } from "./http/routes/images.ts";
 import { networkRoutes } from "./http/routes/networks.ts";
+import { registryRoutes } from "./http/routes/registry.ts";
 import { streamRoutes } from "./http/routes/streams.ts";
 import { systemRoutes } from "./http/routes/system.ts";
 import { volumeRoutes } from "./http/routes/volumes.ts";
 import { ApiServer } from "./http/server.ts";
 import { decodeCreateRequest } from "./http/wire/create-request.ts";
 import { ImageService } from "./images/image-service.ts";
+import { RegistryService } from "./images/registry-service.ts";
 import { ContainerNames } from "./networks/container-names.ts";
 import { ContainerNetworks } from "./networks/container-networks.ts";
 import { ContainerPorts } from "./networks/container-ports.ts";
@@ -126,6 +130,20 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
     builtinDir: config.builtinImagesDir,
     log,
   });
+  const client = new RegistryClient({
+    settings: config.registries,
+    environment: config.proxies,
+    userAgent: `hawser/${version}`,
+  });
+  const registry = new RegistryService({
+    client: built.use(client),
+    store,
+    events,
+    builtin: (name) => images.ensureBuiltin(name),
+    hostPlatform: platformOfNode(process),
+    maxDownloads: config.maxConcurrentDownloads,
+    maxUploads: config.maxConcurrentUploads,
+  });
   const volumes = await VolumeService.open(
     {
       table: volumeTable,
@@ -159,6 +177,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
   await recoverContainers(collaborators);
   const builds = await BuildService.open({
     collaborators,
+    registry,
     store,
     defaults: decodeCreateRequest({}, ""),
     folder: join(config.dataRoot, "builds"),
@@ -176,7 +195,8 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
         ...systemRoutes(system),
         ...eventRoutes(events),
         ...imageArchiveRoutes(collaborators),
-        ...imageRoutes(images),
+        ...imageRoutes(images, registry),
+        ...registryRoutes(registry),
         ...containerRoutes(collaborators),
         ...containerControlRoutes(collaborators),
         ...streamRoutes(collaborators),

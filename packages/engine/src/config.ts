@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { defineFaults } from "@hawser/base";
+import type { RegistrySettings } from "@hawser/registry/client";
 
 const configFaults = defineFaults({
   FLAG_INVALID: ["invalid-argument", (reason: string) => `Cannot read the engine's flags: ${reason}`],
@@ -37,6 +38,12 @@ export interface EngineConfig {
   readonly nativeDir: string;
   /** Folder of the built-in images' archives. */
   readonly builtinImagesDir: string;
+  /** Mirrors, hosts without encryption, and folders that say more of registries. */
+  readonly registries: RegistrySettings;
+  readonly maxConcurrentDownloads: number;
+  readonly maxConcurrentUploads: number;
+  /** `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`, for registries. */
+  readonly proxies: Readonly<Record<string, string | undefined>>;
 }
 
 const options = {
@@ -54,6 +61,11 @@ const options = {
   "cgroup-parent": { type: "string", default: "/hawser" },
   "native-dir": { type: "string" },
   "builtin-images": { type: "string" },
+  "registry-mirror": { type: "string", multiple: true },
+  "insecure-registry": { type: "string", multiple: true },
+  "registry-hosts": { type: "string", multiple: true },
+  "max-concurrent-downloads": { type: "string", default: "6" },
+  "max-concurrent-uploads": { type: "string", default: "5" },
 } as const;
 
 /**
@@ -62,7 +74,7 @@ const options = {
  */
 export function parseEngineConfig(
   argv: readonly string[],
-  environment: { readonly path: string },
+  environment: { readonly path: string; readonly proxies?: EngineConfig["proxies"] },
 ): EngineConfig {
   const values = parse(argv);
   const execRoot = values["exec-root"];
@@ -90,6 +102,14 @@ export function parseEngineConfig(
     cgroupParent: values["cgroup-parent"].replace(/^\/?/, "/"),
     nativeDir,
     builtinImagesDir: values["builtin-images"] ?? join(top, "build/images"),
+    registries: {
+      mirrors: values["registry-mirror"] ?? [],
+      insecure: values["insecure-registry"] ?? [],
+      hostFolders: values["registry-hosts"] ?? defaultHostFolders,
+    },
+    maxConcurrentDownloads: parseCount(values, "max-concurrent-downloads"),
+    maxConcurrentUploads: parseCount(values, "max-concurrent-uploads"),
+    proxies: environment.proxies ?? {},
   };
 }
 
@@ -99,6 +119,19 @@ function parse(argv: readonly string[]) {
   } catch (error) {
     throw configFaults.FLAG_INVALID(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** What other programs read counts here, too. */
+const defaultHostFolders = ["/etc/hawser/certs.d", "/etc/containerd/certs.d", "/etc/docker/certs.d"];
+
+function parseCount(
+  values: ReturnType<typeof parse>,
+  name: "max-concurrent-downloads" | "max-concurrent-uploads",
+): number {
+  const count = Number(values[name]);
+  if (!Number.isInteger(count) || count < 1)
+    throw configFaults.FLAG_INVALID(`--${name} wants a number from 1, not "${values[name]}"`);
+  return count;
 }
 
 /** In order of preference: the first that is installed is the default. */

@@ -4,7 +4,10 @@ import { parseEngineConfig } from "./config.ts";
 
 /** hawserd: argv → configuration → services → listen → until a signal. Exit code 1 when it cannot start. */
 async function main(): Promise<void> {
-  const config = parseEngineConfig(process.argv.slice(2), { path: process.env["PATH"] ?? "" });
+  const config = parseEngineConfig(process.argv.slice(2), {
+    path: process.env["PATH"] ?? "",
+    proxies: process.env,
+  });
   process.umask(0o022);
   const log = textLogger({
     level: config.debug ? "debug" : "info",

@@ -14,6 +14,7 @@ export {
   statPath,
   writeArchive,
 } from "./files/run-files-job.ts";
+export type { DistributableImage, DistributableLayer } from "./images/distribute-image.ts";
 export type { Image } from "./images/image.ts";
 export type {
   CommitOptions,

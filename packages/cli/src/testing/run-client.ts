@@ -22,6 +22,8 @@ export interface ClientOptions {
   readonly config?: Partial<ConfigFile>;
   readonly workingDir?: string;
   readonly now?: Date;
+  /** Folder of the settings file; default: one that is not there. */
+  readonly configDir?: string;
   /** Gets the function that sends the client a signal. */
   readonly signals?: (send: (name: NodeJS.Signals) => void) => void;
 }
@@ -46,6 +48,7 @@ export async function runClient(options: ClientOptions): Promise<ClientRun> {
     ...streams,
     environment,
     workingDir: options.workingDir ?? "/",
+    configDir: options.configDir ?? "/nonexistent",
     contextName: "default",
     debug: false,
     now: () => options.now ?? new Date(),

@@ -14,12 +14,20 @@ import {
   type VertexEvent,
   withRange,
 } from "@hawser/build";
-import { type ImageConfig, type Platform, platformOfNode } from "@hawser/oci";
+import {
+  formatReference,
+  type ImageConfig,
+  type Platform,
+  parseReference,
+  platformOfNode,
+  withDefaultTag,
+} from "@hawser/oci";
 import type { ContainerConfig, HostConfig } from "@hawser/runtime";
 import type { BuildCache, BuildRecord, Image, ImageStore } from "@hawser/store";
 import type { Collaborators } from "../containers/collaborators.ts";
 import { createContainerId } from "../containers/names.ts";
 import { removeContainer } from "../containers/remove.ts";
+import type { RegistryService } from "../images/registry-service.ts";
 import { BuildContext } from "./build-context.ts";
 import type { BuildState } from "./build-state.ts";
 import { buildFaults } from "./faults.ts";
@@ -53,6 +61,7 @@ export type BuildEvent =
 export interface BuildServiceParts {
   readonly collaborators: Collaborators;
   readonly store: { readonly images: ImageStore; readonly buildCache: BuildCache };
+  readonly registry: Pick<RegistryService, "pull">;
   readonly defaults: { readonly config: ContainerConfig; readonly hostConfig: HostConfig };
   readonly folder: string;
   readonly log: Logger;
@@ -63,16 +72,19 @@ const maxDockerfileBytes = 16 << 20;
 /** Builds images of Dockerfiles. */
 export class BuildService {
   readonly #parts: OpRunnerParts;
+  readonly #registry: Pick<RegistryService, "pull">;
   readonly #log: Logger;
   readonly #building = new Set<object>();
 
-  private constructor(parts: OpRunnerParts, log: Logger) {
+  private constructor(parts: OpRunnerParts, { registry, log }: Pick<BuildServiceParts, "registry" | "log">) {
     this.#parts = parts;
+    this.#registry = registry;
     this.#log = log;
   }
 
   /** Open the service as a crash may have left it: what belonged to a build that is no more is removed. */
   static async open({
+    registry,
     collaborators,
     store,
     defaults,
@@ -88,7 +100,7 @@ export class BuildService {
       }
     }
     const parts = { collaborators, images: store.images, cache: store.buildCache, defaults, folder };
-    return new BuildService(parts, log);
+    return new BuildService(parts, { registry, log });
   }
 
   /** Results of steps that are kept. */
@@ -182,7 +194,7 @@ export class BuildService {
   }
 
   /** One that is here, or else from where there are images. */
-  async #findImage(reference: string, { pull }: BuildRequest): Promise<Image> {
+  async #findImage(reference: string, { pull, platform: wanted, signal }: BuildRequest): Promise<Image> {
     const { images } = this.#parts.collaborators;
     if (!pull) {
       try {
@@ -191,7 +203,10 @@ export class BuildService {
         if (!Fault.is(error, "not-found")) throw error;
       }
     }
-    return (await images.pull(reference)).image;
+    const name = formatReference(withDefaultTag(parseReference(reference)));
+    const events = this.#registry.pull(name, { access: {}, platform: wanted, signal });
+    for await (const _ of events); // a pull that ends without a fault has the image
+    return images.resolve(name);
   }
 
   async #solve(

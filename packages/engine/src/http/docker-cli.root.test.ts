@@ -1,13 +1,17 @@
 import assert from "node:assert/strict";
 import { mkdir, writeFile } from "node:fs/promises";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { ImageSummary } from "@hawser/api";
 import { type ProgramResult, runProgram, runProgramOk, silentLogger } from "@hawser/base";
 import { openTempDir } from "@hawser/base/testing";
+import { RegistryClient } from "@hawser/registry/client";
+import { openFakeRegistry } from "@hawser/registry/testing";
 import { Store } from "@hawser/store";
 import { EventBus } from "../events/event-bus.ts";
 import { type ContainerUse, ImageService } from "../images/image-service.ts";
+import { RegistryService } from "../images/registry-service.ts";
 import { SystemService } from "../system/system-service.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { imageRoutes } from "./routes/images.ts";
@@ -25,6 +29,26 @@ async function openEngine() {
   const events = new EventBus({ now: Date.now });
   const uses: ContainerUse[] = [];
   const images = new ImageService({ store, events, usedBy: () => uses, builtinDir, log: silentLogger });
+  const hub = built.use(await openFakeRegistry({ intercept: denyEverything }));
+  const hostFolder = join(dir.path, "registries");
+  await mkdir(join(hostFolder, "docker.io"), { recursive: true });
+  await writeFile(join(hostFolder, "docker.io/hosts.toml"), `server = "http://${hub.address}"\n`);
+  const client = built.use(
+    new RegistryClient({
+      settings: { mirrors: [], insecure: [], hostFolders: [hostFolder] },
+      environment: {},
+      userAgent: "test",
+    }),
+  );
+  const registry = new RegistryService({
+    client,
+    store,
+    events,
+    builtin: (name) => images.ensureBuiltin(name),
+    hostPlatform: { os: "linux", architecture: "amd64" },
+    maxDownloads: 3,
+    maxUploads: 3,
+  });
   const system = new SystemService({
     config: { dataRoot, debug: false, hosts: [] },
     host: {
@@ -40,10 +64,17 @@ async function openEngine() {
     version: "1.2.3",
   });
   const api = built.use(
-    await openApi([...systemRoutes(system), ...eventRoutes(events), ...imageRoutes(images)]),
+    await openApi([...systemRoutes(system), ...eventRoutes(events), ...imageRoutes(images, registry)]),
   );
   const kept = built.move();
   return { dir: dir.path, builtinDir, api, images, uses, close: () => kept.disposeAsync() };
+}
+
+/** As Docker Hub answers whoever asks for what is not there. */
+function denyEverything(_request: IncomingMessage, response: ServerResponse): boolean {
+  const errors = [{ code: "DENIED", message: "requested access to the resource is denied" }];
+  response.writeHead(403).end(JSON.stringify({ errors }));
+  return true;
 }
 
 describe("the docker CLI", () => {

@@ -4,9 +4,46 @@ import { defineFaults } from "@hawser/base";
 export const imageFaults = defineFaults({
   PULL_DENIED: [
     "not-found",
-    (name: string) =>
-      `pull access denied for ${name}, repository does not exist or may require 'docker login': denied: requested access to the resource is denied`,
+    (name: string, words: string) =>
+      `pull access denied for ${name}, repository does not exist or may require 'docker login': ${words}`,
   ],
+  MANIFEST_NOT_FOUND: [
+    "not-found",
+    (reference: string, words: string) => `manifest for ${reference} not found: ${words}`,
+  ],
+  REPOSITORY_NOT_FOUND: [
+    "not-found",
+    (name: string, words: string) => `repository ${name} not found: ${words}`,
+  ],
+  /** Not `unauthenticated`: Docker's client would ask for a password then. */
+  REGISTRY_UNAUTHORIZED: ["permission-denied", (words: string) => words],
+  LOGIN_REFUSED: ["unauthenticated", (words: string) => words],
+  REGISTRY_ADDRESS: [
+    "invalid-argument",
+    (address: string) => `Cannot log in to "${address}": host[:port] was wanted`,
+  ],
+  NO_MANIFEST: [
+    "not-found",
+    (platform: string) => `no matching manifest for ${platform} in the manifest list entries`,
+  ],
+  PLATFORM_MISMATCH: [
+    "not-found",
+    (reference: string, wanted: string, is: string) =>
+      `image with reference ${reference} was found but does not match the specified platform: wanted ${wanted}, actual: ${is}`,
+  ],
+  SYSTEM_UNSUPPORTED: [
+    "invalid-argument",
+    (os: string) => `image operating system "${os}" cannot be used on this platform`,
+  ],
+  NOT_AN_IMAGE: [
+    "invalid-argument",
+    (mediaType: string) => `Encountered remote "${mediaType}" when fetching: it is not an image`,
+  ],
+  INDEX_TOO_DEEP: ["invalid-argument", () => "Cannot choose an image: an index lists an index of indexes"],
+  PUSH_NO_IMAGE: ["not-found", (name: string) => `An image does not exist locally with the tag: ${name}`],
+  PUSH_NO_TAG: ["not-found", (reference: string) => `tag does not exist: ${reference}`],
+  PUSH_AUTH_MISSING: ["invalid-argument", () => "Bad parameters and missing X-Registry-Auth: EOF"],
+  PUSH_DIGEST: ["invalid-argument", () => "cannot push a digest reference"],
   CHANGE_UNKNOWN: ["invalid-argument", (word: string) => `${word} is not a valid change command`],
   CHANGE_INVALID: [
     "invalid-argument",

@@ -11,7 +11,6 @@ import type {
 } from "@hawser/store";
 import type { EventBus } from "../events/event-bus.ts";
 import { BuiltinImages } from "./builtin-images.ts";
-import { imageFaults } from "./faults.ts";
 
 /** A container that was made from an image. */
 export interface ContainerUse {
@@ -26,14 +25,6 @@ export interface ImageServiceParts {
   /** Folder of the built-in images' archives. */
   readonly builtinDir: string;
   readonly log: Logger;
-}
-
-/** What a pull came to. */
-export interface PullResult {
-  readonly image: Image;
-  /** As people write it: `busybox:latest`. */
-  readonly reference: string;
-  readonly isNew: boolean;
 }
 
 /** Images as clients know them: the store's, with events, the built-in ones, and the containers that hold on to them. */
@@ -77,30 +68,10 @@ export class ImageService {
    *
    * @throws {Fault} `invalid-argument` for what is no reference; what loading throws.
    */
-  async ensureBuiltin(reference: string): Promise<Image | undefined> {
-    return (await this.#builtin.ensure(reference))?.image;
-  }
-
-  /**
-   * Get an image from where there are images. No registry is asked in this version: only the built-in ones can be had.
-   *
-   * @throws {Fault} `not-found` with Docker's words for an image that its registry does not give; `invalid-argument` for
-   *   what is no reference.
-   */
-  async pull(name: string): Promise<PullResult> {
-    const reference = parseReference(name);
-    const found = await this.#builtin.ensure(name);
-    if (found === undefined) throw imageFaults.PULL_DENIED(familiarName(reference));
-    const text = formatFamiliar(withDefaultTag(reference));
-    this.#events.publish({
-      type: "image",
-      action: "pull",
-      actor: {
-        id: text,
-        attributes: { ...found.image.config.execution.labels, name: familiarName(reference) },
-      },
-    });
-    return { ...found, reference: text };
+  async ensureBuiltin(
+    reference: string,
+  ): Promise<{ readonly image: Image; readonly isNew: boolean } | undefined> {
+    return await this.#builtin.ensure(reference);
   }
 
   /**

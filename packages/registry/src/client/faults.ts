@@ -32,6 +32,10 @@ export const registryFaults = defineFaults({
   UNSUPPORTED: ["not-implemented", (words: string) => words],
 
   NO_CREDENTIALS: ["unauthenticated", (what: string) => `${what}: no basic auth credentials`],
+  LOGIN_REFUSED: [
+    "unauthenticated",
+    (address: string) => `login attempt to ${address} failed with status: 401 Unauthorized`,
+  ],
   CREDENTIALS_IN_CLEAR: [
     "permission-denied",
     (realm: string) =>

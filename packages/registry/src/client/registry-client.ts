@@ -71,8 +71,10 @@ export class RegistryClient implements Disposable {
       });
       return refreshToken === undefined ? {} : { identityToken: refreshToken };
     }
-    const request = { method: "GET", path: "/", scopes: [], accept: [200], signal } as const;
-    await discardBody(await endpoint.request(request));
+    const request = { method: "GET", path: "/", scopes: [], accept: [200, 401], signal } as const;
+    const { status, body } = await endpoint.request(request);
+    body.resume();
+    if (status === 401) throw registryFaults.LOGIN_REFUSED(`${base}/`);
     return {};
   }
 

@@ -28,6 +28,12 @@ export interface FakeRegistryOptions {
   readonly intercept?: Interceptor;
 }
 
+/** Whatever a registry keeps as a manifest. */
+export interface ManifestDocument {
+  readonly mediaType: string;
+  readonly [field: string]: unknown;
+}
+
 export interface FakeRegistry extends AsyncDisposable {
   /** `127.0.0.1:1234` */
   readonly address: string;
@@ -39,7 +45,7 @@ export interface FakeRegistry extends AsyncDisposable {
   readonly manifests: Map<string, { readonly mediaType: string; readonly bytes: Buffer }>;
   /** Keep content under its digest. */
   addBlob(bytes: Uint8Array): string;
-  addManifest(repository: string, tag: string, manifest: { mediaType: string }): string;
+  addManifest(repository: string, tag: string, manifest: ManifestDocument): string;
   /** Requests so far whose line, `GET /v2/…`, fits. */
   count(pattern: RegExp): number;
 }
@@ -204,7 +210,7 @@ export async function openFakeRegistry(options: FakeRegistryOptions = {}): Promi
       blobs.set(digest, Buffer.from(bytes));
       return digest;
     },
-    addManifest(repository: string, tag: string, value: { mediaType: string }) {
+    addManifest(repository: string, tag: string, value: ManifestDocument) {
       const bytes = Buffer.from(JSON.stringify(value));
       const digest = sha256(bytes);
       manifests.set(`${repository}:${tag}`, { mediaType: value.mediaType, bytes });

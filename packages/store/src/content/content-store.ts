@@ -62,16 +62,20 @@ export class ContentStore {
     return await this.#named(digest, async (path) => ({ digest, sizeBytes: (await stat(path)).size }));
   }
 
-  /** The bytes, in chunks of up to 1 MiB. @throws {Fault} `not-found` */
+  /** The bytes, in chunks of up to 1 MiB, from `start` up to `end`; default: all. @throws {Fault} `not-found` */
   async *open(
     digest: Digest,
-    options: { readonly signal?: AbortSignal } = {},
+    options: { readonly start?: number; readonly end?: number; readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<Buffer, void, undefined> {
+    const { start = 0, end, signal } = options;
     const file = await this.openFile(digest);
+    if (end !== undefined && end <= start) return await file.close();
     yield* createReadStream("", {
       fd: file,
+      start,
+      ...(end !== undefined && { end: end - 1 }),
       highWaterMark: 1 << 20,
-      ...(options.signal && { signal: options.signal }),
+      ...(signal && { signal }),
     });
   }
 

@@ -82,6 +82,11 @@ export class ImageIndex {
     return [...this.#images.values()];
   }
 
+  /** By full name. */
+  listNames(): readonly ImageName[] {
+    return [...this.#names].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, name]) => name);
+  }
+
   /** `reference` has a tag or a digest. */
   findName(reference: Reference): ImageName | undefined {
     return this.#names.get(formatReference(reference));

@@ -1,18 +1,15 @@
-import type { Logger } from "@hawser/base";
+import { KeyedMutex, type Logger } from "@hawser/base";
 import {
   type ChainId,
   chainIdsOf,
   type Digest,
-  type ExecutionConfig,
   formatFamiliar,
   formatImageConfig,
-  formatReference,
   type ImageConfig,
   type Platform,
   parseImageConfig,
-  parseReference,
   type Reference,
-  withDefaultTag,
+  repositoryOf,
 } from "@hawser/oci";
 import { ArchiveFiles } from "../archive/archive-files.ts";
 import { type ArchivedImage, checkLayerCount } from "../archive/archived-image.ts";
@@ -23,6 +20,7 @@ import { type ContentStore, digestOf, type StagedBlob } from "../content/content
 import { storeFaults } from "../faults.ts";
 import type { HeldLayer, Layer, LayerStore } from "../layers/layer-store.ts";
 import type { StoreLimits } from "../limits.ts";
+import { type DistributableImage, makeDistributable, readDistributable } from "./distribute-image.ts";
 import { findImage } from "./find-image.ts";
 import type { Image } from "./image.ts";
 import type { ImageIndex, ImageRecord } from "./image-index.ts";
@@ -35,6 +33,7 @@ import type {
   RemoteImage,
 } from "./image-requests.ts";
 import { Leftovers } from "./leftovers.ts";
+import { emptyExecution, parseTarget } from "./new-image.ts";
 import { receiveLayer } from "./receive-layers.ts";
 import { type RemovedItem, type RemoveImageOptions, removeImage } from "./remove-image.ts";
 import { selectImages } from "./select-images.ts";
@@ -56,6 +55,7 @@ export class ImageStore implements Disposable {
   readonly #now: () => Date;
   /** Blobs that work in progress is about to refer to. */
   readonly #leases = new Set<ReadonlySet<Digest>>();
+  readonly #distributing = new KeyedMutex();
   readonly #leftovers = new Leftovers(({ blobs }) => this.#inBackground(this.collect(blobs)));
 
   constructor(parts: {
@@ -87,6 +87,11 @@ export class ImageStore implements Disposable {
    */
   resolve(nameOrId: string): Image {
     return this.#get(findImage(this.#index, nameOrId));
+  }
+
+  /** Whether there is an image that came with this manifest. */
+  has(id: Digest, manifest: Digest): boolean {
+    return this.#index.get(id)?.manifestDigest === manifest;
   }
 
   list(): readonly Image[] {
@@ -138,6 +143,73 @@ export class ImageStore implements Disposable {
     });
     for (const image of await this.#readArchive(files, options.platform ?? this.#platform)) {
       yield* await this.#add(image, options);
+    }
+  }
+
+  /** The tags of a repository, in order, and what they mean. */
+  tagsOf({ domain, path }: Reference): readonly { readonly reference: Reference; readonly image: Image }[] {
+    return this.#index
+      .listNames()
+      .filter(({ reference }) => reference.domain === domain && reference.path === path)
+      .filter(({ reference }) => reference.tag !== undefined)
+      .map(({ reference, image }) => ({ reference, image: this.#get(image) }));
+  }
+
+  /** Another repository of the same registry that the blob was pulled from or pushed to. */
+  findRepository(blob: Digest, { domain, path }: Reference): Reference | undefined {
+    const others = this.#index.listNames().filter(({ reference, image }) => {
+      const isOther =
+        reference.domain === domain && reference.path !== path && reference.digest !== undefined;
+      return isOther && this.#index.get(image)?.blobs.includes(blob);
+    });
+    return others[0] && repositoryOf(others[0].reference);
+  }
+
+  /** Remember that a repository has the image under this digest. @param reference with a digest */
+  nameByDigest(reference: Reference, image: Digest): void {
+    this.#index.setName(reference, this.#record(image).id);
+  }
+
+  /**
+   * An image as a registry takes it: with the manifest that it came with, else with one of our own, which is its own from
+   * then on. Nothing of it goes while `use` runs.
+   *
+   * @throws {Fault} `not-found`; what `use` throws
+   */
+  async distribute<T>(
+    id: Digest,
+    use: (image: DistributableImage) => Promise<T>,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): Promise<T> {
+    const parts = { content: this.#content, layers: this.#layers };
+    const lease = new Set<Digest>();
+    this.#leases.add(lease);
+    try {
+      const image = await this.#distributing.run(
+        id,
+        async () => {
+          const record = this.#record(id);
+          const { manifestDigest } = record;
+          if (manifestDigest !== undefined)
+            return await readDistributable({ ...record, manifestDigest }, parts);
+          const made = await makeDistributable(record, parts, { lease, ...(signal && { signal }) });
+          lease.add(made.manifest.digest);
+          await this.#content.ingest(chunks(made.manifest.bytes));
+          const blobs = [
+            made.manifest.digest,
+            made.config.digest,
+            ...made.layers.map(({ digest }) => digest),
+          ];
+          this.#index.put({ ...record, manifestDigest: made.manifest.digest, blobs }, []);
+          return made;
+        },
+        signal,
+      );
+      for (const { digest } of [image.manifest, image.config, ...image.layers]) lease.add(digest);
+      return await use(image);
+    } finally {
+      this.#leases.delete(lease);
+      await this.collect(lease);
     }
   }
 
@@ -519,24 +591,6 @@ export class ImageStore implements Disposable {
 
 /** What an archive without entries hashes to: 1024 zeros. */
 const emptyArchive = digestOf(Buffer.alloc(1024));
-
-const emptyExecution: ExecutionConfig = {
-  user: "",
-  exposedPorts: [],
-  env: [],
-  volumes: [],
-  workingDir: "",
-  labels: {},
-  stopSignal: "",
-};
-
-function parseTarget(text: string): Reference {
-  const reference = withDefaultTag(parseReference(text));
-  if (reference.digest !== undefined) throw storeFaults.TAG_WITH_DIGEST();
-  if (formatReference(reference).startsWith("docker.io/library/sha256:"))
-    throw storeFaults.TAG_IS_ALGORITHM();
-  return reference;
-}
 
 async function* chunks(...data: readonly Uint8Array[]) {
   yield* data;

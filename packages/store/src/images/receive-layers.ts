@@ -42,6 +42,10 @@ export async function receiveLayer(
   const { parent, after, signal, onNews } = options;
   const chainId = chainIdOf(diffId, parent);
   const { digest, sizeBytes } = origin;
+  const complete = () => {
+    onNews({ kind: "extracting", currentBytes: sizeBytes, totalBytes: sizeBytes });
+    onNews({ kind: "complete" });
+  };
   const request = {
     parent,
     diffId,
@@ -60,7 +64,7 @@ export async function receiveLayer(
   }
   if (hasBlob) {
     const held = await layers.unpack({ ...request, blob: storedBlob(content, { digest, sizeBytes }) });
-    onNews({ kind: "complete" });
+    complete();
     return held;
   }
   for (;;) {
@@ -80,7 +84,7 @@ export async function receiveLayer(
         held[Symbol.dispose]();
         throw error;
       }
-      onNews({ kind: "complete" });
+      complete();
       return held;
     } catch (error) {
       // Somebody else's fetching failed: it says nothing about what one's own would come to.

@@ -70,7 +70,8 @@ async function* prepend(head: Buffer, rest: AsyncIterable<Uint8Array> | Iterable
   yield* rest;
 }
 
-function compressionOf(head: Buffer): "none" | "gzip" | "zstd" {
+/** Told by the first six bytes. @throws {Fault} `invalid-argument` for one that is not supported */
+export function compressionOf(head: Buffer): "none" | "gzip" | "zstd" {
   const magic = head.toString("latin1", 0, headBytes);
   if (magic.startsWith("\x1f\x8b")) return "gzip";
   if (magic.startsWith("\x28\xb5\x2f\xfd") || /^[\x50-\x5f]\x2a\x4d\x18/.test(magic)) return "zstd";

@@ -149,6 +149,13 @@ export class LayerStore {
     return this.#get(chainId).blob;
   }
 
+  /** From now on `blob`, another archive of the same content, is what makes the layer again. @throws {Fault} `not-found` */
+  replaceBlob(chainId: ChainId, blob: Digest): void {
+    const layer = this.#get(chainId);
+    this.#database.run("UPDATE layers SET blob = ? WHERE chain_id = ?", blob, chainId);
+    this.#layers.set(chainId, { ...layer, blob });
+  }
+
   /** The layer and those below it, topmost first. @throws {Fault} `not-found` */
   chain(chainId: ChainId | undefined): readonly Layer[] {
     const chain: Layer[] = [];

@@ -62,6 +62,7 @@ async function create(options: CreateOptions): Promise<ContainerCreateResponse> 
 async function pull(options: CreateOptions): Promise<void> {
   const { pullImage } = await import("../image/pull-image.ts");
   await pullImage({
+    session: options.session,
     client: options.client,
     image: options.request.Image ?? "",
     platform: options.flags.platform,

@@ -49,7 +49,7 @@ export function openArchive(path: string, workingDir: string): AsyncIterable<Uin
   return createReadStream(place, { highWaterMark: 1 << 20 });
 }
 
-function platformJson(text: string): string {
+export function platformJson(text: string): string {
   const [os = "", architecture, variant] = text.toLowerCase().split("/");
   return JSON.stringify({ os, architecture, variant });
 }

@@ -1,14 +1,15 @@
 import { type ImageDeleteItem, type ProgressMessage, parseFilters } from "@hawser/api";
-import { Fault } from "@hawser/base";
 import { type Platform, parsePlatform, platformOfNode } from "@hawser/oci";
 import type { Image, RemovedItem } from "@hawser/store";
 import { filterImages, imageFilterNames } from "../../images/image-filter.ts";
-import { builtinNotice, type ImageService, joinReference } from "../../images/image-service.ts";
+import { type ImageService, joinReference } from "../../images/image-service.ts";
 import { parseChanges } from "../../images/parse-changes.ts";
+import type { RegistryService } from "../../images/registry-service.ts";
 import { httpFaults } from "../faults.ts";
 import type { ApiRequest } from "../request.ts";
 import type { ApiResponse } from "../response.ts";
 import type { Route } from "../router.ts";
+import { streamProgress } from "../stream-progress.ts";
 import { record, string } from "../wire/codec.ts";
 import {
   formatImageHistory,
@@ -16,9 +17,11 @@ import {
   formatImageSummary,
   formatLoadEvent,
 } from "../wire/image.ts";
+import { readAccess } from "../wire/registry-auth.ts";
+import { formatPullEvent } from "../wire/transfer-progress.ts";
 
 /** Everything about images. */
-export function imageRoutes(images: ImageService): Route[] {
+export function imageRoutes(images: ImageService, registry: RegistryService): Route[] {
   return [
     {
       method: "GET",
@@ -48,7 +51,7 @@ export function imageRoutes(images: ImageService): Route[] {
     {
       method: "POST",
       path: "/images/create",
-      handler: (request, response) => create(images, request, response),
+      handler: (request, response) => create({ images, registry }, request, response),
     },
     {
       method: "GET",
@@ -84,30 +87,29 @@ export function imageRoutes(images: ImageService): Route[] {
   ];
 }
 
-/** `docker load`. What fails after the head has left is told in the stream. */
+/** `docker load`. */
 async function load(images: ImageService, request: ApiRequest, response: ApiResponse): Promise<void> {
   const platform = readPlatform(request);
-  const stream = response.openStream(200, { contentType: "application/json" });
-  try {
-    const events = images.load(request.body, { signal: request.signal, ...(platform && { platform }) });
-    for await (const event of events) await stream.writeJson(formatLoadEvent(event));
-  } catch (thrown) {
-    const fault = Fault.from(thrown);
-    if (fault.kind === "canceled") throw fault;
-    await stream.writeJson(formatFailure(fault));
-    if (fault.kind === "internal") {
-      stream.end();
-      throw fault; // for the log
-    }
-  }
-  stream.end();
+  const events = images.load(request.body, { signal: request.signal, ...(platform && { platform }) });
+  await streamProgress(response, events, { atOnce: true, format: (event) => [formatLoadEvent(event)] });
 }
 
 /** `docker pull` (`fromImage`) and `docker import` (`fromSrc`). */
-async function create(images: ImageService, request: ApiRequest, response: ApiResponse): Promise<void> {
+async function create(
+  { images, registry }: { readonly images: ImageService; readonly registry: RegistryService },
+  request: ApiRequest,
+  response: ApiResponse,
+): Promise<void> {
   const { query } = request;
   const from = query.text("fromImage") ?? "";
-  if (from !== "") return await pull(images, joinReference(from, query.text("tag") ?? ""), response);
+  if (from !== "") {
+    const events = registry.pull(joinReference(from, query.text("tag") ?? ""), {
+      access: readAccess(request),
+      platform: readPlatform(request),
+      signal: request.signal,
+    });
+    return await streamProgress(response, events, { format: formatPullEvent });
+  }
   const source = query.text("fromSrc") ?? "";
   if (source !== "-") throw httpFaults.IMPORT_SOURCE(source);
   const repository = query.text("repo") ?? "";
@@ -120,16 +122,6 @@ async function create(images: ImageService, request: ApiRequest, response: ApiRe
     signal: request.signal,
   });
   response.sendJson(200, { status: image.id } satisfies ProgressMessage);
-}
-
-async function pull(images: ImageService, reference: string, response: ApiResponse): Promise<void> {
-  const result = await images.pull(reference);
-  const stream = response.openStream(200, { contentType: "application/json" });
-  const outcome = result.isNew ? "Loaded built-in image for" : "Image is up to date for";
-  for (const status of [builtinNotice(result.reference), `Status: ${outcome} ${result.reference}`]) {
-    await stream.writeJson({ status } satisfies ProgressMessage);
-  }
-  stream.end();
 }
 
 const platformCodec = record<{
@@ -161,10 +153,6 @@ function readPlatform(request: ApiRequest): Platform | undefined {
 /** One of what a removal tells. */
 export function formatRemoved(item: RemovedItem): ImageDeleteItem {
   return "untagged" in item ? { Untagged: item.untagged } : { Deleted: item.deleted };
-}
-
-function formatFailure({ message }: Fault): ProgressMessage {
-  return { errorDetail: { message }, error: message };
 }
 
 /** In how many images each layer is. */

@@ -1,0 +1,44 @@
+import { formatFamiliar, formatReference, parseReference, repositoryOf, withDefaultTag } from "@hawser/oci";
+import { defineCommand } from "../../command.ts";
+import { cliFaults } from "../../faults.ts";
+import { boolFlag, stringFlag } from "../../flags/flag-kinds.ts";
+import { showProgress } from "../../format/progress.ts";
+import { registryAuthHeaders } from "../../registry-auth.ts";
+import { printLine } from "../../session.ts";
+import { imagePath } from "../each-argument.ts";
+import { platformJson } from "./load.ts";
+
+export const command = defineCommand({
+  usage: "[OPTIONS] NAME[:TAG]",
+  flags: {
+    "all-tags": boolFlag("Push all tags of an image to the repository", { short: "a" }),
+    platform: stringFlag(
+      'Push a platform-specific manifest as a single-platform image to the registry. Formatted as "os[/arch[/variant]]" (e.g., "linux/amd64")',
+    ),
+    quiet: boolFlag("Suppress verbose output", { short: "q" }),
+  },
+  arguments: { min: 1, max: 1 },
+  async run({ flags, args: [name = ""], session }) {
+    const reference = parseReference(name);
+    const all = flags["all-tags"];
+    if (all && reference.tag !== undefined) {
+      throw cliFaults.OPTIONS_CONFLICT("tag can't be used with --all-tags/-a");
+    }
+    const wanted = all ? reference : withDefaultTag(reference);
+    if (!all && wanted !== reference && !flags.quiet)
+      await printLine(session, `Using default tag: ${wanted.tag}`);
+    const client = await session.connect();
+    const { body } = await client.send({
+      method: "POST",
+      path: imagePath(formatFamiliar(repositoryOf(wanted)), "push"),
+      query: {
+        tag: wanted.tag,
+        platform: flags.platform === "" ? undefined : platformJson(flags.platform),
+      },
+      headers: await registryAuthHeaders(session, wanted.domain),
+    });
+    await showProgress(body, flags.quiet ? undefined : session.stdout);
+    if (flags.quiet) await printLine(session, formatReference(wanted));
+    return 0;
+  },
+});

@@ -1,0 +1,192 @@
+import { readFileSync, realpathSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { errnoOf, Fault, runProgram, writeFileAtomic } from "@hawser/base";
+import { cliFaults } from "./faults.ts";
+import type { Session } from "./session.ts";
+
+/** Who the user is at a registry, in the names of Docker's API. */
+export interface RegistryCredentials {
+  readonly username?: string;
+  readonly password?: string;
+  readonly identitytoken?: string;
+  readonly registrytoken?: string;
+}
+
+/** The name of Docker Hub in everything that keeps credentials. */
+const dockerHubKey = "https://index.docker.io/v1/";
+
+export function registryKey(domain: string): string {
+  return domain === "docker.io" ? dockerHubKey : domain;
+}
+
+/** The user's settings as they are in the file, with whatever other programs keep there. */
+type Settings = Readonly<Record<string, unknown>>;
+
+/**
+ * Who the user is at a registry: from the helper of that registry (`credHelpers`), the helper of all (`credsStore`), else
+ * `auths` of the settings themselves. `undefined` when nobody said.
+ *
+ * @throws {Fault} `unavailable` when a helper is not installed, `internal` when it fails
+ */
+export async function findCredentials(
+  session: Session,
+  domain: string,
+): Promise<RegistryCredentials | undefined> {
+  const settings = readSettings(session);
+  const helper = helperOf(settings, domain);
+  if (helper !== undefined) return await askHelper(session, helper, domain);
+  const auths = tableOf(settings["auths"]);
+  const key = registryKey(domain);
+  const host = hostOf(key);
+  const found = auths[key] ?? Object.entries(auths).find(([name]) => hostOf(name) === host)?.[1];
+  return found === undefined ? undefined : readEntry(tableOf(found));
+}
+
+/** Keep who the user is. Returns the path of the file when the password is in it, unencrypted. */
+export async function storeCredentials(
+  session: Session,
+  domain: string,
+  credentials: RegistryCredentials,
+): Promise<string | undefined> {
+  const settings = readSettings(session);
+  const key = registryKey(domain);
+  const { username = "", password = "", identitytoken = "" } = credentials;
+  const helper = helperOf(settings, domain);
+  if (helper !== undefined) {
+    const entry =
+      identitytoken === ""
+        ? { ServerURL: key, Username: username, Secret: password }
+        : { ServerURL: key, Username: "<token>", Secret: identitytoken };
+    await runHelper(session, helper, { verb: "store", input: JSON.stringify(entry) });
+    // Docker keeps an empty entry, so that it knows where the user is somebody.
+    await writeSettings(session, withEntry(settings, key, {}));
+    return undefined;
+  }
+  const auth = Buffer.from(`${username}:${password}`).toString("base64");
+  const entry = { auth, ...(identitytoken !== "" && { identitytoken }) };
+  return await writeSettings(session, withEntry(settings, key, entry));
+}
+
+/** Forget who the user is. False: nothing was known. */
+export async function eraseCredentials(session: Session, domain: string): Promise<boolean> {
+  const settings = readSettings(session);
+  const key = registryKey(domain);
+  const auths = tableOf(settings["auths"]);
+  const keys = Object.keys(auths).filter((name) => name === key || hostOf(name) === hostOf(key));
+  const helper = helperOf(settings, domain);
+  const known =
+    keys.length > 0 || (helper !== undefined && (await askHelper(session, helper, domain)) !== undefined);
+  if (!known) return false;
+  if (helper !== undefined) await runHelper(session, helper, { verb: "erase", input: key });
+  const others = Object.fromEntries(Object.entries(auths).filter(([name]) => !keys.includes(name)));
+  await writeSettings(session, { ...settings, auths: others });
+  return true;
+}
+
+function withEntry(settings: Settings, key: string, entry: object): Settings {
+  return { ...settings, auths: { ...tableOf(settings["auths"]), [key]: entry } };
+}
+
+function readEntry(entry: Settings): RegistryCredentials | undefined {
+  const text = (name: string) => (typeof entry[name] === "string" ? entry[name] : "");
+  const [username, ...rest] = Buffer.from(text("auth"), "base64").toString("utf8").split(":");
+  const found = {
+    username: username || text("username"),
+    password: rest.join(":").replace(/\0+$/, "") || text("password"),
+    identitytoken: text("identitytoken"),
+    registrytoken: text("registrytoken"),
+  };
+  const filled = Object.fromEntries(Object.entries(found).filter(([, value]) => value !== ""));
+  return Object.keys(filled).length === 0 ? undefined : filled;
+}
+
+function hostOf(key: string): string {
+  return key.replace(/^https?:\/\//, "").split("/", 1)[0] ?? "";
+}
+
+function helperOf(settings: Settings, domain: string): string | undefined {
+  const own = tableOf(settings["credHelpers"])[registryKey(domain)];
+  const name = typeof own === "string" ? own : settings["credsStore"];
+  return typeof name === "string" && name !== "" ? name : undefined;
+}
+
+/** `docker-credential-<name> get`. What it does not have is nobody. */
+async function askHelper(
+  session: Session,
+  helper: string,
+  domain: string,
+): Promise<RegistryCredentials | undefined> {
+  const text = await runHelper(session, helper, { verb: "get", input: registryKey(domain) });
+  if (text === undefined) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw cliFaults.CREDENTIAL_HELPER(helper, "its answer is not JSON").because(error);
+  }
+  const { Username: username, Secret: secret } = tableOf(value);
+  if (typeof username !== "string" || typeof secret !== "string") return undefined;
+  return username === "<token>" ? { identitytoken: secret } : { username, password: secret };
+}
+
+async function runHelper(
+  session: Session,
+  helper: string,
+  { verb, input }: { readonly verb: "get" | "store" | "erase"; readonly input: string },
+): Promise<string | undefined> {
+  if (!/^[A-Za-z0-9._-]+$/.test(helper))
+    throw cliFaults.CREDENTIAL_HELPER(helper, "it is no name of a program");
+  const { exitCode, stdout, stderr } = await runProgram([`docker-credential-${helper}`, verb], {
+    input,
+    env: session.environment,
+  });
+  if (exitCode === 0) return stdout;
+  const words = (stdout || stderr).trim();
+  if (/credentials not found/i.test(words)) return undefined;
+  throw cliFaults.CREDENTIAL_HELPER(helper, words);
+}
+
+function settingsPath({ configDir }: Session): string {
+  return join(configDir, "config.json");
+}
+
+function readSettings(session: Session): Settings {
+  const path = settingsPath(session);
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR", "EACCES"].includes(errnoOf(error) ?? "")) return {};
+    throw Fault.from(error);
+  }
+  try {
+    return tableOf(JSON.parse(text));
+  } catch {
+    // What cannot be understood was told of when the command began; it is not overwritten.
+    return unreadable;
+  }
+}
+
+const unreadable: Settings = {};
+
+async function writeSettings(session: Session, settings: Settings): Promise<string> {
+  const path = settingsPath(session);
+  if (readSettings(session) === unreadable) throw cliFaults.SETTINGS_UNREADABLE(path);
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await writeFileAtomic(throughLink(path), JSON.stringify(settings, undefined, "\t"), { mode: 0o600 });
+  return path;
+}
+
+/** Who links the file to another place wants that one changed. */
+function throughLink(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+function tableOf(value: unknown): Settings {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Settings) : {};
+}

@@ -1,0 +1,141 @@
+import type { Semaphore } from "@hawser/base";
+import {
+  type Descriptor,
+  formatFamiliar,
+  formatPlatform,
+  isConfigMediaType,
+  type Manifest,
+  type Platform,
+  parseImageConfig,
+  parseManifest,
+  type Reference,
+  repositoryOf,
+} from "@hawser/oci";
+import type { FetchedManifest, Repository } from "@hawser/registry/client";
+import type { BlobOrigin, ContentStore, Image, ImageStore, LayerNews } from "@hawser/store";
+import { chooseManifest } from "./choose-manifest.ts";
+import { imageFaults } from "./faults.ts";
+
+/** What becomes of one layer of a pull. */
+export type PulledLayerNews = LayerNews | { readonly kind: "pending" } | { readonly kind: "waiting" };
+
+export type PullEvent =
+  /** The registry has it. */
+  | { readonly kind: "pulling"; readonly repository: string; readonly reference: string }
+  | { readonly kind: "layer"; readonly digest: string; readonly news: PulledLayerNews }
+  | { readonly kind: "pulled"; readonly digest: string }
+  | { readonly kind: "finished"; readonly reference: string; readonly isNew: boolean }
+  | { readonly kind: "built-in"; readonly reference: string; readonly isNew: boolean };
+
+export interface PullRequest {
+  /** With a tag or a digest. */
+  readonly reference: Reference;
+  /** What someone asked for; absent: whatever suits this machine. */
+  readonly platform: Platform | undefined;
+  readonly hostPlatform: Platform;
+  readonly signal: AbortSignal;
+  readonly report: (event: PullEvent) => void;
+}
+
+const maxIndexDepth = 2;
+
+/**
+ * Get one image from a registry: what its name means, the image for the platform, its configuration, then all its layers
+ * at once.
+ *
+ * @throws {Fault} what the registry says, `not-found` for a platform that there is no image for, `data-loss` for what is not
+ * what it was said to be
+ */
+export async function pullImage(
+  parts: {
+    readonly repository: Repository;
+    readonly images: Pick<ImageStore, "receive" | "has">;
+    readonly content: Pick<ContentStore, "has" | "read">;
+    readonly downloads: Semaphore;
+  },
+  request: PullRequest,
+): Promise<{ readonly image: Image; readonly isNew: boolean }> {
+  const { repository, images } = parts;
+  const { reference, signal, report } = request;
+  const top = await repository.getManifest(reference.digest ?? reference.tag ?? "latest", { signal });
+  report({ kind: "pulling", repository: reference.path, reference: reference.digest ?? reference.tag ?? "" });
+  const { fetched, manifest } = await findManifest(repository, top, request);
+  const references = [
+    { ...repositoryOf(reference), digest: top.digest },
+    ...(reference.digest === undefined ? [reference] : []),
+  ];
+  const configBytes = (await parts.content.has(manifest.config.digest))
+    ? await parts.content.read(manifest.config.digest)
+    : await repository.readBlob(manifest.config, { signal });
+  checkPlatform(parseImageConfig(configBytes), request);
+  // Layers of an image that is there are not worth a word.
+  const isThere = images.has(manifest.config.digest, fetched.digest);
+  const tell = (digest: string, news: PulledLayerNews) => {
+    if (!isThere) report({ kind: "layer", digest, news });
+  };
+  for (const { digest } of manifest.layers) tell(digest, { kind: "pending" });
+  const result = await images.receive(
+    {
+      manifest: fetched,
+      config: { digest: manifest.config.digest, bytes: configBytes },
+      layers: manifest.layers.map((layer) => originOf(layer, parts, tell)),
+      references,
+    },
+    { signal, onNews: (index, news) => tell(manifest.layers[index]?.digest ?? "", news) },
+  );
+  report({ kind: "pulled", digest: top.digest });
+  return result;
+}
+
+/** Through an index to the image for the platform. */
+async function findManifest(
+  repository: Repository,
+  top: FetchedManifest,
+  { platform, hostPlatform, signal }: PullRequest,
+): Promise<{ readonly fetched: FetchedManifest; readonly manifest: Manifest }> {
+  let fetched = top;
+  for (let depth = 0; depth <= maxIndexDepth; depth++) {
+    const manifest = parseManifest(fetched.bytes);
+    if (manifest.kind === "manifest") {
+      const { mediaType } = manifest.config;
+      // Some very old images say nothing better.
+      const isImage = isConfigMediaType(mediaType) || mediaType === "application/octet-stream";
+      if (!isImage) throw imageFaults.NOT_AN_IMAGE(mediaType.slice(0, 200));
+      return { fetched, manifest };
+    }
+    const chosen = chooseManifest(manifest, platform ?? hostPlatform);
+    fetched = await repository.getManifest(chosen.digest, { signal });
+  }
+  throw imageFaults.INDEX_TOO_DEEP();
+}
+
+/** Of an image that was not chosen from several. Variants are for choosing. */
+function checkPlatform(config: Platform, { reference, platform, hostPlatform }: PullRequest): void {
+  if (config.os !== hostPlatform.os) throw imageFaults.SYSTEM_UNSUPPORTED(config.os.slice(0, 100));
+  if (platform === undefined) return;
+  const { os, architecture } = config;
+  if (platform.os === os && platform.architecture === architecture) return;
+  throw imageFaults.PLATFORM_MISMATCH(
+    formatFamiliar(reference),
+    formatPlatform(platform),
+    formatPlatform({ os, architecture }),
+  );
+}
+
+/** A layer's blob, fetched when one of the few places for downloads is free. */
+function originOf(
+  layer: Descriptor,
+  { repository, downloads }: { readonly repository: Repository; readonly downloads: Semaphore },
+  tell: (digest: string, news: PulledLayerNews) => void,
+): BlobOrigin {
+  const { digest, sizeBytes } = layer;
+  return {
+    digest,
+    sizeBytes,
+    async *open(signal) {
+      if (downloads.isFull) tell(digest, { kind: "waiting" });
+      using _slot = await downloads.acquire(signal);
+      yield* repository.fetchBlob(layer, { signal });
+    },
+  };
+}

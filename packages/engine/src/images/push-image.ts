@@ -1,0 +1,99 @@
+import type { Semaphore } from "@hawser/base";
+import { type Digest, type Reference, repositoryOf } from "@hawser/oci";
+import type { BlobSource, Repository } from "@hawser/registry/client";
+import type { ContentStore, DistributableLayer, ImageStore } from "@hawser/store";
+
+/** What becomes of one layer of a push. */
+export type PushedLayerNews =
+  | { readonly kind: "preparing" }
+  | { readonly kind: "waiting" }
+  | { readonly kind: "pushing"; readonly currentBytes: number; readonly totalBytes: number }
+  | { readonly kind: "pushed" }
+  | { readonly kind: "exists" }
+  | { readonly kind: "mounted"; readonly from: string };
+
+export type PushEvent =
+  | { readonly kind: "pushing"; readonly repository: string }
+  | { readonly kind: "layer"; readonly diffId: string; readonly news: PushedLayerNews }
+  | { readonly kind: "pushed"; readonly tag: string; readonly digest: string; readonly sizeBytes: number };
+
+/**
+ * Give an image to a registry under one tag: its blobs all at once, those that are there already left out, then what names
+ * them.
+ *
+ * @throws {Fault} what the registry says
+ */
+export async function pushImage(
+  parts: {
+    readonly repository: Repository;
+    readonly store: {
+      readonly images: Pick<ImageStore, "distribute" | "findRepository" | "nameByDigest">;
+      readonly content: Pick<ContentStore, "open">;
+    };
+    readonly uploads: Semaphore;
+  },
+  request: {
+    readonly image: Digest;
+    /** With a tag. */
+    readonly reference: Reference;
+    readonly signal: AbortSignal;
+    readonly report: (event: PushEvent) => void;
+  },
+): Promise<void> {
+  const { repository, store, uploads } = parts;
+  const { image, reference, signal, report } = request;
+  const tag = reference.tag ?? "latest";
+  const push = async (
+    blob: Pick<DistributableLayer, "digest" | "sizeBytes">,
+    onNews: (news: PushedLayerNews) => void,
+  ) => {
+    if (uploads.isFull) onNews({ kind: "waiting" });
+    using _slot = await uploads.acquire(signal);
+    const { sizeBytes: totalBytes } = blob;
+    const outcome = await repository.uploadBlob(sourceOf(store.content, blob, signal), {
+      mountFrom: store.images.findRepository(blob.digest, reference)?.path,
+      onProgress: (currentBytes) => onNews({ kind: "pushing", currentBytes, totalBytes }),
+      signal,
+    });
+    switch (outcome.kind) {
+      case "exists":
+        return onNews({ kind: "exists" });
+      case "mounted":
+        return onNews({ kind: "mounted", from: outcome.from });
+      case "uploaded":
+        return onNews({ kind: "pushed" });
+    }
+  };
+  await store.images.distribute(
+    image,
+    async ({ manifest, config, layers }) => {
+      // An image may have the same layer more than once.
+      const own = new Map(layers.filter(({ isForeign }) => !isForeign).map((layer) => [layer.digest, layer]));
+      for (const { diffId } of layers) report({ kind: "layer", diffId, news: { kind: "preparing" } });
+      await allOrFirstFailure([
+        push(config, () => {}),
+        ...[...own.values()].map((layer) =>
+          push(layer, (news) => report({ kind: "layer", diffId: layer.diffId, news })),
+        ),
+      ]);
+      await repository.putManifest(tag, manifest, { signal });
+      store.images.nameByDigest({ ...repositoryOf(reference), digest: manifest.digest }, image);
+      report({ kind: "pushed", tag, digest: manifest.digest, sizeBytes: manifest.bytes.length });
+    },
+    { signal },
+  );
+}
+
+/** Nothing is under way any more when it settles. */
+async function allOrFirstFailure(work: readonly Promise<void>[]): Promise<void> {
+  await Promise.allSettled(work);
+  await Promise.all(work);
+}
+
+function sourceOf(
+  content: Pick<ContentStore, "open">,
+  { digest, sizeBytes }: Pick<DistributableLayer, "digest" | "sizeBytes">,
+  signal: AbortSignal,
+): BlobSource {
+  return { digest, sizeBytes, open: (start, end) => content.open(digest, { start, end, signal }) };
+}

@@ -1,0 +1,223 @@
+import { Semaphore } from "@hawser/base";
+import {
+  familiarName,
+  formatFamiliar,
+  formatReference,
+  type Platform,
+  parseImageConfig,
+  parseManifest,
+  parseReference,
+  type Reference,
+  repositoryOf,
+} from "@hawser/oci";
+import type { Credentials, RegistryAccess, RegistryClient, Repository } from "@hawser/registry/client";
+import type { ContentStore, Image, ImageStore } from "@hawser/store";
+import type { EventBus } from "../events/event-bus.ts";
+import { imageFaults } from "./faults.ts";
+import { type PullEvent, pullImage } from "./pull-image.ts";
+import { type PushEvent, pushImage } from "./push-image.ts";
+import { pullFault, registryFault } from "./registry-words.ts";
+import { TransferFeed } from "./transfer-feed.ts";
+
+export interface RegistryServiceParts {
+  readonly client: RegistryClient;
+  readonly store: { readonly images: ImageStore; readonly content: ContentStore };
+  readonly events: EventBus;
+  /** The built-in image of a name, if there is one. */
+  readonly builtin: (name: string) => Promise<{ readonly image: Image; readonly isNew: boolean } | undefined>;
+  readonly hostPlatform: Platform;
+  readonly maxDownloads: number;
+  readonly maxUploads: number;
+}
+
+export interface PullOptions {
+  readonly access: RegistryAccess;
+  readonly platform?: Platform | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** What is in a registry, without getting it. */
+export interface DistributedImage {
+  readonly mediaType: string;
+  readonly digest: string;
+  readonly sizeBytes: number;
+  readonly platforms: readonly Platform[];
+}
+
+/** Images between this engine and registries. */
+export class RegistryService {
+  readonly #parts: RegistryServiceParts;
+  readonly #downloads: Semaphore;
+  readonly #uploads: Semaphore;
+
+  constructor(parts: RegistryServiceParts) {
+    this.#parts = parts;
+    this.#downloads = new Semaphore(parts.maxDownloads);
+    this.#uploads = new Semaphore(parts.maxUploads);
+  }
+
+  /**
+   * Get an image, or, when `name` has neither tag nor digest, all of a repository. A built-in image comes before the
+   * registry's of the same name.
+   *
+   * @throws {Fault} Docker's words
+   */
+  pull(name: string, options: PullOptions): AsyncGenerator<PullEvent, void, undefined> {
+    const feed = new TransferFeed<PullEvent>(() => performance.now());
+    const report = (event: PullEvent) => {
+      const progress = progressOf(event);
+      if (progress === undefined) feed.put(event);
+      else feed.putProgress(event, progress);
+    };
+    return feed.during((signal) => this.#pull(name, { ...options, signal }, report), options.signal);
+  }
+
+  /**
+   * Give an image to its registry, or, without a tag, all that are called by the name.
+   *
+   * @param name a repository
+   * @throws {Fault} Docker's words
+   */
+  push(
+    name: string,
+    options: { readonly tag: string; readonly access: RegistryAccess; readonly signal: AbortSignal },
+  ): AsyncGenerator<PushEvent, void, undefined> {
+    const reference = parseReference(name);
+    if (reference.digest !== undefined) throw imageFaults.PUSH_DIGEST();
+    const feed = new TransferFeed<PushEvent>(() => performance.now());
+    const report = (event: PushEvent) => {
+      const news = event.kind === "layer" ? event.news : undefined;
+      if (news?.kind !== "pushing") return feed.put(event);
+      const isComplete = news.currentBytes === news.totalBytes;
+      feed.putProgress(event, { key: event.kind === "layer" ? event.diffId : "", isComplete });
+    };
+    const tag = options.tag === "" ? reference.tag : options.tag;
+    const wanted = tag === undefined ? reference : { ...reference, tag };
+    return feed.during((signal) => this.#push(wanted, { ...options, signal, report }), options.signal);
+  }
+
+  /** @throws {Fault} `unauthenticated` for wrong credentials; `unavailable` */
+  async login(
+    domain: string,
+    credentials: Credentials,
+    signal: AbortSignal,
+  ): Promise<{ readonly identityToken?: string }> {
+    return await this.#parts.client.login(domain, credentials, { signal });
+  }
+
+  /** @throws {Fault} the registry's words */
+  async describe(
+    name: string,
+    { access, signal }: Pick<PullOptions, "access" | "signal">,
+  ): Promise<DistributedImage> {
+    const reference = parseReference(name);
+    try {
+      const repository = await this.#parts.client.repository(reference, access);
+      const fetched = await repository.getManifest(reference.digest ?? reference.tag ?? "latest", { signal });
+      const { mediaType, digest, bytes } = fetched;
+      const manifest = parseManifest(bytes);
+      const platforms =
+        manifest.kind === "index"
+          ? manifest.manifests.flatMap(({ platform }) => platform ?? [])
+          : await platformOf(repository, manifest.config, signal);
+      return { mediaType, digest, sizeBytes: bytes.length, platforms };
+    } catch (error) {
+      throw registryFault(error);
+    }
+  }
+
+  async #pull(name: string, options: PullOptions, report: (event: PullEvent) => void): Promise<void> {
+    const reference = parseReference(name);
+    const builtin = options.platform === undefined ? await this.#parts.builtin(name) : undefined;
+    if (builtin !== undefined) {
+      const text = formatFamiliar({ ...reference, tag: reference.tag ?? "latest" });
+      this.#publish("pull", builtin.image, { id: text, name: familiarName(reference) });
+      return report({ kind: "built-in", reference: text, isNew: builtin.isNew });
+    }
+    try {
+      const repository = await this.#parts.client.repository(reference, options.access);
+      const isOne = reference.tag !== undefined || reference.digest !== undefined;
+      const tags = isOne ? [] : await repository.listTags({ signal: options.signal });
+      const wanted = isOne ? [reference] : tags.map((tag): Reference => ({ ...reference, tag }));
+      let isNew = false;
+      for (const one of wanted) {
+        const result = await this.#pullOne(repository, one, { ...options, report });
+        isNew ||= result.isNew;
+      }
+      report({ kind: "finished", reference: formatFamiliar(reference), isNew });
+    } catch (error) {
+      throw pullFault(error, reference);
+    }
+  }
+
+  async #push(
+    reference: Reference,
+    options: {
+      readonly access: RegistryAccess;
+      readonly signal: AbortSignal;
+      readonly report: (event: PushEvent) => void;
+    },
+  ): Promise<void> {
+    const { store, client } = this.#parts;
+    const { access, signal, report } = options;
+    const name = familiarName(reference);
+    report({ kind: "pushing", repository: formatReference(repositoryOf(reference)) });
+    const tags = store.images.tagsOf(reference);
+    if (tags.length === 0) throw imageFaults.PUSH_NO_IMAGE(name);
+    const wanted = tags.filter((tag) => reference.tag === undefined || tag.reference.tag === reference.tag);
+    if (wanted.length === 0) throw imageFaults.PUSH_NO_TAG(formatFamiliar(reference));
+    try {
+      const repository = await client.repository(reference, access);
+      for (const { reference: tagged, image } of wanted) {
+        await pushImage(
+          { repository, store, uploads: this.#uploads },
+          { image: image.id, reference: tagged, signal, report },
+        );
+        this.#publish("push", image, { id: formatFamiliar(tagged), name });
+      }
+    } catch (error) {
+      throw registryFault(error);
+    }
+  }
+
+  async #pullOne(
+    repository: Repository,
+    reference: Reference,
+    options: PullOptions & { readonly report: (event: PullEvent) => void },
+  ): Promise<{ readonly isNew: boolean }> {
+    const { images, content } = this.#parts.store;
+    const { platform, signal, report } = options;
+    const { hostPlatform } = this.#parts;
+    const result = await pullImage(
+      { repository, images, content, downloads: this.#downloads },
+      { reference, platform, hostPlatform, signal, report },
+    );
+    this.#publish("pull", result.image, { id: formatFamiliar(reference), name: familiarName(reference) });
+    return result;
+  }
+
+  #publish(
+    action: "pull" | "push",
+    image: Image,
+    { id, name }: { readonly id: string; readonly name: string },
+  ): void {
+    const attributes = { ...image.config.execution.labels, name };
+    this.#parts.events.publish({ type: "image", action, actor: { id, attributes } });
+  }
+}
+
+async function platformOf(
+  repository: Repository,
+  config: Parameters<Repository["readBlob"]>[0],
+  signal: AbortSignal,
+): Promise<readonly Platform[]> {
+  const { os, architecture, variant } = parseImageConfig(await repository.readBlob(config, { signal }));
+  return [{ os, architecture, ...(variant !== undefined && { variant }) }];
+}
+
+function progressOf(event: PullEvent) {
+  if (event.kind !== "layer") return undefined;
+  const { news } = event;
+  if (news.kind !== "downloading" && news.kind !== "extracting") return undefined;
+  return { key: `${news.kind} ${event.digest}`, isComplete: news.currentBytes === news.totalBytes };
+}
