@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { Fault } from "@hawser/base";
+import { eventually } from "@hawser/base/testing";
 import { parseDigest, parseReference } from "@hawser/oci";
 import type { BlobOrigin } from "../content/incoming-blob.ts";
 import { openTestStore, type TestStore } from "../testing/open-test-store.ts";
@@ -68,10 +69,12 @@ function remoteImage(layers: readonly TestLayer[], origins: readonly BlobOrigin[
   };
 }
 
-/** The store has nothing but what belongs to images. */
+/** The store has nothing but what belongs to images. What is thrown away goes in the background. */
 async function assertClean(test: TestStore): Promise<void> {
   for (const folder of ["content/ingest", "layers/ingest"]) {
-    assert.deepEqual(await readdir(join(test.root, folder)), [], folder);
+    await eventually(async () => (await readdir(join(test.root, folder))).length === 0, {
+      what: `nothing is left in ${folder}`,
+    });
   }
 }
 
