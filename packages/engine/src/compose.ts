@@ -27,6 +27,7 @@ import { recoverContainers } from "./containers/recover.ts";
 import { bringBack, restartNow } from "./containers/restart.ts";
 import { Restarts } from "./containers/restarts.ts";
 import { EventBus } from "./events/event-bus.ts";
+import { absentRoutes } from "./http/routes/absent.ts";
 import { buildRoutes } from "./http/routes/builds.ts";
 import { containerControlRoutes } from "./http/routes/container-control.ts";
 import { containerFileRoutes } from "./http/routes/container-files.ts";
@@ -206,6 +207,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
         ...containerFileRoutes(collaborators),
         ...diskUsageRoutes(collaborators, store.buildCache),
         ...buildRoutes(builds, { now: host.now }),
+        ...absentRoutes(),
       ],
       version,
       log,

@@ -39,6 +39,11 @@ export const httpFaults = defineFaults({
     "invalid-argument",
     (name: string) => `invalid query parameter ${name}: a JSON object of strings was wanted`,
   ],
+  NOT_SWARM_MANAGER: [
+    "unavailable",
+    () =>
+      'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
+  ],
   NOT_IMPLEMENTED: ["not-implemented", (what: string) => `${what} is not available in this version`],
   NAME_EMPTY: ["invalid-argument", () => 'invalid name or ID supplied: ""'],
   USAGE_TYPE_UNKNOWN: ["invalid-argument", (type: string) => `unknown object type: ${type}`],
