@@ -33,7 +33,14 @@ async function run(
   const name = `hawser-${ino.toString(16)}-${(mtimeNs / 1_000_000_000n).toString(16)}${nanoseconds}`;
   const server = createServer((socket) => {
     socket.on("error", () => {});
-    socket.once("data", (hello) => script?.(socket, hello));
+    let hello = Buffer.alloc(0);
+    const collect = (chunk: Buffer) => {
+      hello = Buffer.concat([hello, chunk]);
+      if (hello.length < 5 || hello.length < 5 + hello.readUInt32BE(1)) return;
+      socket.off("data", collect);
+      script?.(socket, hello);
+    };
+    socket.on("data", collect);
   });
   if (script !== undefined) {
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -39,6 +39,22 @@ function namespacesOfThreads(): ReadonlySet<string> {
   );
 }
 
+/**
+ * The open network namespaces and sockets of this process; not its own namespace, which resident native threads hold as
+ * their way home.
+ */
+function namespacesAndSockets(): readonly string[] {
+  const own = readlinkSync("/proc/self/ns/net");
+  const targets = readdirSync("/proc/self/fd").map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return ""; // that of the listing itself
+    }
+  });
+  return targets.filter((target) => /^(net|socket):/.test(target) && target !== own).toSorted();
+}
+
 test("a new namespace has lo alone, up, and no thread of Node's is in it", async () => {
   const namespaceFd = await openNetworkNamespace();
   try {
@@ -75,13 +91,13 @@ test("settings are those of the new namespace, and one that the kernel lacks is 
 });
 
 test("a failed creation leaves no descriptor", async () => {
-  const before = readdirSync("/proc/self/fd").length;
+  const before = namespacesAndSockets();
   await assert.rejects(createNetworkNamespace({ inside: Buffer.from("nonsense") }), {
     syscall: "netlink",
     code: "EINVAL",
   });
   await assert.rejects(createNetworkNamespace({ outside: Buffer.from("nonsense") }), { code: "EINVAL" });
-  assert.equal(readdirSync("/proc/self/fd").length, before);
+  assert.deepEqual(namespacesAndSockets(), before);
 });
 
 test("many at once are all made, each another", async () => {
