@@ -162,13 +162,27 @@ static int open_place(int root, const char *path, bool is_folder) {
   return -1;
 }
 
+/* The mount at `path`, or at `part` of it unless that is empty. */
+static int clone_tree(const char *path, const char *part, unsigned recursive) {
+  const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive;
+  if (*part == '\0') return open_tree(AT_FDCWD, path, flags);
+  const int root = open(path, O_PATH | O_CLOEXEC);
+  if (root < 0) return -1;
+  const int found = open_inside(root, part, O_PATH);
+  close_keeping_errno(root);
+  if (found < 0) return -1;
+  const int mounted = open_tree(found, "", flags | AT_EMPTY_PATH);
+  close_keeping_errno(found);
+  return mounted;
+}
+
 static int bind_all(int root, const struct view *view, struct failure *failure) {
   struct list binds = view->binds;
   for (const char *source; (source = next_text(&binds)) != NULL;) {
-    const char *target = next_text(&binds), *options = next_text(&binds);
-    if (target == NULL || options == NULL) return errno = EINVAL, fail(failure, "mount", source);
+    const char *part = next_text(&binds), *target = next_text(&binds), *options = next_text(&binds);
+    if (part == NULL || target == NULL || options == NULL) return errno = EINVAL, fail(failure, "mount", source);
     const unsigned recursive = strchr(options, 'r') != NULL ? AT_RECURSIVE : 0;
-    const int mounted = open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
+    const int mounted = clone_tree(source, part, recursive);
     if (mounted < 0) {
       if (errno == ENOENT) continue; /* a source that is made, or missed, at the start */
       return fail(failure, "open_tree", source);
@@ -218,7 +232,7 @@ static int enter(const struct view *view, struct failure *failure) {
 
 /*
  * confineThreadToView(namespaceFd, flags, lower, upper, work, binds): flags 1: root_only, 2: read_only. All or nothing, so that a thread that is ended on the
- * way leaves no descriptor. binds: source, target, options (`r` recursive, `o` read-only), each with NUL.
+ * way leaves no descriptor. binds: source, part of it or empty, target, options (`r` recursive, `o` read-only), each with NUL.
  */
 napi_value confine_thread_to_view(napi_env env, napi_callback_info info) {
   napi_value arguments[6];

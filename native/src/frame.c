@@ -35,6 +35,17 @@ const char *frame_next(const struct frame *frame, const char *key, const char *p
   return NULL;
 }
 
+const char *frame_next_of(const struct frame *frame, const char *key, int64_t number, const char *previous) {
+  const char *value = frame_next(frame, key, previous);
+  if (number < 0) return value;
+  char digits[NUMBER_SIZE];
+  const size_t size = strlen(number_text(number, digits));
+  for (; value != NULL; value = frame_next(frame, key, value)) {
+    if (strncmp(value, digits, size) == 0 && value[size] == ':') return value + size + 1;
+  }
+  return NULL;
+}
+
 const char *frame_get(const struct frame *frame, const char *key) {
   return frame_next(frame, key, NULL);
 }

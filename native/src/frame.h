@@ -30,6 +30,12 @@ const char *frame_get(const struct frame *frame, const char *key);
 /** The value of `key` that comes after `previous` (NULL: the first), or NULL. */
 const char *frame_next(const struct frame *frame, const char *key, const char *previous);
 
+/**
+ * As frame_next, of values "<number>:<value>" those with this number, without it; a number below 0 is none: values as they
+ * are.
+ */
+const char *frame_next_of(const struct frame *frame, const char *key, int64_t number, const char *previous);
+
 bool frame_is(const struct frame *frame, const char *kind);
 
 /** Whether `key` is there with the value 1. */

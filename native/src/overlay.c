@@ -39,26 +39,31 @@ static bool set_option(int context, const char *option) {
   return done;
 }
 
+/** The layer after `last` (NULL: the topmost). */
+static const char *next_lower(const struct overlay *overlay, const char *last) {
+  return frame_next_of(overlay->frame, overlay->key, overlay->bind, last);
+}
+
 /**
  * Overlay alone can be read-only for good: a runtime makes a read-only bind mount writable again, and a container would
  * change the layer itself. It wants two layers, or a writable one; the mount point is an empty folder for the second.
  */
-static bool needs_bottom(const struct start *start) {
-  return start->upper == NULL && frame_next(&start->frame, "lower", frame_get(&start->frame, "lower")) == NULL;
+static bool needs_bottom(const struct overlay *overlay) {
+  return overlay->upper == NULL && next_lower(overlay, next_lower(overlay, NULL)) == NULL;
 }
 
 /** *culprit is the value that was refused, when it was one. */
-static bool configure(int context, const struct start *start, const char **culprit) {
-  for (const char *lower = NULL; (lower = frame_next(&start->frame, "lower", lower)) != NULL;) {
+static bool configure(int context, const struct overlay *overlay, const char **culprit) {
+  for (const char *lower = NULL; (lower = next_lower(overlay, lower)) != NULL;) {
     *culprit = lower;
     if (!set_path(context, "lowerdir+", lower)) return false;
   }
-  if (needs_bottom(start) && !set_path(context, "lowerdir+", start->rootfs)) return false;
-  *culprit = start->upper == NULL ? "" : start->upper;
-  if (start->upper != NULL && !set_path(context, "upperdir", start->upper)) return false;
-  *culprit = start->work == NULL ? "" : start->work;
-  if (start->work != NULL && !set_path(context, "workdir", start->work)) return false;
-  for (const char *option = NULL; (option = frame_next(&start->frame, "overlay-option", option)) != NULL;) {
+  if (needs_bottom(overlay) && !set_path(context, "lowerdir+", overlay->place)) return false;
+  *culprit = overlay->upper == NULL ? "" : overlay->upper;
+  if (overlay->upper != NULL && !set_path(context, "upperdir", overlay->upper)) return false;
+  *culprit = overlay->work == NULL ? "" : overlay->work;
+  if (overlay->work != NULL && !set_path(context, "workdir", overlay->work)) return false;
+  for (const char *option = NULL; (option = frame_next(overlay->frame, "overlay-option", option)) != NULL;) {
     *culprit = option;
     if (!set_option(context, option)) return false;
   }
@@ -80,23 +85,23 @@ static void kernel_message(int context, char *text, size_t size) {
 }
 
 /** As mount(2) wants it: all in one page, so the paths are taken from the folder that they have in common. */
-static char *mount_options(const struct start *start, size_t common) {
+static char *mount_options(const struct overlay *overlay, size_t common) {
   struct buffer text = {0};
-  for (const char *lower = NULL; (lower = frame_next(&start->frame, "lower", lower)) != NULL;) {
+  for (const char *lower = NULL; (lower = next_lower(overlay, lower)) != NULL;) {
     const char *separator = text.length == 0 ? "lowerdir=" : ":";
     buffer_append(&text, separator, strlen(separator));
     buffer_append(&text, lower + common, strlen(lower + common));
   }
-  if (needs_bottom(start)) {
+  if (needs_bottom(overlay)) {
     buffer_append(&text, ":", 1);
-    buffer_append(&text, start->rootfs, strlen(start->rootfs));
+    buffer_append(&text, overlay->place, strlen(overlay->place));
   }
-  if (start->upper != NULL) {
-    char *pair = join_text(",upperdir=", start->upper + common, ",workdir=", start->work + common, NULL);
+  if (overlay->upper != NULL) {
+    char *pair = join_text(",upperdir=", overlay->upper + common, ",workdir=", overlay->work + common, NULL);
     buffer_append(&text, pair, strlen(pair));
     free(pair);
   }
-  for (const char *option = NULL; (option = frame_next(&start->frame, "overlay-option", option)) != NULL;) {
+  for (const char *option = NULL; (option = frame_next(overlay->frame, "overlay-option", option)) != NULL;) {
     buffer_append(&text, ",", 1);
     buffer_append(&text, option, strlen(option));
   }
@@ -112,34 +117,34 @@ static size_t same_bytes(const char *one, const char *other, size_t most) {
 }
 
 /** How much of all of the paths, up to and with a slash, is the same. */
-static size_t common_folder(const struct start *start) {
-  const char *first = frame_get(&start->frame, "lower");
+static size_t common_folder(const struct overlay *overlay) {
+  const char *first = next_lower(overlay, NULL);
   size_t common = strlen(first);
-  for (const char *lower = first; lower != NULL; lower = frame_next(&start->frame, "lower", lower)) {
+  for (const char *lower = first; lower != NULL; lower = next_lower(overlay, lower)) {
     common = same_bytes(first, lower, common);
   }
-  if (start->upper != NULL) {
-    common = same_bytes(first, start->upper, common);
-    common = same_bytes(first, start->work, common);
+  if (overlay->upper != NULL) {
+    common = same_bytes(first, overlay->upper, common);
+    common = same_bytes(first, overlay->work, common);
   }
   while (common > 0 && first[common - 1] != '/') common--;
   return common;
 }
 
 /** For kernels whose overlay does not know lowerdir+ (before 6.8) and paths too long for fsconfig. */
-static char *mount_the_old_way(const struct start *start) {
-  for (const char *lower = NULL; (lower = frame_next(&start->frame, "lower", lower)) != NULL;) {
+static char *mount_the_old_way(const struct overlay *overlay) {
+  for (const char *lower = NULL; (lower = next_lower(overlay, lower)) != NULL;) {
     if (strpbrk(lower, ":,\\") == NULL) continue;
     errno = EINVAL;
     return problem("Cannot mount", lower, "characters that overlay's options do not take");
   }
-  const size_t common = common_folder(start);
-  char *folder = strndup(frame_get(&start->frame, "lower"), common);
-  char *options = mount_options(start, common);
+  const size_t common = common_folder(overlay);
+  char *folder = strndup(next_lower(overlay, NULL), common);
+  char *options = mount_options(overlay, common);
   char *failure = NULL;
   if (folder == NULL || chdir(folder) != 0 ||
-      mount("overlay", start->rootfs, "overlay", start->upper == NULL ? MS_RDONLY : 0, options) != 0) {
-    failure = problem("Cannot mount overlay at", start->rootfs, "");
+      mount("overlay", overlay->place, "overlay", overlay->upper == NULL ? MS_RDONLY : 0, options) != 0) {
+    failure = problem("Cannot mount overlay at", overlay->place, "");
   }
   free(options);
   free(folder);
@@ -147,15 +152,15 @@ static char *mount_the_old_way(const struct start *start) {
   return failure;
 }
 
-static char *mount_layers(const struct start *start) {
+char *overlay_mount_layers(const struct overlay *overlay) {
   const int context = fsopen("overlay", FSOPEN_CLOEXEC);
-  if (context < 0) return problem("Cannot mount overlay at", start->rootfs, "the kernel has no overlay");
+  if (context < 0) return problem("Cannot mount overlay at", overlay->place, "the kernel has no overlay");
   char *failure = NULL;
   const char *culprit = "";
-  if (configure(context, start, &culprit)) {
-    const int mounted = fsmount(context, FSMOUNT_CLOEXEC, start->upper == NULL ? MOUNT_ATTR_RDONLY : 0);
-    if (mounted < 0 || move_mount(mounted, "", AT_FDCWD, start->rootfs, MOVE_MOUNT_F_EMPTY_PATH) != 0) {
-      failure = problem("Cannot mount overlay at", start->rootfs, "");
+  if (configure(context, overlay, &culprit)) {
+    const int mounted = fsmount(context, FSMOUNT_CLOEXEC, overlay->upper == NULL ? MOUNT_ATTR_RDONLY : 0);
+    if (mounted < 0 || move_mount(mounted, "", AT_FDCWD, overlay->place, MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+      failure = problem("Cannot mount overlay at", overlay->place, "");
     }
     if (mounted >= 0) close(mounted);
   } else {
@@ -165,7 +170,7 @@ static char *mount_layers(const struct start *start) {
     const bool silent = errno == EINVAL && detail[0] == '\0' && culprit[0] == '\0';
     const bool not_understood = errno == ENAMETOOLONG || silent || (errno == EINVAL && strstr(detail, "lowerdir+") != NULL);
     const char *why = detail[0] == '\0' ? culprit : detail;
-    failure = not_understood ? mount_the_old_way(start) : problem("Cannot mount overlay at", start->rootfs, why);
+    failure = not_understood ? mount_the_old_way(overlay) : problem("Cannot mount overlay at", overlay->place, why);
   }
   close(context);
   return failure;
@@ -175,7 +180,15 @@ char *overlay_mount(const struct start *start) {
   if (frame_get(&start->frame, "lower") == NULL) return NULL;
   if (mkdir(start->rootfs, 0700) != 0 && errno != EEXIST) return problem("Cannot make", start->rootfs, "");
   namespace_receive_only(start->rootfs);
-  return mount_layers(start);
+  const struct overlay overlay = {
+      .frame = &start->frame,
+      .key = "lower",
+      .bind = -1,
+      .upper = start->upper,
+      .work = start->work,
+      .place = start->rootfs,
+  };
+  return overlay_mount_layers(&overlay);
 }
 
 void overlay_unmount(const struct start *start) {

@@ -20,6 +20,19 @@ static const char *bad_path(const struct frame *frame, const char *key) {
   return NULL;
 }
 
+/** Values "<n>:<value>" say something of one of the binds; `bind-layer` has absolute paths. */
+static const char *bad_bind_option(const struct frame *frame) {
+  static const char *const keys[] = {"bind-option", "bind-within", "bind-layer", "bind-uids", "bind-gids"};
+  for (size_t index = 0; index < sizeof keys / sizeof *keys; index++) {
+    for (const char *value = NULL; (value = frame_next(frame, keys[index], value)) != NULL;) {
+      const size_t digits = strspn(value, "0123456789");
+      if (digits == 0 || digits > 6 || value[digits] != ':') return "an option of a bind without its number";
+      if (index == 2 && !is_path(value + digits + 1)) return "a path that is not absolute";
+    }
+  }
+  return NULL;
+}
+
 /** A cgroup is emptied by force and removed, so it has to look like this container's own. */
 static const char *bad_cgroup(const struct start *start) {
   for (const char *path = NULL; (path = frame_next(&start->frame, "cgroup", path)) != NULL;) {
@@ -56,6 +69,8 @@ const char *start_parse(struct start *start, struct frame frame) {
     const char *problem = bad_path(&frame, paths[index]);
     if (problem != NULL) return problem;
   }
+  const char *bad_option = bad_bind_option(&frame);
+  if (bad_option != NULL) return bad_option;
   if (start->dir == NULL) return "dir is missing";
   if (start->runtime == NULL) return "runtime is missing";
   if (frame_get(&frame, "lower") != NULL && start->rootfs == NULL) return "rootfs is missing";

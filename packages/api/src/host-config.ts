@@ -131,6 +131,8 @@ export interface Mount {
     readonly CreateMountpoint?: boolean;
     readonly ReadOnlyNonRecursive?: boolean;
     readonly ReadOnlyForceRecursive?: boolean;
+    /** Hawser's own: what belongs to the source's owner is seen as the container's user's. */
+    readonly IDMap?: boolean;
   };
   readonly VolumeOptions?: {
     readonly NoCopy?: boolean;

@@ -22,7 +22,7 @@ import type { Collaborators } from "./containers/collaborators.ts";
 import { ContainerIndex } from "./containers/container-index.ts";
 import { isRunning } from "./containers/container-record.ts";
 import type { ContainerHost } from "./containers/host.ts";
-import { containersWithVolume } from "./containers/plan-mounts.ts";
+import { containersWithVolume, usesImage } from "./containers/plan-mounts.ts";
 import { recoverContainers } from "./containers/recover.ts";
 import { bringBack, restartNow } from "./containers/restart.ts";
 import { Restarts } from "./containers/restarts.ts";
@@ -126,7 +126,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
     usedBy: (imageId) =>
       index
         .list()
-        .filter(({ record }) => record.imageId === imageId)
+        .filter(({ record }) => usesImage(record, imageId))
         .map(describeUse),
     builtinDir: config.builtinImagesDir,
     log,

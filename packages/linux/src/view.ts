@@ -6,6 +6,8 @@ import { asBuffer, native } from "./native.ts";
 export interface ViewBind {
   /** Outside of the view. One that is not there is left out. */
   readonly source: string;
+  /** A part of `source` to be bound in its place; links on the way stay inside of `source`. */
+  readonly subpath?: string;
   /** Inside; made where it is missing. Links on the way are followed inside of the view. */
   readonly target: string;
   readonly readOnly: boolean;
@@ -40,6 +42,7 @@ export function confineThreadToView(root: ViewRoot, binds: readonly ViewBind[] =
   const layers = isNamespace ? { lower: [] } : root;
   const bindTexts = binds.flatMap((bind) => [
     bind.source,
+    bind.subpath ?? "",
     bind.target,
     `${bind.recursive ? "r" : ""}${bind.readOnly ? "o" : ""}`,
   ]);

@@ -7,7 +7,14 @@ export interface PlacedBinds<Mount extends ResolvedMount> {
   /** The mounts, with sources as the OCI runtime finds them. */
   readonly mounts: readonly Mount[];
   /** `StartRequest.binds`: the host's paths, for the monitor to bring. */
-  readonly binds: readonly string[];
+  readonly binds: readonly HostBind[];
+}
+
+/** What a monitor brings: the host's path, and what `ResolvedMount` says of it. */
+export interface HostBind extends Pick<ResolvedMount, "subpath" | "layers" | "owners"> {
+  readonly path: string;
+  /** `alone`: without mounts below; `read-only`: with those below. */
+  readonly options: readonly ("alone" | "read-only")[];
 }
 
 /**
@@ -19,11 +26,26 @@ export async function placeBinds<Mount extends ResolvedMount>(
   mounts: readonly Mount[],
   dir: string,
 ): Promise<PlacedBinds<Mount>> {
-  const binds: string[] = [];
+  const binds: HostBind[] = [];
   const placed: Mount[] = [];
   for (const mount of mounts) {
-    if (mount.propagation.endsWith("shared") && !(await isSharedByHost(mount.source))) placed.push(mount);
-    else placed.push({ ...mount, source: join(dir, "binds", String(binds.push(mount.source) - 1)) });
+    const { source: path, subpath, layers, owners } = mount;
+    const isShared = owners === undefined && mount.propagation.endsWith("shared");
+    if (isShared && !(await isSharedByHost(path))) {
+      placed.push(mount);
+      continue;
+    }
+    const bind: HostBind = {
+      path,
+      options: [
+        ...(mount.recursive ? [] : ["alone" as const]),
+        ...(mount.readOnly && mount.writableBelow !== true ? ["read-only" as const] : []),
+      ],
+      ...(subpath && { subpath }),
+      ...(layers && { layers }),
+      ...(owners && { owners }),
+    };
+    placed.push({ ...mount, source: join(dir, "binds", String(binds.push(bind) - 1)) });
   }
   return { mounts: placed, binds };
 }

@@ -157,6 +157,8 @@ export interface MountRequest {
     readonly createMountpoint?: boolean;
     readonly readOnlyNonRecursive?: boolean;
     readonly readOnlyForceRecursive?: boolean;
+    /** What belongs to the source's owner is seen as the container's user's, and the other way round. */
+    readonly ownerBecomesUser?: boolean;
   };
   readonly volume?: {
     readonly noCopy?: boolean;

@@ -1,4 +1,4 @@
-export { placeBinds } from "./bind-places.ts";
+export { type HostBind, placeBinds } from "./bind-places.ts";
 export { type CgroupLayout, type CgroupMode, cgroupsOf, parseCgroupLayout } from "./cgroup/cgroup-layout.ts";
 export { ContainerCgroup } from "./cgroup/container-cgroup.ts";
 export { freeze, isFrozen, thaw } from "./cgroup/freezer.ts";
@@ -23,6 +23,7 @@ export { checkResources } from "./spec/check-resources.ts";
 export { defaultMaskedPaths, defaultReadonlyPaths } from "./spec/masked-paths.ts";
 export { type ImageDefaults, mergeImageConfig } from "./spec/merge-image-config.ts";
 export { type IpcMode, parseIpcMode } from "./spec/namespaces.ts";
+export { swapIds } from "./spec/owners.ts";
 export { buildExecProcess, type ExecRequest } from "./spec/process.ts";
 export { formatSignal, parseSignal } from "./spec/signal.ts";
 export type {

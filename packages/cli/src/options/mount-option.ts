@@ -21,6 +21,7 @@ const switches: ReadonlySet<string> = new Set([
   "volume-nocopy",
   "bind-nonrecursive",
   "bind-create-src",
+  "idmap",
 ]);
 
 /**
@@ -104,6 +105,9 @@ function setOption(
       throw valueError("bind-nonrecursive is deprecated, use bind-recursive=disabled instead");
     case "bind-create-src":
       bind().CreateMountpoint = parseSwitch(key, value);
+      return;
+    case "idmap":
+      bind().IDMap = parseSwitch(key, value);
       return;
     case "bind-recursive":
       setRecursive(bind(), value);

@@ -1,13 +1,22 @@
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { formatRuntimeSpec } from "@hawser/oci";
-import { buildSpec, cgroupsOf, parseIpcMode, placeBinds, resolveDevices, resolveUser } from "@hawser/runtime";
+import {
+  buildSpec,
+  cgroupsOf,
+  type HostBind,
+  parseIpcMode,
+  placeBinds,
+  resolveDevices,
+  resolveUser,
+  swapIds,
+} from "@hawser/runtime";
 import type { OverlayMount } from "@hawser/store";
 import type { NetworkPlace } from "../networks/container-networks.ts";
 import { writeNetworkFiles } from "../networks/network-files.ts";
 import { readAccounts } from "./accounts.ts";
 import type { Collaborators } from "./collaborators.ts";
-import { type ContainerRecord, hasProcess } from "./container-record.ts";
+import { type ContainerMount, type ContainerRecord, hasProcess } from "./container-record.ts";
 import { containerFaults } from "./faults.ts";
 import { runDirOf } from "./host.ts";
 import { checkSources } from "./mounts.ts";
@@ -18,7 +27,7 @@ export interface Bundle {
   /** Folders of the container's cgroups, for the monitor to watch and remove. */
   readonly cgroups: readonly string[];
   /** What the monitor brings from the host. */
-  readonly binds: readonly string[];
+  readonly binds: readonly HostBind[];
 }
 
 /**
@@ -58,13 +67,17 @@ export async function writeBundle(
     writeNetworkFiles(record, { ...place, files, index, hostGateway: places.hostGateway });
   }
   writeFileSync(files.hostname, `${config.hostname}\n`);
-  const placed = await placeBinds(mounts, dir);
+  const user = resolveUser(config.user, { ...readAccounts(overlay), groupAdd: hostConfig.groupAdd });
+  const placed = await placeBinds(
+    mounts.map((mount) => completeMount(collaborators, mount, user)),
+    dir,
+  );
   const spec = buildSpec({
     config,
     hostConfig,
     rootfs,
     cgroupsPath: cgroups.path,
-    user: resolveUser(config.user, { ...readAccounts(overlay), groupAdd: hostConfig.groupAdd }),
+    user,
     host: host.facts,
     namespacePaths: {
       ...(place.namespaceFd !== undefined && { network: join(dir, "netns") }),
@@ -80,6 +93,21 @@ export async function writeBundle(
   const compiled = await seccomp.annotate(spec);
   writeFileSync(join(dir, "config.json"), formatRuntimeSpec(compiled), { mode: 0o600 });
   return { rootfs, cgroups: cgroups.folders, binds: placed.binds };
+}
+
+/** What of a mount is only known at the start: the folders of an image's layers, whom its files are to belong to. */
+function completeMount(
+  { snapshots }: Collaborators,
+  mount: ContainerMount,
+  user: { readonly uid: number; readonly gid: number },
+): ContainerMount {
+  if (mount.image !== undefined) {
+    const layers = snapshots.get(mount.image.snapshot).lower;
+    return { ...mount, source: layers[0] ?? mount.source, layers };
+  }
+  if (mount.ownerBecomesUser !== true) return mount;
+  const { uid, gid } = statSync(mount.source);
+  return { ...mount, owners: { uids: swapIds(uid, user.uid), gids: swapIds(gid, user.gid) } };
 }
 
 /** `container:<id>`: the namespace of that container's first process. */

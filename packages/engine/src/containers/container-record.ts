@@ -58,7 +58,7 @@ export interface ContainerRecord {
 
 /** A folder or file of the host, or a volume, at a place in a container. */
 export interface ContainerMount extends ResolvedMount {
-  readonly type: "bind" | "volume";
+  readonly type: "bind" | "volume" | "image";
   /** The options as asked for, as inspect shows them. */
   readonly mode: string;
   readonly volume?: {
@@ -66,6 +66,10 @@ export interface ContainerMount extends ResolvedMount {
     /** Nobody named it: it goes with the container, when the container's volumes do. */
     readonly anonymous: boolean;
   };
+  /** `source` is its name, as asked for; its layers are those of the snapshot. */
+  readonly image?: { readonly id: string; readonly snapshot: string };
+  /** `owners` are to be found at the start: the source's owner is seen as the container's user. */
+  readonly ownerBecomesUser?: boolean;
 }
 
 export const createdState: ContainerState = {

@@ -53,7 +53,7 @@ export async function createContainer(
   await checkSources([], { hostConfig: request.hostConfig, createMissing: false });
 
   const id = createContainerId(host.randomBytes);
-  using plan = planMounts({ index, volumes }, { id, config, hostConfig: request.hostConfig });
+  using plan = planMounts({ index, volumes, images }, { id, config, hostConfig: request.hostConfig });
   const record = {
     id,
     mounts: plan.mounts,
@@ -76,6 +76,7 @@ export async function createContainer(
   }
   await Promise.all([
     snapshots.prepare(id, image.chainId),
+    ...plan.images.map((mounted) => snapshots.prepare(mounted.snapshot, mounted.image.chainId)),
     mkdir(containerDirOf(host, id), { recursive: true, mode: 0o710 }),
   ]);
   try {
@@ -86,7 +87,7 @@ export async function createContainer(
     log.debug("container created", { container: id, image: image.id });
     return { container, warnings };
   } catch (error) {
-    await snapshots.remove(id);
+    for (const key of [id, ...plan.images.map(({ snapshot }) => snapshot)]) await snapshots.remove(key);
     throw error;
   }
 }

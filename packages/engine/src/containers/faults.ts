@@ -92,6 +92,7 @@ export const containerFaults = defineFaults({
     "invalid-argument",
     (path: string) => `invalid mount config for type "bind": bind source path does not exist: ${path}`,
   ],
+  MOUNTED_IMAGE_UNKNOWN: ["invalid-argument", (reason: string) => reason],
   FILE_NOT_FOUND: [
     "not-found",
     (path: string, name: string) => `Could not find the file ${path} in container ${name}`,

@@ -44,7 +44,7 @@ export async function withFiles<T>(
         kind: "layers",
         ...collaborators.snapshots.get(container.id),
         readOnly: record.hostConfig.readonlyRootfs,
-        binds: scope.with === "mounts" ? mountsOf(record) : [],
+        binds: scope.with === "mounts" ? mountsOf(record).filter(({ type }) => type !== "image") : [],
       });
       return { result };
     })

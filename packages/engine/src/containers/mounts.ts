@@ -22,6 +22,8 @@ export function bindMountsOf(hostConfig: Pick<HostConfig, "binds" | "mounts">): 
         recursive: mount.bind?.nonRecursive !== true,
         propagation: mount.bind?.propagation || "rprivate",
         mode: "",
+        ...(mount.bind?.readOnlyNonRecursive === true && { writableBelow: true }),
+        ...(mount.bind?.ownerBecomesUser === true && { ownerBecomesUser: true }),
       }),
     );
   return [...binds, ...mounts];
@@ -43,8 +45,8 @@ export async function checkSources(
     if (!(await exists(source))) throw containerFaults.BIND_SOURCE_MISSING(source);
   }
   if (!createMissing) return;
-  for (const { source } of mounts)
-    if (!(await exists(source))) await mkdir(source, { recursive: true, mode: 0o755 });
+  for (const { source, type } of mounts)
+    if (type !== "image" && !(await exists(source))) await mkdir(source, { recursive: true, mode: 0o755 });
 }
 
 async function exists(path: string): Promise<boolean> {

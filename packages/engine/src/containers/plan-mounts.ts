@@ -1,5 +1,7 @@
+import { Fault } from "@hawser/base";
 import type { ContainerConfig, HostConfig } from "@hawser/runtime";
 import { cleanPath, parseBind } from "@hawser/runtime";
+import type { Image } from "@hawser/store";
 import { volumeFaults } from "../volumes/faults.ts";
 import type { VolumeRecord } from "../volumes/volume-record.ts";
 import type { VolumeService } from "../volumes/volume-service.ts";
@@ -11,6 +13,8 @@ import { bindMountsOf } from "./mounts.ts";
 /** The mounts of a container that is being made, and the volumes that wait for it. */
 export interface MountPlan extends Disposable {
   readonly mounts: readonly ContainerMount[];
+  /** Images that are mounted, and the keys of the snapshots that are to keep their layers. */
+  readonly images: readonly { readonly image: Image; readonly snapshot: string }[];
   /** Fill empty volumes with what the image has at their places. */
   fill(layers: readonly string[], options: { readonly signal?: AbortSignal }): Promise<void>;
   /** The container is on record: its volumes are its own. Without this, disposal takes the anonymous ones away. */
@@ -24,7 +28,15 @@ export interface MountPlan extends Disposable {
  * @throws {Fault} `not-found` for a container, `invalid-argument`, `not-implemented`; Docker's words
  */
 export function planMounts(
-  { index, volumes }: { readonly index: ContainerIndex; readonly volumes: VolumeService },
+  {
+    index,
+    volumes,
+    images,
+  }: {
+    readonly index: ContainerIndex;
+    readonly volumes: VolumeService;
+    readonly images: { readonly resolve: (nameOrId: string) => Image };
+  },
   request: { readonly id: ContainerId; readonly config: ContainerConfig; readonly hostConfig: HostConfig },
 ): MountPlan {
   const { id, config, hostConfig } = request;
@@ -41,6 +53,7 @@ export function planMounts(
       readonly readOnly: boolean;
       readonly noCopy: boolean;
       readonly mode: string;
+      readonly subpath?: string;
     },
   ) => {
     const anonymous = wanted.name === "";
@@ -60,7 +73,7 @@ export function planMounts(
       propagation: "rprivate",
       volume: { name: record.name, anonymous },
     });
-    if (!noCopy) fillable.push({ record, path: mount.target });
+    if (!noCopy && rest.subpath === undefined) fillable.push({ record, path: mount.target });
   };
 
   for (const text of hostConfig.volumesFrom) for (const mount of mountsFrom(text, index)) add(mount);
@@ -74,15 +87,38 @@ export function planMounts(
   for (const mount of hostConfig.mounts) {
     if (mount.type !== "volume") continue;
     const { volume, source, target, readOnly } = mount;
-    if (volume?.subpath !== undefined && volume.subpath !== "")
-      throw volumeFaults.SUBPATH_UNSUPPORTED(source);
+    const subpath = volume?.subpath || undefined;
     const wanted = {
       name: source,
       ...(volume?.driver && { driver: volume.driver.name, options: volume.driver.options }),
       ...(volume?.labels && { labels: volume.labels }),
     };
-    addVolume(wanted, { target: cleanPath(target), readOnly, noCopy: volume?.noCopy === true, mode: "z" });
+    addVolume(wanted, {
+      target: cleanPath(target),
+      readOnly,
+      noCopy: volume?.noCopy === true,
+      mode: "z",
+      ...(subpath !== undefined && { subpath }),
+    });
   }
+  const mountedImages = hostConfig.mounts
+    .filter(({ type }) => type === "image")
+    .map((mount, number) => {
+      const image = findImage(images, mount.source);
+      const snapshot = mountSnapshotOf(id, number);
+      add({
+        type: "image",
+        source: mount.source,
+        target: cleanPath(mount.target),
+        readOnly: true,
+        recursive: true,
+        propagation: "rprivate",
+        mode: "",
+        image: { id: image.id, snapshot },
+        ...(mount.image?.subpath && { subpath: mount.image.subpath }),
+      });
+      return { image, snapshot };
+    });
   const tmpfs = [
     ...Object.keys(hostConfig.tmpfs),
     ...hostConfig.mounts.filter(({ type }) => type === "tmpfs").map(({ target }) => target),
@@ -99,6 +135,7 @@ export function planMounts(
   const held = made.move();
   return {
     mounts: [...planned.values()],
+    images: mountedImages,
     async fill(layers, options) {
       for (const { record, path } of fillable) await volumes.fill(record, { layers, path, ...options });
     },
@@ -114,6 +151,32 @@ function pick({ target, readOnly, noCopy }: ReturnType<typeof parseBind>) {
   return { target, readOnly, noCopy };
 }
 
+/** Not `not-found`: clients take that for the container's own image. */
+function findImage(images: { readonly resolve: (nameOrId: string) => Image }, name: string): Image {
+  try {
+    return images.resolve(name);
+  } catch (error) {
+    if (!Fault.is(error, "not-found")) throw error;
+    throw containerFaults.MOUNTED_IMAGE_UNKNOWN(error.message).because(error);
+  }
+}
+
+/** The key of a snapshot that keeps the layers of an image which a container mounts. */
+function mountSnapshotOf(id: ContainerId, number: number): string {
+  return `${id}.${number}`;
+}
+
+/** The container that a snapshot is of: its root's key is its id. */
+export function containerOfSnapshot(key: string): string {
+  return key.split(".", 1)[0] ?? key;
+}
+
+/** The keys of a container's snapshots. */
+export function snapshotsOf(record: ContainerRecord): readonly string[] {
+  const mounted = mountsOf(record).flatMap(({ image }) => image?.snapshot ?? []);
+  return [record.id, ...mounted.filter((key) => containerOfSnapshot(key) === record.id)];
+}
+
 /** `--volumes-from container[:mode]`. */
 function mountsFrom(text: string, index: ContainerIndex): readonly ContainerMount[] {
   if (text === "") throw volumeFaults.VOLUMES_FROM_EMPTY();
@@ -126,7 +189,9 @@ function mountsFrom(text: string, index: ContainerIndex): readonly ContainerMoun
   const source = index.find(name);
   // Not `not-found`: clients take that for a missing image.
   if (source === undefined) throw containerFaults.JOIN_UNKNOWN(name);
-  return mountsOf(source.record).map((mount) => ({
+  // An image's layers are kept for the other container alone.
+  const mounts = mountsOf(source.record).filter(({ type }) => type !== "image");
+  return mounts.map((mount) => ({
     ...mount,
     mode: "",
     readOnly: mount.readOnly || readOnly,
@@ -136,6 +201,11 @@ function mountsFrom(text: string, index: ContainerIndex): readonly ContainerMoun
 /** The mounts of a container; what has none on record has those that its configuration names. */
 export function mountsOf({ mounts, hostConfig }: ContainerRecord): readonly ContainerMount[] {
   return mounts ?? bindMountsOf(hostConfig);
+}
+
+/** Whether a container was made from an image, or mounts it. */
+export function usesImage(record: ContainerRecord, imageId: string): boolean {
+  return record.imageId === imageId || mountsOf(record).some(({ image }) => image?.id === imageId);
 }
 
 /** Ids of the containers that mount a volume. */

@@ -9,6 +9,7 @@ import { readExecRecords } from "./exec-records.ts";
 import { endRun, followRun } from "./exit.ts";
 import { containerFaults } from "./faults.ts";
 import { containerCgroupOf, exitRecordPathOf, runDirOf } from "./host.ts";
+import { containerOfSnapshot } from "./plan-mounts.ts";
 import { reapRun } from "./reap.ts";
 import { discardContainer } from "./remove.ts";
 import { failStart } from "./start.ts";
@@ -103,5 +104,5 @@ async function sweepOrphans(collaborators: Collaborators): Promise<void> {
   for (const id of await orphansIn(join(host.dataRoot, "containers"))) {
     await rm(join(host.dataRoot, "containers", id), { recursive: true, force: true });
   }
-  for (const key of snapshots.list()) if (!known.has(key)) await snapshots.remove(key);
+  for (const key of snapshots.list()) if (!known.has(containerOfSnapshot(key))) await snapshots.remove(key);
 }

@@ -7,7 +7,7 @@ import type { ContainerRecord } from "./container-record.ts";
 import { containerFaults } from "./faults.ts";
 import { containerDirOf, runDirOf } from "./host.ts";
 import { killContainer } from "./kill.ts";
-import { mountsOf } from "./plan-mounts.ts";
+import { mountsOf, snapshotsOf } from "./plan-mounts.ts";
 import { publishContainerEvent } from "./publish-event.ts";
 
 /**
@@ -67,7 +67,7 @@ export async function discardContainer(
     await container.tornDown;
     rmSync(runDirOf(host, container.id), { recursive: true, force: true }); // on tmpfs
     await Promise.all([
-      snapshots.remove(container.id),
+      ...snapshotsOf(container.record).map((key) => snapshots.remove(key)),
       rm(containerDirOf(host, container.id), { recursive: true, force: true }),
     ]);
   };

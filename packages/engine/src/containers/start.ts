@@ -116,7 +116,10 @@ async function runMonitor(
   started.catch(() => {}); // awaited below; a start may fail while clients are being handed over
   const attaches = [...container.pendingAttaches];
   container.pendingAttaches.clear();
-  await Promise.all(attaches.map((attach) => handToMonitor(monitor, attach)));
+  await Promise.all(attaches.map((attach) => handToMonitor(monitor, attach))).catch(async (error) => {
+    await started; // why it does not take clients, when that is because nothing starts
+    throw error;
+  });
   const { pid, startedAtMs } = await started;
   container.stopRequested = false;
   container.monitor = monitor;

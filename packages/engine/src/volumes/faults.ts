@@ -38,8 +38,4 @@ export const volumeFaults = defineFaults({
   FILTER_VALUE: ["invalid-argument", (name: string, value: string) => `invalid filter '${name}=[${value}]'`],
   VOLUMES_FROM_MODE: ["invalid-argument", (mode: string) => `invalid mode: ${mode}`],
   VOLUMES_FROM_EMPTY: ["invalid-argument", () => "volumes-from specification cannot be an empty string"],
-  SUBPATH_UNSUPPORTED: [
-    "not-implemented",
-    (name: string) => `Cannot mount a part of volume "${name}": subpaths are not available in this version`,
-  ],
 });

@@ -1,3 +1,4 @@
+import type { HostBind } from "../bind-places.ts";
 import type { FieldValue } from "./frame.ts";
 
 /** What a monitor needs to start its container: the message `start` of `docs/contracts/monitor-protocol.md`. */
@@ -14,8 +15,8 @@ export interface StartRequest {
     readonly work: string;
     readonly options?: readonly string[];
   };
-  /** Paths of the host that the monitor brings to `<dir>/binds/<n>`, in this order: `placeBinds`. */
-  readonly binds?: readonly string[];
+  /** What the monitor brings from the host to `<dir>/binds/<n>`, in this order: `placeBinds`. */
+  readonly binds?: readonly HostBind[];
   /** Absolute path of the OCI runtime. */
   readonly runtime: string;
   /** Its global arguments. */
@@ -40,7 +41,9 @@ export interface StartRequest {
 }
 
 export function startFields(request: StartRequest): Readonly<Record<string, FieldValue>> {
-  const { overlay, log } = request;
+  const { overlay, log, binds = [] } = request;
+  const ofBinds = (values: (bind: HostBind) => readonly string[] | string | undefined) =>
+    binds.flatMap((bind, index) => [values(bind) ?? []].flat().map((value) => `${index}:${value}`));
   return {
     protocol: 1,
     id: request.id,
@@ -50,7 +53,12 @@ export function startFields(request: StartRequest): Readonly<Record<string, Fiel
     upper: overlay.upper,
     work: overlay.work,
     "overlay-option": overlay.options ?? [],
-    bind: request.binds ?? [],
+    bind: binds.map(({ path }) => path),
+    "bind-option": ofBinds(({ options }) => options),
+    "bind-within": ofBinds(({ subpath }) => subpath),
+    "bind-layer": ofBinds(({ layers }) => layers),
+    "bind-uids": ofBinds(({ owners }) => owners?.uids),
+    "bind-gids": ofBinds(({ owners }) => owners?.gids),
     runtime: request.runtime,
     "runtime-arg": request.runtimeArgs,
     "runtime-delete": request.runtimeDelete,

@@ -104,31 +104,75 @@ function mountProblem(mount: MountRequest): string | undefined {
   const ofTarget = targetProblem(mount.target);
   if (ofTarget !== undefined) return ofTarget;
   switch (mount.type) {
-    case "bind": {
+    case "bind":
       if (mount.source === "") return "field Source must not be empty";
       if (!mount.source.startsWith("/")) return notAbsolute(mount.source);
-      if (mount.volume !== undefined) return "field VolumeOptions must not be specified";
-      const propagation = mount.bind?.propagation ?? "";
-      if (propagation !== "" && !propagations.has(propagation))
-        return `invalid propagation mode: ${propagation}`;
-      return undefined;
-    }
-    case "volume":
-      if (mount.bind !== undefined) return "field BindOptions must not be specified";
-      if (mount.source === "" && mount.readOnly) {
-        return "must not set ReadOnly mode when using anonymous volumes";
-      }
+      return foreignOption(mount, "bind") ?? bindProblem(mount);
+    case "volume": {
+      const isAnonymous = mount.source === "";
+      const subpath = mount.volume?.subpath ?? "";
+      const problem = foreignOption(mount, "volume");
+      if (problem !== undefined) return problem;
+      if (subpath !== "" && isAnonymous) return "must not set Subpath when using anonymous volumes";
+      if (!isLocalPath(subpath)) return "subpath must be a relative path within the volume";
+      if (isAnonymous && mount.readOnly) return "must not set ReadOnly mode when using anonymous volumes";
       checkVolumeName(mount.source);
       return undefined;
-    case "tmpfs":
+    }
+    case "image":
+      if (mount.source === "") return "field Source must not be empty";
+      if (!isLocalPath(mount.image?.subpath ?? ""))
+        return "subpath must be a relative path within the volume";
+      return foreignOption(mount, "image");
+    case "tmpfs": {
       if (mount.source !== "") return "field Source must not be specified";
-      if (mount.bind !== undefined) return "field BindOptions must not be specified";
-      if (mount.volume !== undefined) return "field VolumeOptions must not be specified";
+      const problem = foreignOption(mount, "tmpfs") ?? tmpfsProblem(mount.tmpfs?.options ?? []);
+      if (problem !== undefined) return problem;
       parseTmpfsOptions(tmpfsOptionsOf(mount));
       return undefined;
+    }
     default:
       return "mount type unknown";
   }
+}
+
+const optionFields = {
+  bind: "BindOptions",
+  volume: "VolumeOptions",
+  image: "ImageOptions",
+  tmpfs: "TmpfsOptions",
+} as const;
+
+/** Options of another sort of mount than it is. Docker lets those of a tmpfs pass. */
+function foreignOption(mount: MountRequest, own: keyof typeof optionFields): string | undefined {
+  const foreign = (["bind", "volume", "image"] as const).find(
+    (sort) => sort !== own && mount[sort] !== undefined,
+  );
+  return foreign && `field ${optionFields[foreign]} must not be specified`;
+}
+
+function bindProblem({ bind = {}, readOnly }: MountRequest): string | undefined {
+  const { propagation = "", readOnlyNonRecursive, readOnlyForceRecursive } = bind;
+  if (propagation !== "" && !propagations.has(propagation)) return `invalid propagation mode: ${propagation}`;
+  if (readOnlyForceRecursive !== true) return undefined;
+  if (readOnlyNonRecursive === true) {
+    return "mount options conflict: ReadOnlyNonRecursive && ReadOnlyForceRecursive";
+  }
+  return readOnly ? undefined : "mount options conflict: ReadOnlyForceRecursive needs ReadOnly";
+}
+
+/** Of the options that only `--mount` has. */
+function tmpfsProblem(options: readonly (readonly string[])[]): string | undefined {
+  for (const [name = "", , ...more] of options) {
+    if (name === "" || more.length > 0) return "invalid option array length";
+    if (name !== "exec" && name !== "noexec") return `invalid option: ${name}`;
+  }
+  return undefined;
+}
+
+/** Whether a path names something in a folder, going by its text alone; links are another matter. */
+function isLocalPath(path: string): boolean {
+  return !path.startsWith("/") && !/^\.\.(?:\/|$)/.test(posix.normalize(path));
 }
 
 /** The options text of a `--mount type=tmpfs`, in the form that `--tmpfs` has. */

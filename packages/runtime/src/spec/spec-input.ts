@@ -46,6 +46,12 @@ export interface ResolvedDevices {
   readonly numbers: ReadonlyMap<string, { readonly major: number; readonly minor: number }>;
 }
 
+/** Each a text as `/proc/<pid>/uid_map` wants it: owner on the disk, owner that is seen, how many. */
+export interface OwnerMaps {
+  readonly uids: string;
+  readonly gids: string;
+}
+
 /** A folder or file of the host to be seen at `target`. */
 export interface ResolvedMount {
   /** Absolute path that exists: on the host, or after `placeBinds` in the run directory. */
@@ -55,6 +61,14 @@ export interface ResolvedMount {
   /** Mounts below the source come along. */
   readonly recursive: boolean;
   readonly propagation: string;
+  /** Of what is read-only: mounts below the source stay as they are. */
+  readonly writableBelow?: boolean;
+  /** A folder or file in `source` to be seen in its place. Links on the way stay inside. */
+  readonly subpath?: string;
+  /** Folders, topmost first, to be seen as one tree in the place of `source`; nobody can write to it. */
+  readonly layers?: readonly string[];
+  /** Show files as others'. */
+  readonly owners?: OwnerMaps;
 }
 
 /** Everything that `buildSpec` turns into a `config.json`. It reads nothing itself. */

@@ -7,9 +7,10 @@ import { mountsOf } from "../../containers/plan-mounts.ts";
 /** What a container mounts, as inspect and list show it. */
 export function formatMountPoints(record: ContainerRecord): MountPoint[] {
   const mounts = mountsOf(record).map(
-    ({ type, source, target, mode, readOnly, propagation, volume }): MountPoint => ({
+    ({ type, source, target, mode, readOnly, propagation, volume, image }): MountPoint => ({
       Type: type,
       ...(volume && { Name: volume.name }),
+      ...(image && { Name: source }),
       Source: source,
       Destination: target,
       ...(volume && { Driver: "local" }),

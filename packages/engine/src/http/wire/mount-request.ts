@@ -26,6 +26,7 @@ const bindOptions = record<BindOptions>({
   createMountpoint: ["CreateMountpoint", optional(omitEmpty(boolean))],
   readOnlyNonRecursive: ["ReadOnlyNonRecursive", optional(omitEmpty(boolean))],
   readOnlyForceRecursive: ["ReadOnlyForceRecursive", optional(omitEmpty(boolean))],
+  ownerBecomesUser: ["IDMap", optional(omitEmpty(boolean))], // Hawser's own
 });
 
 const volumeOptions = record<VolumeOptions>({
