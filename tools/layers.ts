@@ -23,7 +23,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   "packages/runtime": { imports: [base, oci, linux] },
   "packages/network": { imports: [base, linux], modules: ["dns-packet"] },
   "packages/registry/src/testing": { imports: [] },
-  "packages/registry/src/server": { imports: [base, oci], modules: ["bcryptjs"] },
+  "packages/registry/src/server": { imports: [base, oci], modules: ["bcryptjs", "jose"] },
   "packages/registry/src/client": { imports: [base, oci], modules: ["smol-toml"] },
   "packages/build": { imports: [base, oci] },
   "packages/build/src/dockerfile": { imports: [base] },
@@ -45,7 +45,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   "packages/cli": { imports: [base, oci, api] },
   tools: { imports: [base, oci, "packages/store"], modules: ["esbuild"] },
   native: { imports: ["packages"] },
-  test: { imports: ["packages", "tools"], modules: ["bcryptjs", "dockerode"] },
+  test: { imports: ["packages", "tools"], modules: ["bcryptjs", "dockerode", "jose"] },
   bench: { imports: ["packages", "tools", "test"] },
 };
 

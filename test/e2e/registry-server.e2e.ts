@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { openTempDir } from "@hawser/base/testing";
+import bcrypt from "bcryptjs";
 import { openTestRegistry, type TestRegistry } from "../conformance/distribution/kit-registry.ts";
+import { startRegistry } from "./kit-registry-program.ts";
 import { clients, runClient, textOf, useTarget } from "./kit-target.ts";
 
 /** Our own registry, on loopback, which needs no TLS. */
@@ -27,6 +32,35 @@ for (const client of clients) {
       assert.match(await ok("pull", name), /Status: Downloaded newer image|Status: Image is up to date/);
       assert.equal(textOf((await target.inspect(name))["Id"]), id);
       assert.equal(await ok("run", "--rm", name, "echo", "hello"), "hello\n");
+      await ok("rmi", name);
+    });
+
+    test("with tokens and a certificate of its own, whoever has logged in pushes and pulls", async () => {
+      await using dir = await openTempDir("hawser-registry-");
+      const users = join(dir.path, "users");
+      await writeFile(users, `ann:${bcrypt.hashSync("right", 4)}\n`);
+      await using own = await startRegistry(dir.path, ["--tls-self", "--tokens", "--htpasswd", users]);
+      assert.match(own.program.output(), /certificate\.pem.*([0-9A-F]{2}:){31}/);
+      const env = { DOCKER_CONFIG: dir.path };
+      const run = async (...args: string[]) => await runClient(target, client, { args, env });
+      const ok = async (...args: string[]) => {
+        const { exitCode, stdout, stderr } = await run(...args);
+        assert.equal(exitCode, 0, `${args.join(" ")}\n${stdout}\n${stderr}`);
+        return stdout;
+      };
+      const name = `${own.host}/team/app:1`;
+      await ok("tag", "busybox", name);
+      assert.match((await run("push", name)).stderr, /^(denied|unauthorized): /m);
+      assert.match((await run("login", "-u", "ann", "-p", "wrong", own.host)).stderr, /unauthorized/);
+      assert.match(await ok("login", "-u", "ann", "-p", "right", own.host), /Login Succeeded/);
+      const settings = await readFile(join(dir.path, "config.json"), "utf8");
+      assert.match(settings, /"identitytoken": ?"ey/);
+      assert.doesNotMatch(settings, new RegExp(Buffer.from("ann:right").toString("base64")));
+      await ok("push", name);
+      await ok("rmi", name);
+      await ok("pull", name);
+      await ok("logout", own.host);
+      assert.match((await run("pull", name)).stderr, /denied|unauthorized/);
       await ok("rmi", name);
     });
   });

@@ -152,7 +152,7 @@ export async function requestToken(
   const what = describeRequest(request);
   const response = await transport.send({ ...request, tls, ...(signal && { signal }) });
   const body = (await readSmallBody(response, { what, maxBytes: maxTokenBytes, signal })).toString("utf8");
-  if (response.status !== 200) throw faultOfAnswer(what, response.status, body);
+  if (response.status !== 200) throw faultOfAnswer({ what, status: response.status, body });
   return readToken(what, body);
 }
 

@@ -209,5 +209,7 @@ export async function throwRefusal(response: EndpointResponse, signal?: AbortSig
       return Buffer.alloc(0);
     },
   );
-  throw faultOfAnswer(response.what, response.status, body.toString("utf8"));
+  const { what, status, headers } = response;
+  const challenges = headers["www-authenticate"];
+  throw faultOfAnswer({ what, status, body: body.toString("utf8"), challenges });
 }

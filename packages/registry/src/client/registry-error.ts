@@ -1,13 +1,25 @@
 import type { Fault } from "@hawser/base";
 import { registryFaults } from "./faults.ts";
 
-/**
- * What a registry's refusal means. distribution-spec, "Error Codes"; without a body that says more, the status alone.
- *
- * @param what the request: `Get "https://host/v2/"`
- */
-export function faultOfAnswer(what: string, status: number, body: string): Fault {
+/** A refusal: what was asked (`Get "https://host/v2/"`), and what came. */
+interface Refusal {
+  readonly what: string;
+  readonly status: number;
+  readonly body: string;
+  /** `WWW-Authenticate` */
+  readonly challenges?: string | undefined;
+}
+
+/** What a registry's refusal means. distribution-spec, "Error Codes"; without a body that says more, the status alone. */
+export function faultOfAnswer({ what, status, body, challenges = "" }: Refusal): Fault {
+  // The token is good, but not for this.
+  if (/\berror="insufficient_scope"/.test(challenges.slice(0, 8192)))
+    return registryFaults.DENIED(deniedWords);
   const error = readError(body);
+  if (error === undefined && body === "" && status === 401) {
+    return registryFaults.UNAUTHORIZED("unauthorized: authentication required");
+  }
+  if (error === undefined && body === "" && status === 403) return registryFaults.DENIED(deniedWords);
   const code = error?.code ?? codeOfStatus[status] ?? "";
   const words =
     error === undefined
@@ -33,6 +45,9 @@ export function faultOfAnswer(what: string, status: number, body: string): Fault
       return status >= 500 ? registryFaults.REGISTRY_FAILED(words) : registryFaults.REGISTRY_REFUSED(words);
   }
 }
+
+/** Docker's words. */
+const deniedWords = "denied: requested access to the resource is denied";
 
 const codeOfStatus: Readonly<Record<number, string>> = {
   401: "UNAUTHORIZED",

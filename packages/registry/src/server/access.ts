@@ -1,4 +1,4 @@
-import { timingSafeEqual } from "node:crypto";
+import { createHash, timingSafeEqual } from "node:crypto";
 import bcrypt from "bcryptjs";
 import { serverFaults } from "./faults.ts";
 
@@ -13,9 +13,28 @@ export interface AccessRule {
   readonly actions: readonly Action[];
 }
 
+/** Something to do with a repository. */
+export interface Wish {
+  readonly repository: string;
+  readonly action: Action;
+}
+
+/** Whoever sends a request. */
+export interface Caller {
+  /** `undefined`: nobody has logged in. */
+  readonly user: string | undefined;
+  /** Whether he may ask which repositories there are. */
+  readonly mayList: boolean;
+  readonly allows: (wish: Wish) => boolean;
+  /** Whether he may know that a repository is there. */
+  readonly lists: (repository: string) => boolean;
+}
+
 export interface AccessOptions {
-  /** The lines of an htpasswd file, bcrypt. Absent: nobody needs to log in, and rules speak of `anonymous` only. */
+  /** The lines of an htpasswd file, bcrypt. */
   readonly users?: string;
+  /** A token service elsewhere knows the users. With neither nobody needs to log in, and rules speak of `anonymous` only. */
+  readonly tokensElsewhere?: boolean;
   /** Absent: users may do everything; others, with `anonymousPull`, pull. */
   readonly rules?: readonly AccessRule[];
   readonly anonymousPull?: boolean;
@@ -28,69 +47,69 @@ export class Access {
   readonly #rules: readonly AccessRule[];
   readonly #readOnly: boolean;
   /** Passwords that were right, as they were sent: bcrypt takes tens of milliseconds, requests come in hundreds. */
-  readonly #known = new Map<string, { readonly user: string; readonly password: Buffer }>();
+  readonly #known = new Map<string, Buffer>();
 
   /** @throws {Fault} `invalid-argument` for lines that are none */
   constructor(options: AccessOptions = {}) {
     this.#hashes = options.users === undefined ? undefined : parseUsers(options.users);
     this.#readOnly = options.readOnly === true;
+    const isOpen = this.#hashes === undefined && options.tokensElsewhere !== true;
+    const anonymous = isOpen ? allActions : options.anonymousPull === true ? (["pull"] as const) : [];
     this.#rules = options.rules ?? [
-      { user: "*", repository: "*", actions: ["pull", "push", "delete"] },
-      ...(options.anonymousPull === true || this.#hashes === undefined
-        ? [
-            {
-              user: "anonymous",
-              repository: "*",
-              actions: this.#hashes === undefined ? allActions : (["pull"] as const),
-            },
-          ]
-        : []),
+      { user: "*", repository: "*", actions: allActions },
+      { user: "anonymous", repository: "*", actions: anonymous },
     ];
   }
 
-  /** Whether anyone can log in. */
+  /** Whether there are passwords. */
   get hasUsers(): boolean {
     return this.#hashes !== undefined;
   }
 
-  /**
-   * The user of an `Authorization` header; `undefined`: nobody has logged in.
-   *
-   * @throws {Fault} `unauthenticated` for a wrong password
-   */
-  async authenticate(header: string | undefined): Promise<string | undefined> {
-    if (header === undefined || header === "" || this.#hashes === undefined) return undefined;
-    const [, encoded] = /^basic ([a-z0-9+/=]+)$/i.exec(header) ?? [];
-    if (encoded === undefined) throw serverFaults.UNAUTHORIZED();
-    const [, user = "", password = ""] =
-      /^([^:]*):([^]*)$/.exec(Buffer.from(encoded, "base64").toString()) ?? [];
+  /** @throws {Fault} `unauthenticated` for a wrong password */
+  async logIn(user: string, password: string): Promise<Caller> {
     const known = this.#known.get(user);
     const bytes = Buffer.from(password);
-    if (
-      known !== undefined &&
-      known.password.length === bytes.length &&
-      timingSafeEqual(known.password, bytes)
-    ) {
-      return user;
-    }
+    const isKnown = known !== undefined && known.length === bytes.length && timingSafeEqual(known, bytes);
+    if (isKnown) return this.callerOf(user);
     // For an unknown user as long as for a known one.
-    const hash = this.#hashes.get(user) ?? unusableHash;
-    if (!(await bcrypt.compare(password, hash)) || !this.#hashes.has(user)) throw serverFaults.UNAUTHORIZED();
-    this.#known.set(user, { user, password: bytes });
-    return user;
+    const hash = this.#hashes?.get(user);
+    if (!(await bcrypt.compare(password, hash ?? unusableHash)) || hash === undefined) {
+      throw serverFaults.UNAUTHORIZED();
+    }
+    this.#known.set(user, bytes);
+    return this.callerOf(user);
   }
 
-  /**
-   * @throws {Fault} `unauthenticated` when a login could help, else `permission-denied`
-   */
-  require(user: string | undefined, wish: { readonly repository: string; readonly action: Action }): void {
+  /** Who a user is, by the rules. */
+  callerOf(user: string | undefined): Caller {
+    const isOpen = this.#rules.some(
+      ({ user: whose, actions }) => whose === "anonymous" && actions.includes("pull"),
+    );
+    return {
+      user,
+      mayList: user !== undefined || isOpen,
+      allows: (wish) => this.allows(user, wish),
+      lists: (repository) => this.allows(user, { repository, action: "pull" }),
+    };
+  }
+
+  /** Changes with the user's password; `undefined`: no such user. */
+  passwordMark(user: string): string | undefined {
+    const hash = this.#hashes?.get(user);
+    return hash && createHash("sha256").update(hash).digest("base64url");
+  }
+
+  /** @throws {Fault} `unauthenticated` when a login could help, else `permission-denied` */
+  require(caller: Caller, wish: Wish & { readonly loginHelps: boolean }): void {
     if (this.#readOnly && wish.action !== "pull") throw serverFaults.UNSUPPORTED("the registry is read-only");
-    if (this.allows(user, wish)) return;
-    if (user === undefined && this.#hashes !== undefined) throw serverFaults.UNAUTHORIZED();
+    if (caller.allows(wish)) return;
+    if (wish.loginHelps) throw serverFaults.UNAUTHORIZED();
     throw serverFaults.DENIED(`${wish.action} of ${wish.repository}`);
   }
 
-  allows(user: string | undefined, wish: { readonly repository: string; readonly action: Action }): boolean {
+  /** What the rules say. */
+  allows(user: string | undefined, wish: Wish): boolean {
     const rule = this.#rules.find(
       (candidate) =>
         (user === undefined

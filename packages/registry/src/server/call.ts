@@ -1,14 +1,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Logger } from "@hawser/base";
+import type { Fault, Logger } from "@hawser/base";
 import { type Digest, isDigest } from "@hawser/oci";
-import type { Access } from "./access.ts";
+import type { Caller } from "./access.ts";
+import type { Authenticator } from "./authenticator.ts";
 import { serverFaults } from "./faults.ts";
 import type { Metrics } from "./metrics.ts";
 import type { RegistryService } from "./registry-service.ts";
 
 export interface HandlerParts {
   readonly service: RegistryService;
-  readonly access: Access;
+  readonly authenticator: Authenticator;
   readonly metrics: Metrics;
   readonly log: Logger;
   /** Manifests may be removed, and blobs. */
@@ -34,7 +35,7 @@ export interface Call {
   readonly repository: string;
   /** The last part of the path, decoded. */
   readonly rest: string;
-  readonly user: string | undefined;
+  readonly caller: Caller;
 }
 
 const namePattern = /^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$/;
@@ -63,6 +64,22 @@ export function parseDigest(text: string): Digest {
 /** A tag or a digest. @throws {Fault} `invalid-argument` */
 export function parseManifestReference(text: string): { readonly tag: string } | { readonly digest: Digest } {
   return text.includes(":") ? { digest: parseDigest(text) } : { tag: parseTag(text) };
+}
+
+/** All of a body that is small. @throws {Fault} `tooLarge` */
+export async function readBody(
+  request: IncomingMessage,
+  { maxBytes, tooLarge }: { readonly maxBytes: number; readonly tooLarge: (maxBytes: number) => Fault },
+): Promise<Buffer> {
+  if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > maxBytes) throw tooLarge(maxBytes);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
 }
 
 export function sendJson(

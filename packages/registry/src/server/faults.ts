@@ -36,6 +36,8 @@ export const serverFaults = defineFaults({
   ],
   UNAUTHORIZED: ["unauthenticated", () => "authentication required"],
   DENIED: ["permission-denied", (why: string) => `requested access to the resource is denied: ${why}`],
+  GRANT_INVALID: ["invalid-argument", () => "grant_type: password or refresh_token was wanted"],
+  FORM_TOO_LARGE: ["resource-exhausted", (maxBytes: number) => `more than ${maxBytes} bytes are not taken`],
   UNSUPPORTED: ["not-implemented", (what: string) => `the operation is unsupported: ${what}`],
   PAGE_NOT_FOUND: ["not-found", () => "page not found"],
   DATA_TOO_NEW: [

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Action } from "./access.ts";
+import type { Action, Caller } from "./access.ts";
 import { type Call, type HandlerParts, parseName, sendJson } from "./call.ts";
 import { errorResponse } from "./error-response.ts";
 import { serverFaults } from "./faults.ts";
@@ -13,6 +13,8 @@ import {
   patchUpload,
   putManifest,
 } from "./push-requests.ts";
+import { giveToken } from "./token-requests.ts";
+import { scopeOf } from "./token-verifier.ts";
 
 type Handler = (parts: HandlerParts, call: Call) => Promise<void> | void;
 
@@ -56,14 +58,14 @@ export async function handleRequest(
   response: ServerResponse,
 ): Promise<void> {
   const startedMs = performance.now();
-  let user: string | undefined;
+  const asked: Asked = {};
   response.setHeader("Docker-Distribution-API-Version", "registry/2.0");
   response.setHeader("X-Content-Type-Options", "nosniff");
   try {
     const url = new URL(request.url ?? "/", "http://registry");
-    user = await answer(parts, request, response, url);
+    await answer(parts, { request, response, url }, asked);
   } catch (error) {
-    refuse(parts, response, error);
+    refuse(parts, error, { request, response }, asked);
   }
   discardRest(request);
   const ms = Math.round(performance.now() - startedMs);
@@ -74,7 +76,7 @@ export async function handleRequest(
     url: request.url,
     status: response.statusCode,
     ms,
-    ...(user !== undefined && { user }),
+    ...(asked.caller?.user !== undefined && { user: asked.caller.user }),
   });
 }
 
@@ -93,35 +95,76 @@ function discardRest(request: IncomingMessage): void {
   });
 }
 
-async function answer(
-  parts: HandlerParts,
-  request: IncomingMessage,
-  response: ServerResponse,
-  url: URL,
-): Promise<string | undefined> {
+/** What became known of a request: for its log line and its refusal. */
+interface Asked {
+  caller?: Caller;
+  /** What a token must be for. */
+  scope?: string | undefined;
+}
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly url: URL;
+}
+
+async function answer(parts: HandlerParts, exchange: Exchange, asked: Asked): Promise<void> {
+  const { request, response, url } = exchange;
+  const { authenticator } = parts;
   const method = request.method ?? "";
   const path = url.pathname;
-  if (path === "/healthz" && method === "GET") {
-    sendJson(response, 200, { status: "ok" });
-    return undefined;
-  }
+  if (path === "/healthz" && method === "GET") return sendJson(response, 200, { status: "ok" });
   if (path === "/metrics" && method === "GET") {
     response.setHeader("Content-Type", "text/plain; version=0.0.4");
     response.end(parts.metrics.text());
-    return undefined;
+    return;
   }
-  const user = await parts.access.authenticate(request.headers.authorization);
+  const issuer = authenticator.tokens?.issuer;
+  if (path === "/token" && issuer !== undefined) {
+    asked.caller = await giveToken({ authenticator, issuer }, exchange);
+    return;
+  }
+  const target = findTarget(method, path);
+  asked.scope = target.kind === "repository" ? scopeOf(target) : target.scope;
+  const caller = await authenticator.authenticate(request.headers.authorization);
+  asked.caller = caller;
+  switch (target.kind) {
+    case "base": {
+      // Clients ask here whether a login is wanted; a token shows that there was one.
+      const hasToken = authenticator.tokens !== undefined && request.headers.authorization !== undefined;
+      if (caller.user === undefined && authenticator.hasUsers && !hasToken) throw serverFaults.UNAUTHORIZED();
+      return sendJson(response, 200, {});
+    }
+    case "catalog":
+      if (!caller.mayList) throw serverFaults.UNAUTHORIZED();
+      return listRepositories(parts, { response, url, caller });
+    case "repository": {
+      const { repository, rest } = target;
+      authenticator.require(caller, target);
+      return await target.handler(parts, { request, response, url, repository, rest, caller });
+    }
+  }
+}
+
+/** What a request is about. */
+type Target =
+  | { readonly kind: "base" | "catalog"; readonly scope?: string }
+  | {
+      readonly kind: "repository";
+      readonly repository: string;
+      readonly rest: string;
+      readonly action: Action;
+      readonly handler: Handler;
+    };
+
+function findTarget(method: string, path: string): Target {
   if (path === "/v2/" || path === "/v2") {
-    // Clients ask here whether a login is wanted.
-    if (user === undefined && parts.access.hasUsers) throw serverFaults.UNAUTHORIZED();
     if (method !== "GET" && method !== "HEAD") throw serverFaults.UNSUPPORTED(method);
-    sendJson(response, 200, {});
-    return user;
+    return { kind: "base" };
   }
   if (path === "/v2/_catalog") {
     if (method !== "GET") throw serverFaults.UNSUPPORTED(method);
-    listRepositories(parts, { response, url, user });
-    return user;
+    return { kind: "catalog", scope: "registry:catalog:*" };
   }
   for (const { pattern, methods } of routes) {
     const [, name, rest] = pattern.exec(path) ?? [];
@@ -130,14 +173,17 @@ async function answer(
     const entry = methods[method];
     if (entry === undefined) throw serverFaults.UNSUPPORTED(`${method} ${path}`);
     const [action, handler] = entry;
-    parts.access.require(user, { repository, action });
-    await handler(parts, { request, response, url, repository, rest: decode(rest), user });
-    return user;
+    return { kind: "repository", repository, rest: decode(rest), action, handler };
   }
   throw serverFaults.PAGE_NOT_FOUND();
 }
 
-function refuse({ log, access }: HandlerParts, response: ServerResponse, error: unknown): void {
+function refuse(
+  { log, authenticator }: HandlerParts,
+  error: unknown,
+  { request, response }: Omit<Exchange, "url">,
+  asked: Asked,
+): void {
   const { status, body, isInternal } = errorResponse(error);
   if (isInternal) log.error("request failed", { error });
   if (response.headersSent) {
@@ -145,8 +191,8 @@ function refuse({ log, access }: HandlerParts, response: ServerResponse, error: 
     response.destroy();
     return;
   }
-  if (status === 401 && access.hasUsers)
-    response.setHeader("WWW-Authenticate", 'Basic realm="hawser-registry"');
+  const challenge = status === 401 ? authenticator.challengeTo(request, asked) : undefined;
+  if (challenge !== undefined) response.setHeader("WWW-Authenticate", challenge);
   response.statusCode = status;
   response.setHeader("Content-Type", "application/json");
   response.removeHeader("Docker-Content-Digest");

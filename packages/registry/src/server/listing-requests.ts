@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { mediaTypes } from "@hawser/oci";
+import type { Caller } from "./access.ts";
 import {
   type Call,
   type HandlerParts,
@@ -23,21 +24,14 @@ export function listTags({ service }: HandlerParts, { response, url, repository 
 }
 
 export function listRepositories(
-  { service, access }: HandlerParts,
-  at: { readonly response: ServerResponse; readonly url: URL; readonly user: string | undefined },
+  { service }: HandlerParts,
+  at: { readonly response: ServerResponse; readonly url: URL; readonly caller: Caller },
 ): void {
-  if (
-    at.user === undefined &&
-    access.hasUsers &&
-    !access.allows(undefined, { repository: "x", action: "pull" })
-  ) {
-    throw serverFaults.UNAUTHORIZED();
-  }
   const page = readPage(at.url);
   const names: string[] = [];
   for (let { after } = page; names.length <= page.limit; ) {
     const more = service.index.listRepositories({ after, limit: page.limit + 1 });
-    names.push(...more.filter((repository) => access.allows(at.user, { repository, action: "pull" })));
+    names.push(...more.filter((repository) => at.caller.lists(repository)));
     after = more.at(-1) ?? "";
     if (more.length <= page.limit) break;
   }

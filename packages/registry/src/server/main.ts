@@ -1,7 +1,15 @@
 import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
+import { hostname, networkInterfaces } from "node:os";
 import { Fault, type Logger, textLogger, version } from "@hawser/base";
-import { openRegistry, type Registry } from "./open-registry.ts";
-import { parseRegistryConfig, type RegistryConfig, registryUsage } from "./registry-config.ts";
+import { openRegistry, type Registry, type TokenOptions } from "./open-registry.ts";
+import { openOwnCertificate } from "./own-certificate.ts";
+import {
+  parseRegistryConfig,
+  type RegistryConfig,
+  registryUsage,
+  type TokenConfig,
+} from "./registry-config.ts";
 import { Webhooks } from "./webhooks.ts";
 
 /** hawser-registry: argv → configuration → listen → until a signal. Exit code 1 when it cannot start. */
@@ -17,15 +25,16 @@ async function main(): Promise<void> {
   const stop = Promise.withResolvers<string>();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop.resolve(signal));
   using webhooks = new Webhooks(config.webhooks, { log, now: () => new Date() });
-  const { tls, htpasswd, rules } = config;
+  const { htpasswd, rules } = config;
+  const tls = await openTls(config, log);
+  const tokens = readTokenKeys(config.tokens);
   await using registry = await openRegistry({
     root: config.data,
     host: config.host,
     // To collect garbage nobody needs to be answered.
     port: config.command === "serve" ? config.port : 0,
-    ...(tls && {
-      tls: { certificate: readFileSync(tls.certificate, "utf8"), key: readFileSync(tls.key, "utf8") },
-    }),
+    ...(tls && { tls }),
+    ...(tokens && { tokens }),
     access: {
       ...(htpasswd !== undefined && { users: readFileSync(htpasswd, "utf8") }),
       ...(rules && { rules }),
@@ -55,6 +64,36 @@ async function main(): Promise<void> {
   const signal = await stop.promise;
   clearInterval(timer);
   log.info("registry stops", { signal });
+}
+
+async function openTls({ tls, data, host }: RegistryConfig, log: Logger) {
+  if (tls === undefined) return undefined;
+  if ("certificate" in tls) {
+    return { certificate: readFileSync(tls.certificate, "utf8"), key: readFileSync(tls.key, "utf8") };
+  }
+  const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
+  const own = await openOwnCertificate(data, {
+    names: tls.names,
+    localNames: [
+      "localhost",
+      hostname(),
+      ...(isIP(host) === 0 ? [host] : []),
+      ...addresses.filter(({ scopeid }) => !scopeid).map(({ address }) => address),
+    ],
+    nowMs: Date.now(),
+  });
+  log.info("registry's certificate is its own", { path: own.path, sha256: own.fingerprint });
+  return own;
+}
+
+function readTokenKeys(config: TokenConfig | undefined): TokenOptions | undefined {
+  if (config === undefined || config.by === "registry") return config;
+  const { certificates, jwks, ...rest } = config;
+  return {
+    ...rest,
+    ...(certificates !== undefined && { certificates: readFileSync(certificates, "utf8") }),
+    ...(jwks !== undefined && { jwks: readFileSync(jwks, "utf8") }),
+  };
 }
 
 async function collect(registry: Registry, config: RegistryConfig, log: Logger): Promise<void> {

@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { Logger } from "@hawser/base";
 import { Access, type AccessOptions } from "./access.ts";
+import { Authenticator, type TokenSource } from "./authenticator.ts";
 import type { PushEvent } from "./call.ts";
 import { type Collected, collectGarbage } from "./collect-garbage.ts";
 import { lockData } from "./data-lock.ts";
@@ -13,6 +14,8 @@ import { handleRequest } from "./handler.ts";
 import { Metrics } from "./metrics.ts";
 import { RegistryIndex } from "./registry-index.ts";
 import { type RegistryLimits, RegistryService } from "./registry-service.ts";
+import { openTokenIssuer } from "./token-issuer.ts";
+import { createTokenVerifier, type TokenTrust } from "./token-verifier.ts";
 
 export interface RegistryOptions {
   /** The folder of everything; made when it is not there. */
@@ -22,6 +25,8 @@ export interface RegistryOptions {
   readonly port: number;
   readonly tls?: { readonly certificate: string; readonly key: string };
   readonly access?: AccessOptions;
+  /** Bearer tokens: made by the registry for its users, or by a service elsewhere. */
+  readonly tokens?: TokenOptions;
   readonly deletes?: boolean;
   /** Every request is worth a line of the log. */
   readonly accessLog?: boolean;
@@ -34,6 +39,10 @@ export interface RegistryOptions {
   readonly now?: () => number;
   readonly log: Logger;
 }
+
+export type TokenOptions =
+  | { readonly by: "registry"; readonly name: string; readonly realm?: string }
+  | (TokenTrust & { readonly by: "service"; readonly realm: string });
 
 /** A registry that answers. Disposal waits for answers that have begun. */
 export interface Registry extends AsyncDisposable {
@@ -61,9 +70,14 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
     ...(options.limits && { limits: options.limits }),
     takesSparse: options.takesSparse === true,
   });
+  const access = new Access({
+    ...options.access,
+    tokensElsewhere: options.tokens?.by === "service",
+  });
+  const tokens = options.tokens && (await openTokenSource(options.tokens, { root, access, now }));
   const parts = {
     service,
-    access: new Access(options.access),
+    authenticator: new Authenticator(access, tokens),
     metrics: new Metrics(() => index.counts()),
     log,
     deletes: options.deletes !== false,
@@ -98,6 +112,20 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
     collectGarbage: (how) => collectGarbage(withArrivals(service), { ...how, nowMs: now() }),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
+}
+
+async function openTokenSource(
+  options: TokenOptions,
+  parts: { readonly root: string; readonly access: Access; readonly now: () => number },
+): Promise<TokenSource> {
+  const { root, access, now } = parts;
+  if (options.by === "service") {
+    const { realm, service } = options;
+    return { realm, service, verify: await createTokenVerifier(options, { now }) };
+  }
+  const { name, realm } = options;
+  const issuer = await openTokenIssuer(root, { name, access, now });
+  return { ...(realm !== undefined && { realm }), service: name, verify: issuer.verify, issuer };
 }
 
 function withArrivals(service: RegistryService) {

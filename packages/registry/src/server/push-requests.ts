@@ -7,23 +7,27 @@ import {
   parseManifestReference,
   parseName,
   parseTag,
+  readBody,
   sendEmpty,
 } from "./call.ts";
 import { serverFaults } from "./faults.ts";
 
 /** distribution-spec, end-7. */
 export async function putManifest({ service, onPush }: HandlerParts, call: Call): Promise<void> {
-  const { request, response, repository, url, user } = call;
+  const { request, response, repository, url, caller } = call;
   const reference = parseManifestReference(call.rest);
   const more = url.searchParams.getAll("tag").map(parseTag);
-  const bytes = await readBody(request, service.limits.manifestBytes);
+  const bytes = await readBody(request, {
+    maxBytes: service.limits.manifestBytes,
+    tooLarge: serverFaults.MANIFEST_TOO_LARGE,
+  });
   const tags = "tag" in reference ? [reference.tag, ...more] : more;
   const { digest, subject } = await service.pushManifest(repository, bytes, {
     contentType: request.headers["content-type"] ?? "",
     tags,
     ...("digest" in reference && { digest: reference.digest }),
   });
-  onPush({ repository, digest, tags, user });
+  onPush({ repository, digest, tags, user: caller.user });
   if (more.length > 0) response.setHeader("OCI-Tag", more);
   sendEmpty(response, 201, {
     Location: `/v2/${repository}/manifests/${call.rest}`,
@@ -32,29 +36,16 @@ export async function putManifest({ service, onPush }: HandlerParts, call: Call)
   });
 }
 
-async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  if (Number(request.headers["content-length"] ?? 0) > maxBytes)
-    throw serverFaults.MANIFEST_TOO_LARGE(maxBytes);
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > maxBytes) throw serverFaults.MANIFEST_TOO_LARGE(maxBytes);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}
-
 /** distribution-spec, end-4a to 4c and end-11. */
 export async function beginUpload(parts: HandlerParts, call: Call): Promise<void> {
-  const { service, access } = parts;
-  const { request, response, repository, url, user } = call;
+  const { service } = parts;
+  const { request, response, repository, url, caller } = call;
   const mount = url.searchParams.get("mount");
   if (mount !== null && mount !== "") {
     const digest = parseDigest(mount);
     const from = url.searchParams.get("from") ?? "";
     const sources = (from === "" ? service.index.repositoriesWith(digest) : [parseName(from)]).filter(
-      (source) => access.allows(user, { repository: source, action: "pull" }),
+      (source) => caller.allows({ repository: source, action: "pull" }),
     );
     if (await service.mountBlob(repository, digest, sources)) return sendBlobCreated(call, digest);
   }

@@ -10,7 +10,11 @@ export interface RegistryConfig {
   readonly data: string;
   readonly host: string;
   readonly port: number;
-  readonly tls?: { readonly certificate: string; readonly key: string };
+  /** Paths; or it makes a certificate of its own, for these names, too. */
+  readonly tls?:
+    | { readonly certificate: string; readonly key: string }
+    | { readonly names: readonly string[] };
+  readonly tokens?: TokenConfig;
   /** Path of an htpasswd file. */
   readonly htpasswd?: string;
   readonly rules?: readonly AccessRule[];
@@ -29,6 +33,18 @@ export interface RegistryConfig {
   };
   readonly dryRun: boolean;
 }
+
+/** Bearer tokens of the registry itself, or of a service; keys as paths. */
+export type TokenConfig =
+  | { readonly by: "registry"; readonly name: string; readonly realm?: string }
+  | {
+      readonly by: "service";
+      readonly realm: string;
+      readonly service: string;
+      readonly issuer: string;
+      readonly certificates?: string;
+      readonly jwks?: string;
+    };
 
 export const registryUsage = `Usage:  hawser-registry [serve] [OPTIONS]
         hawser-registry garbage-collect [OPTIONS]
@@ -50,6 +66,14 @@ Options:
       --sparse               Take manifests whose blobs are elsewhere
       --tls-cert string      Certificate, PEM
       --tls-key string       Its key, PEM
+      --tls-name string      --tls-self: a name or address of this registry; may be given more than once
+      --tls-self             Make a certificate, once; its fingerprint is logged
+      --token-certs string   Certificates of whoever makes tokens, PEM
+      --token-issuer string  Who makes tokens (their "iss")
+      --token-jwks string    Keys of whoever makes tokens, a JSON Web Key Set
+      --token-realm string   Where clients get tokens; without --tokens from a service elsewhere
+      --token-service string Whom tokens are for (their "aud", default "hawser-registry")
+      --tokens               Give bearer tokens to the users of --htpasswd, at /token
       --untagged             garbage-collect: manifests without a tag go, too
       --version              Print the version
       --webhook string       Where to tell of pushes; may be given more than once
@@ -71,6 +95,14 @@ const options = {
   sparse: { type: "boolean" },
   "tls-cert": { type: "string" },
   "tls-key": { type: "string" },
+  "tls-name": { type: "string", multiple: true },
+  "tls-self": { type: "boolean" },
+  "token-certs": { type: "string" },
+  "token-issuer": { type: "string" },
+  "token-jwks": { type: "string" },
+  "token-realm": { type: "string" },
+  "token-service": { type: "string" },
+  tokens: { type: "boolean" },
   untagged: { type: "boolean" },
   version: { type: "boolean" },
   webhook: { type: "string", multiple: true },
@@ -91,12 +123,10 @@ export function parseRegistryConfig(argv: readonly string[]): RegistryConfig | "
     throw bad(`unknown command: ${positionals.join(" ")}`);
   }
   const file = values.config === undefined ? new ConfigFile({}) : readConfig(values.config);
-  const certificate = values["tls-cert"] ?? file.text("tlsCert");
-  const key = values["tls-key"] ?? file.text("tlsKey");
-  if ((certificate === undefined) !== (key === undefined)) {
-    throw bad("--tls-cert and --tls-key are wanted together");
-  }
   const htpasswd = values.htpasswd ?? file.text("htpasswd");
+  const tls = readTls(values, file);
+  const tokens = readTokens(values, file);
+  if (tokens?.by === "registry" && htpasswd === undefined) throw bad("--tokens wants --htpasswd");
   const rules = file.rules();
   const graceHours = Number(values["grace-hours"] ?? file.number("graceHours") ?? 24);
   if (!(graceHours >= 0)) throw bad("--grace-hours is not a number");
@@ -104,7 +134,8 @@ export function parseRegistryConfig(argv: readonly string[]): RegistryConfig | "
     command,
     data: values.data ?? file.text("data") ?? "/var/lib/hawser-registry",
     ...parseAddress(values.address ?? file.text("address") ?? "127.0.0.1:5000"),
-    ...(certificate !== undefined && key !== undefined && { tls: { certificate, key } }),
+    ...(tls && { tls }),
+    ...(tokens && { tokens }),
     ...(htpasswd !== undefined && { htpasswd }),
     ...(rules !== undefined && { rules }),
     anonymousPull: values["anonymous-pull"] ?? file.flag("anonymousPull"),
@@ -131,6 +162,50 @@ function parse(argv: readonly string[]) {
   } catch (error) {
     throw bad(error instanceof Error ? error.message : String(error));
   }
+}
+
+type Values = ReturnType<typeof parse>["values"];
+
+function readTls(values: Values, file: ConfigFile): RegistryConfig["tls"] {
+  const certificate = values["tls-cert"] ?? file.text("tlsCert");
+  const key = values["tls-key"] ?? file.text("tlsKey");
+  const names = values["tls-name"] ?? file.texts("tlsNames");
+  if (values["tls-self"] ?? file.flag("tlsSelf")) {
+    if (certificate !== undefined || key !== undefined)
+      throw bad("--tls-self makes --tls-cert and --tls-key");
+    return { names };
+  }
+  if (certificate !== undefined && key !== undefined) return { certificate, key };
+  if (certificate !== undefined || key !== undefined)
+    throw bad("--tls-cert and --tls-key are wanted together");
+  if (names.length > 0) throw bad("--tls-name is for --tls-self");
+  return undefined;
+}
+
+function readTokens(values: Values, file: ConfigFile): TokenConfig | undefined {
+  const realm = values["token-realm"] ?? file.text("tokenRealm");
+  const service = values["token-service"] ?? file.text("tokenService") ?? "hawser-registry";
+  const issuer = values["token-issuer"] ?? file.text("tokenIssuer");
+  const certificates = values["token-certs"] ?? file.text("tokenCerts");
+  const jwks = values["token-jwks"] ?? file.text("tokenJwks");
+  const hasKeys = certificates !== undefined || jwks !== undefined;
+  if (realm !== undefined && !URL.canParse(realm)) throw bad(`--token-realm "${realm}" is no address`);
+  if (values.tokens ?? file.flag("tokens")) {
+    if (issuer !== undefined || hasKeys) throw bad("--tokens are the registry's own: it has its own key");
+    return { by: "registry", name: service, ...(realm !== undefined && { realm }) };
+  }
+  if (realm === undefined && issuer === undefined && !hasKeys) return undefined;
+  if (realm === undefined || issuer === undefined || !hasKeys) {
+    throw bad("tokens of a service want --token-realm, --token-issuer, and --token-certs or --token-jwks");
+  }
+  return {
+    by: "service",
+    realm,
+    service,
+    issuer,
+    ...(certificates !== undefined && { certificates }),
+    ...(jwks !== undefined && { jwks }),
+  };
 }
 
 function parseAddress(text: string): { readonly host: string; readonly port: number } {

@@ -1,0 +1,32 @@
+import { join } from "node:path";
+import { eventually } from "@hawser/base/testing";
+import { root } from "../../tools/tree.ts";
+import { type RunningProgram, startProgram } from "./kit-process.ts";
+
+/** `hawser-registry` as a program. */
+export interface RegistryProgram extends AsyncDisposable {
+  readonly host: string;
+  readonly url: string;
+  readonly program: RunningProgram;
+}
+
+/** Start `hawser-registry` on a free port of loopback. @param folder an existing folder, for its data and its log */
+export async function startRegistry(folder: string, flags: readonly string[] = []): Promise<RegistryProgram> {
+  const log = join(folder, `registry-${Math.random().toString(36).slice(2)}.log`);
+  const main = join(root, "packages/registry/src/server/main.ts");
+  const data = join(folder, "registry");
+  const program = await startProgram(
+    [process.execPath, main, "serve", "--address", "127.0.0.1:0", "--data", data, ...flags],
+    { log },
+  );
+  const urlOf = () => /registry listens.*?(https?:\/\/[\d.:]+)/.exec(program.output())?.[1];
+  await eventually(() => urlOf() !== undefined || program.hasEnded(), { what: "the registry listens" });
+  const url = urlOf();
+  if (url === undefined) throw new Error(`the registry ended: ${program.output()}`);
+  return {
+    url,
+    host: new URL(url).host,
+    program,
+    [Symbol.asyncDispose]: () => program.kill("SIGTERM"),
+  };
+}
