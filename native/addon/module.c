@@ -22,6 +22,8 @@ static const struct {
     {"setTimesNs", set_times_ns},
     {"openInRoot", open_in_root},
     {"confineThreadToView", confine_thread_to_view},
+    {"mountFileSystem", mount_file_system},
+    {"unmountFileSystem", unmount_file_system},
     {"runNft", run_nft},
     {"openNetlinkFeed", open_netlink_feed},
     {"compileSeccomp", compile_seccomp},

@@ -183,6 +183,18 @@ describe("binds", () => {
     assert.equal((await stat(join(outer, "inner", "below"))).isFile(), true);
   });
 
+  test("keep what the host's mount does not allow", async () => {
+    const strict = join(folder, "strict");
+    await mkdir(strict);
+    assert.equal(spawnSync("mount", ["-t", "tmpfs", "-o", "nosuid,nodev,noexec", "tmpfs", strict]).status, 0);
+    try {
+      const seen = await ok("run", "--rm", "-v", `${strict}:/s`, "busybox", "grep", " /s ", "/proc/mounts");
+      assert.match(seen, /rw,nosuid,nodev,noexec/);
+    } finally {
+      spawnSync("umount", [strict]);
+    }
+  });
+
   test("of what is not there are refused, or made where that is asked for", async () => {
     const absent = join(folder, "absent");
     const bind = { Type: "bind", Source: absent, Target: "/a" };

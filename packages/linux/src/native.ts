@@ -32,6 +32,8 @@ export interface NativeAddon {
     work: string,
     binds: Buffer,
   ): void;
+  mountFileSystem(source: string, target: string, type: string, flags: number, data: string): Promise<void>;
+  unmountFileSystem(target: string, flags: number): Promise<void>;
   runNft(
     commands: Buffer,
     namespaceFd: number,

@@ -17,6 +17,9 @@ export interface HostBind extends Pick<ResolvedMount, "subpath" | "layers" | "ow
   readonly options: readonly ("alone" | "read-only")[];
 }
 
+/** Options of the host's mount that a container's mount of it has as well. */
+const kept: ReadonlySet<string> = new Set(["ro", "nosuid", "nodev", "noexec"]);
+
 /**
  * Have the monitor bring the mounts' sources from the host into the run directory `dir`, so that a container gets what the
  * host has there now and shares with the host what it asks to share. Where the host shares nothing, `shared` can only mean
@@ -26,13 +29,22 @@ export async function placeBinds<Mount extends ResolvedMount>(
   mounts: readonly Mount[],
   dir: string,
 ): Promise<PlacedBinds<Mount>> {
+  if (mounts.length === 0) return { mounts, binds: [] };
+  const [mountInfo, ...places] = await Promise.all([
+    readFile("/proc/self/mountinfo", "utf8"),
+    ...mounts.map(({ source }) => realpath(source)),
+  ]);
+  const all = parseMountInfo(mountInfo);
   const binds: HostBind[] = [];
   const placed: Mount[] = [];
-  for (const mount of mounts) {
+  for (const [index, mount] of mounts.entries()) {
     const { source: path, subpath, layers, owners } = mount;
+    const host = layers === undefined ? findMountOf(places[index] ?? path, all) : undefined;
+    // An OCI runtime takes away what it is not told, but the host does not want set-uid programs there any more than before.
+    const inherited = host?.options.filter((option) => kept.has(option)) ?? [];
     const isShared = owners === undefined && mount.propagation.endsWith("shared");
-    if (isShared && !(await isSharedByHost(path))) {
-      placed.push(mount);
+    if (isShared && host?.shared !== true) {
+      placed.push({ ...mount, inherited });
       continue;
     }
     const bind: HostBind = {
@@ -45,12 +57,7 @@ export async function placeBinds<Mount extends ResolvedMount>(
       ...(layers && { layers }),
       ...(owners && { owners }),
     };
-    placed.push({ ...mount, source: join(dir, "binds", String(binds.push(bind) - 1)) });
+    placed.push({ ...mount, inherited, source: join(dir, "binds", String(binds.push(bind) - 1)) });
   }
   return { mounts: placed, binds };
-}
-
-async function isSharedByHost(path: string): Promise<boolean> {
-  const [place, text] = await Promise.all([realpath(path), readFile("/proc/self/mountinfo", "utf8")]);
-  return findMountOf(place, parseMountInfo(text))?.shared === true;
 }

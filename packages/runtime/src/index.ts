@@ -14,6 +14,7 @@ export { Launcher, type LauncherOptions } from "./monitor/launcher.ts";
 export { type ExecOptions, Monitor, type Started, type TerminalSize } from "./monitor/monitor.ts";
 export type { StartRequest } from "./monitor/start-request.ts";
 export type { AttachOptions } from "./monitor/stream-connection.ts";
+export { type MountInfo, parseMountInfo } from "./mount-info.ts";
 export { resolveDevices } from "./resolve-devices.ts";
 export { SeccompCompiler } from "./seccomp-compiler.ts";
 export { type BindRequest, cleanPath, parseBind } from "./spec/bind.ts";

@@ -20,6 +20,7 @@ test("parseMountInfo() knows the peers and the place of a mount", () => {
       ["/srv", "tmpfs", false],
     ],
   );
+  assert.deepEqual(parseMountInfo(text)[0]?.options, ["rw", "relatime"]);
 });
 
 test("findMountOf() takes the deepest above a path, and of those at one place the last", () => {

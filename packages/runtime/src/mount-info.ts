@@ -1,6 +1,8 @@
 /** One line of `/proc/<pid>/mountinfo` (proc(5)). */
 export interface MountInfo {
   readonly mountPoint: string;
+  /** Of the mount alone, not of its file system: `rw`, `nosuid` … */
+  readonly options: readonly string[];
   readonly type: string;
   readonly superOptions: string;
   /** It has peers: what is mounted below it is mounted below them. */
@@ -13,10 +15,16 @@ export function parseMountInfo(text: string): readonly MountInfo[] {
     .filter((line) => line !== "")
     .map((line) => {
       const [left = "", right = ""] = line.split(" - ", 2);
-      const [, , , , mountPoint = "", , ...optional] = left.split(" ");
+      const [, , , , mountPoint = "", options = "", ...optional] = left.split(" ");
       const [type = "", , superOptions = ""] = right.split(" ");
       const shared = optional.some((field) => field.startsWith("shared:"));
-      return { mountPoint: unescapePath(mountPoint), type, superOptions, shared };
+      return {
+        mountPoint: unescapePath(mountPoint),
+        options: options.split(","),
+        type,
+        superOptions,
+        shared,
+      };
     });
 }
 

@@ -3,6 +3,7 @@ import { attachmentsOf, withoutEndpoints } from "../networks/attachment.ts";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
 import { startHealthWatch, stopHealthWatch } from "./health-watch.ts";
+import { volumesOf } from "./plan-mounts.ts";
 import { publishContainerEvent, publishNetworkEvents, publishVolumeEvents } from "./publish-event.ts";
 import { reapRun } from "./reap.ts";
 import { discardContainer } from "./remove.ts";
@@ -31,7 +32,7 @@ export function followRun(collaborators: Collaborators, container: Container, mo
 
 /** Record that a container's run is over, and do what follows: tell the waiters, free the address, remove it or start it again. */
 export function endRun(collaborators: Collaborators, container: Container, exit: Exit): void {
-  const { index, events, places, names, ports, restarts, log } = collaborators;
+  const { index, events, places, names, ports, volumes, restarts, log } = collaborators;
   container.monitor = undefined;
   const { restartCount, stoppedByUser = false, hostConfig } = container.record;
   const attachments = attachmentsOf(container.record);
@@ -65,6 +66,7 @@ export function endRun(collaborators: Collaborators, container: Container, exit:
     });
     index.update(container, change, { later: true });
   }
+  void volumes.unmount(volumesOf(container.record), container.id);
   places.release(attachments);
   names.release(container.id);
   if (published)

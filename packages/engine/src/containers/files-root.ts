@@ -40,13 +40,21 @@ export async function withFiles<T>(
       if (container.monitor !== undefined) return undefined;
       await container.tornDown;
       const { record } = container;
-      const result = await work({
-        kind: "layers",
-        ...collaborators.snapshots.get(container.id),
-        readOnly: record.hostConfig.readonlyRootfs,
-        binds: scope.with === "mounts" ? mountsOf(record).filter(({ type }) => type !== "image") : [],
-      });
-      return { result };
+      const binds = scope.with === "mounts" ? mountsOf(record).filter(({ type }) => type !== "image") : [];
+      const volumes = binds.flatMap(({ volume }) => volume?.name ?? []);
+      const user = `files of ${record.id}`;
+      await collaborators.volumes.mount(volumes, user);
+      try {
+        const result = await work({
+          kind: "layers",
+          ...collaborators.snapshots.get(container.id),
+          readOnly: record.hostConfig.readonlyRootfs,
+          binds,
+        });
+        return { result };
+      } finally {
+        await collaborators.volumes.unmount(volumes, user);
+      }
     })
     .then(async (done) => (done === undefined ? await withFiles(collaborators, target, work) : done.result));
 }

@@ -203,6 +203,11 @@ export function mountsOf({ mounts, hostConfig }: ContainerRecord): readonly Cont
   return mounts ?? bindMountsOf(hostConfig);
 }
 
+/** Names of the volumes that a container mounts. */
+export function volumesOf(record: ContainerRecord): readonly string[] {
+  return mountsOf(record).flatMap(({ volume }) => volume?.name ?? []);
+}
+
 /** Whether a container was made from an image, or mounts it. */
 export function usesImage(record: ContainerRecord, imageId: string): boolean {
   return record.imageId === imageId || mountsOf(record).some(({ image }) => image?.id === imageId);
@@ -212,6 +217,6 @@ export function usesImage(record: ContainerRecord, imageId: string): boolean {
 export function containersWithVolume(index: Pick<ContainerIndex, "list">, name: string): readonly string[] {
   return index
     .list()
-    .filter(({ record }) => mountsOf(record).some(({ volume }) => volume?.name === name))
+    .filter(({ record }) => volumesOf(record).includes(name))
     .map(({ id }) => id);
 }

@@ -9,7 +9,7 @@ import { readExecRecords } from "./exec-records.ts";
 import { endRun, followRun } from "./exit.ts";
 import { containerFaults } from "./faults.ts";
 import { containerCgroupOf, exitRecordPathOf, runDirOf } from "./host.ts";
-import { containerOfSnapshot } from "./plan-mounts.ts";
+import { containerOfSnapshot, volumesOf } from "./plan-mounts.ts";
 import { reapRun } from "./reap.ts";
 import { discardContainer } from "./remove.ts";
 import { failStart } from "./start.ts";
@@ -23,6 +23,7 @@ export async function recoverContainers(collaborators: Collaborators): Promise<v
   await Promise.all(
     collaborators.index.list().map((container) => recoverContainer(collaborators, container)),
   );
+  await collaborators.volumes.sweepMounts();
   await sweepOrphans(collaborators);
 }
 
@@ -32,6 +33,7 @@ async function recoverContainer(collaborators: Collaborators, container: Contain
   if (monitor !== undefined) {
     await collaborators.ports.restore(container.record);
     await collaborators.names.open(container.record);
+    collaborators.volumes.adoptMounts(volumesOf(container.record), container.id);
     const adopted = collaborators.locks.run(container.id, () => adopt(collaborators, container, monitor));
     if (!monitor.isStarting) await adopted; // else the OCI runtime is at work, for which nobody else must wait
     return;

@@ -10,6 +10,7 @@ import { followRun } from "./exit.ts";
 import { containerFaults } from "./faults.ts";
 import { beginHealth, probePlanOf } from "./health.ts";
 import { exitRecordPathOf, logPathOf, runDirOf } from "./host.ts";
+import { volumesOf } from "./plan-mounts.ts";
 import { publishContainerEvent, publishNetworkEvents, publishVolumeEvents } from "./publish-event.ts";
 import { reapRun } from "./reap.ts";
 import { discardContainer } from "./remove.ts";
@@ -56,7 +57,7 @@ async function beginRun(collaborators: Collaborators, container: Container): Pro
 }
 
 async function startRun(collaborators: Collaborators, container: Container): Promise<void> {
-  const { index, places, names, ports, launcher, host, snapshots, migrations } = collaborators;
+  const { index, places, names, ports, volumes, launcher, host, snapshots, migrations } = collaborators;
   const { record } = container;
   migrations.warm();
   using place = await places.join(record, index);
@@ -71,6 +72,7 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
     if (published.ports.length > 0)
       index.update(container, { published: published.ports }, { durable: false });
     const overlay = snapshots.get(record.id);
+    await volumes.mount(volumesOf(record), record.id);
     const bundle = await writeBundle(collaborators, { record, place, overlay });
     const attaches = [...container.pendingAttaches];
     const { config, hostConfig } = record;
@@ -183,6 +185,7 @@ export async function failStart(
   collaborators.places.release(attachments);
   collaborators.names.release(container.id);
   if (container.record.published) await collaborators.ports.release(container.record);
+  await collaborators.volumes.unmount(volumesOf(container.record), container.id);
   for (const { client } of container.pendingAttaches) client.end();
   container.pendingAttaches.clear();
   collaborators.index.update(container, {

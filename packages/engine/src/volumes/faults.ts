@@ -30,10 +30,22 @@ export const volumeFaults = defineFaults({
     "invalid-argument",
     (name: string, option: string) => `create ${name}: missing required option: ${JSON.stringify(option)}`,
   ],
-  VOLUME_MOUNT_UNSUPPORTED: [
-    "not-implemented",
-    (name: string) =>
-      `create ${name}: of the local driver's mounts only bind mounts (type=none, o=bind, device=<path>) are available`,
+  VOLUME_CIFS_PORT: [
+    "invalid-argument",
+    (name: string) => `create ${name}: port not allowed in CIFS device URL, include 'port' in 'o='`,
+  ],
+  VOLUME_SIZE_INVALID: [
+    "invalid-argument",
+    (name: string, size: string) => `create ${name}: invalid size: '${size}'`,
+  ],
+  VOLUME_QUOTA_MISSING: [
+    "invalid-argument",
+    (name: string) => `create ${name}: quota size requested but no quota support`,
+  ],
+  VOLUME_MOUNT_FAILED: [
+    "internal",
+    (place: string, reason: string) =>
+      `error while mounting volume '${place}': failed to mount local volume: ${reason}`,
   ],
   FILTER_VALUE: ["invalid-argument", (name: string, value: string) => `invalid filter '${name}=[${value}]'`],
   VOLUMES_FROM_MODE: ["invalid-argument", (mode: string) => `invalid mode: ${mode}`],

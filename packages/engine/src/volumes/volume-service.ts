@@ -8,6 +8,8 @@ import type { EventBus } from "../events/event-bus.ts";
 import type { VolumeTable } from "../state/volume-table.ts";
 import { copyUp } from "./copy-up.ts";
 import { volumeFaults } from "./faults.ts";
+import { needsMount } from "./local-mount.ts";
+import { VolumeMounts } from "./volume-mounts.ts";
 import { anonymousLabel, type VolumeRecord } from "./volume-record.ts";
 
 export interface VolumeRequest {
@@ -41,9 +43,11 @@ export class VolumeService {
   /** Volumes of containers that are being made. */
   readonly #holds = new Map<string, number>();
   readonly #locks = new KeyedMutex();
+  readonly #mounts: VolumeMounts;
 
   private constructor(parts: VolumeServiceParts) {
     this.#parts = parts;
+    this.#mounts = new VolumeMounts({ placeOf: (record) => this.mountpointOf(record), log: parts.log });
   }
 
   /**
@@ -64,15 +68,22 @@ export class VolumeService {
       if (folders.has(record.name)) service.#records.set(record.name, record);
       else table.remove(record.name);
     }
+    const isGone = ({ boundTo }: VolumeRecord) => boundTo !== undefined && !options.hasContainer(boundTo);
+    // Before anything is removed: what is mounted is not ours to remove.
+    const stuck = await service.#mounts.sweep(root, (name) => {
+      const record = service.#records.get(name);
+      return record !== undefined && needsMount(record) && !isGone(record);
+    });
     for (const name of folders) {
+      if (stuck.has(name)) continue;
       if (!isVolumeName(name)) service.#removeInBackground(join(root, name));
       else if (!service.#records.has(name)) await service.#adopt(name);
       else await rm(join(root, name, "_filling"), { recursive: true, force: true });
     }
     for (const record of service.list()) {
-      if (record.boundTo === undefined) continue;
-      if (options.hasContainer(record.boundTo)) service.#put(unbound(record));
-      else service.#discard(record);
+      if (record.boundTo === undefined || stuck.has(record.name)) continue;
+      if (isGone(record)) service.#discard(record);
+      else service.#put(unbound(record));
     }
     return service;
   }
@@ -90,7 +101,7 @@ export class VolumeService {
 
   /** Where its data is on this host. */
   folderOf(record: VolumeRecord): string {
-    return bindSourceOf(record) ?? this.mountpointOf(record);
+    return this.mountpointOf(record);
   }
 
   /** What inspect shows. */
@@ -162,31 +173,74 @@ export class VolumeService {
     record: VolumeRecord,
     source: { readonly layers: readonly string[]; readonly path: string; readonly signal?: AbortSignal },
   ): Promise<void> {
-    if (bindSourceOf(record) !== undefined) return;
-    await this.#locks.run(record.name, () =>
-      copyUp({
-        ...source,
-        folder: this.mountpointOf(record),
-        filling: join(this.#parts.root, record.name, "_filling"),
-        isMounted: this.#parts.usedBy(record.name).length > 0,
-      }),
-    );
+    const request = {
+      ...source,
+      folder: this.mountpointOf(record),
+      filling: join(this.#parts.root, record.name, "_filling"),
+      isMounted: needsMount(record) || this.#parts.usedBy(record.name).length > 0,
+    };
+    const user = `filling ${randomUUID()}`;
+    await this.mount([record.name], user);
+    try {
+      await this.#locks.run(record.name, () => copyUp(request));
+    } finally {
+      await this.unmount([record.name], user);
+    }
   }
 
   /**
-   * Remove a volume and its data.
+   * Have what these volumes stand for mounted, until `unmount` by the same user. Most stand for nothing but their folder.
+   *
+   * @throws {Fault} `internal`, Docker's words; then none of them is mounted for that user.
+   */
+  async mount(names: readonly string[], user: string): Promise<void> {
+    try {
+      for (const record of this.#mountable(names)) await this.#mounts.acquire(record, user);
+    } catch (error) {
+      await this.unmount(names, user);
+      throw error;
+    }
+  }
+
+  /** A container of before uses these volumes. */
+  adoptMounts(names: readonly string[], user: string): void {
+    for (const record of this.#mountable(names)) this.#mounts.adopt(record, user);
+  }
+
+  /** Undo `mount`. It is begun at once: what comes later waits for it. */
+  async unmount(names: readonly string[], user: string): Promise<void> {
+    await Promise.all(this.#mountable(names).map((record) => this.#mounts.release(record, user)));
+  }
+
+  /** After all containers that run have been adopted: take away what an engine before has left mounted. */
+  async sweepMounts(): Promise<void> {
+    await this.#mounts.sweep(this.#parts.root, () => false);
+  }
+
+  #mountable(names: readonly string[]): readonly VolumeRecord[] {
+    return [...new Set(names)].flatMap((name) => {
+      const record = this.#records.get(name);
+      return record !== undefined && needsMount(record) ? record : [];
+    });
+  }
+
+  /**
+   * Remove a volume and its data, when what its last user had mounted is away.
    *
    * @throws {Fault} `not-found` unless `force`, `conflict` while a container has it; Docker's words
    */
-  remove(name: string, options: { readonly force: boolean }): void {
-    const record = this.#records.get(name);
-    if (record === undefined) {
-      if (options.force) return;
-      throw volumeFaults.NO_SUCH_VOLUME(name);
-    }
-    const users = this.#parts.usedBy(name);
-    if (users.length > 0 || this.#holds.has(name)) throw volumeFaults.VOLUME_IN_USE(name, users.join(", "));
-    this.#discard(record);
+  async remove(name: string, options: { readonly force: boolean }): Promise<void> {
+    await this.#mounts.whenSettled(name, (isFree) => {
+      const record = this.#records.get(name);
+      if (record === undefined) {
+        if (options.force) return;
+        throw volumeFaults.NO_SUCH_VOLUME(name);
+      }
+      const users = this.#parts.usedBy(name);
+      if (!isFree || users.length > 0 || this.#holds.has(name))
+        throw volumeFaults.VOLUME_IN_USE(name, users.join(", "));
+      this.#discard(record);
+    });
   }
 
   /** Before a container goes with its anonymous volumes: they are to go even if the engine dies in between. */
@@ -199,8 +253,23 @@ export class VolumeService {
   removeUnused(name: string): void {
     const record = this.#records.get(name);
     if (record === undefined) return;
-    if (this.#parts.usedBy(name).length === 0 && !this.#holds.has(name)) this.#discard(record);
+    if (this.#parts.usedBy(name).length === 0 && !this.#holds.has(name)) this.#discardSettled(record);
     else if (record.boundTo !== undefined) this.#put(unbound(record));
+  }
+
+  /** At once, unless it may still be mounted: then an engine that dies meanwhile leaves that to the next one. */
+  #discardSettled(record: VolumeRecord): void {
+    if (!needsMount(record)) {
+      this.#discard(record);
+      return;
+    }
+    this.#mounts
+      .whenSettled(record.name, (isFree) => {
+        if (isFree && this.#records.has(record.name)) this.#discard(record);
+      })
+      .catch((error: unknown) =>
+        this.#parts.log.warn("cannot remove a volume", { volume: record.name, error }),
+      );
   }
 
   /** Remove volumes that no container has. */
@@ -278,11 +347,6 @@ function isVolumeName(name: string): boolean {
   return /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name);
 }
 
-/** The folder of the host that a volume stands for, when it was made with `o=bind`. */
-function bindSourceOf({ options }: VolumeRecord): string | undefined {
-  return options?.["device"];
-}
-
 const optionNames: ReadonlySet<string> = new Set(["type", "o", "device", "size"]);
 
 function checkRequest(name: string, { driver = "", options = {} }: VolumeRequest): void {
@@ -292,8 +356,30 @@ function checkRequest(name: string, { driver = "", options = {} }: VolumeRequest
   const unknown = Object.keys(options).find((option) => !optionNames.has(option));
   if (unknown !== undefined) throw volumeFaults.VOLUME_OPTION_INVALID(name, unknown);
   if (Object.keys(options).length === 0) return;
-  const { type = "", o = "", device = "" } = options;
-  if (device === "") throw volumeFaults.VOLUME_OPTION_MISSING(name, "device");
-  const isBind = /(?:^|,)r?bind(?:,|$)/.test(o) && ["", "none", "bind"].includes(type);
-  if (!isBind || !device.startsWith("/")) throw volumeFaults.VOLUME_MOUNT_UNSUPPORTED(name);
+  const { type, device } = options;
+  const missing = Object.entries(neededWith).flatMap(([option, needed]) =>
+    options[option] === undefined ? [] : needed.filter((other) => options[other] === undefined),
+  );
+  if (missing[0] !== undefined) throw volumeFaults.VOLUME_OPTION_MISSING(name, missing[0]);
+  if (type === "cifs" && /^[a-z]*:?\/\/[^/]*:\d/i.test(device ?? ""))
+    throw volumeFaults.VOLUME_CIFS_PORT(name);
+  const { size } = options;
+  if (size === undefined) return;
+  const sizeBytes = parseSize(size);
+  if (sizeBytes === undefined) throw volumeFaults.VOLUME_SIZE_INVALID(name, size);
+  if (sizeBytes > 0) throw volumeFaults.VOLUME_QUOTA_MISSING(name);
+}
+
+/** Options that do not make sense without others. */
+const neededWith: Readonly<Record<string, readonly string[]>> = {
+  device: ["type"],
+  type: ["device"],
+  o: ["device", "type"],
+};
+
+/** A number of bytes, as Docker's options have it: `10m`, `1.5GiB`. */
+function parseSize(text: string): number | undefined {
+  const [, digits, unit = ""] = /^(\d+(?:\.\d+)?) ?(?:([kmgtp])(?:i?b)?|b)?$/i.exec(text) ?? [];
+  if (digits === undefined) return undefined;
+  return Math.floor(Number(digits) * 1024 ** " kmgtp".indexOf(unit.toLowerCase() || " "));
 }

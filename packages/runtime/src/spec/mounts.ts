@@ -109,11 +109,13 @@ function userMounts({ hostConfig, mounts }: MountInput): readonly RuntimeMount[]
 }
 
 function bindMount(mount: ResolvedMount): RuntimeMount {
+  const access = mount.readOnly ? ["ro"] : [];
+  const { inherited = [] } = mount;
   return {
     destination: cleanPath(mount.target),
     type: "bind",
     source: mount.source,
-    options: [mount.recursive ? "rbind" : "bind", ...(mount.readOnly ? ["ro"] : []), mount.propagation],
+    options: [...new Set([mount.recursive ? "rbind" : "bind", ...access, ...inherited, mount.propagation])],
   };
 }
 

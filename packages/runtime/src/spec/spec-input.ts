@@ -67,6 +67,8 @@ export interface ResolvedMount {
   readonly subpath?: string;
   /** Folders, topmost first, to be seen as one tree in the place of `source`; nobody can write to it. */
   readonly layers?: readonly string[];
+  /** Options of the source's mount on the host, as `placeBinds` finds them: `nosuid` and the like. */
+  readonly inherited?: readonly string[];
   /** Show files as others'. */
   readonly owners?: OwnerMaps;
 }

@@ -57,8 +57,8 @@ export function volumeRoutes(volumes: VolumeService): Route[] {
     {
       method: "DELETE",
       path: "/volumes/{name:.*}",
-      handler(request, response) {
-        volumes.remove(request.param("name"), { force: request.query.flag("force") });
+      async handler(request, response) {
+        await volumes.remove(request.param("name"), { force: request.query.flag("force") });
         response.sendEmpty(204);
       },
     },

@@ -1,0 +1,49 @@
+import { native } from "./native.ts";
+
+/** Flags of mount(2). */
+export const mountFlags = {
+  readOnly: 0x1,
+  noSuid: 0x2,
+  noDev: 0x4,
+  noExec: 0x8,
+  synchronous: 0x10,
+  remount: 0x20,
+  mandatoryLocks: 0x40,
+  dirSync: 0x80,
+  noAtime: 0x400,
+  noDirAtime: 0x800,
+  bind: 0x1000,
+  recursive: 0x4000,
+  unbindable: 0x20000,
+  private: 0x40000,
+  slave: 0x80000,
+  shared: 0x100000,
+  relatime: 0x200000,
+  strictAtime: 0x1000000,
+} as const;
+
+/**
+ * mount(2), in the mount namespace of this process; on a thread of its own, since a server may be slow.
+ *
+ * @throws {Error} with `code` and `errno`, as node:fs does
+ */
+export async function mountFileSystem(request: {
+  readonly source: string;
+  readonly target: string;
+  readonly type: string;
+  readonly flags: number;
+  readonly data: string;
+}): Promise<void> {
+  const { source, target, type, flags, data } = request;
+  await native().mountFileSystem(source, target, type, flags, data);
+}
+
+/**
+ * Take the topmost mount away from `target`, which is no link. Who uses it goes on to do so.
+ *
+ * @throws {Error} `EINVAL`: nothing is mounted there.
+ */
+export async function unmountFileSystem(target: string): Promise<void> {
+  const [detach, noFollow] = [2, 8];
+  await native().unmountFileSystem(target, detach | noFollow);
+}
