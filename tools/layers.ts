@@ -23,7 +23,10 @@ export const layers: Readonly<Record<string, Layer>> = {
   "packages/runtime": { imports: [base, oci, linux] },
   "packages/network": { imports: [base, linux], modules: ["dns-packet"] },
   "packages/registry/src/testing": { imports: [] },
-  "packages/registry/src/server": { imports: [base, oci], modules: ["bcryptjs", "jose"] },
+  "packages/registry/src/server": {
+    imports: [base, oci, "packages/registry/src/client"],
+    modules: ["bcryptjs", "jose"],
+  },
   "packages/registry/src/client": { imports: [base, oci], modules: ["smol-toml"] },
   "packages/build": { imports: [base, oci] },
   "packages/build/src/dockerfile": { imports: [base] },

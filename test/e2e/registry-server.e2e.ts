@@ -63,5 +63,24 @@ for (const client of clients) {
       assert.match((await run("pull", name)).stderr, /denied|unauthorized/);
       await ok("rmi", name);
     });
+
+    test("a mirror has what was pulled through it, also when the registry is gone", async () => {
+      await using dir = await openTempDir("hawser-registry-");
+      await using mirrored = await openTestRegistry();
+      const { host } = new URL(mirrored.url);
+      await using mirror = await startRegistry(dir.path, ["--mirror", `hub=${host}`]);
+      const ok = async (...args: string[]) => {
+        const { exitCode, stdout, stderr } = await runClient(target, client, { args });
+        assert.equal(exitCode, 0, `${args.join(" ")}\n${stdout}\n${stderr}`);
+      };
+      const name = `${mirror.host}/hub/team/app:1`;
+      await ok("tag", "busybox", `${host}/team/app:1`);
+      await ok("push", `${host}/team/app:1`);
+      await ok("pull", name);
+      await mirrored.registry?.[Symbol.asyncDispose]();
+      await ok("rmi", name, `${host}/team/app:1`);
+      await ok("pull", name);
+      await ok("rmi", name);
+    });
   });
 }

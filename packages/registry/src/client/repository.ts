@@ -4,6 +4,7 @@ import {
   type Descriptor,
   type Digest,
   digestAlgorithm,
+  isDigest,
   maxManifestBytes,
   mediaTypes,
   parseDigest,
@@ -79,6 +80,31 @@ export class Repository {
       const { what } = response;
       const bytes = await readSmallBody(response, { what, maxBytes: maxManifestBytes, signal });
       return checkManifest(response, bytes, isDigest ? parseDigest(reference) : undefined);
+    });
+  }
+
+  /**
+   * The digest of what a tag names, without getting it; `undefined` when the registry does not say.
+   *
+   * @throws {Fault} as `getManifest`
+   */
+  async findDigest(tag: string, { signal }: Cancelable = {}): Promise<Digest | undefined> {
+    return await this.#firstOf("resolve", async (endpoint) => {
+      const response = await this.#head(endpoint, `/${this.path}/manifests/${tag}`, signal);
+      const said = response.headers["docker-content-digest"];
+      return typeof said === "string" && isDigest(said) ? said : undefined;
+    });
+  }
+
+  /** How many bytes the registry says that a blob has. @throws {Fault} as `getManifest` */
+  async statBlob(digest: Digest, { signal }: Cancelable = {}): Promise<number> {
+    return await this.#firstOf("pull", async (endpoint) => {
+      const { headers, what } = await this.#head(endpoint, `/${this.path}/blobs/${digest}`, signal);
+      const size = headers["content-length"];
+      if (size === undefined || !/^\d{1,15}$/.test(size)) {
+        throw registryFaults.ANSWER_INVALID(what, "it does not say how large the blob is");
+      }
+      return Number(size);
     });
   }
 
@@ -178,6 +204,19 @@ export class Repository {
     if (typeof stored === "string" && stored !== digest) {
       throw registryFaults.DIGEST_LIE(response.what, digest, stored);
     }
+  }
+
+  async #head(endpoint: RegistryEndpoint, path: string, signal?: AbortSignal): Promise<EndpointResponse> {
+    const response = await endpoint.request({
+      method: "HEAD",
+      path,
+      headers: { accept: accepted },
+      scopes: this.#scopes("pull"),
+      accept: [200],
+      signal,
+    });
+    await discardBody(response);
+    return response;
   }
 
   #scopes(actions: Scope["actions"]): readonly Scope[] {

@@ -39,6 +39,8 @@ export interface BlobStorage {
     bytes: AsyncIterable<Uint8Array>,
     options: { readonly maxBytes: number },
   ): Promise<Upload>;
+  /** Part of what has come, both ends included. Fails with `ENOENT` when it is no upload any more. */
+  readUpload(id: string, range: { readonly start: number; readonly end: number }): AsyncIterable<Uint8Array>;
   /**
    * Make the upload a blob, on the disk when this returns. The upload is gone, also after a failure.
    *

@@ -5,10 +5,13 @@ import type { Caller } from "./access.ts";
 import type { Authenticator } from "./authenticator.ts";
 import { serverFaults } from "./faults.ts";
 import type { Metrics } from "./metrics.ts";
+import type { PullThrough } from "./pull-through.ts";
 import type { RegistryService } from "./registry-service.ts";
 
 export interface HandlerParts {
   readonly service: RegistryService;
+  /** Where some repositories are copies of other registries'. */
+  readonly pullThrough: PullThrough | undefined;
   readonly authenticator: Authenticator;
   readonly metrics: Metrics;
   readonly log: Logger;

@@ -21,10 +21,19 @@ export async function collectGarbage(
     readonly untagged: boolean;
     readonly dryRun: boolean;
     readonly nowMs: number;
+    /** Copies of other registries', and how long what nobody uses is kept. */
+    readonly copies?: { readonly covers: (repository: string) => boolean; readonly keepMs: number };
   },
 ): Promise<Collected> {
   const beforeMs = options.nowMs - options.graceMs;
   let manifests = 0;
+  const { copies } = options;
+  const unused = copies === undefined ? [] : index.listManifestsBefore(options.nowMs - copies.keepMs);
+  for (const { repository, digest } of unused) {
+    if (copies?.covers(repository) !== true) continue;
+    manifests += 1;
+    if (!options.dryRun) index.removeManifest(repository, digest);
+  }
   while (options.untagged) {
     const loose = index.listLooseManifests(beforeMs);
     manifests += loose.length;

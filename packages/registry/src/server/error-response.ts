@@ -20,6 +20,8 @@ const statuses = {
 /** Codes of distribution-spec; what has another one is told under the nearest of them. */
 const codes: Readonly<Record<string, string>> = {
   FORM_TOO_LARGE: "SIZE_INVALID",
+  UPSTREAM_DENIED: "DENIED",
+  UPSTREAM_UNAVAILABLE: "UNAVAILABLE",
   GRANT_INVALID: "UNSUPPORTED",
   BLOB_UPLOAD_RANGE: "BLOB_UPLOAD_INVALID",
   MANIFEST_TOO_LARGE: "MANIFEST_INVALID",

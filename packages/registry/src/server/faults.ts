@@ -39,6 +39,14 @@ export const serverFaults = defineFaults({
   GRANT_INVALID: ["invalid-argument", () => "grant_type: password or refresh_token was wanted"],
   FORM_TOO_LARGE: ["resource-exhausted", (maxBytes: number) => `more than ${maxBytes} bytes are not taken`],
   UNSUPPORTED: ["not-implemented", (what: string) => `the operation is unsupported: ${what}`],
+  UPSTREAM_DENIED: [
+    "permission-denied",
+    (registry: string, why: string) => `requested access to the resource is denied: ${registry} says: ${why}`,
+  ],
+  UPSTREAM_UNAVAILABLE: [
+    "unavailable",
+    (registry: string, why: string) => `${registry} does not answer: ${why}`,
+  ],
   PAGE_NOT_FOUND: ["not-found", () => "page not found"],
   DATA_TOO_NEW: [
     "unavailable",

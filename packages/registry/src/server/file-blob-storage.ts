@@ -112,6 +112,10 @@ export class FileBlobStorage implements BlobStorage {
     return { id, repository: live.repository, sizeBytes: live.sizeBytes };
   }
 
+  readUpload(id: string, range: { readonly start: number; readonly end: number }): AsyncIterable<Uint8Array> {
+    return createReadStream(this.#uploadPath(id), { ...range, highWaterMark: chunkBytes });
+  }
+
   async finishUpload(id: string, digest: Digest): Promise<void> {
     const live = await this.#requireLive(id);
     const path = this.#uploadPath(id);

@@ -141,6 +141,9 @@ async function answer(parts: HandlerParts, exchange: Exchange, asked: Asked): Pr
     case "repository": {
       const { repository, rest } = target;
       authenticator.require(caller, target);
+      if (target.action === "push" && parts.pullThrough?.covers(repository) === true) {
+        throw serverFaults.UNSUPPORTED(`${repository} is a copy of another registry's`);
+      }
       return await target.handler(parts, { request, response, url, repository, rest, caller });
     }
   }

@@ -13,13 +13,21 @@ import { serverFaults } from "./faults.ts";
 import { referrersIndex } from "./registry-service.ts";
 
 /** distribution-spec, end-8. */
-export function listTags({ service }: HandlerParts, { response, url, repository }: Call): void {
-  if (!service.index.hasRepository(repository)) throw serverFaults.NAME_UNKNOWN(repository);
+export async function listTags(
+  { service, pullThrough }: HandlerParts,
+  { response, url, repository }: Call,
+): Promise<void> {
   const page = readPage(url);
-  const tags = service.index.listTags(repository, { after: page.after, limit: page.limit + 1 });
-  sendPage(response, { items: tags, page, path: `/v2/${repository}/tags/list` }, (items) => ({
+  const upstream = await pullThrough?.listTags(repository);
+  if (upstream === undefined && !service.index.hasRepository(repository)) {
+    throw serverFaults.NAME_UNKNOWN(repository);
+  }
+  const items =
+    upstream?.filter((tag) => tag > page.after) ??
+    service.index.listTags(repository, { after: page.after, limit: page.limit + 1 });
+  sendPage(response, { items, page, path: `/v2/${repository}/tags/list` }, (tags) => ({
     name: repository,
-    tags: items,
+    tags,
   }));
 }
 

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { hostname, networkInterfaces } from "node:os";
 import { Fault, type Logger, textLogger, version } from "@hawser/base";
+import { defaultRetryPolicy, RegistryClient } from "../client/index.ts";
 import { openRegistry, type Registry, type TokenOptions } from "./open-registry.ts";
 import { openOwnCertificate } from "./own-certificate.ts";
 import {
@@ -28,6 +29,12 @@ async function main(): Promise<void> {
   const { htpasswd, rules } = config;
   const tls = await openTls(config, log);
   const tokens = readTokenKeys(config.tokens);
+  using client = new RegistryClient({
+    settings: { mirrors: [], insecure: config.insecureRegistries, hostFolders: config.hostFolders },
+    environment: process.env,
+    userAgent: `hawser-registry/${version}`,
+    retry: { ...defaultRetryPolicy, retries: 2 },
+  });
   await using registry = await openRegistry({
     root: config.data,
     host: config.host,
@@ -41,6 +48,14 @@ async function main(): Promise<void> {
       anonymousPull: config.anonymousPull,
       readOnly: config.readOnly,
     },
+    ...(config.mirrors.length > 0 && {
+      pullThrough: {
+        upstreams: config.mirrors,
+        client,
+        freshMs: config.mirrorFreshSeconds * 1000,
+        keepMs: config.mirrorKeepDays * 24 * 3_600_000,
+      },
+    }),
     deletes: config.deletes,
     takesSparse: config.takesSparse,
     accessLog: config.accessLog,

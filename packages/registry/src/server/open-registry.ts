@@ -12,6 +12,7 @@ import { lockData } from "./data-lock.ts";
 import { FileBlobStorage } from "./file-blob-storage.ts";
 import { handleRequest } from "./handler.ts";
 import { Metrics } from "./metrics.ts";
+import { PullThrough, type PullThroughOptions } from "./pull-through.ts";
 import { RegistryIndex } from "./registry-index.ts";
 import { type RegistryLimits, RegistryService } from "./registry-service.ts";
 import { openTokenIssuer } from "./token-issuer.ts";
@@ -27,6 +28,8 @@ export interface RegistryOptions {
   readonly access?: AccessOptions;
   /** Bearer tokens: made by the registry for its users, or by a service elsewhere. */
   readonly tokens?: TokenOptions;
+  /** Repositories that are copies of other registries'. */
+  readonly pullThrough?: PullThroughOptions;
   readonly deletes?: boolean;
   /** Every request is worth a line of the log. */
   readonly accessLog?: boolean;
@@ -75,8 +78,10 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
     tokensElsewhere: options.tokens?.by === "service",
   });
   const tokens = options.tokens && (await openTokenSource(options.tokens, { root, access, now }));
+  const pullThrough = options.pullThrough && new PullThrough(service, options.pullThrough, { now, log });
   const parts = {
     service,
+    pullThrough,
     authenticator: new Authenticator(access, tokens),
     metrics: new Metrics(() => index.counts()),
     log,
@@ -109,7 +114,14 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
   return {
     url: `${tls === undefined ? "http" : "https"}://${host}:${port}`,
     service,
-    collectGarbage: (how) => collectGarbage(withArrivals(service), { ...how, nowMs: now() }),
+    collectGarbage: (how) =>
+      collectGarbage(withArrivals(service), {
+        ...how,
+        nowMs: now(),
+        ...(pullThrough && {
+          copies: { covers: (name) => pullThrough.covers(name), keepMs: pullThrough.keepMs },
+        }),
+      }),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }

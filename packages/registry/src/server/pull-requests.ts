@@ -4,10 +4,12 @@ import { type Call, type HandlerParts, parseDigest, parseManifestReference, send
 import { serverFaults } from "./faults.ts";
 
 /** distribution-spec, end-2. */
-export async function getBlob({ service, metrics }: HandlerParts, call: Call): Promise<void> {
-  const { request, response, repository } = call;
+export async function getBlob({ service, pullThrough, metrics }: HandlerParts, call: Call): Promise<void> {
+  const { request, response, repository, caller } = call;
   const digest = parseDigest(call.rest);
-  const size = await service.statBlob(repository, digest);
+  const blob = await (pullThrough?.openBlob(repository, digest, caller) ??
+    service.openBlob(repository, digest));
+  const size = blob.sizeBytes;
   response.setHeader("Docker-Content-Digest", digest);
   response.setHeader("Accept-Ranges", "bytes");
   response.setHeader("ETag", `"${digest}"`);
@@ -26,12 +28,10 @@ export async function getBlob({ service, metrics }: HandlerParts, call: Call): P
     response.end();
     return;
   }
-  await pipeline(Readable.from(service.storage.read(digest, range), { objectMode: false }), response).catch(
-    (error: unknown) => {
-      // A client may leave at any time.
-      if (!response.destroyed) throw error;
-    },
-  );
+  await pipeline(Readable.from(blob.read(range), { objectMode: false }), response).catch((error: unknown) => {
+    // A client may leave at any time.
+    if (!response.destroyed) throw error;
+  });
   metrics.addSent(range === undefined ? size : range.end - range.start + 1);
 }
 
@@ -53,9 +53,11 @@ function parseRange(
 }
 
 /** distribution-spec, end-3. */
-export async function getManifest({ service }: HandlerParts, call: Call): Promise<void> {
+export async function getManifest({ service, pullThrough }: HandlerParts, call: Call): Promise<void> {
   const { request, response, repository } = call;
-  const manifest = service.findManifest(repository, parseManifestReference(call.rest));
+  const reference = parseManifestReference(call.rest);
+  await pullThrough?.ensureManifest(repository, reference);
+  const manifest = service.findManifest(repository, reference);
   response.setHeader("Docker-Content-Digest", manifest.digest);
   response.setHeader("ETag", `"${manifest.digest}"`);
   if (request.headers["if-none-match"] === `"${manifest.digest}"`) return sendEmpty(response, 304);

@@ -1,8 +1,11 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { errnoOf } from "@hawser/base";
+import { parseReference } from "@hawser/oci";
 import type { AccessRule, Action } from "./access.ts";
+import { parseName } from "./call.ts";
 import { serverFaults } from "./faults.ts";
+import type { Upstream } from "./pull-through.ts";
 
 /** What a registry is started with: command line over configuration file over defaults. */
 export interface RegistryConfig {
@@ -24,6 +27,13 @@ export interface RegistryConfig {
   readonly takesSparse: boolean;
   readonly accessLog: boolean;
   readonly debug: boolean;
+  readonly mirrors: readonly Upstream[];
+  /** A tag of a mirrored repository is believed for so long. */
+  readonly mirrorFreshSeconds: number;
+  /** What of them nobody uses goes after so long. */
+  readonly mirrorKeepDays: number;
+  readonly insecureRegistries: readonly string[];
+  readonly hostFolders: readonly string[];
   readonly webhooks: readonly string[];
   readonly garbage: {
     /** 0: only when asked. */
@@ -61,6 +71,9 @@ Options:
       --dry-run              garbage-collect: tell what would go
       --grace-hours number   Nothing younger is collected (default 24)
       --htpasswd string      Users and their passwords (htpasswd -B); without it nobody needs to log in
+      --insecure-registry s  --mirror: a registry that may be spoken to without TLS; may be given more than once
+      --mirror string        Keep what is pulled from this registry: docker.io, or hub=docker.io for repositories below hub/;
+                             may be given more than once
       --no-deletes           Manifests and blobs are not removed by clients
       --read-only            Nothing is pushed or removed
       --sparse               Take manifests whose blobs are elsewhere
@@ -90,6 +103,8 @@ const options = {
   "grace-hours": { type: "string" },
   help: { type: "boolean", short: "h" },
   htpasswd: { type: "string" },
+  "insecure-registry": { type: "string", multiple: true },
+  mirror: { type: "string", multiple: true },
   "no-deletes": { type: "boolean" },
   "read-only": { type: "boolean" },
   sparse: { type: "boolean" },
@@ -144,6 +159,11 @@ export function parseRegistryConfig(argv: readonly string[]): RegistryConfig | "
     takesSparse: values.sparse ?? file.flag("sparse"),
     accessLog: values["access-log"] ?? file.flag("accessLog"),
     debug: values.debug ?? file.flag("debug"),
+    mirrors: values.mirror?.map(parseMirror) ?? file.mirrors(),
+    mirrorFreshSeconds: file.number("mirrorFreshSeconds") ?? 60,
+    mirrorKeepDays: file.number("mirrorKeepDays") ?? 7,
+    insecureRegistries: values["insecure-registry"] ?? file.texts("insecureRegistries"),
+    hostFolders: file.texts("hostFolders"),
     webhooks: values.webhook ?? file.texts("webhooks"),
     garbage: {
       everyHours: file.number("collectEveryHours") ?? 24,
@@ -208,6 +228,20 @@ function readTokens(values: Values, file: ConfigFile): TokenConfig | undefined {
   };
 }
 
+/** `docker.io`, `hub=docker.io` */
+function parseMirror(text: string): Upstream {
+  const [, prefix = "", registry = ""] = /^(?:([^=]+)=)?([^=/]+)$/.exec(text) ?? [];
+  return checkMirror({ prefix, registry });
+}
+
+function checkMirror(upstream: Upstream): Upstream {
+  const { prefix, registry } = upstream;
+  if (parseReference(`${registry}/x`).domain !== registry || (prefix !== "" && parseName(prefix) === "")) {
+    throw bad(`a mirror of "${registry}": a registry as references name it was wanted`);
+  }
+  return upstream;
+}
+
 function parseAddress(text: string): { readonly host: string; readonly port: number } {
   const [, bracketed, plain = "", port = ""] = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text) ?? [];
   if (port === "" || Number(port) > 65535) throw bad(`invalid address "${text}": host:port was wanted`);
@@ -263,6 +297,23 @@ class ConfigFile {
         throw bad('each of "rules" has a user, a repository and actions (pull, push, delete)');
       }
       return { user, repository, actions };
+    });
+  }
+
+  mirrors(): readonly Upstream[] {
+    const mirrors = (this.#read("mirrors", "a list", Array.isArray) ?? []) as readonly unknown[];
+    return mirrors.map((mirror) => {
+      const {
+        registry,
+        prefix = "",
+        username,
+        password,
+      } = (mirror ?? {}) as Readonly<Record<string, unknown>>;
+      const isPair = typeof username === "string" && typeof password === "string";
+      if (typeof registry !== "string" || typeof prefix !== "string" || (username !== undefined && !isPair)) {
+        throw bad('each of "mirrors" has a registry and may have a prefix, a username and a password');
+      }
+      return checkMirror({ registry, prefix, ...(isPair && { credentials: { username, password } }) });
     });
   }
 

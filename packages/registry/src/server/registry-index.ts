@@ -134,6 +134,27 @@ export class RegistryIndex implements Disposable {
     return row && parseDigest(String(row["digest"]));
   }
 
+  /** When a tag was given or, for a copy, last found right. */
+  taggedMs(repository: string, tag: string): number | undefined {
+    const row = this.#one("SELECT tagged_ms FROM tags WHERE repository = ? AND tag = ?", repository, tag);
+    return row && Number(row["tagged_ms"]);
+  }
+
+  setTag(repository: string, tag: string, digest: Digest): void {
+    this.#run("INSERT OR REPLACE INTO tags VALUES (?, ?, ?, ?)", repository, tag, digest, this.#now());
+  }
+
+  /** A manifest is as young as its last use, which is written down when it is later by a step. */
+  touchManifest(repository: string, digest: Digest, { stepMs }: { readonly stepMs: number }): void {
+    const sql = "UPDATE manifests SET pushed_ms = ? WHERE repository = ? AND digest = ? AND pushed_ms < ?";
+    this.#run(sql, this.#now(), repository, digest, this.#now() - stepMs);
+  }
+
+  /** Manifests that were pushed, or used, before a time. */
+  listManifestsBefore(before: number): readonly { readonly repository: string; readonly digest: Digest }[] {
+    return this.#all("SELECT repository, digest FROM manifests WHERE pushed_ms < ?", before).map(placeOf);
+  }
+
   /** Take in a manifest, and give it names, taking those from others. */
   putManifest(repository: string, manifest: NewManifest, tags: readonly string[]): void {
     const { digest, mediaType, sizeBytes, artifactType, annotations, subject, references } = manifest;
@@ -153,9 +174,7 @@ export class RegistryIndex implements Disposable {
       for (const target of references) {
         this.#run("INSERT OR IGNORE INTO refs VALUES (?, ?, ?)", repository, digest, target);
       }
-      for (const tag of tags) {
-        this.#run("INSERT OR REPLACE INTO tags VALUES (?, ?, ?, ?)", repository, tag, digest, this.#now());
-      }
+      for (const tag of tags) this.setTag(repository, tag, digest);
     });
   }
 
@@ -198,10 +217,7 @@ export class RegistryIndex implements Disposable {
       AND NOT EXISTS (SELECT 1 FROM refs WHERE repository = m.repository AND target = m.digest)
       AND (subject IS NULL OR NOT EXISTS
         (SELECT 1 FROM manifests AS s WHERE s.repository = m.repository AND s.digest = m.subject))`;
-    return this.#all(sql, before).map((row) => ({
-      repository: String(row["repository"]),
-      digest: parseDigest(String(row["digest"])),
-    }));
+    return this.#all(sql, before).map(placeOf);
   }
 
   /** Links of blobs that no manifest of their repository refers to, made before a time. */
@@ -209,10 +225,7 @@ export class RegistryIndex implements Disposable {
     const sql = `SELECT repository, digest FROM links AS l WHERE linked_ms < ?
       AND NOT EXISTS (SELECT 1 FROM refs WHERE repository = l.repository AND target = l.digest)
       AND NOT EXISTS (SELECT 1 FROM manifests WHERE repository = l.repository AND digest = l.digest)`;
-    return this.#all(sql, before).map((row) => ({
-      repository: String(row["repository"]),
-      digest: parseDigest(String(row["digest"])),
-    }));
+    return this.#all(sql, before).map(placeOf);
   }
 
   /** Whether any repository has it, as a blob or a manifest. */
@@ -270,6 +283,10 @@ export class RegistryIndex implements Disposable {
     }
     return statement;
   }
+}
+
+function placeOf(row: Readonly<Record<string, unknown>>) {
+  return { repository: String(row["repository"]), digest: parseDigest(String(row["digest"])) };
 }
 
 function manifestOf(row: Readonly<Record<string, unknown>>): StoredManifest {

@@ -22,6 +22,13 @@ export const defaultRegistryLimits: RegistryLimits = {
   uploadBytes: 256 * 2 ** 30,
 };
 
+/** A blob as it is given out. */
+export interface BlobContent {
+  readonly sizeBytes: number;
+  /** Both ends included; without a range all. */
+  read(range?: { readonly start: number; readonly end: number }): AsyncIterable<Uint8Array>;
+}
+
 /** A manifest that was pushed. */
 export interface PushedManifest {
   readonly digest: Digest;
@@ -56,13 +63,21 @@ export class RegistryService {
     return this.#limits;
   }
 
+  async hasBlob(repository: string, digest: Digest): Promise<boolean> {
+    return (await this.#statBlob(repository, digest)) !== undefined;
+  }
+
   /** @throws {Fault} `not-found` */
-  async statBlob(repository: string, digest: Digest): Promise<number> {
+  async openBlob(repository: string, digest: Digest): Promise<BlobContent> {
+    const sizeBytes = await this.#statBlob(repository, digest);
+    if (sizeBytes === undefined) throw serverFaults.BLOB_UNKNOWN(digest);
+    return { sizeBytes, read: (range) => this.storage.read(digest, range) };
+  }
+
+  async #statBlob(repository: string, digest: Digest): Promise<number | undefined> {
     const isKnown =
       this.index.hasBlob(repository, digest) || this.index.findManifest(repository, digest) !== undefined;
-    const size = isKnown ? await this.storage.stat(digest) : undefined;
-    if (size === undefined) throw serverFaults.BLOB_UNKNOWN(digest);
-    return size;
+    return isKnown ? await this.storage.stat(digest) : undefined;
   }
 
   /** @throws {Fault} `not-found` */
@@ -172,15 +187,17 @@ export class RegistryService {
       readonly contentType: string;
       readonly digest?: Digest;
       readonly tags: readonly string[];
+      /** Blobs come later. */
+      readonly takesSparse?: boolean;
     },
   ): Promise<PushedManifest> {
-    const { contentType, tags } = options;
+    const { contentType, tags, takesSparse = this.#takesSparse } = options;
     const digest = options.digest ?? (`sha256:${hashOf(bytes, "sha256")}` as Digest);
     const algorithm = digestAlgorithm(digest);
     const is = `${algorithm}:${hashOf(bytes, algorithm)}`;
     if (is !== digest) throw serverFaults.DIGEST_INVALID(`${digest}, it is ${is}`);
     const facts = readManifest(bytes, contentType);
-    for (const blob of this.#takesSparse ? [] : facts.blobs) {
+    for (const blob of takesSparse ? [] : facts.blobs) {
       if (!this.index.hasBlob(repository, blob)) throw serverFaults.MANIFEST_BLOB_UNKNOWN(blob);
     }
     using _arrival = this.#expect(digest);

@@ -1,0 +1,255 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { eventually, openTempDir } from "@hawser/base/testing";
+import { parseDigest } from "@hawser/oci";
+import { RegistryClient } from "@hawser/registry/client";
+import type { RegistryOptions, Upstream } from "@hawser/registry/server";
+import { type FakeRegistry, openFakeRegistry } from "@hawser/registry/testing";
+import { digestOf, openTestRegistry, type TestRegistry, types } from "./kit-registry.ts";
+
+/** A registry that keeps what others have. */
+async function openMirror(
+  upstreams: readonly Upstream[],
+  options: Partial<RegistryOptions> & { readonly freshMs?: number } = {},
+) {
+  const client = new RegistryClient({
+    settings: { mirrors: [], insecure: [], hostFolders: [] },
+    environment: {},
+    userAgent: "test",
+    idleMs: 5000,
+    retry: { retries: 1, firstDelayMs: 1, maxDelayMs: 10, random: () => 0 },
+  });
+  const { freshMs = 0, ...rest } = options;
+  const registry = await openTestRegistry({
+    ...rest,
+    pullThrough: { upstreams, client, freshMs, keepMs: 1000_000 },
+  });
+  return Object.assign(registry, {
+    async [Symbol.asyncDispose]() {
+      await registry.registry?.[Symbol.asyncDispose]();
+      client[Symbol.dispose]();
+    },
+  });
+}
+
+function publish(
+  registry: FakeRegistry,
+  tag: string,
+  layer: Buffer,
+): { readonly digest: string; readonly layer: string } {
+  const config = Buffer.from(`{"tag":"${tag}"}`);
+  const blob = registry.addBlob(layer);
+  const digest = registry.addManifest("team/app", tag, {
+    schemaVersion: 2,
+    mediaType: types.manifest,
+    config: { mediaType: types.config, digest: registry.addBlob(config), size: config.length },
+    layers: [{ mediaType: types.layer, digest: blob, size: layer.length }],
+  });
+  return { digest, layer: blob };
+}
+
+const status = async (mirror: TestRegistry, path: string) => (await mirror.ask("GET", path)).status;
+const manifestOf = (tag: string) => `/v2/hub/team/app/manifests/${tag}`;
+const blobOf = (digest: string) => `/v2/hub/team/app/blobs/${digest}`;
+
+describe("a mirror", () => {
+  test("fetches once, gives from then on, and does not take pushes", async () => {
+    await using upstream = await openFakeRegistry();
+    await using mirror = await openMirror([{ prefix: "hub", registry: upstream.address }], { freshMs: 1e9 });
+    const { digest, layer } = publish(upstream, "1", randomBytes(300_000));
+    for (const path of [manifestOf("1"), manifestOf(digest), blobOf(layer)]) {
+      const first = await mirror.ask("GET", path);
+      assert.equal(first.status, 200, first.body.toString());
+      const again = await mirror.ask("GET", path);
+      assert.deepEqual(again.body, first.body);
+      assert.equal(digestOf(again.body), path.includes("blobs") ? layer : digest);
+    }
+    assert.equal(upstream.count(/^GET .*manifests/), 1);
+    assert.equal(upstream.count(/^GET .*blobs/), 1);
+    const part = await mirror.ask("GET", blobOf(layer), { headers: { Range: "bytes=10-19" } });
+    assert.equal(part.status, 206);
+    assert.equal(await status(mirror, manifestOf("2")), 404);
+    assert.equal(await status(mirror, blobOf(digestOf("nothing"))), 404);
+    assert.equal((await mirror.ask("POST", "/v2/hub/team/app/blobs/uploads/")).status, 405);
+    assert.equal((await mirror.ask("POST", "/v2/own/blobs/uploads/")).status, 202);
+    const tags = await mirror.ask("GET", "/v2/hub/team/app/tags/list");
+    assert.deepEqual(JSON.parse(tags.body.toString()), { name: "hub/team/app", tags: ["1"] });
+  });
+
+  test("follows a tag that moves, and one that is taken away; asks not before it must", async () => {
+    await using upstream = await openFakeRegistry();
+    let nowMs = Date.now();
+    const upstreams = [{ prefix: "hub", registry: upstream.address }];
+    await using mirror = await openMirror(upstreams, { freshMs: 60_000, now: () => nowMs });
+    const one = publish(upstream, "latest", Buffer.from("one"));
+    const digest = async () =>
+      (await mirror.ask("HEAD", manifestOf("latest"))).headers["docker-content-digest"];
+    assert.equal(await digest(), one.digest);
+    const two = publish(upstream, "latest", Buffer.from("two, which is another"));
+    assert.equal(await digest(), one.digest);
+    assert.equal(upstream.seen.length, 1);
+    nowMs += 61_000;
+    assert.equal(await digest(), two.digest);
+    nowMs += 61_000;
+    const before = upstream.count(/^GET .*manifests/);
+    assert.equal(await digest(), two.digest);
+    assert.equal(upstream.count(/^GET .*manifests/), before);
+    upstream.manifests.clear();
+    nowMs += 61_000;
+    assert.equal(await digest(), undefined);
+    assert.equal(await status(mirror, manifestOf("latest")), 404);
+  });
+
+  test("gives what it has while the upstream is away, busy, or out of its mind", async () => {
+    await using upstream = await openFakeRegistry();
+    await using mirror = await openMirror([{ prefix: "", registry: upstream.address }]);
+    const { digest, layer } = publish(upstream, "1", randomBytes(1000));
+    const manifest = "/v2/team/app/manifests/1";
+    const blob = `/v2/team/app/blobs/${layer}`;
+    assert.equal(await status(mirror, manifest), 200);
+    assert.equal(await status(mirror, blob), 200);
+    const other = publish(upstream, "2", randomBytes(1000));
+    for (const code of [429, 500, 503, 302]) {
+      upstream.intercept = (_, response) => {
+        response.writeHead(code, { location: "/" }).end();
+        return true;
+      };
+      assert.equal(await status(mirror, manifest), 200, `${code}`);
+    }
+    upstream.intercept = (_, response) => {
+      response.socket?.resetAndDestroy();
+      return true;
+    };
+    assert.equal(await status(mirror, manifest), 200);
+    assert.equal(await status(mirror, `/v2/team/app/manifests/${digest}`), 200);
+    assert.equal(await status(mirror, blob), 200);
+    assert.equal(await status(mirror, "/v2/team/app/tags/list"), 200);
+    assert.equal(await status(mirror, "/v2/team/app/manifests/2"), 503);
+    assert.equal(await status(mirror, `/v2/team/app/blobs/${other.layer}`), 503);
+    // What is refused to the mirror is not a login that its clients lack.
+    upstream.intercept = (_, response) => {
+      response.writeHead(401, { "www-authenticate": 'Basic realm="x"' }).end();
+      return true;
+    };
+    const refused = await mirror.ask("GET", "/v2/team/app/manifests/2");
+    assert.equal(refused.status, 403);
+    assert.equal(refused.headers["www-authenticate"], undefined);
+  });
+
+  test("logs in at the upstream with what it was given", async () => {
+    const login = { kind: "bearer", username: "mirror", password: "secret" } as const;
+    await using upstream = await openFakeRegistry({ login });
+    const { layer } = publish(upstream, "1", randomBytes(1000));
+    await using mirror = await openMirror([
+      { prefix: "hub", registry: upstream.address, credentials: { username: "mirror", password: "secret" } },
+      { prefix: "nobody", registry: upstream.address },
+    ]);
+    assert.equal(await status(mirror, manifestOf("1")), 200);
+    assert.equal(await status(mirror, blobOf(layer)), 200);
+    assert.equal(await status(mirror, "/v2/nobody/team/app/manifests/1"), 403);
+  });
+
+  test("has one download for all who want a blob, and they get it while it comes", async () => {
+    await using upstream = await openFakeRegistry();
+    await using mirror = await openMirror([{ prefix: "hub", registry: upstream.address }]);
+    const bytes = randomBytes(3_000_000);
+    const { layer } = publish(upstream, "1", bytes);
+    const goOn = Promise.withResolvers<void>();
+    upstream.intercept = (request, response) => {
+      if (request.method !== "GET" || !request.url?.includes("/blobs/")) return false;
+      response.writeHead(200, { "content-length": bytes.length });
+      response.write(bytes.subarray(0, 1_000_000));
+      void goOn.promise.then(() => response.end(bytes.subarray(1_000_000)));
+      return true;
+    };
+    // Half of it is there before the other half has left.
+    const half = await mirror
+      .ask("GET", blobOf(layer), { headers: { Range: "bytes=0-499999" } })
+      .then((reply) => reply, String);
+    assert.ok(typeof half !== "string" && half.body.equals(bytes.subarray(0, 500_000)));
+    const replies = Promise.all(Array.from({ length: 20 }, () => mirror.ask("GET", blobOf(layer))));
+    await eventually(() => upstream.count(/^GET .*blobs/) === 2, { what: "the download has begun" });
+    goOn.resolve();
+    for (const { status: code, body } of await replies) {
+      assert.equal(code, 200);
+      assert.ok(body.equals(bytes));
+    }
+    assert.equal(upstream.count(/^GET .*blobs/), 2);
+  });
+
+  test("never ends an answer whose bytes are others, and keeps nothing of it; the next try is a new one", async () => {
+    await using upstream = await openFakeRegistry();
+    await using dir = await openTempDir();
+    await using mirror = await openMirror([{ prefix: "hub", registry: upstream.address }], {
+      root: dir.path,
+    });
+    const bytes = randomBytes(200_000);
+    const { layer } = publish(upstream, "1", bytes);
+    upstream.blobs.set(layer, randomBytes(200_000));
+    await assert.rejects(mirror.ask("GET", blobOf(layer)));
+    assert.deepEqual(await readdir(join(dir.path, "uploads")), []);
+    assert.equal(mirror.registry?.service.index.repositoriesWith(parseDigest(layer)).length, 0);
+    upstream.blobs.set(layer, bytes);
+    assert.ok((await mirror.ask("GET", blobOf(layer))).body.equals(bytes));
+    // A manifest, too.
+    const lie = publish(upstream, "2", Buffer.from("two"));
+    upstream.manifests.set(`team/app@${lie.digest}`, { mediaType: types.manifest, bytes: Buffer.from("{}") });
+    assert.equal(await status(mirror, manifestOf(lie.digest)), 503);
+  });
+
+  test("gives nobody what another of its repositories has and he may not pull", async () => {
+    await using upstream = await openFakeRegistry();
+    const secret = Buffer.from("a secret of the registry's own");
+    await using mirror = await openMirror([{ prefix: "hub", registry: upstream.address }], {
+      access: {
+        rules: [
+          { user: "anonymous", repository: "hub/*", actions: ["pull"] },
+          { user: "anonymous", repository: "drop", actions: ["push"] },
+        ],
+      },
+    });
+    const begun = await mirror.ask("POST", `/v2/drop/blobs/uploads/?digest=${digestOf(secret)}`, {
+      body: secret,
+    });
+    assert.equal(begun.status, 201);
+    // The upstream says that a manifest of it has that blob.
+    upstream.addManifest("team/app", "1", {
+      schemaVersion: 2,
+      mediaType: types.manifest,
+      config: { mediaType: types.config, digest: digestOf(secret), size: secret.length },
+      layers: [],
+    });
+    assert.equal(await status(mirror, manifestOf("1")), 200);
+    assert.equal(await status(mirror, blobOf(digestOf(secret))), 404);
+  });
+
+  test("forgets what nobody has used for long", async () => {
+    await using upstream = await openFakeRegistry();
+    let nowMs = Date.now();
+    await using dir = await openTempDir();
+    const upstreams = [{ prefix: "hub", registry: upstream.address }];
+    await using mirror = await openMirror(upstreams, { root: dir.path, now: () => nowMs, freshMs: 1e9 });
+    const used = publish(upstream, "used", randomBytes(1000));
+    const old = publish(upstream, "old", randomBytes(1000));
+    for (const path of [manifestOf("used"), blobOf(used.layer), manifestOf("old"), blobOf(old.layer)]) {
+      assert.equal(await status(mirror, path), 200);
+    }
+    nowMs += 5_000_000;
+    assert.equal(await status(mirror, manifestOf("used")), 200);
+    const collect = async () =>
+      await mirror.registry?.collectGarbage({ graceMs: 100_000, untagged: false, dryRun: false });
+    const collected = await collect();
+    assert.deepEqual([collected?.manifests, collected?.blobs], [1, 2]);
+    upstream.intercept = (_, response) => {
+      response.socket?.resetAndDestroy();
+      return true;
+    };
+    assert.equal(await status(mirror, manifestOf("used")), 200);
+    assert.equal(await status(mirror, blobOf(used.layer)), 200);
+    assert.equal(await status(mirror, blobOf(old.layer)), 503);
+    assert.equal(await status(mirror, manifestOf("old")), 503);
+  });
+});
