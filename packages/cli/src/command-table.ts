@@ -358,9 +358,24 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/image/save.ts"),
   },
   {
+    path: "volume clone",
+    summary: "Create a volume with the files of another",
+    load: () => import("./commands/volume/clone.ts"),
+  },
+  {
     path: "volume create",
     summary: "Create a volume",
     load: () => import("./commands/volume/create.ts"),
+  },
+  {
+    path: "volume export",
+    summary: "Export a volume's files as a tar archive",
+    load: () => import("./commands/volume/export.ts"),
+  },
+  {
+    path: "volume import",
+    summary: "Create a volume from a tar archive, or fill one",
+    load: () => import("./commands/volume/import.ts"),
   },
   {
     path: "volume inspect",

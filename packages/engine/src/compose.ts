@@ -202,7 +202,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
         ...containerControlRoutes(collaborators),
         ...streamRoutes(collaborators),
         ...execRoutes(collaborators),
-        ...volumeRoutes(volumes),
+        ...volumeRoutes(volumes, { now: host.now }),
         ...networkRoutes(collaborators),
         ...containerFileRoutes(collaborators),
         ...diskUsageRoutes(collaborators, store.buildCache),

@@ -34,6 +34,11 @@ export function networkPath(network: string, verb = ""): string {
   return `/networks/${encodeURIComponent(network)}${verb === "" ? "" : `/${verb}`}`;
 }
 
+/** The path of a volume's endpoint. */
+export function volumePath(volume: string, verb: string): string {
+  return `/volumes/${encodeURIComponent(volume)}/${verb}`;
+}
+
 /** The path of an image's endpoint; what separates the parts of a name stays. */
 export function imagePath(image: string, verb = ""): string {
   const name = encodeURIComponent(image).replace(/%(?:2F|3A|40)/g, decodeURIComponent);

@@ -170,3 +170,9 @@ async function drained(socket: Socket): Promise<void> {
     socket.on("close", settle);
   });
 }
+
+/** Send a whole body, and end it. */
+export async function sendAll(stream: ResponseStream, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const chunk of chunks) await stream.write(chunk);
+  stream.end();
+}

@@ -30,6 +30,18 @@ export const volumeFaults = defineFaults({
     "invalid-argument",
     (name: string, option: string) => `create ${name}: missing required option: ${JSON.stringify(option)}`,
   ],
+  VOLUME_EXISTS: [
+    "conflict",
+    (name: string) => `create ${name}: there is a volume of that name, a new one was wanted`,
+  ],
+  VOLUME_NOT_EMPTY: [
+    "conflict",
+    (name: string) => `Cannot import into volume ${name}: it has files, an empty one was wanted`,
+  ],
+  VOLUME_NOT_A_FOLDER: [
+    "invalid-argument",
+    (name: string) => `create ${name}: only a volume that mounts nothing can be made with content`,
+  ],
   VOLUME_CIFS_PORT: [
     "invalid-argument",
     (name: string) => `create ${name}: port not allowed in CIFS device URL, include 'port' in 'o='`,

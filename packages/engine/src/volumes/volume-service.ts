@@ -92,9 +92,13 @@ export class VolumeService {
     return [...this.#records.values()];
   }
 
+  find(name: string): VolumeRecord | undefined {
+    return this.#records.get(name);
+  }
+
   /** @throws {Fault} `not-found`, Docker's words */
   get(name: string): VolumeRecord {
-    const record = this.#records.get(name);
+    const record = this.find(name);
     if (record === undefined) throw volumeFaults.NO_SUCH_VOLUME(name);
     return record;
   }
@@ -126,14 +130,61 @@ export class VolumeService {
    * @throws {Fault} `invalid-argument`, `not-found` for the driver, `not-implemented`; Docker's words
    */
   create(request: VolumeRequest, boundTo?: string): VolumeRecord {
+    const wanted = this.#plan(request, boundTo);
+    const existing = this.#records.get(wanted.name);
+    if (existing !== undefined) return existing;
+    mkdirSync(this.mountpointOf(wanted), { recursive: true, mode: 0o755 });
+    this.#put(wanted);
+    this.#publish("create", wanted.name);
+    return wanted;
+  }
+
+  /**
+   * A new volume with what `fill` puts into its folder: all of it, or no volume.
+   *
+   * @throws {Fault} as `create`, as `fill`; `conflict` when there is one of that name, now or by the time it is full
+   */
+  async createFilled(request: VolumeRequest, fill: (folder: string) => Promise<void>): Promise<VolumeRecord> {
+    const wanted = this.#plan(request);
+    const { name } = wanted;
+    if (needsMount(wanted)) throw volumeFaults.VOLUME_NOT_A_FOLDER(name);
+    if (this.#records.has(name)) throw volumeFaults.VOLUME_EXISTS(name);
+    const filling = join(this.#parts.root, `.${randomUUID()}`);
+    const folder = join(filling, "_data");
+    try {
+      await mkdir(folder, { recursive: true, mode: 0o755 });
+      await fill(folder);
+      if (this.#records.has(name)) throw volumeFaults.VOLUME_EXISTS(name);
+      renameSync(filling, join(this.#parts.root, name));
+    } catch (error) {
+      this.#removeInBackground(filling);
+      throw error;
+    }
+    this.#put(wanted);
+    this.#publish("create", name);
+    return wanted;
+  }
+
+  /** Do `work` in a volume's folder, with what it stands for mounted there; it is not removed meanwhile. */
+  async use<T>(record: VolumeRecord, work: (folder: string) => Promise<T>): Promise<T> {
+    using _hold = this.hold(record);
+    const user = `use ${randomUUID()}`;
+    await this.mount([record.name], user);
+    try {
+      return await work(this.mountpointOf(record));
+    } finally {
+      await this.unmount([record.name], user);
+    }
+  }
+
+  /** The record that a request asks for. */
+  #plan(request: VolumeRequest, boundTo?: string): VolumeRecord {
     const anonymous = request.name === undefined || request.name === "";
     const name = anonymous ? Buffer.from(this.#parts.randomBytes(32)).toString("hex") : request.name;
     checkRequest(name, request);
-    const existing = this.#records.get(name);
-    if (existing !== undefined) return existing;
     const options = Object.entries(request.options ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
     const labels = anonymous ? { ...request.labels, [anonymousLabel]: "" } : request.labels;
-    const record: VolumeRecord = {
+    return {
       name,
       createdAtMs: this.#parts.now(),
       ...(labels && { labels }),
@@ -141,10 +192,6 @@ export class VolumeService {
       anonymous,
       ...(boundTo !== undefined && anonymous && { boundTo }),
     };
-    mkdirSync(this.mountpointOf(record), { recursive: true, mode: 0o755 });
-    this.#put(record);
-    this.#publish("create", name);
-    return record;
   }
 
   /** Keep a volume from removal until disposal. */
@@ -173,19 +220,11 @@ export class VolumeService {
     record: VolumeRecord,
     source: { readonly layers: readonly string[]; readonly path: string; readonly signal?: AbortSignal },
   ): Promise<void> {
-    const request = {
-      ...source,
-      folder: this.mountpointOf(record),
-      filling: join(this.#parts.root, record.name, "_filling"),
-      isMounted: needsMount(record) || this.#parts.usedBy(record.name).length > 0,
-    };
-    const user = `filling ${randomUUID()}`;
-    await this.mount([record.name], user);
-    try {
-      await this.#locks.run(record.name, () => copyUp(request));
-    } finally {
-      await this.unmount([record.name], user);
-    }
+    const filling = join(this.#parts.root, record.name, "_filling");
+    const isMounted = needsMount(record) || this.#parts.usedBy(record.name).length > 0;
+    await this.use(record, (folder) =>
+      this.#locks.run(record.name, () => copyUp({ ...source, folder, filling, isMounted })),
+    );
   }
 
   /**

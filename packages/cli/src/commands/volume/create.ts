@@ -28,7 +28,7 @@ export const command = defineCommand({
   },
 });
 
-function splitLabel(text: string): [string, string] {
+export function splitLabel(text: string): [string, string] {
   const at = text.indexOf("=");
   return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
 }

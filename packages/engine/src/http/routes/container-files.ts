@@ -10,7 +10,7 @@ import type { Collaborators } from "../../containers/collaborators.ts";
 import { enginesOwnFiles } from "../../containers/files-root.ts";
 import { httpFaults } from "../faults.ts";
 import type { ApiRequest } from "../request.ts";
-import type { ResponseStream } from "../response.ts";
+import { sendAll } from "../response.ts";
 import type { Route } from "../router.ts";
 import { formatPathStat } from "../wire/file-stat.ts";
 
@@ -82,9 +82,4 @@ export function containerFileRoutes(collaborators: Collaborators): Route[] {
       },
     },
   ];
-}
-
-async function sendAll(stream: ResponseStream, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-  for await (const chunk of chunks) await stream.write(chunk);
-  stream.end();
 }

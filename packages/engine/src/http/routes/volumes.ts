@@ -1,4 +1,5 @@
 import { parseFilters, type VolumeListResponse, type VolumePruneResponse } from "@hawser/api";
+import { cloneVolume, exportVolume, importVolume } from "../../volumes/volume-archives.ts";
 import {
   matchPrunedVolumes,
   matchVolumes,
@@ -8,11 +9,14 @@ import {
 import type { VolumeRecord } from "../../volumes/volume-record.ts";
 import type { VolumeService } from "../../volumes/volume-service.ts";
 import { readJsonBody } from "../request.ts";
+import { sendAll } from "../response.ts";
 import type { Route } from "../router.ts";
+import { streamProgress } from "../stream-progress.ts";
+import { formatVolumeCopy } from "../wire/transfer-progress.ts";
 import { decodeVolumeRequest, formatVolume } from "../wire/volume.ts";
 
-/** Everything about volumes. */
-export function volumeRoutes(volumes: VolumeService): Route[] {
+/** Everything about volumes. `export`, `import` and `clone` are Hawser's own. */
+export function volumeRoutes(volumes: VolumeService, { now }: { readonly now: () => number }): Route[] {
   const format = (record: VolumeRecord) => formatVolume(record, { mountpoint: volumes.mountpointOf(record) });
   return [
     {
@@ -26,6 +30,44 @@ export function volumeRoutes(volumes: VolumeService): Route[] {
           Warnings: null,
         };
         response.sendJson(200, found);
+      },
+    },
+    {
+      method: "GET",
+      path: "/volumes/{name}/export",
+      async handler(request, response) {
+        const { signal } = request;
+        const send = (archive: AsyncIterable<Uint8Array>) =>
+          sendAll(response.openStream(200, { contentType: "application/x-tar" }), archive);
+        await exportVolume(volumes, volumes.get(request.param("name")), send, { signal });
+      },
+    },
+    {
+      method: "POST",
+      path: "/volumes/{name}/import",
+      async handler(request, response) {
+        const { query, signal } = request;
+        const events = importVolume(
+          volumes,
+          {
+            wanted: { name: request.param("name"), labels: parseLabels(query.texts("label")) },
+            archive: request.body,
+            totalBytes: request.body.remainingBytes ?? 0,
+            merge: query.flag("merge"),
+          },
+          { signal, now },
+        );
+        await streamProgress(response, events, { format: formatVolumeCopy });
+      },
+    },
+    {
+      method: "POST",
+      path: "/volumes/{name}/clone",
+      async handler(request, response) {
+        const source = volumes.get(request.param("name"));
+        const wanted = await readJsonBody(request, decodeVolumeRequest);
+        const events = cloneVolume(volumes, { source, wanted }, { signal: request.signal, now });
+        await streamProgress(response, events, { format: formatVolumeCopy });
       },
     },
     {
@@ -63,4 +105,13 @@ export function volumeRoutes(volumes: VolumeService): Route[] {
       },
     },
   ];
+}
+
+function parseLabels(texts: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    texts.map((text): [string, string] => {
+      const at = text.indexOf("=");
+      return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
+    }),
+  );
 }

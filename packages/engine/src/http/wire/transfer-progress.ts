@@ -2,6 +2,7 @@ import type { ProgressMessage } from "@hawser/api";
 import { builtinNotice } from "../../images/image-service.ts";
 import type { PullEvent, PulledLayerNews } from "../../images/pull-image.ts";
 import type { PushEvent, PushedLayerNews } from "../../images/push-image.ts";
+import type { VolumeCopyEvent } from "../../volumes/volume-archives.ts";
 
 /** What `POST /images/create` says of a step of a pull. */
 export function formatPullEvent(event: PullEvent): readonly ProgressMessage[] {
@@ -77,6 +78,12 @@ function formatPushedLayer(id: string, news: PushedLayerNews): ProgressMessage {
     case "mounted":
       return state(`Mounted from ${news.from}`, id);
   }
+}
+
+/** What an import or a clone of a volume says of itself; at its end the name. */
+export function formatVolumeCopy(event: VolumeCopyEvent): readonly ProgressMessage[] {
+  if (event.kind === "copied") return [{ status: event.name, aux: { Name: event.name } }];
+  return [formatProgress("Copying", event.name, event)];
 }
 
 /** `sha256:<64 digits>` as Docker shows it beside a layer. */
