@@ -4,7 +4,7 @@ import { formatFilters, matchesLabels, parseFilters } from "./filters.ts";
 
 describe("filters", () => {
   test("are read in both of Docker's forms", () => {
-    for (const text of ['{"label":["a","b=c"]}', '{"label":{"a":true,"b=c":true,"off":false}}']) {
+    for (const text of ['{"label":["a","b=c"]}', '{"label":{"a":true,"b=c":false}}']) {
       assert.deepEqual([...parseFilters(text, ["label"])], [["label", ["a", "b=c"]]]);
     }
     for (const text of [undefined, "", "null", "{}"]) assert.equal(parseFilters(text, []).size, 0);

@@ -44,7 +44,7 @@ function parseValues(name: string, wanted: unknown): readonly string[] {
   if (typeof wanted === "object" && !Array.isArray(wanted)) {
     const entries = Object.entries(wanted);
     if (entries.every(([, on]) => typeof on === "boolean")) {
-      return entries.filter(([, on]) => on === true).map(([text]) => text);
+      return entries.map(([text]) => text); // whatever it is set to, as in moby
     }
   }
   throw apiFaults.FILTERS_INVALID(`"${name}" is neither a list nor a set of strings`);

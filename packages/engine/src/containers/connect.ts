@@ -1,10 +1,12 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { Fault } from "@hawser/base";
 import {
   type Attachment,
   attachmentsOf,
   type EndpointWish,
+  noWish,
   parseNetworkMode,
 } from "../networks/attachment.ts";
 import { findWishProblem } from "../networks/check-wish.ts";
@@ -40,6 +42,8 @@ export async function connectContainer(
     const attachments = attachmentsOf(record);
     const others = attachments.filter((other) => !isOn(other, network));
     if (!hasProcess(record)) {
+      // Nothing in particular, asked of a place that it has: it keeps what it asked for before.
+      if (others.length < attachments.length && isDeepStrictEqual(wish, noWish)) return;
       const added: Attachment = { network: network.name, networkId: network.id, wish };
       index.update(container, { attachments: [...others, added], endpoint: undefined });
       return;

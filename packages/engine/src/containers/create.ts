@@ -1,4 +1,5 @@
 import { mkdir } from "node:fs/promises";
+import { formatPlatform, type Platform, platformsMatch } from "@hawser/oci";
 import type { ContainerConfig, HostConfig } from "@hawser/runtime";
 import { checkConfig, mergeImageConfig } from "@hawser/runtime";
 import type { EndpointWish } from "../networks/attachment.ts";
@@ -21,6 +22,8 @@ export interface CreateRequest {
   readonly hostConfig: HostConfig;
   /** Network name → what is asked of the container's part in it. */
   readonly endpoints?: Readonly<Record<string, EndpointWish>>;
+  /** The image must be made for it. */
+  readonly platform?: Platform;
 }
 
 /**
@@ -39,10 +42,22 @@ export async function createContainer(
     throw containerFaults.CONTAINER_NAME_INVALID(request.name);
   }
   const image = images.resolve(request.config.image);
+  if (request.platform !== undefined && !platformsMatch(request.platform, image.config)) {
+    throw containerFaults.IMAGE_PLATFORM(
+      request.config.image,
+      formatPlatform(image.config),
+      formatPlatform(request.platform),
+    );
+  }
   const config = mergeImageConfig(request.config, image.config.execution);
   const runtime = request.hostConfig.runtime || host.defaultRuntime;
   if (host.runtimes[runtime] === undefined) throw containerFaults.RUNTIME_UNKNOWN(runtime);
   const warnings = checkConfig({ config, hostConfig: request.hostConfig }, host.facts);
+  for (const mode of [request.hostConfig.pidMode, request.hostConfig.ipcMode]) checkPartner(index, mode);
+  for (const link of request.hostConfig.links) {
+    const [name = ""] = link.split(":");
+    if (index.find(name) === undefined) throw containerFaults.LINK_UNKNOWN(name);
+  }
   const sharedHostname = places.sharedHostname(request.hostConfig.networkMode, index);
   checkPorts(config, request.hostConfig);
   const attachments = planAttachments(networks, {
@@ -90,6 +105,12 @@ export async function createContainer(
     for (const key of [id, ...plan.images.map(({ snapshot }) => snapshot)]) await snapshots.remove(key);
     throw error;
   }
+}
+
+/** Who is to share a namespace must be there; whether it runs is asked at the start. */
+function checkPartner(index: Collaborators["index"], mode: string): void {
+  const [, partner] = /^container:(.+)$/s.exec(mode) ?? [];
+  if (partner !== undefined && index.find(partner) === undefined) throw containerFaults.JOIN_UNKNOWN(partner);
 }
 
 /** Docker's default: a namespace of its own where the unified hierarchy makes that useful. */

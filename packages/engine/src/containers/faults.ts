@@ -17,6 +17,11 @@ export const containerFaults = defineFaults({
     (name: string) => `Invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
   ],
   IMAGE_REQUIRED: ["invalid-argument", () => "config cannot be empty in order to create a container"],
+  IMAGE_PLATFORM: [
+    "not-found",
+    (reference: string, is: string, wanted: string) =>
+      `image with reference ${reference} was found but its platform (${is}) does not match the specified platform (${wanted})`,
+  ],
   CONTAINER_NOT_RUNNING: ["conflict", (id: string) => `container ${id} is not running`],
   EXEC_NOT_RUNNING_CONTAINER: ["conflict", (id: string) => `container ${id} is not running`],
   CONTAINER_PAUSED: [
@@ -72,7 +77,11 @@ export const containerFaults = defineFaults({
   SIGNAL_INVALID: ["invalid-argument", (signal: string) => `invalid signal: ${signal}`],
   WAIT_CONDITION_INVALID: ["invalid-argument", (condition: string) => `invalid condition: "${condition}"`],
   NO_SUCH_EXEC: ["not-found", (id: string) => `No such exec instance: ${id}`],
-  EXEC_NO_COMMAND: ["invalid-argument", () => "no exec command specified"],
+  LINK_UNKNOWN: [
+    "invalid-argument",
+    (name: string) => `could not get container for ${name}: No such container: ${name}`,
+  ],
+  EXEC_NO_COMMAND: ["invalid-argument", () => "No exec command specified"],
   EXEC_ALREADY_STARTED: ["conflict", (id: string) => `exec ${id} has already started`],
   EXEC_NOT_RUNNING: ["conflict", (id: string) => `exec ${id} is not running`],
   EXEC_CONTAINER_STOPPED: ["conflict", (id: string) => `container ${id} has been stopped`],

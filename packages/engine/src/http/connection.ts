@@ -157,6 +157,8 @@ async function readHead(
       timer ??= setTimeout(() => socket.destroy(), options.headTimeoutMs);
       const searched = Buffer.concat([tail, bytes]);
       const found = searched.indexOf("\r\n\r\n");
+      const bare = searched.indexOf("\n\n");
+      if (bare >= 0 && (found < 0 || bare < found)) throw httpFaults.REQUEST_MALFORMED("bare line feed");
       const own = found < 0 ? bytes : bytes.subarray(0, found + 4 - tail.length);
       size += own.length;
       if (size > options.maxHeadBytes) throw httpFaults.HEAD_TOO_LARGE(options.maxHeadBytes);

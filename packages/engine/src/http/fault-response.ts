@@ -24,7 +24,8 @@ const statusOfKind = {
  * who can reach the socket are the ones who must act on it.
  */
 export function describeFault(fault: Fault): { readonly status: number; readonly message: string } {
-  return { status: statusOfKind[fault.kind], message: fault.message };
+  const status = fault.code === "HEAD_TOO_LARGE" ? 431 : statusOfKind[fault.kind];
+  return { status, message: fault.message };
 }
 
 /**
@@ -41,5 +42,7 @@ export function respondWithFault(
   if (status >= 500 && fault.kind !== "not-implemented") log.error("request failed", { what, error: fault });
   if (response.started) return;
   if (status === 304) response.sendEmpty(status);
+  // Before API 1.24 errors were plain text.
+  else if (fault.code === "CLIENT_TOO_OLD") response.sendText(status, `${message}\n`);
   else response.sendJson(status, { message });
 }

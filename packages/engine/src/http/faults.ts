@@ -68,7 +68,12 @@ export const httpFaults = defineFaults({
     "invalid-argument",
     (since: string, until: string) => `\`since\` time (${since}) cannot be after \`until\` time (${until})`,
   ],
-  DETACH_KEYS_INVALID: ["invalid-argument", (key: string) => `Invalid escape keys (${key}) provided`],
+  DETACH_KEYS_INVALID: ["invalid-argument", (key: string) => `Invalid detach keys (${key}) provided`],
+  START_BODY: [
+    "invalid-argument",
+    () =>
+      "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24",
+  ],
   LOG_STREAM_MISSING: ["invalid-argument", () => "must specify at least one of 'stdout' or 'stderr'"],
   STATS_STREAM_ONCE: ["invalid-argument", () => "cannot have stream=true and one-shot=true"],
   UNTIL_INVALID: [

@@ -26,6 +26,8 @@ export const http2Preface = "PRI * HTTP/2.0";
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const forbiddenInValue = /[\0-\x08\x0a-\x1f\x7f]/;
 const maxFields = 256;
+/** Fields of which two would be two requests. */
+const singular = new Set(["content-length", "transfer-encoding", "host"]);
 
 /**
  * Parse a request head: the bytes before the empty line, as Latin-1 text. Strict (RFC 9112) where two readers could
@@ -48,16 +50,17 @@ export function parseRequestHead(text: string): RequestHead {
     const value = line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, "");
     if (!token.test(name) || forbiddenInValue.test(value)) throw httpFaults.REQUEST_MALFORMED("header field");
     const before = headers.get(name);
-    if (before !== undefined && (name === "content-length" || name === "transfer-encoding")) {
+    if (before !== undefined && singular.has(name)) {
       throw httpFaults.REQUEST_MALFORMED(`repeated ${name}`);
     }
     headers.set(name, before === undefined ? value : `${before}, ${value}`);
   }
   const is11 = version === "1.1";
+  const origin = /^http:\/\/[^/?]*/i.exec(target)?.[0] ?? "";
   const connection = (headers.get("connection") ?? "").toLowerCase().split(/[ \t]*,[ \t]*/);
   return {
     method,
-    target,
+    target: target.slice(origin.length) || "/",
     version: is11 ? "1.1" : "1.0",
     headers,
     framing: parseFraming(headers, is11),

@@ -84,13 +84,14 @@ const maxJsonBytes = 8 << 20;
 /**
  * Read and decode the JSON body, with moby's rules for its content type.
  *
- * @param options.optional what no body at all means; without it no body is refused
+ * @param options.optional what no body at all means, `"refused"` when it must be there; without it, as in moby, an object
+ *   without fields
  * @throws {Fault} `invalid-argument`
  */
 export async function readJsonBody<T>(
   request: ApiRequest,
   decode: Decoder<T>,
-  options: { readonly optional?: T } = {},
+  options: { readonly optional?: T | "refused" } = {},
 ): Promise<T> {
   const type = request.header("content-type") ?? "";
   const chunks: Buffer[] = [];
@@ -102,8 +103,8 @@ export async function readJsonBody<T>(
   }
   const text = Buffer.concat(chunks).toString("utf8").trim();
   if (text === "") {
-    if ("optional" in options) return options.optional as T;
-    throw httpFaults.JSON_EMPTY();
+    if (size > 0 || options.optional === "refused") throw httpFaults.JSON_EMPTY();
+    return options.optional ?? decode({}, "");
   }
   if (type.split(";", 1)[0]?.trim().toLowerCase() !== "application/json") {
     throw httpFaults.CONTENT_TYPE_UNSUPPORTED(type);

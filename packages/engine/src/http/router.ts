@@ -61,13 +61,13 @@ export class Router {
    */
   match(method: string, target: string): RouteMatch {
     const decoded = decodePath(target);
-    const [, prefix, rest] = /^\/v(\d[\d.]*)(\/.*)$/.exec(decoded) ?? [];
+    const [, prefix, rest] = /^\/v([\d.]{1,16})(\/.*)$/.exec(decoded) ?? [];
     const path = rest ?? decoded;
     const apiVersion = prefix === undefined ? newestApiVersion : readVersion(prefix);
     for (const { route, pattern, names } of this.#routes.get(keyOf(method, path)) ?? []) {
       const found = pattern.exec(path);
       if (found === null || !isInVersion(route, apiVersion)) continue;
-      if (prefix !== undefined) checkVersion(apiVersion);
+      if (prefix !== undefined) checkVersion(apiVersion, prefix);
       const params = Object.fromEntries(names.map((name, index) => [name, found[index + 1] ?? ""]));
       return { route, params, path, apiVersion };
     }
@@ -104,9 +104,11 @@ function decodePath(target: string): string {
   }
 }
 
+/** As moby compares versions: a missing part is 0, a third one does not matter. */
 function readVersion(text: string): ApiVersion {
+  const [major = "", minor = ""] = text.split(".");
   try {
-    return parseApiVersion(text);
+    return parseApiVersion(`${major || 0}.${minor || 0}`);
   } catch {
     throw httpFaults.PAGE_NOT_FOUND();
   }
@@ -122,7 +124,7 @@ function isInVersion(route: Route, version: ApiVersion): boolean {
 const isTooNew = (version: ApiVersion) => compareApiVersions(version, newestApiVersion) > 0;
 const isTooOld = (version: ApiVersion) => compareApiVersions(version, oldestApiVersion) < 0;
 
-function checkVersion(version: ApiVersion): void {
-  if (isTooNew(version)) throw httpFaults.CLIENT_TOO_NEW(version, newestApiVersion);
-  if (isTooOld(version)) throw httpFaults.CLIENT_TOO_OLD(version, oldestApiVersion);
+function checkVersion(version: ApiVersion, asked: string): void {
+  if (isTooNew(version)) throw httpFaults.CLIENT_TOO_NEW(asked, newestApiVersion);
+  if (isTooOld(version)) throw httpFaults.CLIENT_TOO_OLD(asked, oldestApiVersion);
 }

@@ -89,7 +89,7 @@ describe("requests", () => {
     );
     client.socket.write("GET /v1.23/_ping HTTP/1.1\r\n\r\n");
     await client.until(
-      /"client version 1.23 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version"/,
+      /text\/plain[^]*client version 1.23 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version\n$/,
     );
     client.socket.write("OPTIONS /anything HTTP/1.1\r\n\r\n");
     await client.until(/200 OK[^]*Content-Length: 0\r\n\r\n$/);

@@ -1,4 +1,5 @@
 import type { ContainerRecord } from "../containers/container-record.ts";
+import { networkServiceFaults } from "./faults.ts";
 
 /** What a client asks of a container's part in a network. Empty: nothing in particular. */
 export interface EndpointWish {
@@ -55,12 +56,13 @@ export type NetworkMode =
   | { readonly kind: "container"; readonly container: string }
   | { readonly kind: "user"; readonly network: string };
 
-/** Docker's `NetworkMode`: empty and `default` mean the default bridge, other words a user's network by name or id. */
+/** Docker's `NetworkMode`: empty and `default` mean the default bridge, other words a user's network by name or id. @throws {Fault} */
 export function parseNetworkMode(text: string): NetworkMode {
   if (text === "" || text === "default" || text === "bridge") return { kind: "bridge" };
   if (text === "none" || text === "host") return { kind: text };
   const [, container] = /^container:(.+)$/s.exec(text) ?? [];
   if (container !== undefined) return { kind: "container", container };
+  if (text.startsWith("container:")) throw networkServiceFaults.MODE_WITHOUT_CONTAINER();
   return { kind: "user", network: text };
 }
 

@@ -22,6 +22,10 @@ export const networkServiceFaults = defineFaults({
     (name: string, endpoints: string) =>
       `error while removing network: network ${name} has active endpoints (${endpoints})`,
   ],
+  MODE_WITHOUT_CONTAINER: [
+    "invalid-argument",
+    () => "invalid network mode: invalid container format container:<name|id>",
+  ],
   CONFIG_NETWORK_IN_USE: [
     "permission-denied",
     (name: string) => `error while removing network: configuration network ${JSON.stringify(name)} is in use`,
@@ -33,6 +37,11 @@ export const networkServiceFaults = defineFaults({
   CONFIG_NETWORK_OPTIONS: [
     "permission-denied",
     (what: string) => `${what} are not supported if the network depends on a configuration network`,
+  ],
+  CONFIG_ONLY_OPTIONS: [
+    "permission-denied",
+    () =>
+      "configuration network can only contain network specific fields. Network operator fields like [ ingress | internal | attachable | scope ] are not supported.",
   ],
   CONFIG_ONLY: [
     "permission-denied",

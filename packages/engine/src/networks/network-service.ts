@@ -347,6 +347,8 @@ function checkRequest(request: NetworkRequest): void {
     throw networkServiceFaults.DRIVER_ONCE(driver);
   if (!drivers.has(driver)) throw networkServiceFaults.DRIVER_UNKNOWN(driver);
   if (ipamDriver !== "" && ipamDriver !== "default") throw networkServiceFaults.DRIVER_UNKNOWN(ipamDriver);
+  if (request.configOnly && (request.internal || request.attachable))
+    throw networkServiceFaults.CONFIG_ONLY_OPTIONS();
   checkSubnets(request.subnets, { ipv6: request.enableIpv6 });
 }
 

@@ -36,8 +36,8 @@ const refusals: readonly (readonly [Partial<HostConfig>, string])[] = [
     "Minimum memory limit can not be less than memory reservation limit, see usage",
   ],
   [{ memoryReservationBytes: 1024 }, "Minimum memory reservation allowed is 6MB"],
-  [{ nanoCpus: 9e9 }, "Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available"],
-  [{ nanoCpus: -1 }, "Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available"],
+  [{ nanoCpus: 9e9 }, "range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available"],
+  [{ nanoCpus: -1 }, "range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available"],
   [
     { nanoCpus: 1e9, cpuPeriodUs: 100_000 },
     "Conflicting options: Nano CPUs and CPU Period cannot both be set",

@@ -1,7 +1,9 @@
+import { isIP } from "node:net";
 import type { ContainerConfig, Healthcheck, HostConfig } from "../container-config.ts";
 import { runtimeFaults } from "../faults.ts";
 import { checkMounts } from "./bind.ts";
 import { resolveCapabilities } from "./capabilities.ts";
+import { checkLog } from "./check-log.ts";
 import { checkResources } from "./check-resources.ts";
 import { parseDeviceRule } from "./devices.ts";
 import { parseCgroupnsMode, parseIpcMode, parsePidMode, parseUtsMode } from "./namespaces.ts";
@@ -51,7 +53,32 @@ export function checkConfig(
   buildRlimits(hostConfig.ulimits);
   for (const rule of hostConfig.deviceCgroupRules) parseDeviceRule(rule);
   checkSysctls(hostConfig);
-  return checkResources(hostConfig, host);
+  checkLog(hostConfig.log);
+  for (const entry of hostConfig.extraHosts) checkExtraHost(entry);
+  if ("" in hostConfig.annotations) {
+    throw runtimeFaults.OPTIONS_CONFLICT(
+      "invalid Annotations: the empty string is not permitted as an annotation key",
+    );
+  }
+  if (Object.keys(hostConfig.storageOpt).length > 0) {
+    throw runtimeFaults.OPTIONS_CONFLICT(
+      "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
+    );
+  }
+  const { networkMode, portBindings } = hostConfig;
+  const warnings = checkResources(hostConfig, host);
+  return networkMode === "host" && Object.keys(portBindings).length > 0
+    ? [...warnings, "Published ports are discarded when using host network mode"]
+    : warnings;
+}
+
+/** `name:address`, or `name=address`. */
+function checkExtraHost(entry: string): void {
+  const [, name, address = ""] = /^([^:=]+)[:=](.*)$/s.exec(entry) ?? [];
+  if (name === undefined) throw runtimeFaults.OPTIONS_CONFLICT(`bad format for add-host: "${entry}"`);
+  if (address !== "host-gateway" && isIP(address.replace(/^\[(.*)\]$/, "$1")) === 0) {
+    throw runtimeFaults.OPTIONS_CONFLICT(`invalid IP address in add-host: "${address}"`);
+  }
 }
 
 /** A duration of 0 stands for the default. */

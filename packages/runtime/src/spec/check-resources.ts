@@ -66,7 +66,7 @@ function checkCpu(wanted: HostConfig, host: HostFacts): void {
   }
   const cpuCount = parseList(host.onlineCpus)?.length ?? 1;
   if (nanoCpus < 0 || nanoCpus > cpuCount * 1e9) {
-    refuse(`Range of CPUs is from 0.01 to ${cpuCount}.00, as there are only ${cpuCount} CPUs available`);
+    refuse(`range of CPUs is from 0.01 to ${cpuCount}.00, as there are only ${cpuCount} CPUs available`);
   }
   if (wanted.cpuShares < 0)
     refuse(`invalid CPU shares (${wanted.cpuShares}): value must be a positive integer`);

@@ -1,13 +1,13 @@
 import { parseFilters } from "@hawser/api";
 import { Fault } from "@hawser/base";
-import { parsePlatform, platformOfNode } from "@hawser/oci";
+import { parsePlatform, parseReference, platformOfNode } from "@hawser/oci";
 import type { HostConfig } from "@hawser/runtime";
 import type { BuildRecord } from "@hawser/store";
 import type { BuildService } from "../../builds/build-service.ts";
 import { buildFaults } from "../../builds/faults.ts";
 import { httpFaults } from "../faults.ts";
 import type { ApiRequest } from "../request.ts";
-import type { ApiResponse } from "../response.ts";
+import type { ApiResponse, ResponseStream } from "../response.ts";
 import type { Route } from "../router.ts";
 import { BuildTranscript } from "../wire/build-transcript.ts";
 
@@ -37,10 +37,12 @@ async function build(builds: BuildService, request: ApiRequest, response: ApiRes
   if (query.text("version") === "2") throw httpFaults.NOT_IMPLEMENTED("builds by BuildKit's protocol");
   const asked = readRequest(request);
   const quiet = query.flag("q");
-  const stream = response.openStream(200, { contentType: "application/json" });
+  /** Opened by the first word: what goes wrong before is an answer of its own. */
+  let stream: ResponseStream | undefined;
   let written: Promise<unknown> = Promise.resolve();
   const tell = (value: unknown) => {
-    written = written.then(() => stream.writeJson(value));
+    const opened = (stream ??= response.openStream(200, { contentType: "application/json" }));
+    written = written.then(() => opened.writeJson(value));
     written.catch(() => {}); // told when it is waited for
   };
   const transcript = new BuildTranscript((text) => {
@@ -59,7 +61,7 @@ async function build(builds: BuildService, request: ApiRequest, response: ApiRes
     if (!quiet) for (const name of asked.names) tell({ stream: `Successfully tagged ${tagged(name)}\n` });
   } catch (thrown) {
     const fault = Fault.from(thrown);
-    if (fault.kind === "canceled") throw fault;
+    if (fault.kind === "canceled" || stream === undefined) throw fault;
     const [, code] = /returned a non-zero code: (\d+)/.exec(fault.message) ?? [];
     tell({
       errorDetail: { ...(code !== undefined && { code: Number(code) }), message: fault.message },
@@ -72,7 +74,7 @@ async function build(builds: BuildService, request: ApiRequest, response: ApiRes
     }
   }
   await written;
-  stream.end();
+  stream?.end();
 }
 
 function tagged(name: string): string {
@@ -90,7 +92,7 @@ function readRequest(request: ApiRequest) {
     ...(target !== "" && { target }),
     buildArgs: readMap(request, "buildargs"),
     labels: readMap(request, "labels"),
-    names: query.texts("t").filter((name) => name !== ""),
+    names: query.texts("t").filter((name) => name !== "" && parseReference(name)),
     network: networkOf(network),
     ...(platform !== "" && { platform: parsePlatform(platform, host) }),
     noCache: query.flag("nocache"),

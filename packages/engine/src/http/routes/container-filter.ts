@@ -22,6 +22,7 @@ const known = [
   "expose",
   "health",
   "id",
+  "is-task",
   "label",
   "name",
   "network",
@@ -81,9 +82,14 @@ function testOf(name: (typeof known)[number], values: readonly string[], collabo
         });
     }
     case "health":
+      checkWords(name, values, ["none", "starting", "healthy", "unhealthy"]);
       return ({ record }) => values.includes(record.health?.status ?? "none");
     case "id":
       return ({ id }) => values.some((value) => id.startsWith(value) || matchesPattern(value, id));
+    case "is-task": {
+      checkWords(name, values, ["true", "1", "false", "0"]);
+      return () => values.every((value) => value === "false" || value === "0");
+    }
     case "label":
       return ({ record }) => matchesLabels(record.config.labels, values);
     case "name":
@@ -99,8 +105,7 @@ function testOf(name: (typeof known)[number], values: readonly string[], collabo
             (networkId !== "" && values.some((value) => networkId.startsWith(value))),
         );
     case "status": {
-      const wrong = values.find((value) => !statuses.includes(value));
-      if (wrong !== undefined) throw filterFaults.FILTER_VALUE_INVALID(name, wrong);
+      checkWords(name, values, statuses);
       return ({ record }) => values.includes(record.state.status);
     }
     case "volume":
@@ -117,6 +122,11 @@ function parsePortFilter(name: string, text: string) {
     /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/.exec(text) ?? [];
   if (from === "") throw filterFaults.FILTER_VALUE_INVALID(name, text);
   return { first: Number(from), last: Number(to), protocol };
+}
+
+function checkWords(name: string, values: readonly string[], known: readonly string[]): void {
+  const wrong = values.find((value) => !known.includes(value));
+  if (wrong !== undefined) throw filterFaults.FILTER_VALUE_INVALID(name, wrong);
 }
 
 function all(tests: readonly Test[]): Test {

@@ -1,4 +1,5 @@
 import type { ContainerWaitResponse } from "@hawser/api";
+import { type Platform, parsePlatform, platformOfNode } from "@hawser/oci";
 import type { Collaborators } from "../../containers/collaborators.ts";
 import type { Container } from "../../containers/container.ts";
 import { createContainer } from "../../containers/create.ts";
@@ -30,8 +31,12 @@ export function containerRoutes(collaborators: Collaborators): Route[] {
       path: "/containers/create",
       async handler(request, response) {
         const name = request.query.text("name");
-        const { config, hostConfig, endpoints } = await readJsonBody(request, decodeCreateRequest);
+        const { config, hostConfig, endpoints } = await readJsonBody(request, decodeCreateRequest, {
+          optional: "refused",
+        });
+        const platform = readPlatform(request);
         const { container, warnings } = await createContainer(collaborators, {
+          ...(platform !== undefined && { platform }),
           ...(name !== undefined && name !== "" && { name: name.replace(/^\//, "") }),
           config,
           hostConfig,
@@ -55,7 +60,7 @@ export function containerRoutes(collaborators: Collaborators): Route[] {
           formatSummary(container, { nowMs, mounts: formatMountPoints(container.record) });
         const withSize = async (container: Container) => ({
           ...summaryOf(container),
-          ...formatSize(await measureContainer(collaborators, container)),
+          ...withoutZero(formatSize(await measureContainer(collaborators, container))),
         });
         const wantsSize = query.flag("size");
         response.sendJson(200, wantsSize ? await Promise.all(found.map(withSize)) : found.map(summaryOf));
@@ -70,6 +75,7 @@ export function containerRoutes(collaborators: Collaborators): Route[] {
         const inspected = formatInspect(container, {
           host,
           mounts: formatMountPoints(container.record),
+          withIdAlias: !request.atLeast("1.45"),
           graphDriver: formatGraphDriver(collaborators.snapshots.get(container.id)),
         });
         response.sendJson(200, {
@@ -82,6 +88,7 @@ export function containerRoutes(collaborators: Collaborators): Route[] {
       method: "POST",
       path: "/containers/{id}/start",
       async handler(request, response) {
+        if (request.body.remainingBytes !== 0) throw httpFaults.START_BODY();
         await startContainer(collaborators, containerOf(request));
         response.sendEmpty(204);
       },
@@ -123,7 +130,8 @@ export function containerRoutes(collaborators: Collaborators): Route[] {
       path: "/containers/{id}/wait",
       async handler(request, response) {
         const container = containerOf(request);
-        const exit = waitForContainer(container, parseWaitCondition(request.query.text("condition") ?? ""));
+        const condition = request.atLeast("1.30") ? (request.query.text("condition") ?? "") : "";
+        const exit = waitForContainer(container, parseWaitCondition(condition));
         // The head leaves at once: the CLI waits for it before it starts the container.
         const stream = response.openStream(200, { contentType: "application/json" });
         const { exitCode, error } = await unlessAborted(exit, request.signal);
@@ -146,6 +154,17 @@ export function containerRoutes(collaborators: Collaborators): Route[] {
       },
     },
   ];
+}
+
+/** The `platform` of a create, which its clients know from API 1.41 on. @throws {Fault} `invalid-argument` */
+function readPlatform(request: ApiRequest): Platform | undefined {
+  const text = request.atLeast("1.41") ? (request.query.text("platform") ?? "") : "";
+  return text === "" ? undefined : parsePlatform(text, platformOfNode(process));
+}
+
+/** The list, unlike inspect, leaves a size of 0 out. */
+function withoutZero(sizes: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+  return Object.fromEntries(Object.entries(sizes).filter(([, size]) => size > 0));
 }
 
 /** Docker wants both, as unsigned integers. */

@@ -25,44 +25,40 @@ export function diskUsageRoutes(collaborators: Collaborators, cache: BuildCache)
         const usage = await measureDisk(collaborators, types, { signal: request.signal });
         const counts = countLayers(usage.images ?? []);
         const nowMs = host.now();
+        const builderBytes = types.has("build-cache") ? sumSizes(cache) : 0;
         response.sendJson(200, {
-          ...(usage.images && {
-            LayersSize: usage.layersBytes,
-            Images: usage.images.map((image) => ({
+          LayersSize: usage.images === undefined ? 0 : usage.layersBytes,
+          Images:
+            usage.images?.map((image) => ({
               ...formatImageSummary(image, {
                 request,
                 sharedBytes: sharedBytes(image, counts),
                 useCount: images.useCount(image),
               }),
               Containers: images.useCount(image),
-            })),
-          }),
-          ...(usage.containers && {
-            Containers: usage.containers.map(({ container, size }) => ({
+            })) ?? null,
+          Containers:
+            usage.containers?.map(({ container, size }) => ({
               ...formatSummary(container, { nowMs, mounts: formatMountPoints(container.record) }),
               ...formatSize(size),
-            })),
-          }),
-          ...(usage.volumes && {
-            Volumes: usage.volumes.map(({ volume, sizeBytes, useCount }) =>
+            })) ?? null,
+          Volumes:
+            usage.volumes?.map(({ volume, sizeBytes, useCount }) =>
               formatVolume(volume, {
                 mountpoint: volumes.mountpointOf(volume),
                 usage: { Size: sizeBytes, RefCount: useCount },
               }),
-            ),
-          }),
-          ...(types.has("build-cache") && {
-            BuildCache: formatRecords(cache, request),
-            BuilderSize: sumSizes(cache),
-          }),
+            ) ?? null,
+          BuildCache: types.has("build-cache") ? formatRecords(cache) : null,
+          ...(builderBytes > 0 && { BuilderSize: builderBytes }),
         });
       },
     },
   ];
 }
 
-function formatRecords(cache: BuildCache, request: ApiRequest): readonly BuildCacheRecord[] | null {
-  const records = cache.list().map(
+function formatRecords(cache: BuildCache): readonly BuildCacheRecord[] {
+  return cache.list().map(
     (record): BuildCacheRecord => ({
       ID: record.key,
       Type: "regular",
@@ -75,7 +71,6 @@ function formatRecords(cache: BuildCache, request: ApiRequest): readonly BuildCa
       UsageCount: record.useCount,
     }),
   );
-  return records.length === 0 && !request.atLeast("1.44") ? null : records;
 }
 
 function sumSizes(cache: BuildCache): number {

@@ -117,7 +117,7 @@ async function create(
   const image = await images.import(request.body, {
     ...(repository !== "" && { reference: joinReference(repository, query.text("tag") ?? "") }),
     changes: parseChanges(query.texts("changes")),
-    message: query.text("message") ?? "",
+    message: query.text("message") || `Imported from ${source}`,
     ...(platform && { platform }),
     signal: request.signal,
   });

@@ -5,6 +5,7 @@ import { attachmentsOf } from "../../networks/attachment.ts";
 import { networkServiceFaults } from "../../networks/faults.ts";
 import { matchNetworks, networkFilterNames, networkPruneFilterNames } from "../../networks/network-filter.ts";
 import type { NetworkRecord } from "../../networks/network-record.ts";
+import { httpFaults } from "../faults.ts";
 import { type ApiRequest, readJsonBody } from "../request.ts";
 import type { Route } from "../router.ts";
 import {
@@ -31,10 +32,9 @@ export function networkRoutes(collaborators: Collaborators): Route[] {
   const list: Route["handler"] = (request, response) => {
     const filters = parseFilters(request.query.text("filters"), networkFilterNames);
     const found = networks.list().filter(matchNetworks(filters, isUsed));
-    const withIpv4 = request.atLeast("1.47");
     response.sendJson(
       200,
-      found.map((network) => formatNetwork(network, { members: [], withIpv4 })),
+      found.map((network) => formatNetwork(network, { members: [] })),
     );
   };
   return [
@@ -50,7 +50,7 @@ export function networkRoutes(collaborators: Collaborators): Route[] {
         if (scope !== "" && scope !== "local")
           throw networkServiceFaults.NO_SUCH_NETWORK(request.param("id"));
         const members = networks.membersOf(network);
-        response.sendJson(200, formatNetwork(network, { members, withIpv4: request.atLeast("1.47") }));
+        response.sendJson(200, formatNetwork(network, { members }));
       },
     },
     {
@@ -66,6 +66,7 @@ export function networkRoutes(collaborators: Collaborators): Route[] {
       path: "/networks/{id}/connect",
       async handler(request, response) {
         const { container, wish } = await readJsonBody(request, decodeConnectRequest);
+        if (container === "") throw httpFaults.NAME_EMPTY();
         await connectContainer(collaborators, index.resolve(container), {
           network: networkOf(request),
           wish,

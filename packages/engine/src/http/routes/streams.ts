@@ -11,7 +11,7 @@ import type { Query } from "../query.ts";
 import type { Route } from "../router.ts";
 import { parseTimestamp } from "../timestamp.ts";
 import { decodeDetachKeys } from "../wire/detach-keys.ts";
-import { formatLogEntry } from "../wire/log-entry.ts";
+import { formatLogDetails, formatLogEntry } from "../wire/log-entry.ts";
 
 /** The streams of a container: attach and logs. */
 export function streamRoutes(collaborators: Collaborators): Route[] {
@@ -62,8 +62,9 @@ export function streamRoutes(collaborators: Collaborators): Route[] {
           contentType: framed ? multiplexedStreamType : rawStreamType,
         });
         const timestamps = query.flag("timestamps");
+        const details = query.flag("details") ? formatLogDetails(container.record) : "";
         for await (const entry of entries)
-          await stream.write(formatLogEntry(entry, { framed: !tty, timestamps }));
+          await stream.write(formatLogEntry(entry, { framed: !tty, timestamps, details }));
         stream.end();
       },
     },
@@ -94,11 +95,12 @@ async function replayLog(
 }
 
 function readAttachOptions(query: Query, container: { readonly tty: boolean }): AttachOptions {
+  const detachKeys = decodeDetachKeys(query.text("detachKeys") ?? "");
   return {
     stdin: query.flag("stdin"),
     stdout: query.flag("stdout"),
     stderr: query.flag("stderr"),
     format: container.tty ? "raw" : "frames",
-    ...(container.tty && { detachKeys: decodeDetachKeys(query.text("detachKeys") ?? "") }),
+    ...(container.tty && { detachKeys }),
   };
 }

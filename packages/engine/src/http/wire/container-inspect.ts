@@ -12,6 +12,7 @@ export interface InspectFacts {
   readonly host: ContainerHost;
   readonly mounts: readonly MountPoint[];
   readonly graphDriver: ContainerInspect["GraphDriver"];
+  readonly withIdAlias: boolean;
 }
 
 /** `GET /containers/{id}/json`: Docker's picture of a container, field by field. */
@@ -19,6 +20,8 @@ export function formatInspect(container: Container, facts: InspectFacts): Contai
   const { record } = container;
   const [path = "", ...args] = commandOf(record.config);
   const runDir = runDirOf(facts.host, record.id);
+  // Docker makes these files at the first start, and tells of none before.
+  const hasStarted = record.state.startedAtMs !== 0 || record.state.error !== "";
   const execIds = [...container.execs.values()].filter(({ phase }) => phase !== "ended").map(({ id }) => id);
   return {
     Id: record.id,
@@ -27,10 +30,10 @@ export function formatInspect(container: Container, facts: InspectFacts): Contai
     Args: args,
     State: formatState(record),
     Image: record.imageId,
-    ResolvConfPath: `${runDir}/resolv.conf`,
-    HostnamePath: `${runDir}/hostname`,
-    HostsPath: `${runDir}/hosts`,
-    LogPath: record.hostConfig.log.driver === "none" ? "" : logPathOf(facts.host, record.id),
+    ResolvConfPath: hasStarted ? `${runDir}/resolv.conf` : "",
+    HostnamePath: hasStarted ? `${runDir}/hostname` : "",
+    HostsPath: hasStarted ? `${runDir}/hosts` : "",
+    LogPath: hasStarted && record.hostConfig.log.driver !== "none" ? logPathOf(facts.host, record.id) : "",
     Name: `/${record.name}`,
     RestartCount: record.restartCount,
     Driver: "overlay2",
@@ -43,7 +46,7 @@ export function formatInspect(container: Container, facts: InspectFacts): Contai
     GraphDriver: facts.graphDriver,
     Mounts: facts.mounts,
     Config: encodeContainerConfig(record.config),
-    NetworkSettings: formatNetworkSettings(record),
+    NetworkSettings: formatNetworkSettings(record, facts),
   };
 }
 

@@ -22,7 +22,7 @@ export function formatSummary(
     Labels: record.config.labels,
     State: record.state.status,
     Status: formatStatus(record, facts.nowMs),
-    HostConfig: { NetworkMode: record.hostConfig.networkMode || "default" },
+    HostConfig: { NetworkMode: record.hostConfig.networkMode },
     NetworkSettings: { Networks: formatNetworks(record, { withNames: false }) },
     Mounts: facts.mounts,
   };

@@ -144,7 +144,7 @@ describe("a container's configuration", () => {
     assert.equal(config.image, "i");
     assert.equal(config.tty, true);
     assert.deepEqual(config.env, []);
-    assert.equal(hostConfig.networkMode, "default");
+    assert.equal(hostConfig.networkMode, "bridge");
     assert.equal(hostConfig.memoryBytes, 1 << 20);
     assert.equal(hostConfig.memorySwapBytes, 2 << 20);
     assert.equal(hostConfig.autoRemove, true);

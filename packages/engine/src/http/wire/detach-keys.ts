@@ -14,6 +14,6 @@ export function decodeDetachKeys(text: string): Uint8Array {
     const [, control] = /^ctrl-([a-z@[\\\]^_])$/.exec(key) ?? [];
     if (control !== undefined) return control.toUpperCase().charCodeAt(0) - 64;
     if (/^[\x20-\x7e]$/.test(key)) return key.charCodeAt(0);
-    throw httpFaults.DETACH_KEYS_INVALID(key);
+    throw httpFaults.DETACH_KEYS_INVALID(text);
   });
 }

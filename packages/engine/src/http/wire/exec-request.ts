@@ -2,7 +2,6 @@ import type { ExecConfig } from "../../containers/exec-session.ts";
 import {
   boolean,
   type Codec,
-  commandLine,
   type Decoder,
   integer,
   list,
@@ -11,6 +10,7 @@ import {
   refuse,
   string,
 } from "./codec.ts";
+import { decodeDetachKeys } from "./detach-keys.ts";
 
 /** Docker's `ConsoleSize`: height and width. */
 const consoleSize: Codec<readonly [number, number]> = {
@@ -23,7 +23,7 @@ const consoleSize: Codec<readonly [number, number]> = {
 };
 
 const execConfigCodec = record<ExecConfig>({
-  cmd: ["Cmd", commandLine],
+  cmd: ["Cmd", list(string)],
   env: ["Env", list(string)],
   user: ["User", string],
   workingDir: ["WorkingDir", string],
@@ -37,7 +37,11 @@ const execConfigCodec = record<ExecConfig>({
 });
 
 /** The body of `POST /containers/{id}/exec`. */
-export const decodeExecCreate: Decoder<ExecConfig> = execConfigCodec.decode;
+export const decodeExecCreate: Decoder<ExecConfig> = (value, path) => {
+  const config = execConfigCodec.decode(value, path);
+  decodeDetachKeys(config.detachKeys);
+  return config;
+};
 
 export interface ExecStart {
   readonly detach: boolean;

@@ -12,6 +12,7 @@ import {
   adapt,
   boolean,
   type Codec,
+  commandLine,
   integer,
   list,
   map,
@@ -78,6 +79,12 @@ const textOr = (fallback: string): Codec<string> =>
     (text) => text,
   );
 
+/** A list for which one text is as good as a list of one (`strslice.StrSlice`). */
+const words: Codec<readonly string[]> = {
+  decode: commandLine.decode,
+  encode: list(string, null).encode,
+};
+
 /** A number by which clients also say "not asked for". */
 const integerUnless = (nothing: number): Codec<number | undefined> =>
   adapt(
@@ -107,7 +114,14 @@ export const hostConfigCodec: Codec<HostConfig> = record<HostConfig>(
       "LogConfig",
       record<HostConfig["log"]>({ driver: ["Type", textOr("json-file")], options: ["Config", map(string)] }),
     ],
-    networkMode: ["NetworkMode", textOr("default")],
+    networkMode: [
+      "NetworkMode",
+      adapt(
+        string,
+        (mode) => (mode === "" || mode === "default" ? "bridge" : mode),
+        (mode) => mode,
+      ),
+    ],
     portBindings: ["PortBindings", portBindings],
     restartPolicy: ["RestartPolicy", restartPolicy],
     autoRemove: ["AutoRemove", boolean],
@@ -115,8 +129,8 @@ export const hostConfigCodec: Codec<HostConfig> = record<HostConfig>(
     volumesFrom: ["VolumesFrom", list(string, null)],
     consoleSize: ["ConsoleSize", consoleSize],
     annotations: ["Annotations", omitEmpty(map(string))],
-    capAdd: ["CapAdd", list(string, null)],
-    capDrop: ["CapDrop", list(string, null)],
+    capAdd: ["CapAdd", words],
+    capDrop: ["CapDrop", words],
     cgroupnsMode: ["CgroupnsMode", string],
     dns: ["Dns", list(string)],
     dnsOptions: ["DnsOptions", list(string)],

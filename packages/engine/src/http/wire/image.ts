@@ -21,25 +21,30 @@ const executionCodec: Codec<ExecutionConfig> = record<ExecutionConfig>({
   shell: ["Shell", optional(omitEmpty(commandLine))],
 });
 
-/** What `Config` of an image had before API 1.50 beside what it says: a container's fields, at rest. */
+/** What `Config` of an image says of what it does not have. */
+const emptyConfig = {
+  User: "",
+  Env: null,
+  Cmd: null,
+  Volumes: null,
+  WorkingDir: "",
+  Entrypoint: null,
+  OnBuild: null,
+  Labels: null,
+};
+
+/** What it had before API 1.50 beside that: a container's fields, at rest. */
 const legacyConfig = {
+  ...emptyConfig,
   Hostname: "",
   Domainname: "",
-  User: "",
   AttachStdin: false,
   AttachStdout: false,
   AttachStderr: false,
   Tty: false,
   OpenStdin: false,
   StdinOnce: false,
-  Env: null,
-  Cmd: null,
   Image: "",
-  Volumes: null,
-  WorkingDir: "",
-  Entrypoint: null,
-  OnBuild: null,
-  Labels: null,
 };
 
 /** `GET /images/{name}/json`. */
@@ -55,7 +60,8 @@ export function formatImageInspect(image: Image, request: ApiRequest): ImageInsp
     ...(config.created && { Created: formatDate(config.created) }),
     DockerVersion: config.dockerVersion ?? "",
     Author: config.author ?? "",
-    Config: request.atLeast("1.50") ? own : { ...legacyConfig, ...own },
+    Config: { ...(request.atLeast("1.50") ? emptyConfig : legacyConfig), ...own },
+    ...(!request.atLeast("1.45") && { ContainerConfig: legacyConfig }),
     Architecture: config.architecture,
     ...(config.variant !== undefined && { Variant: config.variant }),
     Os: config.os,

@@ -6,7 +6,10 @@ import { exposedPortsOf, formatPort } from "../../networks/port-requests.ts";
 import { predefinedIdOf } from "../../networks/predefined.ts";
 
 /** `NetworkSettings` of a container's inspect: what an old client looks for is that of the default bridge. */
-export function formatNetworkSettings(record: ContainerRecord): NetworkSettings {
+export function formatNetworkSettings(
+  record: ContainerRecord,
+  options: { readonly withIdAlias: boolean },
+): NetworkSettings {
   const attachments = attachmentsOf(record);
   const own = attachments.find(({ network }) => network === "bridge")?.endpoint;
   const first = attachments.find(({ endpoint }) => endpoint !== undefined)?.endpoint;
@@ -28,7 +31,7 @@ export function formatNetworkSettings(record: ContainerRecord): NetworkSettings 
     IPPrefixLen: own?.prefixLength ?? 0,
     IPv6Gateway: own?.ipv6?.gateway ?? "",
     MacAddress: own?.macAddress ?? "",
-    Networks: formatNetworks(record, { withNames: true }),
+    Networks: formatNetworks(record, { withNames: true, ...options }),
   };
 }
 
@@ -73,19 +76,33 @@ function isShared({ hostConfig }: ContainerRecord): boolean {
 /** The networks of a container, by name; an endpoint that is not there shows as Docker shows a stopped one. */
 export function formatNetworks(
   record: ContainerRecord,
-  options: { readonly withNames: boolean },
+  options: {
+    readonly withNames: boolean;
+    /** Before API 1.45 the short id was among the aliases of a user's network. */
+    readonly withIdAlias?: boolean;
+  },
 ): Record<string, EndpointSettings> {
   return Object.fromEntries(
     attachmentsOf(record).map((attachment) => {
       const names = options.withNames ? dnsNamesOf(attachment, record) : [];
-      return [attachment.network, formatEndpoint(attachment, { record, names })];
+      const more = options.withIdAlias === true && names.length > 0 ? [record.id.slice(0, 12)] : [];
+      const aliases = [...attachment.wish.aliases, ...more];
+      return [attachment.network, formatEndpoint(attachment, { record, names, aliases })];
     }),
   );
 }
 
 function formatEndpoint(
   { network, networkId, wish, endpoint }: Attachment,
-  { record, names }: { readonly record: ContainerRecord; readonly names: readonly string[] },
+  {
+    record,
+    names,
+    aliases,
+  }: {
+    readonly record: ContainerRecord;
+    readonly names: readonly string[];
+    readonly aliases: readonly string[];
+  },
 ): EndpointSettings {
   const { ipv4Address, ipv6Address, linkLocalAddresses } = wish;
   const ipam = {
@@ -96,7 +113,7 @@ function formatEndpoint(
   return {
     IPAMConfig: Object.keys(ipam).length === 0 ? null : ipam,
     Links: orNull(wish.links),
-    Aliases: orNull(wish.aliases),
+    Aliases: orNull(aliases),
     MacAddress: endpoint?.macAddress ?? "",
     DriverOpts: Object.keys(wish.driverOptions).length === 0 ? null : wish.driverOptions,
     GwPriority: wish.gatewayPriority,

@@ -81,7 +81,7 @@ export const decodeDisconnectRequest = record<{ readonly container: string; read
 /** A network as inspect shows it; the list has no containers. */
 export function formatNetwork(
   network: NetworkRecord,
-  options: { readonly members: readonly NetworkMember[]; readonly withIpv4: boolean },
+  options: { readonly members: readonly NetworkMember[] },
 ): NetworkInspect {
   const containers = options.members.map(({ containerId, containerName, endpoint }) => {
     const { id, macAddress, address, prefixLength, ipv6 } = endpoint;
@@ -100,7 +100,7 @@ export function formatNetwork(
     Created: formatTime(network.createdAtMs),
     Scope: "local",
     Driver: network.driver,
-    ...(options.withIpv4 && { EnableIPv4: network.enableIpv4 }),
+    EnableIPv4: network.enableIpv4,
     EnableIPv6: network.enableIpv6,
     IPAM: {
       Driver: "default",

@@ -1,0 +1,247 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { root } from "../../../tools/tree.ts";
+import type { Difference } from "./compare.ts";
+
+/** A difference from dockerd that is meant, or that waits to be mended. */
+export interface Accepted {
+  /** Call's name and field; `*` stands for anything. */
+  readonly call: string;
+  readonly path: string;
+  /** What they say there; absent: whatever. */
+  readonly docker?: unknown;
+  readonly hawser?: unknown;
+  readonly reason: string;
+  /** The call is one call, to the letter. */
+  readonly exact?: boolean;
+}
+
+const words = "the same refusal in words of our own, which name the field";
+const early = "it could never start: refused when it is created, not when it is started";
+const callers = "500 at dockerd; the fault is the caller's, which 400 says";
+const http =
+  "own HTTP code, stricter where two readers could understand two things; its errors are JSON, too";
+const mounts = "not yet: the local driver's mounts of other kinds than binds";
+const emptyList =
+  "absent and empty are one in a record; shown as for a container that Docker's CLI made, which sends []";
+const places = "where Hawser keeps it";
+
+/** Calls whose refusal has other words than dockerd's, one a line. Clients match on some texts: none may join them unseen. */
+export const otherWordsPath = join(root, "test/conformance/recorder/testdata/other-words.txt");
+
+const otherWords = readFileSync(otherWordsPath, "utf8")
+  .split("\n")
+  .filter((line) => line !== "");
+
+/** The list only shrinks: what is on it and does not occur fails the test as well. The first entry that fits counts. */
+export const accepted: readonly Accepted[] = [
+  // what an engine of another make says of itself
+  {
+    call: "system: GET */info",
+    path: "body.*",
+    reason: "facts of containerd, runc, the bridge module and swarm, which Hawser does without",
+  },
+  { call: "*", path: "body.HostConfig.Runtime", reason: "crun is Hawser's default runtime" },
+  { call: "*", path: "body.GraphDriver.Data*", reason: places },
+  { call: "*", path: "body.ResolvConfPath", reason: places },
+  { call: "*", path: "body.HostnamePath", reason: places },
+  { call: "*", path: "body.HostsPath", reason: places },
+  { call: "*", path: "body.LogPath", reason: places },
+  { call: "*", path: "body.NetworkSettings.SandboxKey", reason: places },
+  { call: "*", path: "body.DockerVersion", reason: "no Docker made it" },
+  {
+    call: "*",
+    path: "headers.builder-version",
+    hawser: "1",
+    reason: "not yet: BuildKit's services, which 2 would promise",
+  },
+  {
+    call: "states: GET *stats*",
+    path: "body.*",
+    reason: "what cgroups tell, and names for old clients, too",
+  },
+
+  // headers that more answers have
+  { call: "*", path: "headers.docker-experimental", hawser: "false", reason: "every answer has it" },
+  { call: "*", path: "headers.api-version", hawser: "1.51", reason: "every answer has it" },
+  { call: "*", path: "headers.ostype", hawser: "linux", reason: "every answer has it" },
+
+  // requests that are none
+  { call: "requests that are none: *", path: "*", reason: http },
+  { call: "paths and versions: GET /containers/%zz/json", path: "*", reason: http },
+  { call: "paths and versions: GET /containers/a%00b/json", path: "*", reason: http },
+
+  // empty and absent
+  { call: "*", path: "body.HostConfig.*", docker: null, hawser: [], reason: emptyList },
+  { call: "*", path: "body.HostConfig.PortBindings", docker: null, hawser: {}, reason: emptyList },
+  {
+    call: "*",
+    path: "body.HostConfig.OomKillDisable",
+    docker: false,
+    reason: "not asked for; Docker's later versions say null as well",
+  },
+  {
+    call: "*",
+    path: "body*RepoDigests",
+    docker: null,
+    hawser: [],
+    reason: "a list, as from API 1.43 on, for every version",
+  },
+
+  // statuses
+  {
+    call: "auth: POST /auth",
+    path: "status",
+    docker: 500,
+    hawser: 503,
+    reason: "no body is no user: asks the registry, which is away",
+  },
+  {
+    call: "a container that is not there: GET /containers/nope/attach/ws",
+    path: "*",
+    reason: "not yet: attaching by websocket",
+  },
+  { call: "images: GET /images/search*", path: "*", reason: "not yet: searching a registry" },
+  { call: "*", path: "status", docker: 500, hawser: 400, reason: callers },
+  { call: "create, the body: * (ExposedPorts *)", path: "*", reason: early },
+  { call: 'create, the body: * (StopSignal "99")', path: "*", reason: early },
+  { call: 'create, the body: * (Image "")', path: "*", reason: early },
+  {
+    call: 'create, the host\'s part: * ({"BlkioWeight":*)',
+    path: "*",
+    reason: `${early}; checked on hosts without it, too`,
+  },
+  { call: 'update: * ({"BlkioWeight":5})', path: "*", reason: "refused on hosts without block weights, too" },
+  { call: 'create, the host\'s part: * ({"NetworkMode":"container:nope"})', path: "*", reason: early },
+  { call: 'create, the host\'s part: * ({"PortBindings":*)', path: "*", reason: early },
+  { call: 'create, the host\'s part: * ({"Tmpfs":{"/a":"nope"}})', path: "*", reason: early },
+  { call: 'create, the host\'s part: * ({"DeviceCgroupRules":*)', path: "*", reason: early },
+  { call: 'create, the host\'s part: * ({"Ulimits":*)', path: "*", reason: early },
+  { call: 'create, the host\'s part: * ({"Sysctls":*)', path: "*", reason: early },
+  {
+    call: 'create, the host\'s part: * ({"Isolation":*)',
+    path: "*",
+    reason: "a field of Windows': ignored like the others",
+  },
+  {
+    call: "events: GET /events?since=1&until=2&filters=*nope*",
+    path: "*",
+    reason: "dockerd ignores filters that it does not know; every other list refuses them",
+  },
+  {
+    call: "images: POST /images/busybox/tag",
+    path: "*",
+    docker: 200,
+    reason: "dockerd tags nothing and says that all is well",
+  },
+  { call: "images: POST /images/busybox/tag", path: "*", reason: "as above" },
+  {
+    call: "exec: POST /containers/one/exec #8",
+    path: "*",
+    reason: "not yet: the user of an exec is looked up when it starts",
+  },
+  { call: "exec: POST /exec/{user}/start", path: "*", reason: "not yet: as above" },
+  {
+    call: "exec: POST /exec/{first}/start (again)",
+    path: "*",
+    reason: "dockerd answers 200 and says in the stream that it has run",
+  },
+  {
+    call: "volumes: PUT /volumes/one?version=1",
+    path: "*",
+    reason: "volumes of swarm clusters are not known here",
+  },
+  { call: "volumes: POST /volumes/create #*", path: "body.message", reason: words },
+  { call: "volumes: * #11", path: "*", reason: mounts },
+  { call: "volumes: GET /volumes*", path: "body.Volumes.*", reason: mounts },
+  { call: "volumes: DELETE /volumes/tmp", path: "*", reason: mounts },
+  {
+    call: "builds: POST /build*",
+    path: "*",
+    reason: "the classic builder's checks in another order and in our words",
+  },
+  {
+    call: "swarm: POST /swarm/leave",
+    path: "body.message",
+    reason: "one text for all that needs a swarm",
+  },
+
+  // words
+  ...otherWords.map((call) => ({ call, path: "body.message", reason: words, exact: true })),
+  { call: "images: POST /images/load*", path: "body.error*", reason: words },
+  {
+    call: "inspect: GET /containers/failing/json",
+    path: "body.State.Error",
+    reason: "crun's words in place of runc's",
+  },
+  {
+    call: "exec: POST /exec/{fourth}/start (not there)",
+    path: "body.stream 1",
+    reason: "crun's words in place of runc's",
+  },
+  {
+    call: "* POST /containers/*/attach*",
+    path: "*",
+    reason: "a refused attach is answered as any other request, not with text in a stream",
+  },
+
+  // content
+  {
+    call: "files: GET /containers/one/archive?path=../../etc",
+    path: "body.*",
+    reason: "dockerd lists the link mtab that it puts in while a container runs",
+  },
+  {
+    call: "images: GET /images/get",
+    path: "body*",
+    reason: "an archive of no images has the files of one that has some",
+  },
+  {
+    call: "commit: GET /images/*",
+    path: "body.Parent",
+    reason: "images are not chained to those they were made of",
+  },
+  {
+    call: "commit: GET /images/made/history",
+    path: "body.1.*",
+    reason: "images are not chained to those they were made of",
+  },
+  {
+    call: "inspect: GET /containers/failing/json",
+    path: "body.NetworkSettings.Networks.bridge.NetworkID",
+    reason: "known from the first start on, whatever becomes of it",
+  },
+];
+
+/** Differences that nobody accepted, and entries of the list that nothing needs. */
+export function judge(differences: readonly Difference[], list: readonly Accepted[] = accepted) {
+  const matchers = list.map((entry) => ({
+    entry,
+    call: glob(entry.call, entry.exact),
+    path: glob(entry.path),
+  }));
+  const used = new Set<Accepted>();
+  const unexplained = differences.filter((difference) => {
+    const found = matchers.find(
+      ({ entry, call, path }) =>
+        call.test(difference.call) &&
+        path.test(difference.path) &&
+        fits(entry, "docker", difference.docker) &&
+        fits(entry, "hawser", difference.hawser),
+    );
+    if (found !== undefined) used.add(found.entry);
+    return found === undefined;
+  });
+  return { unexplained, unneeded: list.filter((entry) => !used.has(entry)) };
+}
+
+function fits(entry: Accepted, side: "docker" | "hawser", value: unknown): boolean {
+  return !(side in entry) || JSON.stringify(entry[side]) === JSON.stringify(value);
+}
+
+function glob(pattern: string, exact = false): RegExp {
+  const literal = (exact ? [pattern] : pattern.split("*")).map((part) =>
+    part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"),
+  );
+  return new RegExp(`^${literal.join(".*")}$`, "s");
+}
