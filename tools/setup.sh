@@ -98,6 +98,7 @@ if [ -n "$tests" ]; then
     qemu-system-x86_64:qemu-system-x86 mke2fs:e2fsprogs; do
     PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
   done
+  /usr/bin/python3 -c 'import docker' 2>/dev/null || missing="$missing python3-docker"
 fi
 
 # What an interrupted installation left is finished first. Its dpkg may still be at work: it outlives apt-get, without our lock.
