@@ -70,6 +70,7 @@ export const guardedModules: Readonly<Record<string, readonly string[]>> = {
   "node:http": [
     "packages/api/src/client/",
     "packages/engine/src/http/",
+    "packages/engine/src/volumes/volume-plugin.ts",
     "packages/registry/src/",
     "test/",
     "bench/",

@@ -16,6 +16,8 @@ export interface Volume {
   readonly Labels: Readonly<Record<string, string>> | null;
   readonly Scope: "local" | "global";
   readonly Options: Readonly<Record<string, string>> | null;
+  /** What a plugin tells of it beside. */
+  readonly Status?: Readonly<Record<string, unknown>>;
   /** Only in `GET /system/df`. -1: not known. */
   readonly UsageData?: { readonly Size: number; readonly RefCount: number };
 }

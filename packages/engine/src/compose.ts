@@ -57,6 +57,7 @@ import { ContainerTable } from "./state/container-table.ts";
 import { NetworkTable } from "./state/network-table.ts";
 import { VolumeTable } from "./state/volume-table.ts";
 import { SystemService } from "./system/system-service.ts";
+import { VolumePlugins } from "./volumes/volume-plugins.ts";
 import { VolumeService } from "./volumes/volume-service.ts";
 
 export interface Engine extends AsyncDisposable {
@@ -145,8 +146,10 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
     maxDownloads: config.maxConcurrentDownloads,
     maxUploads: config.maxConcurrentUploads,
   });
+  const plugins = new VolumePlugins(config.pluginFolders);
   const volumes = await VolumeService.open(
     {
+      plugins,
       table: volumeTable,
       root: join(config.dataRoot, "volumes"),
       events,
@@ -188,7 +191,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
   built.use(watchDeletedLinks((name) => void networks.restore(name)));
   const closing = new AbortController();
   built.defer(() => closing.abort());
-  const system = new SystemService({ config, host, index, images, events, version });
+  const system = new SystemService({ config, host, index, images, plugins, events, version });
   const socketGroupId = await findGroupId(config.group);
   const server = built.use(
     new ApiServer({
@@ -202,7 +205,7 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
         ...containerControlRoutes(collaborators),
         ...streamRoutes(collaborators),
         ...execRoutes(collaborators),
-        ...volumeRoutes(volumes, { now: host.now }),
+        ...volumeRoutes(volumes, { now: host.now, plugins }),
         ...networkRoutes(collaborators),
         ...containerFileRoutes(collaborators),
         ...diskUsageRoutes(collaborators, store.buildCache),

@@ -40,6 +40,8 @@ export interface EngineConfig {
   readonly builtinImagesDir: string;
   /** Mirrors, hosts without encryption, and folders that say more of registries. */
   readonly registries: RegistrySettings;
+  /** Where volume plugins are looked for. */
+  readonly pluginFolders: readonly string[];
   readonly maxConcurrentDownloads: number;
   readonly maxConcurrentUploads: number;
   /** `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`, for registries. */
@@ -64,6 +66,7 @@ const options = {
   "registry-mirror": { type: "string", multiple: true },
   "insecure-registry": { type: "string", multiple: true },
   "registry-hosts": { type: "string", multiple: true },
+  "plugin-folder": { type: "string", multiple: true },
   "max-concurrent-downloads": { type: "string", default: "6" },
   "max-concurrent-uploads": { type: "string", default: "5" },
 } as const;
@@ -107,6 +110,7 @@ export function parseEngineConfig(
       insecure: values["insecure-registry"] ?? [],
       hostFolders: values["registry-hosts"] ?? defaultHostFolders,
     },
+    pluginFolders: values["plugin-folder"] ?? defaultPluginFolders,
     maxConcurrentDownloads: parseCount(values, "max-concurrent-downloads"),
     maxConcurrentUploads: parseCount(values, "max-concurrent-uploads"),
     proxies: environment.proxies ?? {},
@@ -123,6 +127,9 @@ function parse(argv: readonly string[]) {
 
 /** What other programs read counts here, too. */
 const defaultHostFolders = ["/etc/hawser/certs.d", "/etc/containerd/certs.d", "/etc/docker/certs.d"];
+
+/** Docker's, which plugins know. */
+const defaultPluginFolders = ["/run/docker/plugins", "/etc/docker/plugins", "/usr/lib/docker/plugins"];
 
 function parseCount(
   values: ReturnType<typeof parse>,

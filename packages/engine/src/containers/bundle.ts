@@ -20,7 +20,7 @@ import { type ContainerMount, type ContainerRecord, hasProcess } from "./contain
 import { containerFaults } from "./faults.ts";
 import { runDirOf } from "./host.ts";
 import { checkSources } from "./mounts.ts";
-import { mountsOf } from "./plan-mounts.ts";
+import { mountsOf, withFolders } from "./plan-mounts.ts";
 
 export interface Bundle {
   readonly rootfs: string;
@@ -38,10 +38,16 @@ export interface Bundle {
  */
 export async function writeBundle(
   collaborators: Collaborators,
-  run: { readonly record: ContainerRecord; readonly place: NetworkPlace; readonly overlay: OverlayMount },
+  run: {
+    readonly record: ContainerRecord;
+    readonly place: NetworkPlace;
+    readonly overlay: OverlayMount;
+    /** Of volumes that are mounted for it. */
+    readonly folders: ReadonlyMap<string, string>;
+  },
 ): Promise<Bundle> {
   const { host, index, places, seccomp } = collaborators;
-  const { record, place, overlay } = run;
+  const { record, place, overlay, folders } = run;
   const { config, hostConfig } = record;
   const dir = runDirOf(host, record.id);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
@@ -57,7 +63,7 @@ export async function writeBundle(
     hostname: join(dir, "hostname"),
     resolvConf: join(filesDir, "resolv.conf"),
   };
-  const mounts = mountsOf(record);
+  const mounts = withFolders(mountsOf(record), folders);
   const shared = sharedMemory(collaborators, record);
   const [, devices] = await Promise.all([
     checkSources(mounts, { hostConfig, createMissing: true }),

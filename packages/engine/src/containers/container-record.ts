@@ -65,6 +65,8 @@ export interface ContainerMount extends ResolvedMount {
     readonly name: string;
     /** Nobody named it: it goes with the container, when the container's volumes do. */
     readonly anonymous: boolean;
+    /** The plugin that has it, and finds its folder at each start. */
+    readonly driver?: string;
   };
   /** `source` is its name, as asked for; its layers are those of the snapshot. */
   readonly image?: { readonly id: string; readonly snapshot: string };

@@ -68,7 +68,7 @@ export async function createContainer(
   await checkSources([], { hostConfig: request.hostConfig, createMissing: false });
 
   const id = createContainerId(host.randomBytes);
-  using plan = planMounts({ index, volumes, images }, { id, config, hostConfig: request.hostConfig });
+  using plan = await planMounts({ index, volumes, images }, { id, config, hostConfig: request.hostConfig });
   const record = {
     id,
     mounts: plan.mounts,

@@ -4,7 +4,7 @@ import type { FilesRoot } from "@hawser/store";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
 import { containerFaults } from "./faults.ts";
-import { mountsOf } from "./plan-mounts.ts";
+import { mountsOf, withFolders } from "./plan-mounts.ts";
 
 export interface FilesScope {
   /** With what the container mounts, but for its /proc; or its root file system alone. */
@@ -42,14 +42,14 @@ export async function withFiles<T>(
       const { record } = container;
       const binds = scope.with === "mounts" ? mountsOf(record).filter(({ type }) => type !== "image") : [];
       const volumes = binds.flatMap(({ volume }) => volume?.name ?? []);
-      const user = `files of ${record.id}`;
-      await collaborators.volumes.mount(volumes, user);
+      const user = `files-${record.id}`;
+      const folders = await collaborators.volumes.mount(volumes, user);
       try {
         const result = await work({
           kind: "layers",
           ...collaborators.snapshots.get(container.id),
           readOnly: record.hostConfig.readonlyRootfs,
-          binds,
+          binds: withFolders(binds, folders),
         });
         return { result };
       } finally {

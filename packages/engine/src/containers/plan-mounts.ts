@@ -4,7 +4,7 @@ import { cleanPath, parseBind } from "@hawser/runtime";
 import type { Image } from "@hawser/store";
 import { volumeFaults } from "../volumes/faults.ts";
 import type { VolumeRecord } from "../volumes/volume-record.ts";
-import type { VolumeService } from "../volumes/volume-service.ts";
+import type { VolumeRequest, VolumeService } from "../volumes/volume-service.ts";
 import type { ContainerIndex } from "./container-index.ts";
 import type { ContainerId, ContainerMount, ContainerRecord } from "./container-record.ts";
 import { containerFaults } from "./faults.ts";
@@ -27,7 +27,7 @@ export interface MountPlan extends Disposable {
  *
  * @throws {Fault} `not-found` for a container, `invalid-argument`, `not-implemented`; Docker's words
  */
-export function planMounts(
+export async function planMounts(
   {
     index,
     volumes,
@@ -38,7 +38,7 @@ export function planMounts(
     readonly images: { readonly resolve: (nameOrId: string) => Image };
   },
   request: { readonly id: ContainerId; readonly config: ContainerConfig; readonly hostConfig: HostConfig },
-): MountPlan {
+): Promise<MountPlan> {
   const { id, config, hostConfig } = request;
   const planned = new Map<string, ContainerMount>();
   const fillable: { readonly record: VolumeRecord; readonly path: string }[] = [];
@@ -46,8 +46,8 @@ export function planMounts(
   let settled = false;
   using made = new DisposableStack();
   const add = (mount: ContainerMount) => planned.set(mount.target, mount);
-  const addVolume = (
-    wanted: { readonly name: string } & Parameters<VolumeService["create"]>[0],
+  const addVolume = async (
+    wanted: { readonly name: string } & VolumeRequest,
     mount: {
       readonly target: string;
       readonly readOnly: boolean;
@@ -57,21 +57,21 @@ export function planMounts(
     },
   ) => {
     const anonymous = wanted.name === "";
-    const record = volumes.create(wanted, id);
-    const hold = volumes.hold(record);
+    const held = await volumes.ensure(wanted, id);
+    const { record } = held;
     own.push(record);
     made.defer(() => {
-      hold[Symbol.dispose]();
+      held[Symbol.dispose]();
       if (anonymous && !settled) volumes.removeUnused(record.name);
     });
     const { noCopy, ...rest } = mount;
     add({
       type: "volume",
       ...rest,
-      source: volumes.folderOf(record),
+      source: record.driver === undefined ? volumes.mountpointOf(record) : "",
       recursive: true,
       propagation: "rprivate",
-      volume: { name: record.name, anonymous },
+      volume: { name: record.name, anonymous, ...(record.driver && { driver: record.driver }) },
     });
     if (!noCopy && rest.subpath === undefined) fillable.push({ record, path: mount.target });
   };
@@ -82,7 +82,7 @@ export function planMounts(
     const bind = parseBind(text);
     if (bind.kind !== "volume") continue;
     const mode = text.split(":").slice(2).join(":") || "z";
-    addVolume({ name: bind.source, driver: hostConfig.volumeDriver }, { ...pick(bind), mode });
+    await addVolume({ name: bind.source, driver: hostConfig.volumeDriver }, { ...pick(bind), mode });
   }
   for (const mount of hostConfig.mounts) {
     if (mount.type !== "volume") continue;
@@ -93,7 +93,7 @@ export function planMounts(
       ...(volume?.driver && { driver: volume.driver.name, options: volume.driver.options }),
       ...(volume?.labels && { labels: volume.labels }),
     };
-    addVolume(wanted, {
+    await addVolume(wanted, {
       target: cleanPath(target),
       readOnly,
       noCopy: volume?.noCopy === true,
@@ -126,7 +126,7 @@ export function planMounts(
   for (const path of config.volumes) {
     const target = cleanPath(path);
     if (planned.has(target) || tmpfs.includes(target)) continue;
-    addVolume(
+    await addVolume(
       { name: "", driver: hostConfig.volumeDriver },
       { target, readOnly: false, noCopy: false, mode: "" },
     );
@@ -201,6 +201,17 @@ function mountsFrom(text: string, index: ContainerIndex): readonly ContainerMoun
 /** The mounts of a container; what has none on record has those that its configuration names. */
 export function mountsOf({ mounts, hostConfig }: ContainerRecord): readonly ContainerMount[] {
   return mounts ?? bindMountsOf(hostConfig);
+}
+
+/** The mounts, with volumes that are mounted somewhere found there. */
+export function withFolders(
+  mounts: readonly ContainerMount[],
+  folders: ReadonlyMap<string, string>,
+): readonly ContainerMount[] {
+  return mounts.map((mount) => {
+    const folder = folders.get(mount.volume?.name ?? "");
+    return folder === undefined ? mount : { ...mount, source: folder };
+  });
 }
 
 /** Names of the volumes that a container mounts. */

@@ -1,5 +1,6 @@
 import type { EventBus } from "../events/event-bus.ts";
 import { type Attachment, attachmentsOf } from "../networks/attachment.ts";
+import { localDriver } from "../volumes/volume-record.ts";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
 import { mountsOf } from "./plan-mounts.ts";
@@ -33,7 +34,11 @@ export function publishVolumeEvents(
       action,
       actor: {
         id: volume.name,
-        attributes: { container: container.id, driver: "local", ...(action === "mount" && use) },
+        attributes: {
+          container: container.id,
+          driver: volume.driver ?? localDriver,
+          ...(action === "mount" && use),
+        },
       },
     });
   }

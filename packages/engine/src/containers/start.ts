@@ -72,8 +72,8 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
     if (published.ports.length > 0)
       index.update(container, { published: published.ports }, { durable: false });
     const overlay = snapshots.get(record.id);
-    await volumes.mount(volumesOf(record), record.id);
-    const bundle = await writeBundle(collaborators, { record, place, overlay });
+    const folders = await volumes.mount(volumesOf(record), record.id);
+    const bundle = await writeBundle(collaborators, { record, place, overlay, folders });
     const attaches = [...container.pendingAttaches];
     const { config, hostConfig } = record;
     const runtime = host.runtimes[hostConfig.runtime];

@@ -50,6 +50,7 @@ async function openEngine() {
     maxUploads: 3,
   });
   const system = new SystemService({
+    plugins: { names: async () => [] },
     config: { dataRoot, debug: false, hosts: [] },
     host: {
       cgroups: { mode: "v2", mountPoints: ["/sys/fs/cgroup"] },

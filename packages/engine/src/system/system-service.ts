@@ -12,6 +12,7 @@ export interface SystemCollaborators {
   readonly host: Pick<ContainerHost, "cgroups" | "defaultRuntime" | "initPath" | "runtimes" | "now">;
   readonly index: Pick<ContainerIndex, "list">;
   readonly images: { count(): number };
+  readonly plugins: { names(): Promise<readonly string[]> };
   readonly events: Pick<EventBus, "subscriberCount">;
   /** The engine's own version. */
   readonly version: string;
@@ -53,8 +54,12 @@ export class SystemService {
   }
 
   async describe(): Promise<SystemInfo> {
-    const { config, host, index, images, events, version } = this.#collaborators;
-    const [facts, runtimeVersion] = await Promise.all([this.#readFacts(), this.#readRuntimeVersion()]);
+    const { config, host, index, images, plugins, events, version } = this.#collaborators;
+    const [facts, runtimeVersion, pluginNames] = await Promise.all([
+      this.#readFacts(),
+      this.#readRuntimeVersion(),
+      plugins.names(),
+    ]);
     const states = index.list().map(({ record }) => record.state.status);
     const running = states.filter((status) => status === "running" || status === "restarting").length;
     const paused = states.filter((status) => status === "paused").length;
@@ -69,7 +74,7 @@ export class SystemService {
       Driver: "overlay2",
       DriverStatus: [["Backing Filesystem", facts.backingFilesystem]],
       Plugins: {
-        Volume: ["local"],
+        Volume: ["local", ...pluginNames],
         Network: ["bridge", "host", "ipvlan", "macvlan", "null"],
         Authorization: null,
         Log: ["json-file", "none"],

@@ -19,8 +19,25 @@ export const volumeFaults = defineFaults({
   ],
   VOLUME_DRIVER_UNKNOWN: [
     "not-found",
+    (driver: string) =>
+      `error looking up volume plugin ${driver}: plugin ${JSON.stringify(driver)} not found`,
+  ],
+  VOLUME_DRIVER_CONFLICT: [
+    "conflict",
     (name: string, driver: string) =>
-      `create ${name}: error looking up volume plugin ${driver}: plugin ${JSON.stringify(driver)} not found`,
+      `create ${name}: driver '${driver}' already has volume '${name}': volume name must be unique`,
+  ],
+  VOLUME_CREATE_FAILED: ["internal", (name: string, reason: string) => `create ${name}: ${reason}`],
+  VOLUME_CREATE_UNKNOWN_DRIVER: ["not-found", (name: string, reason: string) => `create ${name}: ${reason}`],
+  VOLUME_REMOVE_FAILED: ["internal", (name: string, reason: string) => `remove ${name}: ${reason}`],
+  PLUGIN_FAILED: ["internal", (reason: string) => reason],
+  PLUGIN_ANSWER: [
+    "data-loss",
+    (plugin: string, what: string) => `Cannot use volume plugin ${plugin}: it has answered with ${what}`,
+  ],
+  PLUGIN_UNREACHABLE: [
+    "unavailable",
+    (plugin: string, reason: string) => `Cannot reach volume plugin ${plugin}: ${reason}`,
   ],
   VOLUME_OPTION_INVALID: [
     "invalid-argument",
@@ -56,8 +73,7 @@ export const volumeFaults = defineFaults({
   ],
   VOLUME_MOUNT_FAILED: [
     "internal",
-    (place: string, reason: string) =>
-      `error while mounting volume '${place}': failed to mount local volume: ${reason}`,
+    (place: string, reason: string) => `error while mounting volume '${place}': ${reason}`,
   ],
   FILTER_VALUE: ["invalid-argument", (name: string, value: string) => `invalid filter '${name}=[${value}]'`],
   VOLUMES_FROM_MODE: ["invalid-argument", (mode: string) => `invalid mode: ${mode}`],

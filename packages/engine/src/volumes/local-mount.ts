@@ -1,14 +1,14 @@
 import { lookup } from "node:dns/promises";
 import { isIPv4 } from "node:net";
 import { getSystemErrorMap } from "node:util";
-import { mountFileSystem, mountFlags } from "@hawser/linux";
+import { mountFileSystem, mountFlags, unmountFileSystem } from "@hawser/linux";
 import { volumeFaults } from "./faults.ts";
 import { parseMountOptions } from "./parse-mount-options.ts";
 import type { VolumeRecord } from "./volume-record.ts";
 
-/** Whether a volume is not its folder but what is mounted there while containers run with it. */
-export function needsMount({ options = {} }: VolumeRecord): boolean {
-  return options["type"] !== undefined || options["device"] !== undefined;
+/** Whether a volume is not its folder but what is mounted while containers run with it. */
+export function needsMount({ driver, options = {} }: VolumeRecord): boolean {
+  return driver !== undefined || options["type"] !== undefined || options["device"] !== undefined;
 }
 
 /**
@@ -20,10 +20,12 @@ export async function mountLocal(record: VolumeRecord, target: string): Promise<
   const { type = "", device: source = "", o = "" } = record.options ?? {};
   let data = "";
   let flags = 0;
+  let isMounted = false;
   try {
     const options = parseMountOptions(await resolveAddress(type, o));
     ({ flags, data } = options);
     await mountFileSystem({ source, target, type, flags, data });
+    isMounted = true;
     const bound = mountFlags.bind;
     // Of a bind mount the first call does not heed the others.
     if ((flags & bound) !== 0 && (flags & ~(bound | mountFlags.recursive)) !== 0)
@@ -31,9 +33,9 @@ export async function mountLocal(record: VolumeRecord, target: string): Promise<
     if (options.propagation !== 0)
       await mountFileSystem({ source, target, type: "", flags: options.propagation, data: "" });
   } catch (error) {
-    throw volumeFaults
-      .VOLUME_MOUNT_FAILED(target, describe({ source, target, flags, data }, error))
-      .because(error);
+    if (isMounted) await unmountFileSystem(target);
+    const reason = `failed to mount local volume: ${describe({ source, target, flags, data }, error)}`;
+    throw volumeFaults.VOLUME_MOUNT_FAILED(target, reason).because(error);
   }
 }
 

@@ -1,6 +1,6 @@
 import { type Filters, matchesLabels } from "@hawser/api";
 import { volumeFaults } from "./faults.ts";
-import type { VolumeRecord } from "./volume-record.ts";
+import { localDriver, type VolumeRecord } from "./volume-record.ts";
 
 export const volumeFilterNames = ["dangling", "driver", "label", "name"] as const;
 export const volumePruneFilterNames = ["all", "label", "label!"] as const;
@@ -19,7 +19,7 @@ export function matchVolumes(
   const names = filters.get("name");
   return (record) =>
     (dangling === undefined || dangling === !isUsed(record)) &&
-    (drivers === undefined || drivers.includes("local")) &&
+    (drivers === undefined || drivers.includes(record.driver ?? localDriver)) &&
     (names === undefined || names.some((name) => record.name.includes(name))) &&
     matchesLabels(record.labels ?? {}, filters.get("label"));
 }
@@ -35,9 +35,10 @@ export function matchPrunedVolumes(
 ): (record: VolumeRecord) => boolean {
   const all = parseBoolean("all", filters.get("all")) ?? !options.onlyAnonymous;
   const kept = filters.get("label!") ?? [];
-  return ({ anonymous, labels = {}, options }) =>
+  return ({ anonymous, labels = {}, options, driver }) =>
     (all || anonymous) &&
     options === undefined && // it stands for something that is not ours
+    driver === undefined &&
     matchesLabels(labels, filters.get("label")) &&
     !kept.some((label) => matchesLabels(labels, [label]));
 }

@@ -1,8 +1,10 @@
 import { readFile } from "node:fs/promises";
-import { errnoOf, KeyedMutex, type Logger } from "@hawser/base";
+import { errnoOf, Fault, KeyedMutex, type Logger } from "@hawser/base";
 import { unmountFileSystem } from "@hawser/linux";
 import { parseMountInfo } from "@hawser/runtime";
+import { volumeFaults } from "./faults.ts";
 import { mountLocal } from "./local-mount.ts";
+import type { VolumePlugins } from "./volume-plugins.ts";
 import type { VolumeRecord } from "./volume-record.ts";
 
 /**
@@ -12,29 +14,50 @@ import type { VolumeRecord } from "./volume-record.ts";
 export class VolumeMounts {
   readonly #placeOf: (record: VolumeRecord) => string;
   readonly #log: Logger;
+  readonly #plugins: VolumePlugins;
   readonly #users = new Map<string, Set<string>>();
   readonly #locks = new KeyedMutex();
 
-  constructor(parts: { readonly placeOf: (record: VolumeRecord) => string; readonly log: Logger }) {
+  constructor(parts: {
+    readonly placeOf: (record: VolumeRecord) => string;
+    readonly plugins: VolumePlugins;
+    readonly log: Logger;
+  }) {
     this.#placeOf = parts.placeOf;
+    this.#plugins = parts.plugins;
     this.#log = parts.log;
   }
 
   /**
-   * Returns when the volume is mounted, and stays so until `release`.
+   * Mount a volume, or find it mounted; it stays so until `release`.
    *
+   * @returns its folder
    * @throws {Fault} `internal`, Docker's words; the volume is not used then.
    */
-  async acquire(record: VolumeRecord, user: string): Promise<void> {
-    await this.#locks.run(record.name, async () => {
-      const users = this.#users.get(record.name);
-      if (users !== undefined) {
-        users.add(user);
-        return;
-      }
-      await mountLocal(record, this.#placeOf(record));
-      this.#users.set(record.name, new Set([user]));
+  async acquire(record: VolumeRecord, user: string): Promise<string> {
+    return await this.#locks.run(record.name, async () => {
+      const users = this.#users.get(record.name) ?? new Set();
+      const folder = await this.#mount(record, { user, isFirst: !this.#users.has(record.name) });
+      this.#users.set(record.name, users.add(user));
+      return folder;
     });
+  }
+
+  async #mount(
+    record: VolumeRecord,
+    { user, isFirst }: { readonly user: string; readonly isFirst: boolean },
+  ): Promise<string> {
+    const { name, driver } = record;
+    const place = this.#placeOf(record);
+    if (driver === undefined) {
+      if (isFirst) await mountLocal(record, place);
+      return place;
+    }
+    try {
+      return await (await this.#plugins.get(driver)).mount(name, user); // which counts by itself
+    } catch (error) {
+      throw volumeFaults.VOLUME_MOUNT_FAILED(name, Fault.from(error).message).because(error);
+    }
   }
 
   /** A user of before: what it uses is mounted. */
@@ -46,15 +69,20 @@ export class VolumeMounts {
   async release(record: VolumeRecord, user: string): Promise<void> {
     await this.#locks.run(record.name, async () => {
       const users = this.#users.get(record.name);
-      if (users?.delete(user) !== true || users.size > 0) return;
+      if (users?.delete(user) !== true) return;
+      if (record.driver !== undefined) {
+        await this.#unmountPlugged(record.driver, record.name, user);
+        if (users.size === 0) this.#users.delete(record.name);
+        return;
+      }
       // One that cannot be unmounted stays as one that is used: its folder is not ours to remove.
-      if (await this.#unmount(this.#placeOf(record))) this.#users.delete(record.name);
+      if (users.size === 0 && (await this.#unmount(this.#placeOf(record)))) this.#users.delete(record.name);
     });
   }
 
   /** Do `work` once all that was begun before is done. `isFree`: nothing is mounted, and nobody uses the volume. */
-  async whenSettled(name: string, work: (isFree: boolean) => void): Promise<void> {
-    await this.#locks.run(name, async () => work(!this.#users.has(name)));
+  async whenSettled(name: string, work: (isFree: boolean) => Promise<void>): Promise<void> {
+    await this.#locks.run(name, () => work(!this.#users.has(name)));
   }
 
   /**
@@ -73,6 +101,14 @@ export class VolumeMounts {
       if (!(await this.#unmount(mountPoint))) stuck.add(volume);
     }
     return stuck;
+  }
+
+  async #unmountPlugged(driver: string, name: string, user: string): Promise<void> {
+    try {
+      await (await this.#plugins.get(driver)).unmount(name, user);
+    } catch (error) {
+      this.#log.error("cannot unmount a volume of a plugin", { volume: name, driver, error });
+    }
   }
 
   /** Whether nothing is mounted there any more. */

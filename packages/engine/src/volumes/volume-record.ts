@@ -2,6 +2,8 @@
 export interface VolumeRecord {
   readonly name: string;
   readonly createdAtMs: number;
+  /** The plugin that has it; absent: the engine itself. */
+  readonly driver?: string;
   /** Absent: none were given, which Docker tells from none. */
   readonly labels?: Readonly<Record<string, string>>;
   readonly options?: Readonly<Record<string, string>>;
@@ -13,6 +15,9 @@ export interface VolumeRecord {
    */
   readonly boundTo?: string;
 }
+
+/** What clients call the driver of volumes that the engine has itself. */
+export const localDriver = "local";
 
 /** Docker's mark for a volume that nobody named. */
 export const anonymousLabel = "com.docker.volume.anonymous";

@@ -7,6 +7,7 @@ import { eventually, openTempDir } from "@hawser/base/testing";
 import { EventBus } from "../events/event-bus.ts";
 import { VolumeTable } from "../state/volume-table.ts";
 import { matchPrunedVolumes, matchVolumes } from "./volume-filter.ts";
+import { VolumePlugins } from "./volume-plugins.ts";
 import type { VolumeRecord } from "./volume-record.ts";
 import { VolumeService } from "./volume-service.ts";
 
@@ -29,6 +30,7 @@ async function setUp(): Promise<Setup> {
       {
         table,
         root,
+        plugins: new VolumePlugins([]),
         events: new EventBus({ now: Date.now }),
         usedBy: (name) => users.get(name) ?? [],
         now: () => 1000,
@@ -60,7 +62,7 @@ describe("VolumeService", () => {
     await using at = await setUp();
     const made = at.volumes.create({ name: "one", labels: { a: "b" } });
     assert.equal(at.volumes.create({ name: "one", labels: { other: "" } }), made);
-    assert.equal(at.volumes.folderOf(made), join(at.root, "one/_data"));
+    assert.equal(at.volumes.mountpointOf(made), join(at.root, "one/_data"));
     assert.deepEqual((await at.reopen()).get("one"), made);
     assert.match(at.volumes.create({}).name, /^[0-9a-f]{64}$/);
   });
@@ -68,7 +70,7 @@ describe("VolumeService", () => {
   test("keeps what is used or held, removes the rest with its data", async () => {
     await using at = await setUp();
     const record = at.volumes.create({ name: "kept" });
-    await writeFile(join(at.volumes.folderOf(record), "f"), "x");
+    await writeFile(join(at.volumes.mountpointOf(record), "f"), "x");
     at.users.set("kept", ["c1", "c2"]);
     await assert.rejects(at.volumes.remove("kept", { force: true }), {
       message: "remove kept: volume is in use - [c1, c2]",

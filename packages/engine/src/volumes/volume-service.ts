@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync, renameSync } from "node:fs";
 import { mkdir, readdir, rm, rmdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { errnoOf, KeyedMutex, type Logger } from "@hawser/base";
+import { errnoOf, Fault, KeyedMutex, type Logger } from "@hawser/base";
 import { measureFiles, removeTree } from "@hawser/store";
 import type { EventBus } from "../events/event-bus.ts";
 import type { VolumeTable } from "../state/volume-table.ts";
@@ -10,15 +10,20 @@ import { copyUp } from "./copy-up.ts";
 import { volumeFaults } from "./faults.ts";
 import { needsMount } from "./local-mount.ts";
 import { VolumeMounts } from "./volume-mounts.ts";
-import { anonymousLabel, type VolumeRecord } from "./volume-record.ts";
+import type { VolumePlugins } from "./volume-plugins.ts";
+import { anonymousLabel, localDriver, type VolumeRecord } from "./volume-record.ts";
 
 export interface VolumeRequest {
   /** Absent or empty: it is anonymous. */
   readonly name?: string;
-  /** Only `local` is there. */
+  /** Absent or empty: that of the volume of this name, else the engine itself. */
   readonly driver?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly options?: Readonly<Record<string, string>>;
+}
+
+export interface HeldVolume extends Disposable {
+  readonly record: VolumeRecord;
 }
 
 export interface VolumeServiceParts {
@@ -26,6 +31,7 @@ export interface VolumeServiceParts {
   /** Folder of the volumes' folders. */
   readonly root: string;
   readonly events: EventBus;
+  readonly plugins: VolumePlugins;
   /** Ids of the containers that mount it. */
   readonly usedBy: (name: string) => readonly string[];
   readonly now: () => number;
@@ -47,7 +53,11 @@ export class VolumeService {
 
   private constructor(parts: VolumeServiceParts) {
     this.#parts = parts;
-    this.#mounts = new VolumeMounts({ placeOf: (record) => this.mountpointOf(record), log: parts.log });
+    this.#mounts = new VolumeMounts({
+      placeOf: (record) => this.mountpointOf(record),
+      plugins: parts.plugins,
+      log: parts.log,
+    });
   }
 
   /**
@@ -65,7 +75,7 @@ export class VolumeService {
     await mkdir(root, { recursive: true, mode: 0o711 });
     const folders = new Set(await readdir(root));
     for (const record of table.list()) {
-      if (folders.has(record.name)) service.#records.set(record.name, record);
+      if (record.driver !== undefined || folders.has(record.name)) service.#records.set(record.name, record);
       else table.remove(record.name);
     }
     const isGone = ({ boundTo }: VolumeRecord) => boundTo !== undefined && !options.hasContainer(boundTo);
@@ -82,7 +92,7 @@ export class VolumeService {
     }
     for (const record of service.list()) {
       if (record.boundTo === undefined || stuck.has(record.name)) continue;
-      if (isGone(record)) service.#discard(record);
+      if (isGone(record)) service.#discardSettled(record);
       else service.#put(unbound(record));
     }
     return service;
@@ -103,12 +113,7 @@ export class VolumeService {
     return record;
   }
 
-  /** Where its data is on this host. */
-  folderOf(record: VolumeRecord): string {
-    return this.mountpointOf(record);
-  }
-
-  /** What inspect shows. */
+  /** Where its data is on this host, unless a plugin has it. */
   mountpointOf({ name }: VolumeRecord): string {
     return join(this.#parts.root, name, "_data");
   }
@@ -118,24 +123,61 @@ export class VolumeService {
     return this.#parts.usedBy(name);
   }
 
-  /** Bytes of its files. */
+  /** Bytes of its files; -1: a plugin has them. */
   async measure(record: VolumeRecord, options: { readonly signal?: AbortSignal } = {}): Promise<number> {
+    if (record.driver !== undefined) return -1;
     return await measureFiles({ kind: "folder", path: this.mountpointOf(record) }, options);
   }
 
   /**
-   * The volume of that name, made when it is not there.
+   * The volume of that name, made when it is not there, and kept from removal until disposal.
    *
    * @param boundTo the container that it is made for; `settle` ends that
-   * @throws {Fault} `invalid-argument`, `not-found` for the driver, `not-implemented`; Docker's words
+   * @throws {Fault} `invalid-argument`, `not-found` for the driver, `conflict` when another driver has that name, what the
+   *   plugin says; Docker's words
    */
+  async ensure(request: VolumeRequest, boundTo?: string): Promise<HeldVolume> {
+    const { name = "", driver = "" } = request;
+    const existing = this.#records.get(name);
+    const isLocal = driver === "" ? existing?.driver === undefined : driver === localDriver;
+    if (existing !== undefined && driver !== "" && (existing.driver ?? localDriver) !== driver)
+      throw volumeFaults.VOLUME_DRIVER_CONFLICT(name, existing.driver ?? localDriver);
+    if (existing === undefined && !isLocal) return await this.#createPlugged(request, boundTo);
+    const record = existing ?? this.create(request, boundTo);
+    return { record, [Symbol.dispose]: this.hold(record)[Symbol.dispose] };
+  }
+
+  async #createPlugged(request: VolumeRequest, boundTo?: string): Promise<HeldVolume> {
+    const wanted = this.#plan(request, boundTo);
+    const { name, driver = "", options = {} } = wanted;
+    const hold = this.hold(wanted);
+    try {
+      const plugin = await this.#parts.plugins.get(driver);
+      if ((await plugin.find(name)) === undefined) await plugin.create(name, options);
+    } catch (error) {
+      hold[Symbol.dispose]();
+      const { message } = Fault.from(error);
+      throw Fault.is(error, "not-found")
+        ? volumeFaults.VOLUME_CREATE_UNKNOWN_DRIVER(name, message).because(error)
+        : volumeFaults.VOLUME_CREATE_FAILED(name, message).because(error);
+    }
+    const existing = this.#records.get(name); // somebody else was faster
+    const record = existing ?? wanted;
+    if (existing === undefined) {
+      this.#put(wanted);
+      this.#publish("create", wanted);
+    }
+    return { record, [Symbol.dispose]: hold[Symbol.dispose] };
+  }
+
+  /** The volume of that name, of the engine's own; made when it is not there. @throws {Fault} `invalid-argument` */
   create(request: VolumeRequest, boundTo?: string): VolumeRecord {
     const wanted = this.#plan(request, boundTo);
     const existing = this.#records.get(wanted.name);
     if (existing !== undefined) return existing;
     mkdirSync(this.mountpointOf(wanted), { recursive: true, mode: 0o755 });
     this.#put(wanted);
-    this.#publish("create", wanted.name);
+    this.#publish("create", wanted);
     return wanted;
   }
 
@@ -161,17 +203,17 @@ export class VolumeService {
       throw error;
     }
     this.#put(wanted);
-    this.#publish("create", name);
+    this.#publish("create", wanted);
     return wanted;
   }
 
   /** Do `work` in a volume's folder, with what it stands for mounted there; it is not removed meanwhile. */
   async use<T>(record: VolumeRecord, work: (folder: string) => Promise<T>): Promise<T> {
     using _hold = this.hold(record);
-    const user = `use ${randomUUID()}`;
-    await this.mount([record.name], user);
+    const user = `use-${randomUUID()}`;
+    const folders = await this.mount([record.name], user);
     try {
-      return await work(this.mountpointOf(record));
+      return await work(folders.get(record.name) ?? this.mountpointOf(record));
     } finally {
       await this.unmount([record.name], user);
     }
@@ -187,6 +229,7 @@ export class VolumeService {
     return {
       name,
       createdAtMs: this.#parts.now(),
+      ...(request.driver && request.driver !== localDriver && { driver: request.driver }),
       ...(labels && { labels }),
       ...(options.length > 0 && { options: Object.fromEntries(options) }),
       anonymous,
@@ -230,11 +273,15 @@ export class VolumeService {
   /**
    * Have what these volumes stand for mounted, until `unmount` by the same user. Most stand for nothing but their folder.
    *
+   * @returns folders of those that stand for something
    * @throws {Fault} `internal`, Docker's words; then none of them is mounted for that user.
    */
-  async mount(names: readonly string[], user: string): Promise<void> {
+  async mount(names: readonly string[], user: string): Promise<ReadonlyMap<string, string>> {
+    const folders = new Map<string, string>();
     try {
-      for (const record of this.#mountable(names)) await this.#mounts.acquire(record, user);
+      for (const record of this.#mountable(names))
+        folders.set(record.name, await this.#mounts.acquire(record, user));
+      return folders;
     } catch (error) {
       await this.unmount(names, user);
       throw error;
@@ -269,7 +316,7 @@ export class VolumeService {
    * @throws {Fault} `not-found` unless `force`, `conflict` while a container has it; Docker's words
    */
   async remove(name: string, options: { readonly force: boolean }): Promise<void> {
-    await this.#mounts.whenSettled(name, (isFree) => {
+    await this.#mounts.whenSettled(name, async (isFree) => {
       const record = this.#records.get(name);
       if (record === undefined) {
         if (options.force) return;
@@ -278,6 +325,7 @@ export class VolumeService {
       const users = this.#parts.usedBy(name);
       if (!isFree || users.length > 0 || this.#holds.has(name))
         throw volumeFaults.VOLUME_IN_USE(name, users.join(", "));
+      await this.#removePlugged(record, options);
       this.#discard(record);
     });
   }
@@ -303,8 +351,10 @@ export class VolumeService {
       return;
     }
     this.#mounts
-      .whenSettled(record.name, (isFree) => {
-        if (isFree && this.#records.has(record.name)) this.#discard(record);
+      .whenSettled(record.name, async (isFree) => {
+        if (!isFree || !this.#records.has(record.name)) return;
+        await this.#removePlugged(record, { force: false });
+        this.#discard(record);
       })
       .catch((error: unknown) =>
         this.#parts.log.warn("cannot remove a volume", { volume: record.name, error }),
@@ -334,14 +384,27 @@ export class VolumeService {
     return { names, reclaimedBytes };
   }
 
+  /** Have the plugin remove what it has. @throws {Fault} `internal`, with its words, unless `force` */
+  async #removePlugged(
+    { name, driver }: VolumeRecord,
+    { force }: { readonly force: boolean },
+  ): Promise<void> {
+    if (driver === undefined) return;
+    try {
+      await (await this.#parts.plugins.get(driver)).remove(name);
+    } catch (error) {
+      if (!force) throw volumeFaults.VOLUME_REMOVE_FAILED(name, Fault.from(error).message).because(error);
+    }
+  }
+
   #discard(record: VolumeRecord): void {
     const { root, table } = this.#parts;
     const away = join(root, `.${randomUUID()}`);
-    renameSync(join(root, record.name), away);
+    if (record.driver === undefined) renameSync(join(root, record.name), away);
     table.remove(record.name);
     this.#records.delete(record.name);
-    this.#publish("destroy", record.name);
-    this.#removeInBackground(away);
+    this.#publish("destroy", record);
+    if (record.driver === undefined) this.#removeInBackground(away);
   }
 
   #removeInBackground(path: string): void {
@@ -369,11 +432,11 @@ export class VolumeService {
     this.#records.set(record.name, record);
   }
 
-  #publish(action: "create" | "destroy", name: string): void {
+  #publish(action: "create" | "destroy", { name, driver = localDriver }: VolumeRecord): void {
     this.#parts.events.publish({
       type: "volume",
       action,
-      actor: { id: name, attributes: { driver: "local" } },
+      actor: { id: name, attributes: { driver } },
     });
   }
 }
@@ -389,9 +452,9 @@ function isVolumeName(name: string): boolean {
 const optionNames: ReadonlySet<string> = new Set(["type", "o", "device", "size"]);
 
 function checkRequest(name: string, { driver = "", options = {} }: VolumeRequest): void {
-  if (driver !== "" && driver !== "local") throw volumeFaults.VOLUME_DRIVER_UNKNOWN(name, driver);
   if (name.length === 1) throw volumeFaults.VOLUME_NAME_SHORT(name);
   if (!isVolumeName(name) || name.length > 255) throw volumeFaults.VOLUME_NAME_INVALID(name);
+  if (driver !== "" && driver !== localDriver) return; // it knows what its options are
   const unknown = Object.keys(options).find((option) => !optionNames.has(option));
   if (unknown !== undefined) throw volumeFaults.VOLUME_OPTION_INVALID(name, unknown);
   if (Object.keys(options).length === 0) return;

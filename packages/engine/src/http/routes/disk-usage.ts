@@ -45,7 +45,7 @@ export function diskUsageRoutes(collaborators: Collaborators, cache: BuildCache)
           Volumes:
             usage.volumes?.map(({ volume, sizeBytes, useCount }) =>
               formatVolume(volume, {
-                mountpoint: volumes.mountpointOf(volume),
+                mountpoint: volume.driver === undefined ? volumes.mountpointOf(volume) : "",
                 usage: { Size: sizeBytes, RefCount: useCount },
               }),
             ) ?? null,

@@ -13,6 +13,7 @@ import { systemRoutes } from "./system.ts";
 async function open() {
   const events = new EventBus({ now: Date.now });
   const system = new SystemService({
+    plugins: { names: async () => [] },
     config: { dataRoot: "/", debug: false, hosts: ["unix:///x", "tcp://127.0.0.1:2375"] },
     host: {
       cgroups: { mode: "v1", mountPoints: [] },

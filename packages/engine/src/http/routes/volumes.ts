@@ -1,4 +1,5 @@
 import { parseFilters, type VolumeListResponse, type VolumePruneResponse } from "@hawser/api";
+import { type DescribedVolume, describeVolume, describeVolumes } from "../../volumes/describe-volumes.ts";
 import { cloneVolume, exportVolume, importVolume } from "../../volumes/volume-archives.ts";
 import {
   matchPrunedVolumes,
@@ -6,7 +7,7 @@ import {
   volumeFilterNames,
   volumePruneFilterNames,
 } from "../../volumes/volume-filter.ts";
-import type { VolumeRecord } from "../../volumes/volume-record.ts";
+import type { VolumePlugins } from "../../volumes/volume-plugins.ts";
 import type { VolumeService } from "../../volumes/volume-service.ts";
 import { readJsonBody } from "../request.ts";
 import { sendAll } from "../response.ts";
@@ -16,18 +17,22 @@ import { formatVolumeCopy } from "../wire/transfer-progress.ts";
 import { decodeVolumeRequest, formatVolume } from "../wire/volume.ts";
 
 /** Everything about volumes. `export`, `import` and `clone` are Hawser's own. */
-export function volumeRoutes(volumes: VolumeService, { now }: { readonly now: () => number }): Route[] {
-  const format = (record: VolumeRecord) => formatVolume(record, { mountpoint: volumes.mountpointOf(record) });
+export function volumeRoutes(
+  volumes: VolumeService,
+  { now, plugins }: { readonly now: () => number; readonly plugins: VolumePlugins },
+): Route[] {
+  const format = (volume: DescribedVolume) => formatVolume(volume.record, volume);
   return [
     {
       method: "GET",
       path: "/volumes",
-      handler({ query }, response) {
+      async handler({ query }, response) {
         const filters = parseFilters(query.text("filters"), volumeFilterNames);
         const matches = matchVolumes(filters, (record) => volumes.usedBy(record).length > 0);
+        const described = await describeVolumes(volumes, plugins);
         const found: VolumeListResponse = {
-          Volumes: volumes.list().filter(matches).map(format),
-          Warnings: null,
+          Volumes: described.volumes.filter(({ record }) => matches(record)).map(format),
+          Warnings: described.warnings.length === 0 ? null : described.warnings,
         };
         response.sendJson(200, found);
       },
@@ -73,8 +78,8 @@ export function volumeRoutes(volumes: VolumeService, { now }: { readonly now: ()
     {
       method: "GET",
       path: "/volumes/{name:.*}",
-      handler(request, response) {
-        response.sendJson(200, format(volumes.get(request.param("name"))));
+      async handler(request, response) {
+        response.sendJson(200, format(await describeVolume(volumes, plugins, request.param("name"))));
       },
     },
     {
@@ -82,7 +87,8 @@ export function volumeRoutes(volumes: VolumeService, { now }: { readonly now: ()
       path: "/volumes/create",
       async handler(request, response) {
         const wanted = await readJsonBody(request, decodeVolumeRequest);
-        response.sendJson(201, format(volumes.create(wanted)));
+        using held = await volumes.ensure(wanted);
+        response.sendJson(201, format(await describeVolume(volumes, plugins, held.record.name)));
       },
     },
     {

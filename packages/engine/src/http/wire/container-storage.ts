@@ -3,6 +3,7 @@ import type { OverlayMount } from "@hawser/store";
 import type { ContainerRecord } from "../../containers/container-record.ts";
 import type { ContainerSize } from "../../containers/measure.ts";
 import { mountsOf } from "../../containers/plan-mounts.ts";
+import { localDriver } from "../../volumes/volume-record.ts";
 
 /** What a container mounts, as inspect and list show it. */
 export function formatMountPoints(record: ContainerRecord): MountPoint[] {
@@ -13,7 +14,7 @@ export function formatMountPoints(record: ContainerRecord): MountPoint[] {
       ...(image && { Name: source }),
       Source: source,
       Destination: target,
-      ...(volume && { Driver: "local" }),
+      ...(volume && { Driver: volume.driver ?? localDriver }),
       Mode: mode,
       RW: !readOnly,
       Propagation: volume === undefined ? propagation : "",

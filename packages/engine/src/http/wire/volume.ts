@@ -1,5 +1,5 @@
 import type { Volume } from "@hawser/api";
-import type { VolumeRecord } from "../../volumes/volume-record.ts";
+import { localDriver, type VolumeRecord } from "../../volumes/volume-record.ts";
 import type { VolumeRequest } from "../../volumes/volume-service.ts";
 import { map, optional, record, string } from "./codec.ts";
 import { formatTime } from "./container-inspect.ts";
@@ -15,16 +15,22 @@ export const decodeVolumeRequest = record<VolumeRequest>({
 /** A volume as inspect and list show it; `usage` only where the sizes were asked for. */
 export function formatVolume(
   volume: VolumeRecord,
-  facts: { readonly mountpoint: string; readonly usage?: Volume["UsageData"] },
+  facts: {
+    readonly mountpoint: string;
+    readonly isGlobal?: boolean;
+    readonly status?: Volume["Status"];
+    readonly usage?: Volume["UsageData"];
+  },
 ): Volume {
   return {
     CreatedAt: formatTime(Math.floor(volume.createdAtMs / 1000) * 1000),
-    Driver: "local",
+    Driver: volume.driver ?? localDriver,
     Labels: volume.labels ?? null,
     Mountpoint: facts.mountpoint,
     Name: volume.name,
     Options: volume.options ?? null,
-    Scope: "local",
+    Scope: facts.isGlobal === true ? "global" : "local",
+    ...(facts.status && { Status: facts.status }),
     ...(facts.usage && { UsageData: facts.usage }),
   };
 }
