@@ -30,6 +30,13 @@ for (const client of clients) {
       return result.stdout;
     };
 
+    test("a Dockerfile from outside the context, beside ignored files", async () => {
+      await using dir = await context({ a: "a\n", ignored: "x", ".dockerignore": "ignored\n" });
+      await using elsewhere = await context({ Recipe: "FROM busybox\nCOPY . /files\nCMD ls /files\n" });
+      await ok("build", "-t", "outside", "-f", join(elsewhere.path, "Recipe"), dir.path);
+      assert.equal(await target.ok("run", "--rm", "outside"), "a\n");
+    });
+
     test("RUN, COPY, ENV, ARG, WORKDIR, CMD make an image; a second build is the first", async () => {
       await using dir = await context({
         Dockerfile: `ARG TAG=latest

@@ -128,13 +128,16 @@ export class TarParser {
     }
   }
 
-  /** To be called when the input ends. @throws {Fault} `data-loss` when the archive should go on. */
+  /**
+   * To be called when the input ends. What may be missing is what says nothing: the end marks and the padding of the last
+   * file, which Docker's CLI leaves out when it puts a Dockerfile from elsewhere into a context.
+   *
+   * @throws {Fault} `data-loss` when the archive should go on.
+   */
   finish(): void {
-    if (this.#state === "done" || (this.#state === "header" && this.#pendingBytes === 0 && !this.#hasLocal))
-      return;
-    throw tarFaults.TAR_TRUNCATED(
-      this.#state === "data" || this.#state === "padding" ? "a file" : "a header",
-    );
+    const isBetween = this.#state === "header" && this.#pendingBytes === 0 && !this.#hasLocal;
+    if (this.#state === "done" || this.#state === "padding" || isBetween) return;
+    throw tarFaults.TAR_TRUNCATED(this.#state === "data" ? "a file" : "a header");
   }
 
   *#takeWhole(block: Buffer): Generator<TarEvent, void, undefined> {
