@@ -27,10 +27,12 @@ const programs: Readonly<Record<string, BuildOptions>> = {
   engine: {
     entryPoints: {
       main: "packages/engine/src/main.ts",
+      dockerd: "packages/engine/src/dockerd.ts",
       "layer-worker": "packages/store/src/layers/layer-worker.ts",
       "files-worker": "packages/store/src/files/files-worker.ts",
     },
     format: "esm",
+    splitting: true, // one engine under two names
     banner: { js: requireBanner },
   },
   registry: {

@@ -69,6 +69,8 @@ napi_value duplicate(napi_env env, napi_callback_info info);
 napi_value lock_file(napi_env env, napi_callback_info info);
 napi_value connect_unix(napi_env env, napi_callback_info info);
 napi_value send_with_descriptors(napi_env env, napi_callback_info info);
+napi_value socket_pair(napi_env env, napi_callback_info info);
+napi_value send_datagram(napi_env env, napi_callback_info info);
 napi_value create_network_namespace(napi_env env, napi_callback_info info);
 napi_value netlink(napi_env env, napi_callback_info info);
 napi_value netlink_async(napi_env env, napi_callback_info info);

@@ -10,6 +10,8 @@ static const struct {
     {"lockFile", lock_file},
     {"connectUnix", connect_unix},
     {"sendWithDescriptors", send_with_descriptors},
+    {"socketPair", socket_pair},
+    {"sendDatagram", send_datagram},
     {"createNetworkNamespace", create_network_namespace},
     {"netlink", netlink},
     {"netlinkAsync", netlink_async},

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -158,4 +159,39 @@ napi_value send_with_descriptors(napi_env env, napi_callback_info info) {
   }
   int error = send_all(fd, bytes, descriptors, count);
   return error != 0 ? throw_system_error(env, error, "sendmsg", NULL) : make_undefined(env);
+}
+
+napi_value socket_pair(napi_env env, napi_callback_info info) {
+  int ends[2];
+  napi_value list;
+  (void)info;
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    return throw_system_error(env, errno, "socketpair", NULL);
+  napi_create_array_with_length(env, 2, &list);
+  for (uint32_t i = 0; i < 2; i++) napi_set_element(env, list, i, make_int(env, ends[i]));
+  return list;
+}
+
+/* To a datagram socket; a path that begins with @ is an abstract name (unix(7)). */
+napi_value send_datagram(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  struct text path;
+  struct bytes bytes;
+  if (!take_arguments(env, info, 2, arguments) || !take_text(env, arguments[0], &path) ||
+      !take_bytes(env, arguments[1], &bytes))
+    return NULL;
+  struct sockaddr_un address;
+  int folder, error = unix_address(&path, &address, &folder);
+  if (error != 0) return throw_system_error(env, error, "sendto", path.data);
+  socklen_t size = sizeof address;
+  if (path.data[0] == '@') {
+    address.sun_path[0] = '\0';
+    size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path.data));
+  }
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0 || sendto(fd, bytes.data, bytes.size, MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&address, size) < 0)
+    error = errno;
+  if (fd >= 0) close(fd);
+  if (folder >= 0) close(folder);
+  return error != 0 ? throw_system_error(env, error, "sendto", path.data) : make_undefined(env);
 }

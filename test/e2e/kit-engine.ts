@@ -3,6 +3,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
 import { eventually, openTempDir } from "@hawser/base/testing";
+import { layoutOf } from "@hawser/engine/testing";
 import { root } from "../../tools/tree.ts";
 import { removeCgroups } from "./kit-cgroups.ts";
 import { dockerCli, formatFlags, hawserCli } from "./kit-cli.ts";
@@ -27,6 +28,11 @@ export interface TestEngine extends AsyncDisposable {
   readonly nftTable: string;
   /** Name of the top-level cgroup in every hierarchy. */
   readonly cgroupParent: string;
+  readonly pidFile: string;
+  /** Have its configuration file say this from now on: for the next start, or for `reload`. */
+  configure(config: Readonly<Record<string, unknown>>): Promise<void>;
+  /** SIGHUP. */
+  reload(): void;
   /** Where Docker Hub is, for this engine: a registry `host:port` without encryption. At first nobody answers. */
   setDockerHub(address: string): Promise<void>;
   pid(): number;
@@ -49,8 +55,14 @@ export interface TestEngine extends AsyncDisposable {
 }
 
 export interface TestEngineOptions {
+  /** The drop-in `dockerd`, with dockerd's own flags alone; `program` is not looked at. */
+  readonly asDockerd?: boolean;
+  /** What its configuration file says at first. */
+  readonly config?: Readonly<Record<string, unknown>>;
   /** Engine program; default: its source. */
   readonly program?: string;
+  /** A program, with its first arguments, that becomes the engine. */
+  readonly through?: readonly string[];
   /** Flags beyond the private names. */
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -71,22 +83,34 @@ export async function openEngine(options: TestEngineOptions = {}): Promise<TestE
   const dataRoot = join(dir.path, "data");
   const execRoot = options.execRoot ?? join(dir.path, "exec");
   const log = join(dir.path, "engine.log");
-  const names = { bridge: `hw${suffix}`, nftTable: `hawser_${suffix}`, cgroupParent: `hawser-${suffix}` };
-  const program = options.program ?? join(root, "packages/engine/src/main.ts");
+  const pidFile = join(dir.path, "engine.pid");
+  const configFile = join(dir.path, "daemon.json");
+  const names = options.asDockerd
+    ? dockerdNames(execRoot)
+    : { bridge: `hw${suffix}`, nftTable: `hawser_${suffix}`, cgroupParent: `hawser-${suffix}` };
   const flags = formatFlags({
     "data-root": dataRoot,
     "exec-root": execRoot,
     host,
-    pidfile: join(dir.path, "engine.pid"),
-    bridge: names.bridge,
-    "nft-table": names.nftTable,
-    "cgroup-parent": `/${names.cgroupParent}`,
-    "builtin-images": join(root, "build/images"),
-    "native-dir": join(root, "build/native"),
-    "registry-hosts": join(dir.path, "registries"),
+    pidfile: pidFile,
+    "config-file": configFile,
+    ...(!options.asDockerd && {
+      bridge: names.bridge,
+      "nft-table": names.nftTable,
+      "cgroup-parent": `/${names.cgroupParent}`,
+      "builtin-images": join(root, "build/images"),
+      "native-dir": join(root, "build/native"),
+      "registry-hosts": join(dir.path, "registries"),
+    }),
   });
-  const argv = [process.execPath, program, ...flags, ...(options.flags ?? [])];
+  const engineProgram = options.asDockerd
+    ? [join(root, "dockerd")]
+    : [process.execPath, options.program ?? join(root, "packages/engine/src/main.ts")];
+  const argv = [...(options.through ?? []), ...engineProgram, ...flags, ...(options.flags ?? [])];
   await mkdir(execRoot);
+  const configure = (config: Readonly<Record<string, unknown>>) =>
+    writeFile(configFile, JSON.stringify(config));
+  await configure(options.config ?? {});
   const setDockerHub = async (address: string) => {
     const folder = join(dir.path, "registries/docker.io");
     await mkdir(folder, { recursive: true });
@@ -112,6 +136,9 @@ export async function openEngine(options: TestEngineOptions = {}): Promise<TestE
     dataRoot,
     execRoot,
     ...names,
+    pidFile,
+    configure,
+    reload: () => process.kill(engine.pid(), "SIGHUP"),
     setDockerHub,
     pid: () => {
       if (running === undefined) throw new Error("the engine is not running");
@@ -199,6 +226,12 @@ export async function openEngine(options: TestEngineOptions = {}): Promise<TestE
     throw error;
   }
   return engine;
+}
+
+/** What an engine that is told no more than its exec root gives itself. */
+function dockerdNames(execRoot: string) {
+  const { bridge, nftTable, cgroupParent } = layoutOf("dockerd", execRoot);
+  return { bridge, nftTable, cgroupParent: cgroupParent.slice(1) };
 }
 
 async function removeContainers(engine: TestEngine): Promise<void> {

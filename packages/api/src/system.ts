@@ -87,7 +87,9 @@ export interface SystemInfo {
   readonly Labels: readonly string[];
   readonly ExperimentalBuild: boolean;
   readonly ServerVersion: string;
-  readonly Runtimes: Readonly<Record<string, { readonly path: string }>>;
+  readonly Runtimes: Readonly<
+    Record<string, { readonly path: string; readonly runtimeArgs?: readonly string[] }>
+  >;
   readonly DefaultRuntime: string;
   readonly Swarm: {
     readonly NodeID: string;
@@ -105,6 +107,7 @@ export interface SystemInfo {
   readonly InitCommit: ComponentCommit;
   readonly SecurityOptions: readonly string[];
   readonly CDISpecDirs: readonly string[];
+  readonly DefaultAddressPools?: readonly { readonly Base: string; readonly Size: number }[];
   readonly Warnings: readonly string[];
 }
 

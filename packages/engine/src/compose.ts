@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { chmod, mkdir, readFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { KeyedMutex, type Logger, version } from "@hawser/base";
 import {
@@ -13,11 +13,13 @@ import {
   watchDeletedLinks,
 } from "@hawser/network";
 import { platformOfNode } from "@hawser/oci";
-import { RegistryClient } from "@hawser/registry/client";
+import { defaultRetryPolicy, RegistryClient } from "@hawser/registry/client";
 import { Launcher, MigrationWarmer, readHostFacts, SeccompCompiler } from "@hawser/runtime";
 import { Store } from "@hawser/store";
 import { BuildService } from "./builds/build-service.ts";
-import type { EngineConfig } from "./config.ts";
+import type { EngineConfig, ReloadableConfig } from "./config/engine-config.ts";
+import { configFaults } from "./config/faults.ts";
+import { type LiveConfig, reloadedConfig } from "./config/live-config.ts";
 import type { Collaborators } from "./containers/collaborators.ts";
 import { ContainerIndex } from "./containers/container-index.ts";
 import { isRunning } from "./containers/container-record.ts";
@@ -26,6 +28,7 @@ import { containersWithVolume, usesImage } from "./containers/plan-mounts.ts";
 import { recoverContainers } from "./containers/recover.ts";
 import { bringBack, restartNow } from "./containers/restart.ts";
 import { Restarts } from "./containers/restarts.ts";
+import { stopAllContainers } from "./containers/stop-all.ts";
 import { EventBus } from "./events/event-bus.ts";
 import { absentRoutes } from "./http/routes/absent.ts";
 import { buildRoutes } from "./http/routes/builds.ts";
@@ -56,24 +59,39 @@ import { lockRoot, openPidFile } from "./pid-file.ts";
 import { ContainerTable } from "./state/container-table.ts";
 import { NetworkTable } from "./state/network-table.ts";
 import { VolumeTable } from "./state/volume-table.ts";
+import { reloadAttributes } from "./system/reload.ts";
+import { inheritedSockets } from "./system/service-manager.ts";
 import { SystemService } from "./system/system-service.ts";
 import { VolumePlugins } from "./volumes/volume-plugins.ts";
 import { VolumeService } from "./volumes/volume-service.ts";
 
 export interface Engine extends AsyncDisposable {
-  /** Begin to answer. Before, everything that ran under the last engine has been found again. */
-  listen(): Promise<void>;
-  /** Stop to answer. Containers go on. */
+  /**
+   * Begin to answer. Before, everything that ran under the last engine has been found again. Returns where it answers, ports
+   * that the system chose included.
+   */
+  listen(): Promise<readonly string[]>;
+  /** Have what may change of the configuration as in this one, and announce it. */
+  reload(config: ReloadableConfig): void;
+  /** Stop to answer. Containers go on with live restore; without, they end, and the launcher, too. */
   shutDown(): Promise<void>;
 }
 
 /** Build the engine: every service, in the order of their needs. Disposal runs backwards, also when a step fails. */
-export async function composeEngine(config: EngineConfig, log: Logger): Promise<Engine> {
+export async function composeEngine(
+  live: { now: EngineConfig },
+  {
+    log,
+    environment,
+  }: { readonly log: Logger; readonly environment: Readonly<Record<string, string | undefined>> },
+): Promise<Engine> {
   await using built = new AsyncDisposableStack();
+  const config = live.now;
+  await refuseForeignData(config.dataRoot);
   await makeFolders(config);
   built.use(openPidFile(config.pidFile, process.pid));
   for (const root of [config.dataRoot, config.execRoot]) built.use(lockRoot(root));
-  const host = await readHost(config);
+  const host = await readHost(live);
   const table = built.use(new ContainerTable(join(config.dataRoot, "hawser.db")));
   const networkTable = built.use(new NetworkTable(join(config.dataRoot, "hawser.db")));
   const volumeTable = built.use(new VolumeTable(join(config.dataRoot, "hawser.db")));
@@ -88,12 +106,16 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
       execRoot: config.execRoot,
       program: launcherProgram,
       version: await readProgramVersion(launcherProgram),
-      preload: [config.runtimes[config.defaultRuntime] ?? ""].filter(startsItselfAgain),
+      preload: [config.runtimes[config.defaultRuntime]?.path ?? ""].filter(startsItselfAgain),
       log,
     }),
     DefaultBridge.open({
       bridge: config.bridge,
       ...(config.bridgeAddress !== undefined && { subnet: config.bridgeAddress }),
+      mtu: config.mtu,
+      interContainer: config.interContainer,
+      masquerade: config.masquerade,
+      pools: config.addressPools,
       firewall,
       nextHostInterface,
       reserved: endpointsIn(index, "bridge").map(({ address }) => address),
@@ -109,6 +131,8 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
       table: networkTable,
       firewall,
       defaultBridge: bridge,
+      hostBinding: config.hostBinding,
+      pools: config.addressPools,
       nextHostInterface,
       events,
       readResolvers,
@@ -133,7 +157,12 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
     log,
   });
   const client = new RegistryClient({
-    settings: config.registries,
+    get settings() {
+      return live.now.registries;
+    },
+    get retry() {
+      return { ...defaultRetryPolicy, retries: live.now.maxDownloadAttempts };
+    },
     environment: config.proxies,
     userAgent: `hawser/${version}`,
   });
@@ -168,7 +197,9 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
     seccomp: new SeccompCompiler({ log }),
     migrations: await MigrationWarmer.open({ layout: host.cgroups, now: () => performance.now() }),
     networks,
-    names: built.use(new ContainerNames({ index, networks, randomBytes, log })),
+    names: built.use(
+      new ContainerNames({ index, networks, servers: host.defaults.resolver.dns, randomBytes, log }),
+    ),
     ports: new ContainerPorts({ networks, published }),
     places: new ContainerNetworks({ networks, defaultBridge: bridge, bare, named, randomBytes }),
     restarts: built.use(new Restarts({ start: (container) => restartNow(collaborators, container) })),
@@ -185,13 +216,14 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
     store,
     defaults: decodeCreateRequest({}, ""),
     folder: join(config.dataRoot, "builds"),
+    cacheLimitBytes: config.buildCacheLimitBytes,
     log,
   });
   await firewall.start();
   built.use(watchDeletedLinks((name) => void networks.restore(name)));
   const closing = new AbortController();
   built.defer(() => closing.abort());
-  const system = new SystemService({ config, host, index, images, plugins, events, version });
+  const system = new SystemService({ live, host, index, images, plugins, events, version });
   const socketGroupId = await findGroupId(config.group);
   const server = built.use(
     new ApiServer({
@@ -213,17 +245,37 @@ export async function composeEngine(config: EngineConfig, log: Logger): Promise<
         ...absentRoutes(),
       ],
       version,
+      experimental: config.experimental,
       log,
+      ...(config.tls && { tls: config.tls }),
+      plainTcp: config.plainTcp,
+      inheritedSockets: (name) => inheritedSockets(name, { environment, pid: process.pid }),
       ...(socketGroupId !== undefined && { socketGroupId }),
     }),
   );
   const resources = built.move();
   return {
     listen: async () => {
-      for (const address of config.hosts) await server.listen(address);
+      const addresses: string[] = [];
+      for (const address of config.hosts) addresses.push(await server.listen(address));
       void bringBack(collaborators, closing.signal);
+      return addresses;
     },
-    shutDown: () => server.close(),
+    reload: (read) => {
+      live.now = reloadedConfig(live.now, read);
+      registry.resize({
+        maxDownloads: live.now.maxConcurrentDownloads,
+        maxUploads: live.now.maxConcurrentUploads,
+      });
+      void system.announce("reload", reloadAttributes(live.now));
+    },
+    shutDown: async () => {
+      await server.close();
+      if (live.now.liveRestore) return;
+      closing.abort();
+      await stopAllContainers(collaborators, live.now.shutdownTimeoutSeconds);
+      if (!index.list().some(({ record }) => isRunning(record))) await launcher.shutDown();
+    },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }
@@ -263,19 +315,31 @@ async function makeFolders({ dataRoot, execRoot }: EngineConfig): Promise<void> 
   }
 }
 
-async function readHost(config: EngineConfig): Promise<ContainerHost> {
+/** Docker's own engine keeps other things under the names of ours; what no record speaks of would be swept. */
+async function refuseForeignData(dataRoot: string): Promise<void> {
+  const names: readonly string[] = await readdir(dataRoot).catch(() => []);
+  if (names.includes("hawser.db")) return;
+  if (names.some((name) => ["engine-id", "image", "buildkit", "swarm", "overlay2", "network"].includes(name)))
+    throw configFaults.DATA_ROOT_TAKEN(dataRoot);
+}
+
+async function readHost(live: LiveConfig): Promise<ContainerHost> {
   const facts = await readHostFacts();
+  const config = live.now;
   return {
     dataRoot: config.dataRoot,
     execRoot: config.execRoot,
-    runtimes: Object.fromEntries(
-      Object.entries(config.runtimes).map(([name, path]) => [name, { path, args: [] }]),
-    ),
-    defaultRuntime: config.defaultRuntime,
+    defaults: config.containers,
+    get runtimes() {
+      return live.now.runtimes;
+    },
+    get defaultRuntime() {
+      return live.now.defaultRuntime;
+    },
     cgroupParent: config.cgroupParent,
     cgroups: facts.cgroups,
     facts,
-    initPath: join(config.nativeDir, "hawser-init"),
+    initPath: config.initPath,
     stopTimeoutSeconds: 10,
     now: Date.now,
     randomBytes,

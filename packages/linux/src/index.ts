@@ -33,7 +33,9 @@ export {
   connectUnix,
   type PeerCredentials,
   peerCredentials,
+  sendDatagram,
   sendWithDescriptors,
   socketDescriptor,
+  socketPair,
 } from "./sockets.ts";
 export { confineThreadToView, type ViewBind, type ViewRoot } from "./view.ts";

@@ -9,6 +9,8 @@ export interface NativeAddon {
   lockFile(fd: number): boolean;
   connectUnix(path: string): number;
   sendWithDescriptors(socketFd: number, bytes: Buffer, fds: readonly number[]): void;
+  socketPair(): readonly [number, number];
+  sendDatagram(path: string, bytes: Buffer): void;
   createNetworkNamespace(
     settings: Buffer,
     inside: Buffer,

@@ -7,7 +7,14 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Fault } from "@hawser/base";
 import { openTempDir } from "@hawser/base/testing";
-import { connectUnix, peerCredentials, sendWithDescriptors, socketDescriptor } from "./index.ts";
+import {
+  connectUnix,
+  peerCredentials,
+  sendDatagram,
+  sendWithDescriptors,
+  socketDescriptor,
+  socketPair,
+} from "./index.ts";
 import { startDescriptorEcho } from "./testing/descriptor-echo.ts";
 
 test("peer credentials of a unix socket are those of the process at its other end", async () => {
@@ -107,4 +114,24 @@ test("a message without bytes or with too many descriptors is refused", () => {
   assert.throws(() => sendWithDescriptors(0, Buffer.alloc(0), [1]), { code: "EINVAL" });
   const many = Array.from({ length: 254 }, () => 1);
   assert.throws(() => sendWithDescriptors(0, Buffer.from("x"), many), { code: "EINVAL" });
+});
+
+test("a pair of sockets is connected", async () => {
+  const [one, other] = socketPair().map((fd) => new Socket({ fd }));
+  assert.ok(one !== undefined && other !== undefined);
+  one.end("hello");
+  const [chunk] = (await once(other, "data")) as [Buffer];
+  assert.equal(chunk.toString(), "hello");
+  other.destroy();
+});
+
+test("a datagram that nobody wants is refused", () => {
+  const code = /ENOENT|ECONNREFUSED/;
+  for (const path of ["/nowhere/at/all", "@hawser-nobody"]) {
+    assert.throws(
+      () => sendDatagram(path, Buffer.from("x")),
+      (error) => code.test(String(error)),
+      path,
+    );
+  }
 });

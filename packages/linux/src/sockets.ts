@@ -62,3 +62,19 @@ export function connectUnix(path: string): number {
 export function sendWithDescriptors(socketFd: number, bytes: Uint8Array, fds: readonly number[]): void {
   native().sendWithDescriptors(socketFd, asBuffer(bytes), fds);
 }
+
+/**
+ * Two connected unix stream sockets, as descriptors that the caller owns.
+ * @throws {Error} with `code` `EMFILE` and so on.
+ */
+export function socketPair(): readonly [number, number] {
+  return native().socketPair();
+}
+
+/**
+ * Send one datagram to a unix socket; a path that begins with `@` is an abstract name (unix(7)). Never waits.
+ * @throws {Error} with `code` `ENOENT`, `ECONNREFUSED`, `EAGAIN` and so on.
+ */
+export function sendDatagram(path: string, bytes: Uint8Array): void {
+  native().sendDatagram(path, asBuffer(bytes));
+}

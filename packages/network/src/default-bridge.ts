@@ -7,7 +7,7 @@ import type { Firewall } from "./firewall.ts";
 import { formatIp, formatPrefix, lastOf, parseIp, prefixOf } from "./ip-address.ts";
 import { findLink, hostAddresses, hostRoutes } from "./netlink/host-network.ts";
 import { ReadyPool } from "./ready-pool.ts";
-import { checkSubnet, choosePrefix, parseSubnet, type Subnet } from "./subnet-choice.ts";
+import { checkSubnet, choosePrefix, parseSubnet, type Subnet, type SubnetPool } from "./subnet-choice.ts";
 
 export interface DefaultBridgeOptions {
   /** Name of the bridge interface; one bridge belongs to one engine. */
@@ -19,10 +19,16 @@ export interface DefaultBridgeOptions {
   /** Endpoints to hold ready. */
   readonly poolSize?: number;
   readonly mtu?: number;
+  /** Whether containers reach each other; default: they do. */
+  readonly interContainer?: boolean;
+  /** Whether what goes out has the host's address; default: it does. */
+  readonly masquerade?: boolean;
   /** Addresses of containers that run already. */
   readonly reserved: readonly string[];
   /** What a subnet that is chosen keeps clear of, beside the host's routes. */
   readonly avoid?: { readonly networks: readonly string[]; readonly addresses: readonly string[] };
+  /** Where it is from; none: what is free on the host. */
+  readonly pools?: readonly SubnetPool[];
   readonly log: Logger;
 }
 
@@ -33,6 +39,8 @@ export interface BridgeInfo {
   readonly gateway: string;
   readonly prefixLength: number;
   readonly mtu: number;
+  readonly interContainer: boolean;
+  readonly masquerade: boolean;
 }
 
 /** A place on the default bridge: a namespace that is on it, and its addresses. */
@@ -62,14 +70,14 @@ export class DefaultBridge implements AsyncDisposable {
    */
   static async open(options: DefaultBridgeOptions): Promise<DefaultBridge> {
     const { bridge, firewall, reserved, nextHostInterface, log } = options;
-    const mtu = options.mtu ?? 1500;
+    const { mtu = 1500, interContainer = true, masquerade = true } = options;
     const { prefix, gateway } = subnetFor(options);
     const network = await BridgeNetwork.open({
       bridge,
-      subnets: [{ prefix, gateway, mode: "nat", masquerade: true }],
+      subnets: [{ prefix, gateway, mode: "nat", masquerade }],
       mtu,
       internal: false,
-      interContainer: true,
+      interContainer,
       firewall,
       reserved,
       nextHostInterface,
@@ -80,6 +88,8 @@ export class DefaultBridge implements AsyncDisposable {
       gateway: formatIp(gateway),
       prefixLength: prefix.length,
       mtu,
+      interContainer,
+      masquerade,
     };
     log.debug("bridge ready", { ...info });
     return new DefaultBridge(network, { ...options, info });
@@ -152,7 +162,7 @@ export class DefaultBridge implements AsyncDisposable {
 }
 
 /** The wanted subnet, or the one that the bridge has, or a free one. */
-function subnetFor({ bridge, subnet: wanted, avoid }: DefaultBridgeOptions): Subnet {
+function subnetFor({ bridge, subnet: wanted, avoid, pools = [] }: DefaultBridgeOptions): Subnet {
   const existing = findLink(bridge);
   const routes = hostRoutes()
     .filter(({ outIndex }) => existing === undefined || outIndex !== existing.index)
@@ -171,6 +181,7 @@ function subnetFor({ bridge, subnet: wanted, avoid }: DefaultBridgeOptions): Sub
   }
   const prefix = choosePrefix({
     routes,
+    pools,
     networks: (avoid?.networks ?? []).flatMap((text) => prefixOfText(text) ?? []),
     addresses: (avoid?.addresses ?? []).flatMap((text) => parseIp(text) ?? []),
   });

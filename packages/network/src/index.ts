@@ -48,5 +48,10 @@ export {
   resolvConfFor,
   resolvConfWithServer,
 } from "./resolv-conf.ts";
-export { choosePrefix, chooseUniqueLocalPrefix, type Surroundings } from "./subnet-choice.ts";
+export {
+  choosePrefix,
+  chooseUniqueLocalPrefix,
+  type SubnetPool,
+  type Surroundings,
+} from "./subnet-choice.ts";
 export { hostRoutePrefixes, resolverAddresses } from "./surroundings.ts";

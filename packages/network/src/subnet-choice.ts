@@ -39,17 +39,31 @@ export interface Surroundings {
   readonly networks?: readonly IpPrefix[];
   /** Resolvers, which containers must reach. */
   readonly addresses?: readonly IpAddress[];
+  /** Where a chosen subnet is to be from; none: see `choosePrefix`. */
+  readonly pools?: readonly SubnetPool[];
+}
+
+/** Addresses that are given to networks in pieces. */
+export interface SubnetPool {
+  /** `10.0.0.0/8` */
+  readonly base: string;
+  /** Length of the prefix of each piece. */
+  readonly size: number;
 }
 
 /**
  * The first IPv4 subnet for a bridge that overlaps with nothing around: 172.30/16 down to 172.18/16 (172.17 is dockerd's
- * own), then 192.168.240/20 down to 192.168.0/20, then 10.254/16 down to 10.200/16.
+ * own), then 192.168.240/20 down to 192.168.0/20, then 10.254/16 down to 10.200/16. With IPv4 pools: their first that is.
  *
  * @throws {Fault} `resource-exhausted`.
  */
-export function choosePrefix({ routes, networks = [], addresses = [] }: Surroundings): IpPrefix {
+export function choosePrefix({ routes, networks = [], addresses = [], pools = [] }: Surroundings): IpPrefix {
   const taken = [...routes, ...networks];
-  for (const candidate of candidates()) {
+  const own = pools.flatMap(({ base, size }) => {
+    const prefix = parseCidr(base)?.prefix;
+    return prefix?.family === 4 ? [{ prefix, size }] : [];
+  });
+  for (const candidate of own.length > 0 ? piecesOf(own) : candidates()) {
     const isFree = !taken.some((other) => prefixesOverlap(candidate, other));
     if (isFree && !addresses.some((address) => contains(candidate, address))) return candidate;
   }
@@ -71,6 +85,17 @@ export function chooseUniqueLocalPrefix(random: Uint8Array): IpPrefix {
 export function checkSubnet(prefix: IpPrefix, { routes }: Surroundings): void {
   const inside = routes.find((other) => other.length >= prefix.length && prefixesOverlap(prefix, other));
   if (inside !== undefined) throw networkFaults.SUBNET_TAKEN(formatPrefix(prefix), formatPrefix(inside));
+}
+
+function* piecesOf(
+  pools: readonly { readonly prefix: IpPrefix; readonly size: number }[],
+): Generator<IpPrefix> {
+  for (const { prefix, size } of pools) {
+    const step = 1n << BigInt(32 - size);
+    for (let value = prefix.first; value <= lastOf(prefix); value += step) {
+      yield prefixOf({ family: 4, value }, size);
+    }
+  }
 }
 
 function* candidates(): Generator<IpPrefix> {

@@ -1,2 +1,3 @@
+export { certificates, makeCertFolder } from "./certificates.ts";
 export { eventually } from "./eventually.ts";
 export { openTempDir } from "./temp-dir.ts";

@@ -64,6 +64,8 @@ export interface BuildServiceParts {
   readonly registry: Pick<RegistryService, "pull">;
   readonly defaults: { readonly config: ContainerConfig; readonly hostConfig: HostConfig };
   readonly folder: string;
+  /** Size up to which results are kept; absent: they are removed by users only. */
+  readonly cacheLimitBytes?: number | undefined;
   readonly log: Logger;
 }
 
@@ -75,9 +77,14 @@ export class BuildService {
   readonly #registry: Pick<RegistryService, "pull">;
   readonly #log: Logger;
   readonly #building = new Set<object>();
+  readonly #cacheLimitBytes: number | undefined;
 
-  private constructor(parts: OpRunnerParts, { registry, log }: Pick<BuildServiceParts, "registry" | "log">) {
+  private constructor(
+    parts: OpRunnerParts,
+    { registry, log, cacheLimitBytes }: Pick<BuildServiceParts, "registry" | "log" | "cacheLimitBytes">,
+  ) {
     this.#parts = parts;
+    this.#cacheLimitBytes = cacheLimitBytes;
     this.#registry = registry;
     this.#log = log;
   }
@@ -89,6 +96,7 @@ export class BuildService {
     store,
     defaults,
     folder,
+    cacheLimitBytes,
     log,
   }: BuildServiceParts): Promise<BuildService> {
     await rm(join(folder, "run"), { recursive: true, force: true });
@@ -100,7 +108,7 @@ export class BuildService {
       }
     }
     const parts = { collaborators, images: store.images, cache: store.buildCache, defaults, folder };
-    return new BuildService(parts, { registry, log });
+    return new BuildService(parts, { registry, log, cacheLimitBytes });
   }
 
   /** Results of steps that are kept. */
@@ -142,6 +150,11 @@ export class BuildService {
       throw showSource(error, { source, name: request.dockerfile });
     } finally {
       this.#building.delete(token);
+      if (this.#building.size === 0 && this.#cacheLimitBytes !== undefined) {
+        this.#shrinkCache(this.#cacheLimitBytes).catch((error: unknown) =>
+          this.#log.warn("cannot make the build cache smaller", { error }),
+        );
+      }
     }
   }
 
@@ -161,6 +174,23 @@ export class BuildService {
     await images.collect([]);
     await rm(join(folder, "cache"), { recursive: true, force: true });
     return { keys: records.map(({ key }) => key), reclaimedBytes };
+  }
+
+  /** Forget the results that were not used for the longest time, until the others are within the limit. */
+  async #shrinkCache(limitBytes: number): Promise<void> {
+    const { cache, images } = this.#parts;
+    let left = 0;
+    const tooMuch = cache
+      .list()
+      .toSorted((a, b) => b.lastUsedMs - a.lastUsedMs)
+      .filter((record) => {
+        left += cache.sizeOf(record);
+        return left > limitBytes;
+      });
+    if (tooMuch.length === 0) return;
+    cache.remove(tooMuch.map(({ key }) => key));
+    await images.collect([]);
+    this.#log.info("build cache made smaller", { records: tooMuch.length, limitBytes });
   }
 
   async #plan(source: string, request: BuildRequest, holds: DisposableStack): Promise<BuildPlan> {

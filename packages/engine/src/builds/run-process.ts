@@ -10,6 +10,7 @@ import type { Container } from "../containers/container.ts";
 import { type ContainerMount, createdState } from "../containers/container-record.ts";
 import { enginesOwnFiles } from "../containers/files-root.ts";
 import { containerDirOf } from "../containers/host.ts";
+import { withDefaults } from "../containers/host-defaults.ts";
 import { containerLog } from "../containers/logs.ts";
 import { createContainerId } from "../containers/names.ts";
 import { removeContainer } from "../containers/remove.ts";
@@ -108,13 +109,9 @@ async function createBuildContainer(
       : [],
   );
   const hostConfig: HostConfig = {
-    ...defaults.hostConfig,
-    ...work.limits,
-    networkMode,
-    runtime: host.defaultRuntime,
-    cgroupnsMode: host.cgroups.mode === "v2" ? "private" : "host",
+    ...withDefaults({ ...defaults.hostConfig, ...work.limits, networkMode, privileged: op.privileged }, host),
     ipcMode: "private",
-    privileged: op.privileged,
+    log: { driver: "json-file", options: {} },
     tmpfs: Object.fromEntries(tmpfs),
     annotations: { [buildMark]: "" },
   };

@@ -70,7 +70,13 @@ export async function writeBundle(
     resolveDevices(hostConfig),
   ]);
   if (place.joinedId === undefined) {
-    writeNetworkFiles(record, { ...place, files, index, hostGateway: places.hostGateway });
+    writeNetworkFiles(record, {
+      ...place,
+      files,
+      index,
+      hostGateway: places.hostGateway,
+      resolver: host.defaults.resolver,
+    });
   }
   writeFileSync(files.hostname, `${config.hostname}\n`);
   const user = resolveUser(config.user, { ...readAccounts(overlay), groupAdd: hostConfig.groupAdd });

@@ -126,7 +126,14 @@ async function tellNames({ names, host }: Collaborators, { record }: Container):
   if (!attachmentsOf(record).some(hasNames)) return;
   await names.open(record);
   const path = join(runDirOf(host, record.id), "resolv.conf");
-  writeFileSync(path, resolvConfOf(record, { kind: "own", attachments: attachmentsOf(record) }));
+  writeFileSync(
+    path,
+    resolvConfOf(record, {
+      kind: "own",
+      attachments: attachmentsOf(record),
+      resolver: host.defaults.resolver,
+    }),
+  );
 }
 
 function tellHosts(

@@ -10,6 +10,7 @@ import type { Container } from "./container.ts";
 import { createdState } from "./container-record.ts";
 import { containerFaults } from "./faults.ts";
 import { containerDirOf } from "./host.ts";
+import { withDefaults } from "./host-defaults.ts";
 import { checkSources } from "./mounts.ts";
 import { createContainerId, createContainerName, isContainerName } from "./names.ts";
 import { planMounts } from "./plan-mounts.ts";
@@ -50,25 +51,26 @@ export async function createContainer(
     );
   }
   const config = mergeImageConfig(request.config, image.config.execution);
-  const runtime = request.hostConfig.runtime || host.defaultRuntime;
-  if (host.runtimes[runtime] === undefined) throw containerFaults.RUNTIME_UNKNOWN(runtime);
-  const warnings = checkConfig({ config, hostConfig: request.hostConfig }, host.facts);
-  for (const mode of [request.hostConfig.pidMode, request.hostConfig.ipcMode]) checkPartner(index, mode);
-  for (const link of request.hostConfig.links) {
+  const hostConfig = withDefaults(request.hostConfig, host);
+  if (host.runtimes[hostConfig.runtime] === undefined)
+    throw containerFaults.RUNTIME_UNKNOWN(hostConfig.runtime);
+  const warnings = checkConfig({ config, hostConfig }, host.facts);
+  for (const mode of [hostConfig.pidMode, hostConfig.ipcMode]) checkPartner(index, mode);
+  for (const link of hostConfig.links) {
     const [name = ""] = link.split(":");
     if (index.find(name) === undefined) throw containerFaults.LINK_UNKNOWN(name);
   }
-  const sharedHostname = places.sharedHostname(request.hostConfig.networkMode, index);
-  checkPorts(config, request.hostConfig);
+  const sharedHostname = places.sharedHostname(hostConfig.networkMode, index);
+  checkPorts(config, hostConfig);
   const attachments = planAttachments(networks, {
-    networkMode: request.hostConfig.networkMode,
+    networkMode: hostConfig.networkMode,
     endpoints: request.endpoints ?? {},
     macAddress: request.config.macAddress ?? "",
   });
-  await checkSources([], { hostConfig: request.hostConfig, createMissing: false });
+  await checkSources([], { hostConfig, createMissing: false });
 
   const id = createContainerId(host.randomBytes);
-  using plan = await planMounts({ index, volumes, images }, { id, config, hostConfig: request.hostConfig });
+  using plan = await planMounts({ index, volumes, images }, { id, config, hostConfig });
   const record = {
     id,
     mounts: plan.mounts,
@@ -76,12 +78,7 @@ export async function createContainer(
     createdAtMs: host.now(),
     imageId: image.id,
     config: { ...config, hostname: config.hostname || sharedHostname || id.slice(0, 12) },
-    hostConfig: {
-      ...request.hostConfig,
-      runtime,
-      cgroupnsMode: request.hostConfig.cgroupnsMode || defaultCgroupns(host),
-      ipcMode: request.hostConfig.ipcMode || "private",
-    },
+    hostConfig,
     state: createdState,
     restartCount: 0,
   };
@@ -111,11 +108,6 @@ export async function createContainer(
 function checkPartner(index: Collaborators["index"], mode: string): void {
   const [, partner] = /^container:(.+)$/s.exec(mode) ?? [];
   if (partner !== undefined && index.find(partner) === undefined) throw containerFaults.JOIN_UNKNOWN(partner);
-}
-
-/** Docker's default: a namespace of its own where the unified hierarchy makes that useful. */
-function defaultCgroupns({ cgroups }: Collaborators["host"]): string {
-  return cgroups.mode === "v2" ? "private" : "host";
 }
 
 function freeName(index: Collaborators["index"], randomBytes: Collaborators["host"]["randomBytes"]): string {

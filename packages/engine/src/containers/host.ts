@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { type CgroupLayout, ContainerCgroup, type HostConfig, type HostFacts } from "@hawser/runtime";
+import type { ContainerDefaults } from "../config/container-defaults.ts";
 import type { ContainerId } from "./container-record.ts";
 import type { RandomBytes } from "./names.ts";
 
@@ -9,10 +10,11 @@ export interface RuntimeProgram {
   readonly args: readonly string[];
 }
 
-/** Facts about this host and this engine that do not change while it runs. */
+/** Facts about this host and this engine. They do not change while it runs, but for the runtimes, which a reload may. */
 export interface ContainerHost {
   readonly dataRoot: string;
   readonly execRoot: string;
+  readonly defaults: ContainerDefaults;
   readonly runtimes: Readonly<Record<string, RuntimeProgram>>;
   readonly defaultRuntime: string;
   /** Absolute cgroup path below which containers get theirs, as `/hawser`. */

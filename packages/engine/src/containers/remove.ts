@@ -39,9 +39,12 @@ export async function removeContainer(
       return;
     }
   }
-  await collaborators.locks.run(container.id, () =>
-    discardContainer(collaborators, container, { volumes: options.volumes === true }),
-  );
+  const isGone = await collaborators.locks.run(container.id, async () => {
+    if (container.monitor !== undefined) return false; // a start was on its way, and has come through
+    await discardContainer(collaborators, container, { volumes: options.volumes === true });
+    return true;
+  });
+  if (!isGone) await removeContainer(collaborators, container, options);
 }
 
 /**

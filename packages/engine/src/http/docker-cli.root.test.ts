@@ -17,6 +17,7 @@ import { eventRoutes } from "./routes/events.ts";
 import { imageRoutes } from "./routes/images.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { openApi, type TestApi } from "./testing/open-api.ts";
+import { shownConfig } from "./testing/shown-config.ts";
 
 /** Images, events and system behind a socket, on a real store, as the docker CLI finds them. */
 async function openEngine() {
@@ -51,7 +52,7 @@ async function openEngine() {
   });
   const system = new SystemService({
     plugins: { names: async () => [] },
-    config: { dataRoot, debug: false, hosts: [] },
+    live: shownConfig({ dataRoot }),
     host: {
       cgroups: { mode: "v2", mountPoints: ["/sys/fs/cgroup"] },
       runtimes: { crun: { path: "/usr/bin/crun", args: [] } },

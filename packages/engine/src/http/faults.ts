@@ -92,7 +92,12 @@ export const httpFaults = defineFaults({
   HIJACK_TOO_LATE: ["internal", () => "connection was already answered or taken over"],
   ADDRESS_INVALID: [
     "invalid-argument",
-    (address: string) => `Cannot listen on "${address}": unix:///path or tcp://host:port was wanted`,
+    (address: string) => `Cannot listen on "${address}": unix:///path, tcp://host:port or fd:// was wanted`,
+  ],
+  PLAIN_TCP: [
+    "invalid-argument",
+    (address: string) =>
+      `Cannot listen on "${address}" without encryption: it is a TCP socket; --tlsverify was wanted, or --tls=false to have it so`,
   ],
   ADDRESS_IN_USE: [
     "unavailable",

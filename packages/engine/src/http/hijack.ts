@@ -1,11 +1,13 @@
 import { closeSync } from "node:fs";
 import { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { encodeFrame } from "@hawser/api";
 import { Fault } from "@hawser/base";
 import { releaseSocket } from "@hawser/linux";
 import { closeGently } from "./close-gently.ts";
 import { describeFault } from "./fault-response.ts";
 import { httpFaults } from "./faults.ts";
+import { relayTo } from "./relay.ts";
 import type { ApiRequest } from "./request.ts";
 import { type ApiResponse, formatHead, formatStatusLine } from "./response.ts";
 
@@ -36,7 +38,8 @@ export interface HijackedConnection {
   /**
    * Hand the connection to another process: `take` gets its descriptor and the bytes that were read too far, then our copy
    * of it is closed, without the client noticing. When `take` fails the connection is ours again, for `end` or `fail` to
-   * say why; `socket` is closed in either case.
+   * say why; `socket` is closed in either case. What is encrypted cannot be handed over: the engine relays it, for as long as
+   * it lives.
    *
    * @throws {Fault} `unavailable` when the client has gone; what `take` throws.
    */
@@ -100,6 +103,7 @@ export async function hijack(request: ApiRequest, response: ApiResponse): Promis
       end();
     },
     handTo: async (take) => {
+      if (socket instanceof TLSSocket) return await relayTo(socket, take);
       const { fd, unread } = await releaseSocket(socket);
       try {
         await take({ fd, unread });

@@ -4,10 +4,12 @@ import { basename, dirname, join } from "node:path";
 import { errnoOf } from "@hawser/base";
 import { httpFaults } from "./faults.ts";
 
-/** An address of the API: `unix:///run/hawser/hawser.sock`, `tcp://127.0.0.1:2375`. */
+/** An address of the API: `unix:///run/hawser/hawser.sock`, `tcp://127.0.0.1:2375`, `fd://`, `fd://3`, `fd://docker.socket`. */
 export type ListenAddress =
   | { readonly kind: "unix"; readonly path: string }
-  | { readonly kind: "tcp"; readonly host: string; readonly port: number };
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  /** Sockets that were open before the engine: the one of a number or name, or all. */
+  | { readonly kind: "fd"; readonly name: string };
 
 /** @throws {Fault} `invalid-argument` */
 export function parseListenAddress(text: string): ListenAddress {
@@ -20,6 +22,8 @@ export function parseListenAddress(text: string): ListenAddress {
   if (host !== undefined && port !== undefined && Number(port) <= 65535) {
     return { kind: "tcp", host: host.replace(/^\[|\]$/g, ""), port: Number(port) };
   }
+  const [, name] = /^fd:\/\/([\w.:-]*)$/.exec(text) ?? [];
+  if (name !== undefined) return { kind: "fd", name };
   throw httpFaults.ADDRESS_INVALID(text);
 }
 
@@ -60,6 +64,12 @@ export async function listenTcp(
   await listening(server, () => server.listen({ host, port }));
   const address = server.address();
   return typeof address === "object" && address !== null ? address.port : port;
+}
+
+/** Let `server` accept on a socket that is listening already. Returns what kind of connections come to it. */
+export async function listenInherited(server: Server, fd: number): Promise<"unix" | "tcp"> {
+  await listening(server, () => server.listen({ fd }));
+  return typeof server.address() === "string" || server.address() === null ? "unix" : "tcp";
 }
 
 async function listening(server: Server, listen: () => void): Promise<void> {

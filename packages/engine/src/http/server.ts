@@ -3,23 +3,34 @@ import { createServer, type Server, type Socket } from "node:net";
 import { newestApiVersion } from "@hawser/api";
 import type { Logger } from "@hawser/base";
 import { type PeerCredentials, peerCredentials, socketDescriptor } from "@hawser/linux";
+import type { ServerTls } from "../config/server-tls.ts";
 import { type Exchange, serveConnection } from "./connection.ts";
 import { httpFaults } from "./faults.ts";
 import { createHttp2Front } from "./http2-front.ts";
-import { listenTcp, listenUnix, parseListenAddress } from "./listen.ts";
+import { listenInherited, listenTcp, listenUnix, parseListenAddress } from "./listen.ts";
 import { Query } from "./query.ts";
 import { ApiRequest } from "./request.ts";
 import { type Route, Router } from "./router.ts";
+import { TlsFront } from "./tls-front.ts";
 
 export interface ApiServerOptions {
   readonly routes: readonly Route[];
   /** For the `Server` header. */
   readonly version: string;
   readonly log: Logger;
+  /** What `Docker-Experimental` says. */
+  readonly experimental?: boolean;
+  /** For connections by TCP; absent: they are not encrypted. */
+  readonly tls?: ServerTls;
+  /** A TCP socket that was handed over may be without encryption. */
+  readonly plainTcp?: boolean;
+  /** Listening descriptors that were handed to this process, by name; none for `fd://` when absent. */
+  readonly inheritedSockets?: (name: string) => readonly number[];
   /** Group that may use the unix sockets. Absent: the process's own. */
   readonly socketGroupId?: number;
   readonly maxHeadBytes?: number;
   readonly headTimeoutMs?: number;
+  readonly handshakeTimeoutMs?: number;
 }
 
 /** Where a connection comes from. */
@@ -39,6 +50,7 @@ export class ApiServer implements AsyncDisposable {
   readonly #http2: Http2Server;
   readonly #servers = new Set<Server>();
   readonly #sockets = new Set<Socket>();
+  readonly #tls: TlsFront | undefined;
   readonly #removals: (() => Promise<void>)[] = [];
   readonly #stopping = new AbortController();
   /** Answers being made, and how to abort them. */
@@ -48,33 +60,33 @@ export class ApiServer implements AsyncDisposable {
     this.#options = options;
     this.#router = new Router(options.routes);
     this.#http2 = createHttp2Front(options);
+    this.#tls =
+      options.tls &&
+      new TlsFront(options.tls, { ...options, accept: (socket) => this.#accept(socket, "tcp") });
     this.#headers = new Map([
       ["Api-Version", newestApiVersion],
-      ["Docker-Experimental", "false"],
+      ["Docker-Experimental", String(options.experimental ?? false)],
       ["Ostype", "linux"],
       ["Server", `Hawser/${options.version} (linux)`],
     ]);
   }
 
   /**
-   * Listen on `unix:///path` or `tcp://host:port`. Returns the address as it came to be (the port, when 0 was asked for).
+   * Listen on `unix:///path`, `tcp://host:port` or `fd://`. Returns the address as it came to be (the port, when 0 was asked
+   * for).
    *
    * @throws {Fault} `invalid-argument` for the address, `unavailable` when another engine has it, `conflict` when the path
    *   is something other than a socket.
    */
   async listen(address: string): Promise<string> {
     const parsed = parseListenAddress(address);
-    const server = createServer({ allowHalfOpen: true, keepAlive: parsed.kind === "tcp" }, (socket) => {
-      try {
-        this.#accept(socket, parsed.kind);
-      } catch (error) {
-        this.#options.log.warn("connection not accepted", { error });
-        socket.destroy();
-      }
-    });
-    // Out of descriptors, say: connections fail, the engine does not.
-    server.on("error", (error) => this.#options.log.warn("cannot accept connections", { address, error }));
-    this.#servers.add(server);
+    if (parsed.kind === "fd") {
+      const fds = this.#options.inheritedSockets?.(parsed.name) ?? [];
+      for (const fd of fds) await this.#listenInherited(fd, address);
+      return address;
+    }
+    const { kind } = parsed;
+    const server = this.#createServer(() => kind, address);
     if (parsed.kind === "unix") {
       this.#removals.push(
         await listenUnix(server, { path: parsed.path, groupId: this.#options.socketGroupId }),
@@ -82,7 +94,8 @@ export class ApiServer implements AsyncDisposable {
       return address;
     }
     const port = await listenTcp(server, parsed);
-    this.#options.log.warn("API without encryption: who reaches it is root on this host", { address });
+    if (this.#options.tls === undefined)
+      this.#options.log.warn("API without encryption: who reaches it is root on this host", { address });
     return `tcp://${parsed.host.includes(":") ? `[${parsed.host}]` : parsed.host}:${port}`;
   }
 
@@ -100,6 +113,7 @@ export class ApiServer implements AsyncDisposable {
     const timer = setTimeout(grace.resolve, graceMs);
     await Promise.race([Promise.all(this.#exchanges.keys()), grace.promise]);
     clearTimeout(timer);
+    this.#tls?.close();
     for (const socket of this.#sockets) socket.destroySoon();
     this.#http2.close();
     const late = setTimeout(() => {
@@ -113,7 +127,37 @@ export class ApiServer implements AsyncDisposable {
     await this.close();
   }
 
+  #createServer(kind: () => "unix" | "tcp", address: string): Server {
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      if (kind() === "tcp") socket.setKeepAlive(true);
+      if (kind() === "tcp" && this.#tls !== undefined) this.#tls.take(socket);
+      else this.#accept(socket, kind());
+    });
+    // Out of descriptors, say: connections fail, the engine does not.
+    server.on("error", (error) => this.#options.log.warn("cannot accept connections", { address, error }));
+    this.#servers.add(server);
+    return server;
+  }
+
+  /** Of which kind a socket is that somebody else has opened shows when it is listened on. */
+  async #listenInherited(fd: number, address: string): Promise<void> {
+    let kind: "unix" | "tcp" = "unix";
+    const server = this.#createServer(() => kind, address);
+    kind = await listenInherited(server, fd);
+    if (kind === "tcp" && this.#options.tls === undefined && this.#options.plainTcp !== true)
+      throw httpFaults.PLAIN_TCP(address);
+  }
+
   #accept(socket: Socket, kind: "unix" | "tcp"): void {
+    try {
+      this.#serve(socket, kind);
+    } catch (error) {
+      this.#options.log.warn("connection not accepted", { error });
+      socket.destroy();
+    }
+  }
+
+  #serve(socket: Socket, kind: "unix" | "tcp"): void {
     const { log, maxHeadBytes = 256 << 10, headTimeoutMs = 60_000 } = this.#options;
     this.#sockets.add(socket);
     socket.once("close", () => this.#sockets.delete(socket));

@@ -56,6 +56,12 @@ export class RegistryService {
     this.#uploads = new Semaphore(parts.maxUploads);
   }
 
+  /** How many layers may be on their way at once, from now on. */
+  resize(limits: { readonly maxDownloads: number; readonly maxUploads: number }): void {
+    this.#downloads.resize(limits.maxDownloads);
+    this.#uploads.resize(limits.maxUploads);
+  }
+
   /**
    * Get an image, or, when `name` has neither tag nor digest, all of a repository. A built-in image comes before the
    * registry's of the same name.

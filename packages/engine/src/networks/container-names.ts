@@ -22,6 +22,7 @@ interface Served {
 export class ContainerNames implements Disposable {
   readonly #networks: NetworkService;
   readonly #directory: NameDirectory;
+  readonly #servers: readonly string[];
   readonly #randomBytes: (size: number) => Uint8Array;
   readonly #log: Logger;
   readonly #served = new Map<ContainerId, Served>();
@@ -29,10 +30,13 @@ export class ContainerNames implements Disposable {
   constructor(options: {
     readonly index: ContainerIndex;
     readonly networks: NetworkService;
+    /** Name servers for containers that name none; none: the host's. */
+    readonly servers: readonly string[];
     readonly randomBytes: (size: number) => Uint8Array;
     readonly log: Logger;
   }) {
     this.#networks = options.networks;
+    this.#servers = options.servers;
     this.#directory = new NameDirectory(options.index);
     this.#randomBytes = options.randomBytes;
     this.#log = options.log;
@@ -83,7 +87,7 @@ export class ContainerNames implements Disposable {
     });
     const service = {
       zone: this.#directory.zoneOf(record.id),
-      servers: record.hostConfig.dns.length > 0 ? record.hostConfig.dns : hostServers(),
+      servers: [record.hostConfig.dns, this.#servers].find(({ length }) => length > 0) ?? hostServers(),
       forwards,
       randomId: () => Buffer.from(this.#randomBytes(2)).readUInt16BE(),
     };

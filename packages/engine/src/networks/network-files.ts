@@ -1,11 +1,15 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { hostsFile, resolvConfFor, resolvConfWithServer } from "@hawser/network";
+import type { ContainerDefaults } from "../config/container-defaults.ts";
 import type { ContainerIndex } from "../containers/container-index.ts";
 import type { ContainerRecord } from "../containers/container-record.ts";
 import type { Attachment, EndpointRecord } from "./attachment.ts";
 import { attachmentsOf } from "./attachment.ts";
 import { hasNames } from "./container-names.ts";
 import type { NetworkPlace } from "./container-networks.ts";
+
+/** What containers are told of name servers that say nothing of them. */
+export type ResolverDefaults = ContainerDefaults["resolver"];
 
 /** Where a container's files of its network are. */
 export interface NetworkFiles {
@@ -22,6 +26,7 @@ export function writeNetworkFiles(
     readonly files: NetworkFiles;
     readonly hostGateway: string;
     readonly index: ContainerIndex;
+    readonly resolver: ResolverDefaults;
   },
 ): void {
   const { config, hostConfig } = record;
@@ -40,18 +45,27 @@ export function writeNetworkFiles(
   writeFileSync(place.files.resolvConf, resolvConfOf(record, place));
 }
 
+export function orElse(own: readonly string[], defaults: readonly string[]): readonly string[] {
+  return own.length > 0 ? own : defaults;
+}
+
 /** A container's resolv.conf: on users' networks it names the server in its own namespace. */
 export function resolvConfOf(
   { hostConfig }: Pick<ContainerRecord, "hostConfig">,
-  place: { readonly kind: NetworkPlace["kind"]; readonly attachments: readonly Attachment[] },
+  place: {
+    readonly kind: NetworkPlace["kind"];
+    readonly attachments: readonly Attachment[];
+    readonly resolver: ResolverDefaults;
+  },
 ): string {
+  const { resolver } = place;
   const systemdText = readIfThere("/run/systemd/resolve/resolv.conf");
   const text = readIfThere("/etc/resolv.conf") ?? "";
   const options = {
     ...(systemdText !== undefined && { systemdText }),
-    nameservers: hostConfig.dns,
-    search: hostConfig.dnsSearch,
-    options: hostConfig.dnsOptions,
+    nameservers: orElse(hostConfig.dns, resolver.dns),
+    search: orElse(hostConfig.dnsSearch, resolver.dnsSearch),
+    options: orElse(hostConfig.dnsOptions, resolver.dnsOptions),
     keepLoopback: place.kind === "host",
   };
   if (!place.attachments.some(hasNames)) return resolvConfFor(text, options);

@@ -6,6 +6,7 @@ import {
   type Firewall,
   hostRoutePrefixes,
   parseIp,
+  type SubnetPool,
   type Surroundings,
 } from "@hawser/network";
 import type { EventBus } from "../events/event-bus.ts";
@@ -52,6 +53,10 @@ export interface NetworkServiceParts {
   readonly table: NetworkTable;
   readonly firewall: Firewall;
   readonly defaultBridge: DefaultBridge;
+  /** The host's address for the default bridge's published ports that name none. */
+  readonly hostBinding: string;
+  /** Where subnets of new networks are from; none: what is free on the host. */
+  readonly pools: readonly SubnetPool[];
   readonly nextHostInterface: () => string;
   readonly events: EventBus;
   /** Containers with a place on a network. */
@@ -85,7 +90,10 @@ export class NetworkService implements AsyncDisposable {
   static async open(parts: NetworkServiceParts): Promise<NetworkService> {
     const service = new NetworkService(parts);
     const { table, defaultBridge, log } = parts;
-    for (const record of predefinedRecords(defaultBridge.info, parts.now())) {
+    for (const record of predefinedRecords(defaultBridge.info, {
+      createdAtMs: parts.now(),
+      hostBinding: parts.hostBinding,
+    })) {
       service.#records.set(record.id, record);
       if (record.driver === "bridge") service.#pluggables.set(record.id, defaultBridge.network);
     }
@@ -298,6 +306,7 @@ export class NetworkService implements AsyncDisposable {
       routes: hostRoutePrefixes({ except: bridge }),
       networks: this.list().flatMap((record) => (record.configOnly ? [] : prefixesOf(record))),
       addresses: (await this.#parts.readResolvers()).flatMap((text) => parseIp(text) ?? []),
+      pools: this.#parts.pools,
     };
   }
 

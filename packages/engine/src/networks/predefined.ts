@@ -3,7 +3,10 @@ import type { BridgeInfo } from "@hawser/network";
 import type { NetworkRecord } from "./network-record.ts";
 
 /** The networks that every engine has, as Docker shows them. */
-export function predefinedRecords(info: BridgeInfo, createdAtMs: number): readonly NetworkRecord[] {
+export function predefinedRecords(
+  info: BridgeInfo,
+  { createdAtMs, hostBinding }: { readonly createdAtMs: number; readonly hostBinding: string },
+): readonly NetworkRecord[] {
   const base = {
     createdAtMs,
     enableIpv4: true,
@@ -25,9 +28,9 @@ export function predefinedRecords(info: BridgeInfo, createdAtMs: number): readon
       subnets: [{ subnet: info.subnet, gateway: info.gateway }],
       options: {
         "com.docker.network.bridge.default_bridge": "true",
-        "com.docker.network.bridge.enable_icc": "true",
-        "com.docker.network.bridge.enable_ip_masquerade": "true",
-        "com.docker.network.bridge.host_binding_ipv4": "0.0.0.0",
+        "com.docker.network.bridge.enable_icc": String(info.interContainer),
+        "com.docker.network.bridge.enable_ip_masquerade": String(info.masquerade),
+        "com.docker.network.bridge.host_binding_ipv4": hostBinding,
         "com.docker.network.bridge.name": info.bridge,
         "com.docker.network.driver.mtu": String(info.mtu),
       },

@@ -1,19 +1,33 @@
 import { availableParallelism } from "node:os";
 import { newestApiVersion, oldestApiVersion, type SystemInfo, type SystemVersion } from "@hawser/api";
 import { runProgram } from "@hawser/base";
-import type { EngineConfig } from "../config.ts";
+import type { EngineConfig } from "../config/engine-config.ts";
 import type { ContainerIndex } from "../containers/container-index.ts";
 import type { ContainerHost } from "../containers/host.ts";
 import type { EventBus } from "../events/event-bus.ts";
 import { type HostFacts, readHostFacts } from "./host-facts.ts";
 
+const shownOfConfig = [
+  "addressPools",
+  "containers",
+  "dataRoot",
+  "experimental",
+  "hosts",
+  "labels",
+  "liveRestore",
+  "logLevel",
+  "proxies",
+  "registries",
+  "tls",
+] as const;
+
 export interface SystemCollaborators {
-  readonly config: Pick<EngineConfig, "dataRoot" | "debug" | "hosts">;
+  readonly live: { readonly now: Pick<EngineConfig, (typeof shownOfConfig)[number]> };
   readonly host: Pick<ContainerHost, "cgroups" | "defaultRuntime" | "initPath" | "runtimes" | "now">;
   readonly index: Pick<ContainerIndex, "list">;
   readonly images: { count(): number };
   readonly plugins: { names(): Promise<readonly string[]> };
-  readonly events: Pick<EventBus, "subscriberCount">;
+  readonly events: Pick<EventBus, "publish" | "subscriberCount">;
   /** The engine's own version. */
   readonly version: string;
 }
@@ -53,8 +67,16 @@ export class SystemService {
     };
   }
 
+  /** Tell the world what happened to the engine itself. */
+  async announce(action: string, attributes: Readonly<Record<string, string>>): Promise<void> {
+    const { engineId, hostName } = await this.#readFacts();
+    const actor = { id: engineId, attributes: { ...attributes, name: hostName } };
+    this.#collaborators.events.publish({ type: "daemon", action, actor });
+  }
+
   async describe(): Promise<SystemInfo> {
-    const { config, host, index, images, plugins, events, version } = this.#collaborators;
+    const { live, host, index, images, plugins, events, version } = this.#collaborators;
+    const config = live.now;
     const [facts, runtimeVersion, pluginNames] = await Promise.all([
       this.#readFacts(),
       this.#readRuntimeVersion(),
@@ -87,12 +109,12 @@ export class SystemService {
       CPUSet: controllers.has("cpuset"),
       PidsLimit: controllers.has("pids"),
       IPv4Forwarding: facts.ipForwarding,
-      Debug: config.debug,
+      Debug: config.logLevel === "debug",
       NFd: -1,
       OomKillDisable: host.cgroups.mode === "v1",
       NGoroutines: -1,
       SystemTime: new Date(host.now()).toISOString(),
-      LoggingDriver: "json-file",
+      LoggingDriver: config.containers.log.driver,
       CgroupDriver: "cgroupfs",
       CgroupVersion: host.cgroups.mode === "v2" ? "2" : "1",
       NEventsListener: events.subscriberCount,
@@ -102,19 +124,24 @@ export class SystemService {
       OSType: "linux",
       Architecture: facts.machine,
       IndexServerAddress: "https://index.docker.io/v1/",
-      RegistryConfig: { InsecureRegistryCIDRs: [], IndexConfigs: {}, Mirrors: null },
+      RegistryConfig: registryConfig(config.registries),
       NCPU: availableParallelism(),
       MemTotal: facts.memoryBytes,
       GenericResources: null,
       DockerRootDir: config.dataRoot,
-      HttpProxy: "",
-      HttpsProxy: "",
-      NoProxy: "",
+      HttpProxy: withoutPassword(variable(config.proxies, "HTTP_PROXY")),
+      HttpsProxy: withoutPassword(variable(config.proxies, "HTTPS_PROXY")),
+      NoProxy: variable(config.proxies, "NO_PROXY"),
       Name: facts.hostName,
-      Labels: [],
-      ExperimentalBuild: false,
+      Labels: config.labels,
+      ExperimentalBuild: config.experimental,
       ServerVersion: version,
-      Runtimes: Object.fromEntries(Object.entries(host.runtimes).map(([name, { path }]) => [name, { path }])),
+      Runtimes: Object.fromEntries(
+        Object.entries(host.runtimes).map(([name, { path, args }]) => [
+          name,
+          { path, ...(args.length > 0 && { runtimeArgs: args }) },
+        ]),
+      ),
       DefaultRuntime: host.defaultRuntime,
       Swarm: {
         NodeID: "",
@@ -124,25 +151,29 @@ export class SystemService {
         Error: "",
         RemoteManagers: null,
       },
-      LiveRestoreEnabled: true,
+      LiveRestoreEnabled: config.liveRestore,
       Isolation: "",
       InitBinary: host.initPath,
       ContainerdCommit: { ID: "" },
       RuncCommit: { ID: runtimeVersion },
       InitCommit: { ID: version },
       SecurityOptions: [
-        "name=seccomp,profile=builtin",
+        `name=seccomp,profile=${seccompProfile(config)}`,
         ...(host.cgroups.mode === "v2" ? ["name=cgroupns"] : []),
       ],
       CDISpecDirs: [],
+      ...(config.addressPools.length > 0 && {
+        DefaultAddressPools: config.addressPools.map(({ base, size }) => ({ Base: base, Size: size })),
+      }),
       Warnings: this.#warnings(facts),
     };
   }
 
   #warnings(facts: HostFacts): readonly string[] {
     const warnings: string[] = [];
-    for (const address of this.#collaborators.config.hosts) {
-      if (!address.startsWith("tcp://")) continue;
+    const { hosts, tls } = this.#collaborators.live.now;
+    for (const address of hosts) {
+      if (!address.startsWith("tcp://") || tls !== undefined) continue;
       warnings.push(
         `WARNING: API is accessible on ${address.replace("tcp:", "http:")} without encryption: whoever reaches it is root on this host`,
       );
@@ -154,8 +185,8 @@ export class SystemService {
   }
 
   #readFacts(): Promise<HostFacts> {
-    const { config, host } = this.#collaborators;
-    this.#facts ??= readHostFacts({ dataRoot: config.dataRoot, cgroups: host.cgroups });
+    const { live, host } = this.#collaborators;
+    this.#facts ??= readHostFacts({ dataRoot: live.now.dataRoot, cgroups: host.cgroups });
     return this.#facts;
   }
 
@@ -170,6 +201,43 @@ export class SystemService {
     );
     return this.#runtimeVersion;
   }
+}
+
+function seccompProfile({ containers }: Pick<EngineConfig, "containers">): string {
+  const option = containers.securityOpt.find((text) => text.startsWith("seccomp="));
+  if (option === undefined) return "builtin";
+  return option === "seccomp=unconfined" ? "unconfined" : "custom";
+}
+
+/** What `docker info` shows of registries: loopback is always without encryption. */
+function registryConfig({ mirrors, insecure }: EngineConfig["registries"]): SystemInfo["RegistryConfig"] {
+  const withSlash = mirrors.map((mirror) => mirror.replace(/\/?$/, "/"));
+  const isNetwork = (text: string) => /^[0-9a-fA-F:.]+\/\d+$/.test(text);
+  const index = (name: string, secure: boolean, official: boolean) => ({
+    Name: name,
+    Mirrors: official ? withSlash : [],
+    Secure: secure,
+    Official: official,
+  });
+  return {
+    InsecureRegistryCIDRs: [...insecure.filter(isNetwork), "::1/128", "127.0.0.0/8"],
+    IndexConfigs: {
+      "docker.io": index("docker.io", true, true),
+      ...Object.fromEntries(
+        insecure.filter((text) => !isNetwork(text)).map((name) => [name, index(name, false, false)]),
+      ),
+    },
+    Mirrors: withSlash.length > 0 ? withSlash : null,
+  };
+}
+
+/** Programs read proxies in both cases. */
+function variable(proxies: EngineConfig["proxies"], name: string): string {
+  return proxies[name] ?? proxies[name.toLowerCase()] ?? "";
+}
+
+function withoutPassword(address: string): string {
+  return address.replace(/\/\/[^/@]*@/, "//xxxxx:xxxxx@");
 }
 
 /** Node's name for this machine in Go's words. */

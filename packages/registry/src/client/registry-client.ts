@@ -16,6 +16,7 @@ export interface RegistryAccess {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** Settings and retries are looked at with every request: they may change. */
 export interface RegistryClientOptions {
   readonly settings: RegistrySettings;
   /** For proxies. */
@@ -30,12 +31,14 @@ export interface RegistryClientOptions {
 export class RegistryClient implements Disposable {
   readonly #options: RegistryClientOptions;
   readonly #transport: Transport;
-  readonly #retry: RetryPolicy;
 
   constructor(options: RegistryClientOptions) {
     this.#options = options;
     this.#transport = new Transport(options);
-    this.#retry = options.retry ?? defaultRetryPolicy;
+  }
+
+  get #retry(): RetryPolicy {
+    return this.#options.retry ?? defaultRetryPolicy;
   }
 
   /** @throws {Fault} `invalid-argument` for configuration that cannot be read */

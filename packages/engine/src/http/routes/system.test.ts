@@ -7,6 +7,7 @@ import { EventBus } from "../../events/event-bus.ts";
 import { parseOsRelease } from "../../system/host-facts.ts";
 import { SystemService } from "../../system/system-service.ts";
 import { openApi } from "../testing/open-api.ts";
+import { shownConfig } from "../testing/shown-config.ts";
 import { eventRoutes } from "./events.ts";
 import { systemRoutes } from "./system.ts";
 
@@ -14,7 +15,7 @@ async function open() {
   const events = new EventBus({ now: Date.now });
   const system = new SystemService({
     plugins: { names: async () => [] },
-    config: { dataRoot: "/", debug: false, hosts: ["unix:///x", "tcp://127.0.0.1:2375"] },
+    live: shownConfig({ hosts: ["unix:///x", "tcp://127.0.0.1:2375"] }),
     host: {
       cgroups: { mode: "v1", mountPoints: [] },
       runtimes: { crun: { path: "/nowhere/crun", args: [] } },

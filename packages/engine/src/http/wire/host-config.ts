@@ -71,14 +71,6 @@ const restartPolicy: Codec<HostConfig["restartPolicy"]> = adapt(
   (policy) => policy,
 );
 
-/** A text for which Docker shows what it stands for rather than nothing. */
-const textOr = (fallback: string): Codec<string> =>
-  adapt(
-    string,
-    (text) => text || fallback,
-    (text) => text,
-  );
-
 /** A list for which one text is as good as a list of one (`strslice.StrSlice`). */
 const words: Codec<readonly string[]> = {
   decode: commandLine.decode,
@@ -112,7 +104,7 @@ export const hostConfigCodec: Codec<HostConfig> = record<HostConfig>(
     containerIdFile: ["ContainerIDFile", string],
     log: [
       "LogConfig",
-      record<HostConfig["log"]>({ driver: ["Type", textOr("json-file")], options: ["Config", map(string)] }),
+      record<HostConfig["log"]>({ driver: ["Type", string], options: ["Config", map(string)] }),
     ],
     networkMode: [
       "NetworkMode",
@@ -137,7 +129,7 @@ export const hostConfigCodec: Codec<HostConfig> = record<HostConfig>(
     dnsSearch: ["DnsSearch", list(string)],
     extraHosts: ["ExtraHosts", list(string, null)],
     groupAdd: ["GroupAdd", list(string, null)],
-    ipcMode: ["IpcMode", textOr("private")],
+    ipcMode: ["IpcMode", string],
     links: ["Links", list(string, null)],
     oomScoreAdj: ["OomScoreAdj", integer],
     pidMode: ["PidMode", string],
@@ -149,14 +141,7 @@ export const hostConfigCodec: Codec<HostConfig> = record<HostConfig>(
     tmpfs: ["Tmpfs", omitEmpty(map(string))],
     utsMode: ["UTSMode", string],
     usernsMode: ["UsernsMode", string],
-    shmSizeBytes: [
-      "ShmSize",
-      adapt(
-        integer,
-        (size) => size || defaultShmSizeBytes,
-        (size) => size,
-      ),
-    ],
+    shmSizeBytes: ["ShmSize", integer],
     sysctls: ["Sysctls", omitEmpty(map(string))],
     runtime: ["Runtime", omitEmpty(string)],
     cpuShares: ["CpuShares", integer],
@@ -217,8 +202,6 @@ export const hostConfigCodec: Codec<HostConfig> = record<HostConfig>(
   },
   { Cgroup: "", Isolation: "", CpuCount: 0, CpuPercent: 0, IOMaximumIOps: 0, IOMaximumBandwidth: 0 },
 );
-
-const defaultShmSizeBytes = 64 << 20;
 
 /** A container's host configuration as inspect shows it: with the paths that are masked and read-only by default. */
 export function encodeHostConfig(hostConfig: HostConfig): WireHostConfig {
