@@ -202,6 +202,24 @@ describe("containers on networks", () => {
     await target.ok("network", "rm", "plain");
   });
 
+  test("gateway mode routed: ports are opened, not led to; link-local addresses", hawserOnly, async () => {
+    const mode = "com.docker.network.bridge.gateway_mode_ipv4=routed";
+    await target.ok("network", "create", "-o", mode, "--subnet", "10.99.44.0/24", "routed");
+    const flags = ["-p", "80", "--network", "name=routed,link-local-ip=169.254.9.9"];
+    await target.ok("run", "-d", "--name", "open", ...flags, "busybox", "sleep", "600");
+    const { NetworkSettings: settings } = await target.inspect("open");
+    const bindings = settings?.["Ports"]?.["80/tcp"] as unknown as readonly {
+      HostIp: string;
+      HostPort: string;
+    }[];
+    assert.equal(bindings.find(({ HostIp }) => HostIp === "0.0.0.0")?.HostPort, "");
+    assert.match(await target.ok("exec", "open", "ip", "address", "show", "eth0"), /169\.254\.9\.9\/16/);
+    const { stdout } = await runCommand(["nft", "list", "set", "inet", target.engine().nftTable, "open4"]);
+    assert.match(stdout, /10\.99\.44\.2 \. tcp \. 80/);
+    await target.ok("rm", "-f", "open");
+    await target.ok("network", "rm", "routed");
+  });
+
   test("IPv6: addresses of both families, from a subnet of its own", async () => {
     await target.ok(
       "network",

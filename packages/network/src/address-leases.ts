@@ -107,3 +107,11 @@ export function placesOf(lease: Lease, ways: { readonly ipv4: boolean; readonly 
     gateways: wanted.flatMap((leased) => (leased && parseIp(leased.gateway)) ?? []),
   };
 }
+
+/** Link-local addresses as netlink takes them. Each is on a network of its family's usual size. */
+export function linkLocalPlaces(texts: readonly string[] = []) {
+  return texts.flatMap((text) => {
+    const address = parseIp(text);
+    return address === undefined ? [] : [{ address, prefixLength: address.family === 4 ? 16 : 64 }];
+  });
+}

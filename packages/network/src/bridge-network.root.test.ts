@@ -1,66 +1,17 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { closeSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { test } from "node:test";
-import { Fault, type FaultKind, runProgram, runProgramOk } from "@hawser/base";
+import { Fault, type FaultKind, runProgramOk } from "@hawser/base";
 import { eventually } from "@hawser/base/testing";
-import { openNetworkNamespace, socketInNamespace } from "@hawser/linux";
-import type { BridgeNetwork } from "./bridge-network.ts";
 import { findLink } from "./netlink/host-network.ts";
 import { openFirewall, openNetwork } from "./testing/open-bridge.ts";
 import { openOutside } from "./testing/outside.ts";
 import { inOwnNetwork, openCleanNetwork } from "./testing/own-network.ts";
+import { ask, isClosed, openPlace, openTcp } from "./testing/places.ts";
 
 const kind = (wanted: FaultKind) => (error: unknown) => Fault.is(error, wanted);
-
-/** A container's namespace on a network. */
-async function openPlace(network: BridgeNetwork, wanted: Parameters<BridgeNetwork["lease"]>[0] = {}) {
-  const namespaceFd = await openNetworkNamespace();
-  const lease = network.lease(wanted);
-  const gateways = { ipv4: true, ipv6: true };
-  const hostInterface = await network.plug(lease, { namespaceFd, name: "eth0", gateways });
-  return {
-    namespaceFd,
-    hostInterface,
-    lease,
-    ipv4: lease.ipv4?.address ?? "",
-    ipv6: lease.ipv6?.address ?? "",
-    [Symbol.dispose]: () => closeSync(namespaceFd),
-  };
-}
-
-/** A TCP server that tells each client its address. `namespaceFd` absent: the host's own. */
-async function openTcp(address: string, port: number, namespaceFd?: number) {
-  const server = createServer((socket) => socket.end(`${socket.remoteAddress}\n`));
-  if (namespaceFd === undefined) server.listen(port, address);
-  else server.listen({ fd: socketInNamespace({ namespaceFd, protocol: "tcp", address, port }) });
-  await once(server, "listening");
-  return server;
-}
-
-/** Whether there is no way to a server. */
-async function isClosed(address: string, port: number, namespaceFd?: number): Promise<boolean> {
-  return (await ask(address, port, namespaceFd, 0.4)) === undefined;
-}
-
-/** What a TCP server says to a client; `undefined` when there is no way. */
-async function ask(
-  address: string,
-  port: number,
-  namespaceFd?: number,
-  patienceSeconds = 5,
-): Promise<string | undefined> {
-  const enter = namespaceFd === undefined ? [] : ["nsenter", `--net=/proc/${process.pid}/fd/${namespaceFd}`];
-  const script = `exec 3<>/dev/tcp/${address}/${port} && cat <&3`;
-  const argv = [...enter, "timeout", `${patienceSeconds}`, "bash", "-c", script] as unknown as readonly [
-    string,
-    ...string[],
-  ];
-  const { exitCode, stdout } = await runProgram([...argv], {});
-  return exitCode === 0 ? stdout.trim() : undefined;
-}
 
 inOwnNetwork(import.meta.filename, () => {
   test("containers on one network reach each other by both families, those on two do not", async () => {

@@ -1,6 +1,6 @@
 import { closeSync } from "node:fs";
 import { netlinkAsync, openNamespaceOfProcess } from "@hawser/linux";
-import { AddressLeases, type Lease, type LeasedSubnet, placesOf } from "./address-leases.ts";
+import { AddressLeases, type Lease, type LeasedSubnet, linkLocalPlaces, placesOf } from "./address-leases.ts";
 import { createEndpoint, type Endpoint } from "./endpoint.ts";
 import { networkFaults } from "./faults.ts";
 import type { Firewall } from "./firewall.ts";
@@ -107,12 +107,14 @@ export class BridgeNetwork implements AsyncDisposable {
    * @throws {Fault} `internal` when the kernel refuses.
    */
   async plug(lease: Lease, options: PlugOptions): Promise<string> {
-    const request = { ...this.#requestOf(lease, options), name: options.name };
+    const request = this.#requestOf(lease, options);
+    const addresses = [...request.addresses, ...linkLocalPlaces(options.beside)];
+    const named = { ...request, addresses, name: options.name };
     const send = async (messages: { readonly inside: Buffer; readonly outside: Buffer }) => ({
       inside: await netlinkAsync(messages.inside, { namespaceFd: options.namespaceFd }),
       outside: await netlinkAsync(messages.outside),
     });
-    const { hostInterface } = await this.#tracked(makeInterface(request, send, () => {}));
+    const { hostInterface } = await this.#tracked(makeInterface(named, send, () => {}));
     return hostInterface;
   }
 

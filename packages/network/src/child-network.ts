@@ -1,4 +1,4 @@
-import { AddressLeases, type Lease, type LeasedSubnet, placesOf } from "./address-leases.ts";
+import { AddressLeases, type Lease, type LeasedSubnet, linkLocalPlaces, placesOf } from "./address-leases.ts";
 import { networkFaults } from "./faults.ts";
 import { configureMessages, interfaceIndexOf } from "./interface.ts";
 import { change, errnoName, findLink } from "./netlink/host-network.ts";
@@ -52,7 +52,7 @@ export class ChildNetwork implements AsyncDisposable {
   }
 
   /** As `BridgeNetwork.plug`; there is no host's end. @throws {Fault} `not-implemented` when the kernel lacks the kind. */
-  async plug(lease: Lease, { namespaceFd, name, gateways }: PlugOptions): Promise<undefined> {
+  async plug(lease: Lease, { namespaceFd, name, gateways, beside }: PlugOptions): Promise<undefined> {
     const { kind, parent, mode, mtu, internal } = this.#options;
     const link = findLink(parent);
     if (link === undefined) throw networkFaults.NO_PARENT(parent);
@@ -74,7 +74,8 @@ export class ChildNetwork implements AsyncDisposable {
       throw error;
     }
     const places = placesOf(lease, internal ? { ipv4: false, ipv6: false } : gateways);
-    await change(`set up ${name}`, configureMessages({ name, ...places }), { namespaceFd });
+    const addresses = [...places.addresses, ...linkLocalPlaces(beside)];
+    await change(`set up ${name}`, configureMessages({ name, ...places, addresses }), { namespaceFd });
     return undefined;
   }
 

@@ -4,5 +4,7 @@ export interface PlugOptions {
   /** `eth0` */
   readonly name: string;
   /** The families whose default route goes this way. */
+  /** Addresses that it has beside those of its lease. */
+  readonly beside?: readonly string[];
   readonly gateways: { readonly ipv4: boolean; readonly ipv6: boolean };
 }

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { networkFaults } from "./faults.ts";
 import { formatIp, parseIp } from "./ip-address.ts";
+import { relayUdp } from "./udp-relay.ts";
 
 /** Where a published port leads. */
 export interface PortTarget {
@@ -28,7 +29,7 @@ export interface PortReservationOptions {
 /**
  * Take a port of the host, so that no program gets it meanwhile, and one that has it is found out. Connections that come to
  * it all the same are those that the rules cannot translate (from the host's own `::1`, or by IPv6 to a container without):
- * TCP is passed on, under the host's address.
+ * TCP is passed on, and UDP by IPv6, under the host's address.
  *
  * SCTP is not reserved: Node has no such sockets, and few kernels.
  *
@@ -38,7 +39,7 @@ export async function reservePort(options: PortReservationOptions): Promise<Port
   const { protocol, hostIp, port } = options;
   try {
     if (protocol === "tcp") return await listenTcp(options);
-    if (protocol === "udp") return await bindUdp(hostIp, port);
+    if (protocol === "udp") return await bindUdp(options);
     return { port, async [Symbol.asyncDispose]() {} };
   } catch (error) {
     throw reservationFault(error, `${bracketed(hostIp)}:${port}`);
@@ -81,17 +82,19 @@ function passOn(client: Socket, target: PortTarget | undefined): void {
   }
 }
 
-/** What comes to it is dropped: all that can be translated has been. */
-async function bindUdp(hostIp: string, port: number): Promise<PortReservation> {
+/** By IPv4 all that can be translated has been: what comes is dropped. */
+async function bindUdp({ hostIp, port, target }: PortReservationOptions): Promise<PortReservation> {
   const isIpv6 = hostIp.includes(":");
   const socket = createSocket({ type: isIpv6 ? "udp6" : "udp4", ipv6Only: isIpv6 });
   socket.bind({ address: hostIp, port, exclusive: true });
   await once(socket, "listening");
   socket.on("error", () => {});
   socket.unref();
+  const relay = isIpv6 ? relayUdp(socket, target) : undefined;
   return {
     port: socket.address().port,
     async [Symbol.asyncDispose]() {
+      relay?.[Symbol.dispose]();
       socket.close();
     },
   };

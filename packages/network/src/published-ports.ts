@@ -1,8 +1,10 @@
 import { existsSync, readFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
 import { Fault, type Logger } from "@hawser/base";
 import { networkFaults } from "./faults.ts";
 import type { Firewall } from "./firewall.ts";
 import type { RuleElement } from "./firewall-rules.ts";
+import { forgetUdp, type UdpFilter } from "./netlink/conntrack.ts";
 import { bracketed, canonicalIp, type PortReservation, reservePort } from "./port-reservation.ts";
 
 export type Protocol = "tcp" | "udp" | "sctp";
@@ -21,6 +23,7 @@ export interface PublishedPort {
   readonly protocol: Protocol;
   readonly containerPort: number;
   readonly hostIp: string;
+  /** 0: none of the host's; the container's own port is open to all who have a route to it. */
   readonly hostPort: number;
 }
 
@@ -28,6 +31,8 @@ export interface PublishedPort {
 export interface PublishTarget {
   readonly ipv4?: string;
   readonly ipv6?: string;
+  /** Families of networks that are routed to: there, ports are opened rather than led to. */
+  readonly direct?: readonly (4 | 6)[];
 }
 
 interface Publication {
@@ -74,7 +79,7 @@ export class PublishedPorts implements AsyncDisposable {
       await this.release(owner);
       throw error;
     }
-    const ready = this.#firewall.add(elementsOf(publication));
+    const ready = this.#firewall.add(elementsOf(publication)).then(() => this.#forgetStale(publication));
     ready.catch(() => {}); // whoever waits is told
     return { ports: publication.ports, ready };
   }
@@ -83,7 +88,7 @@ export class PublishedPorts implements AsyncDisposable {
   async restore(owner: string, ports: readonly PublishedPort[], target: PublishTarget): Promise<void> {
     const publication: Publication = { ports, target, reservations: new AsyncDisposableStack() };
     this.#publications.set(owner, publication);
-    for (const port of ports) {
+    for (const port of ports.filter(({ hostPort }) => hostPort !== 0)) {
       this.#hold(port, publication);
       try {
         publication.reservations.use(await this.#open(port, publication));
@@ -99,9 +104,12 @@ export class PublishedPorts implements AsyncDisposable {
     const publication = this.#publications.get(owner);
     if (publication === undefined) return;
     if (publication.target.ipv4 === target.ipv4 && publication.target.ipv6 === target.ipv6) return;
+    const before = { ...publication };
     await this.#firewall.delete(elementsOf(publication));
     publication.target = target;
     await this.#firewall.add(elementsOf(publication));
+    await this.#forgetLed(before);
+    await this.#forgetStale(publication);
   }
 
   /** The container no longer runs. */
@@ -111,6 +119,48 @@ export class PublishedPorts implements AsyncDisposable {
     this.#publications.delete(owner);
     await publication.reservations.disposeAsync();
     await this.#firewall.delete(elementsOf(publication));
+    await this.#forgetLed(publication);
+  }
+
+  /** A client that has sent to a port of the host before it was published would never reach the container. */
+  async #forgetStale({ ports, target }: Pick<Publication, "ports" | "target">): Promise<void> {
+    const own = new Set(ownAddresses());
+    await this.#forget(ports, ({ family, hostIp, inside }) => ({
+      matches: ({ original, reply }) =>
+        inside(target) !== undefined &&
+        reply.source !== inside(target) &&
+        (isAny(hostIp) ? own.has(original.destination) : original.destination === hostIp),
+      family,
+    }));
+  }
+
+  /** A client that goes on sending would reach who gets the container's address next. */
+  async #forgetLed({ ports, target }: Pick<Publication, "ports" | "target">): Promise<void> {
+    await this.#forget(ports, ({ family, containerPort, inside }) => ({
+      matches: ({ reply }) => reply.source === inside(target) && reply.sourcePort === containerPort,
+      family,
+    }));
+  }
+
+  async #forget(
+    ports: readonly PublishedPort[],
+    filterOf: (port: {
+      readonly family: 4 | 6;
+      readonly hostIp: string;
+      readonly containerPort: number;
+      readonly inside: (target: PublishTarget) => string | undefined;
+    }) => Pick<UdpFilter, "family" | "matches">,
+  ): Promise<void> {
+    for (const { protocol, hostIp, hostPort, containerPort } of ports) {
+      if (protocol !== "udp" || hostPort === 0) continue;
+      const family = familyOf(hostIp);
+      const inside = (target: PublishTarget) => (family === 6 ? target.ipv6 : target.ipv4);
+      try {
+        await forgetUdp({ port: hostPort, ...filterOf({ family, hostIp, containerPort, inside }) });
+      } catch (error) {
+        this.#log.warn("cannot end UDP connections of before", { port: hostPort, error });
+      }
+    }
   }
 
   /** Give the sockets up; the rules stay for containers that run. */
@@ -122,13 +172,19 @@ export class PublishedPorts implements AsyncDisposable {
 
   async #reserve(request: PortRequest, publication: Publication): Promise<readonly PublishedPort[]> {
     const { protocol, containerPort, hostIp, hostPorts } = request;
-    const addresses = hostIp === "" ? hostAddresses() : [canonicalIp(hostIp) ?? hostIp];
+    const all = hostIp === "" ? hostAddresses() : [canonicalIp(hostIp) ?? hostIp];
+    const isDirect = (address: string) => publication.target.direct?.includes(familyOf(address)) === true;
+    const direct = all
+      .filter(isDirect)
+      .map((address) => ({ protocol, containerPort, hostIp: address, hostPort: 0 }));
+    const addresses = all.filter((address) => !isDirect(address));
+    if (addresses.length === 0) return direct;
     let failure: Fault | undefined;
     for (const hostPort of hostPorts === undefined ? this.#ephemeral() : between(hostPorts)) {
       const wanted = addresses.map((address) => ({ protocol, containerPort, hostIp: address, hostPort }));
       try {
         await this.#reserveAll(wanted, publication);
-        return wanted;
+        return [...wanted, ...direct];
       } catch (error) {
         if (!Fault.is(error, "unavailable")) throw error;
         failure = Fault.from(error);
@@ -216,6 +272,15 @@ function isAny(address: string): boolean {
   return address === "0.0.0.0" || address === "::";
 }
 
+function familyOf(address: string): 4 | 6 {
+  return address.includes(":") ? 6 : 4;
+}
+
+/** Addresses of the host itself. */
+function ownAddresses(): readonly string[] {
+  return Object.values(networkInterfaces()).flatMap((list = []) => list.map(({ address }) => address));
+}
+
 /** A host without IPv6 has no `::`. */
 function hostAddresses(): readonly string[] {
   return existsSync("/proc/net/if_inet6") ? ["0.0.0.0", "::"] : ["0.0.0.0"];
@@ -223,9 +288,10 @@ function hostAddresses(): readonly string[] {
 
 function elementsOf({ ports, target }: Publication): readonly RuleElement[] {
   return ports.flatMap(({ protocol, hostIp, hostPort, containerPort }): RuleElement[] => {
-    const family = hostIp.includes(":") ? 6 : 4;
+    const family = familyOf(hostIp);
     const address = family === 6 ? target.ipv6 : target.ipv4;
     if (address === undefined) return [];
+    if (hostPort === 0) return [{ set: `open${family}`, key: `${address} . ${protocol} . ${containerPort}` }];
     const key = `${protocol} . ${hostPort}`;
     const value = `${address} . ${containerPort}`;
     if (isAny(hostIp)) return [{ set: `published${family}`, key, value }];

@@ -20,6 +20,9 @@ function* problemsOf(wish: EndpointWish, network: NetworkRecord | undefined): Ge
   if (wish.macAddress !== "" && !isMacAddress(wish.macAddress)) {
     yield `invalid MAC address: ${wish.macAddress}`;
   }
+  for (const text of wish.linkLocalAddresses) {
+    if (parseIp(text) === undefined) yield `invalid link-local IP address: ${text}`;
+  }
   for (const [family, text] of [
     [4, wish.ipv4Address],
     [6, wish.ipv6Address],

@@ -103,7 +103,10 @@ export class ContainerNetworks {
       return { kind: "host", attachments: memberships.map(asKnown), [Symbol.dispose]() {} };
     }
     const isPlain =
-      only?.network.name === "bridge" && memberships.length === 1 && !only.attachment.wish.macAddress;
+      only?.network.name === "bridge" &&
+      memberships.length === 1 &&
+      !only.attachment.wish.macAddress &&
+      only.attachment.wish.linkLocalAddresses.length === 0;
     return isPlain ? await this.#joinDefault(only) : await this.#joinSeveral(memberships);
   }
 
@@ -227,7 +230,8 @@ export class ContainerNetworks {
       ...(macAddress !== "" && { macAddress: macAddress.toLowerCase().replaceAll("-", ":") }),
     });
     try {
-      const hostInterface = await pluggable.plug(lease, options);
+      const { linkLocalAddresses: beside } = attachment.wish;
+      const hostInterface = await pluggable.plug(lease, { ...options, beside });
       return {
         ...attachment,
         network: network.name,

@@ -66,7 +66,10 @@ export class ContainerPorts {
     const [way, way6] = [endpointOn(ipv4), endpointOn(ipv6)];
     const network = ipv4 ?? ipv6;
     if (network === undefined) return undefined;
+    const isRouted = (name: string | undefined, family: 4 | 6) =>
+      name !== undefined && parseBridgeOptions(this.#networks.resolve(name)).modes[family] === "routed";
     const target: PublishTarget = {
+      direct: [...(isRouted(ipv4, 4) ? [4 as const] : []), ...(isRouted(ipv6, 6) ? [6 as const] : [])],
       ...(way !== undefined && way.address !== "" && { ipv4: way.address }),
       ...(way6?.ipv6 && { ipv6: way6.ipv6.address }),
     };

@@ -1,5 +1,5 @@
 import { silentLogger } from "@hawser/base";
-import { BridgeNetwork, type BridgeNetworkOptions } from "../bridge-network.ts";
+import { BridgeNetwork, type BridgeNetworkOptions, type GatewayMode } from "../bridge-network.ts";
 import { DefaultBridge, type DefaultBridgeOptions } from "../default-bridge.ts";
 import { Firewall } from "../firewall.ts";
 import { openHostInterfaceNames } from "../host-interface-names.ts";
@@ -55,9 +55,10 @@ export async function openNetwork(
     readonly bridge: string;
     readonly subnets: readonly string[];
     readonly range?: string;
+    readonly mode?: GatewayMode;
   },
 ) {
-  const { subnets, range, ...others } = options;
+  const { subnets, range, mode = "nat", ...others } = options;
   const network = await BridgeNetwork.open({
     mtu: 1500,
     internal: false,
@@ -70,7 +71,7 @@ export async function openNetwork(
       return {
         prefix,
         gateway,
-        mode: "nat",
+        mode,
         masquerade: true,
         ...(range !== undefined && { range: requirePrefix(range) }),
       };

@@ -45,7 +45,10 @@ function formatPorts(record: ContainerRecord): PortMap {
         .filter(
           ({ containerPort, protocol }) => containerPort === exposed.port && protocol === exposed.protocol,
         )
-        .map(({ hostIp, hostPort }) => ({ HostIp: hostIp, HostPort: String(hostPort) }));
+        .map(({ hostIp, hostPort }) => ({
+          HostIp: hostIp,
+          HostPort: hostPort === 0 ? "" : String(hostPort),
+        }));
       return [formatPort(exposed), bindings.length === 0 ? null : bindings];
     }),
   );
@@ -61,7 +64,7 @@ export function formatPortList(record: ContainerRecord): readonly ContainerPort[
     return own.map(({ hostIp, hostPort }) => ({
       IP: hostIp,
       PrivatePort: port,
-      PublicPort: hostPort,
+      ...(hostPort !== 0 && { PublicPort: hostPort }),
       Type: protocol,
     }));
   });

@@ -1,0 +1,172 @@
+import assert from "node:assert/strict";
+import { createSocket, type Socket } from "node:dgram";
+import { once } from "node:events";
+import { test } from "node:test";
+import { runProgramOk, silentLogger } from "@hawser/base";
+import { eventually } from "@hawser/base/testing";
+import { socketInNamespace } from "@hawser/linux";
+import { PublishedPorts } from "./published-ports.ts";
+import { openFirewall, openNetwork } from "./testing/open-bridge.ts";
+import { openOutside } from "./testing/outside.ts";
+import { inOwnNetwork, openCleanNetwork } from "./testing/own-network.ts";
+import { ask, isClosed, openPlace, openTcp } from "./testing/places.ts";
+
+/** A server that answers each datagram with its own name. */
+async function openUdp(name: string, place: { readonly namespaceFd: number; readonly address: string }) {
+  const { namespaceFd, address } = place;
+  const server = createSocket(address.includes(":") ? "udp6" : "udp4");
+  const listening = once(server, "listening");
+  server.bind({ fd: socketInNamespace({ namespaceFd, protocol: "udp", address, port: 53 }) });
+  await listening;
+  server.on("message", (bytes, { port, address: to }) =>
+    server.send(`${name} ${bytes.toString()}`, port, to),
+  );
+  return { [Symbol.dispose]: () => server.close() };
+}
+
+/** What is answered to datagrams that are sent until there is an answer; `undefined`: to none of a few. */
+async function exchange(
+  client: Socket,
+  to: { readonly address: string; readonly port: number },
+  text: string,
+) {
+  const heard: string[] = [];
+  const listen = (bytes: Buffer) => heard.push(String(bytes));
+  client.on("message", listen);
+  try {
+    await eventually(
+      () => {
+        client.send(text, to.port, to.address);
+        return heard.some((answer) => answer.endsWith(text));
+      },
+      { deadlineMs: 2000 },
+    );
+    return heard.find((answer) => answer.endsWith(text));
+  } catch {
+    return undefined;
+  } finally {
+    client.off("message", listen);
+  }
+}
+
+async function openClient(type: "udp4" | "udp6", address: string) {
+  const client = createSocket(type);
+  client.on("error", () => {});
+  client.bind({ address });
+  await once(client, "listening");
+  return { client, [Symbol.dispose]: () => client.close() };
+}
+
+const request = {
+  protocol: "udp",
+  containerPort: 53,
+  hostIp: "",
+  hostPorts: { first: 5300, last: 5300 },
+} as const;
+
+inOwnNetwork(import.meta.filename, () => {
+  test("datagrams by IPv6 reach a container that has IPv4 alone, each sender its own answers", async () => {
+    await using _clean = await openCleanNetwork();
+    await using rules = await openFirewall();
+    await using opened = await openNetwork(rules.firewall, { bridge: "hwt1", subnets: ["10.71.0.1/24"] });
+    using place = await openPlace(opened.network);
+    using _server = await openUdp("inside", { namespaceFd: place.namespaceFd, address: "0.0.0.0" });
+    await using ports = new PublishedPorts({ firewall: rules.firewall, log: silentLogger });
+    await (await ports.publish("c", [request], { ipv4: place.ipv4 })).ready;
+    using one = await openClient("udp6", "::1");
+    using two = await openClient("udp6", "::1");
+    const [first, second] = await Promise.all([
+      exchange(one.client, { address: "::1", port: 5300 }, "one"),
+      exchange(two.client, { address: "::1", port: 5300 }, "two"),
+    ]);
+    assert.deepEqual([first, second], ["inside one", "inside two"]);
+    await ports.release("c");
+    assert.equal(await exchange(one.client, { address: "::1", port: 5300 }, "three"), undefined);
+  });
+
+  test("a client that never stops sending reaches who has the port now", async () => {
+    await using _clean = await openCleanNetwork();
+    await using rules = await openFirewall();
+    await using opened = await openNetwork(rules.firewall, { bridge: "hwt1", subnets: ["10.71.0.1/24"] });
+    using before = await openPlace(opened.network);
+    using after = await openPlace(opened.network);
+    using _before = await openUdp("before", { namespaceFd: before.namespaceFd, address: "0.0.0.0" });
+    using _after = await openUdp("after", { namespaceFd: after.namespaceFd, address: "0.0.0.0" });
+    await using ports = new PublishedPorts({ firewall: rules.firewall, log: silentLogger });
+    using sender = await openClient("udp4", "10.71.0.1");
+    const host = { address: "10.71.0.1", port: 5300 };
+    assert.equal(await exchange(sender.client, host, "0"), undefined, "nobody is there yet");
+    await (await ports.publish("one", [request], { ipv4: before.ipv4 })).ready;
+    assert.equal(await exchange(sender.client, host, "1"), "before 1");
+    await ports.release("one");
+    await (await ports.publish("two", [request], { ipv4: after.ipv4 })).ready;
+    assert.equal(await exchange(sender.client, host, "2"), "after 2");
+    await ports.move("two", { ipv4: before.ipv4 });
+    assert.equal(await exchange(sender.client, host, "3"), "before 3");
+    await ports.release("two");
+    assert.equal(await exchange(sender.client, host, "4"), undefined);
+  });
+
+  test("on a network that is routed to, ports of containers are open and none of the host's are taken", async () => {
+    await using _clean = await openCleanNetwork();
+    using outside = await openOutside();
+    await using rules = await openFirewall();
+    const options = { bridge: "hwt1", subnets: ["10.71.0.1/24"], mode: "routed" } as const;
+    await using opened = await openNetwork(rules.firewall, options);
+    using place = await openPlace(opened.network);
+    await using _open = await openTcp("0.0.0.0", 80, place.namespaceFd);
+    await using _closed = await openTcp("0.0.0.0", 81, place.namespaceFd);
+    await using _outside = await openTcp("0.0.0.0", 80, outside.namespaceFd);
+    await using ports = new PublishedPorts({ firewall: rules.firewall, log: silentLogger });
+    const wanted = { protocol: "tcp", containerPort: 80, hostIp: "0.0.0.0" } as const;
+    const published = await ports.publish("c", [wanted], { ipv4: place.ipv4, direct: [4] });
+    await published.ready;
+    assert.deepEqual(published.ports, [
+      { protocol: "tcp", containerPort: 80, hostIp: "0.0.0.0", hostPort: 0 },
+    ]);
+    assert.equal(await ask(place.ipv4, 80, outside.namespaceFd), outside.address);
+    assert.ok(await isClosed(place.ipv4, 81, outside.namespaceFd));
+    assert.equal(await ask(outside.address, 80, place.namespaceFd), place.ipv4, "under its own address");
+    await ports.release("c");
+    assert.ok(await isClosed(place.ipv4, 80, outside.namespaceFd));
+  });
+
+  test("on a network without protection every port of a container is open", async () => {
+    await using _clean = await openCleanNetwork();
+    using outside = await openOutside();
+    await using rules = await openFirewall();
+    const options = { bridge: "hwt1", subnets: ["10.71.0.1/24"], mode: "nat-unprotected" } as const;
+    await using opened = await openNetwork(rules.firewall, options);
+    using place = await openPlace(opened.network);
+    await using _open = await openTcp("0.0.0.0", 81, place.namespaceFd);
+    await using _outside = await openTcp("0.0.0.0", 80, outside.namespaceFd);
+    assert.equal(await ask(place.ipv4, 81, outside.namespaceFd), outside.address);
+    assert.equal(await ask(outside.address, 80, place.namespaceFd), outside.hostAddress, "translated");
+  });
+
+  test("on an isolated network the host has no address", async () => {
+    await using _clean = await openCleanNetwork();
+    await using rules = await openFirewall();
+    const options = { bridge: "hwt1", subnets: ["10.71.0.1/24"], mode: "isolated", internal: true } as const;
+    await using opened = await openNetwork(rules.firewall, options);
+    using one = await openPlace(opened.network);
+    using two = await openPlace(opened.network);
+    await using _one = await openTcp("0.0.0.0", 80, one.namespaceFd);
+    const { stdout } = await runProgramOk(["ip", "-4", "-o", "address", "show", "dev", "hwt1"]);
+    assert.equal(stdout, "");
+    assert.equal(await ask(one.ipv4, 80, two.namespaceFd), two.ipv4);
+    assert.ok(await isClosed(one.ipv4, 80));
+  });
+
+  test("an interface has the link-local addresses that were asked for", async () => {
+    await using _clean = await openCleanNetwork();
+    await using rules = await openFirewall();
+    await using opened = await openNetwork(rules.firewall, { bridge: "hwt1", subnets: ["10.71.0.1/24"] });
+    using place = await openPlace(opened.network, {}, ["169.254.7.8", "fe80::7:8"]);
+    const enter = ["nsenter", `--net=/proc/${process.pid}/fd/${place.namespaceFd}`] as const;
+    const { stdout } = await runProgramOk([...enter, "ip", "-o", "address", "show", "dev", "eth0"]);
+    assert.match(stdout, /10\.71\.0\.2\/24/);
+    assert.match(stdout, /169\.254\.7\.8\/16/);
+    assert.match(stdout, /fe80::7:8\/64/);
+  });
+});
