@@ -186,6 +186,58 @@ describe("published ports", () => {
     assert.equal(await ask(28080), undefined);
   });
 
+  test("come and go while a container runs, and stay so for its next run", hawserOnly, async () => {
+    const update = (...args: readonly string[]) => target.engine().hawser(["container", "update", ...args]);
+    const ok = async (...args: readonly string[]) => {
+      const { exitCode, stderr } = await update(...args);
+      assert.equal(exitCode, 0, stderr);
+    };
+    await serving("changing", "-p", "127.0.0.1:28300:80");
+    await answers(28300);
+    await ok("--publish-add", "127.0.0.1:28301:80", "changing");
+    await answers(28301);
+    await answers(28300);
+    const { exitCode, stderr } = await update(
+      "--publish-rm",
+      "28300:80",
+      "--publish-add",
+      "127.0.0.1:28302:80",
+      "--publish-add",
+      "127.0.0.1:28301:81",
+      "changing",
+    );
+    assert.equal(exitCode, 1);
+    assert.match(stderr, /Bind for 127\.0\.0\.1:28301 failed: port is already allocated/);
+    assert.deepEqual(
+      await target.ok("port", "changing"),
+      "80/tcp -> 127.0.0.1:28300\n80/tcp -> 127.0.0.1:28301",
+    );
+    await answers(28300);
+    assert.equal(await ask(28302), undefined);
+    await ok("--publish-rm", "28300:80", "changing");
+    assert.equal(await ask(28300), undefined);
+    await answers(28301);
+    await target.engine().kill();
+    await target.engine().start();
+    await ok("--publish-rm", "80", "--publish-add", "127.0.0.1:28303:80", "changing");
+    assert.equal(await ask(28301), undefined);
+    await answers(28303);
+    await target.ok("restart", "-t", "0", "changing");
+    await answers(28303);
+    assert.match(
+      (await update("--publish-rm", "81", "changing")).stderr,
+      /port 81\/tcp: it is not published so/,
+    );
+    await target.ok("stop", "-t", "0", "changing");
+    await ok("--publish-add", "127.0.0.1:28304:80", "changing");
+    await target.ok("start", "changing");
+    await answers(28304);
+    await target.ok("rm", "-f", "changing");
+    await target.ok("run", "-d", "--name", "plain", "--network", "none", "busybox", "sleep", "600");
+    assert.match((await update("--publish-add", "28305:80", "plain")).stderr, /no network of its own/);
+    await target.ok("rm", "-f", "plain");
+  });
+
   test("200 of them cost less than a tenth of a second", hawserOnly, async () => {
     const flags = ["-p", "127.0.0.1:29000-29199:1000-1199"];
     const start = async (...more: string[]) => {

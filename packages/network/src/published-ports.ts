@@ -38,7 +38,8 @@ export interface PublishTarget {
 interface Publication {
   ports: readonly PublishedPort[];
   target: PublishTarget;
-  reservations: AsyncDisposableStack;
+  /** What keeps each from others. */
+  readonly kept: Map<PublishedPort, AsyncDisposableStack>;
 }
 
 /**
@@ -69,34 +70,104 @@ export class PublishedPorts implements AsyncDisposable {
     target: PublishTarget,
   ): Promise<{ readonly ports: readonly PublishedPort[]; readonly ready: Promise<void> }> {
     await this.release(owner);
-    const publication: Publication = { ports: [], target, reservations: new AsyncDisposableStack() };
+    const publication: Publication = { ports: [], target, kept: new Map() };
     this.#publications.set(owner, publication);
     try {
-      const ports: PublishedPort[] = [];
-      for (const request of requests) ports.push(...(await this.#reserve(request, publication)));
-      publication.ports = ports;
+      const { ready } = await this.#add(requests, publication);
+      return { ports: publication.ports, ready };
     } catch (error) {
       await this.release(owner);
       throw error;
     }
-    const ready = this.#firewall.add(elementsOf(publication)).then(() => this.#forgetStale(publication));
-    ready.catch(() => {}); // whoever waits is told
-    return { ports: publication.ports, ready };
   }
 
-  /** Take up again what a former engine has published. A socket that cannot be had is not missed: the rules lead there. */
-  async restore(owner: string, ports: readonly PublishedPort[], target: PublishTarget): Promise<void> {
-    const publication: Publication = { ports, target, reservations: new AsyncDisposableStack() };
+  /**
+   * Publish further ports of a container, and no longer some that it has: the others are not touched. `target` counts when it
+   * has none yet.
+   *
+   * @throws {Fault} as `publish`; then everything is as before.
+   */
+  async change(
+    owner: string,
+    options: {
+      readonly add: readonly PortRequest[];
+      readonly isRemoved: (port: PublishedPort) => boolean;
+      readonly target: PublishTarget;
+    },
+  ): Promise<readonly PublishedPort[]> {
+    const { add, isRemoved, target } = options;
+    const publication = this.#publications.get(owner) ?? { ports: [], target, kept: new Map() };
     this.#publications.set(owner, publication);
+    const removed = publication.ports.filter(isRemoved);
+    // First away: the same port of the host may lead elsewhere in the container from now on.
+    await this.#remove(removed, publication);
+    try {
+      const { ready } = await this.#add(add, publication);
+      await ready;
+    } catch (error) {
+      await this.#takeUp(removed, publication);
+      throw error;
+    }
+    return publication.ports;
+  }
+
+  async #add(
+    requests: readonly PortRequest[],
+    publication: Publication,
+  ): Promise<{ readonly ready: Promise<void> }> {
+    const { target } = publication;
+    const ports: PublishedPort[] = [];
+    try {
+      for (const request of requests) ports.push(...(await this.#reserve(request, publication)));
+    } catch (error) {
+      await this.#letGo(ports, publication);
+      throw error;
+    }
+    publication.ports = [...publication.ports, ...ports];
+    const ready = this.#firewall
+      .add(elementsOf({ ports, target }))
+      .then(() => this.#forgetStale({ ports, target }));
+    ready.catch(() => {}); // whoever waits is told
+    return { ready };
+  }
+
+  async #remove(ports: readonly PublishedPort[], publication: Publication): Promise<void> {
+    const { target } = publication;
+    publication.ports = publication.ports.filter((port) => !ports.includes(port));
+    await this.#letGo(ports, publication);
+    await this.#firewall.delete(elementsOf({ ports, target }));
+    await this.#forgetLed({ ports, target });
+  }
+
+  async #letGo(ports: readonly PublishedPort[], { kept }: Publication): Promise<void> {
+    for (const port of ports) {
+      const own = kept.get(port);
+      kept.delete(port);
+      await own?.disposeAsync();
+    }
+  }
+
+  /** Publish ports exactly so; a socket that cannot be had is not missed, since the rules lead there. */
+  async #takeUp(ports: readonly PublishedPort[], publication: Publication): Promise<void> {
+    publication.ports = [...publication.ports, ...ports];
     for (const port of ports.filter(({ hostPort }) => hostPort !== 0)) {
-      this.#hold(port, publication);
+      const own = new AsyncDisposableStack();
+      publication.kept.set(port, own);
+      this.#hold(port, own);
       try {
-        publication.reservations.use(await this.#open(port, publication));
+        own.use(await this.#open(port, publication));
       } catch (error) {
         this.#log.warn("another program has taken a published port", { port: port.hostPort, error });
       }
     }
-    await this.#firewall.add(elementsOf(publication));
+    await this.#firewall.add(elementsOf({ ports, target: publication.target }));
+  }
+
+  /** Take up again what a former engine has published. */
+  async restore(owner: string, ports: readonly PublishedPort[], target: PublishTarget): Promise<void> {
+    const publication: Publication = { ports: [], target, kept: new Map() };
+    this.#publications.set(owner, publication);
+    await this.#takeUp(ports, publication);
   }
 
   /** The container has got another address. */
@@ -117,9 +188,7 @@ export class PublishedPorts implements AsyncDisposable {
     const publication = this.#publications.get(owner);
     if (publication === undefined) return;
     this.#publications.delete(owner);
-    await publication.reservations.disposeAsync();
-    await this.#firewall.delete(elementsOf(publication));
-    await this.#forgetLed(publication);
+    await this.#remove(publication.ports, publication);
   }
 
   /** A client that has sent to a port of the host before it was published would never reach the container. */
@@ -167,7 +236,7 @@ export class PublishedPorts implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const all = [...this.#publications.values()];
     this.#publications.clear();
-    await Promise.all(all.map(({ reservations }) => reservations.disposeAsync()));
+    await Promise.all(all.flatMap(({ kept }) => [...kept.values()]).map((own) => own.disposeAsync()));
   }
 
   async #reserve(request: PortRequest, publication: Publication): Promise<readonly PublishedPort[]> {
@@ -195,26 +264,38 @@ export class PublishedPorts implements AsyncDisposable {
 
   /** The same port at several addresses, or at none. */
   async #reserveAll(wanted: readonly PublishedPort[], publication: Publication): Promise<void> {
-    await using taken = new AsyncDisposableStack();
-    for (const port of wanted) {
-      const holder = this.#conflictOf(port);
-      if (holder !== undefined) throw networkFaults.PORT_ALLOCATED(bracketed(holder), String(port.hostPort));
-      const { hostIp, hostPort, protocol, containerPort } = port;
-      this.#hold(port, { reservations: taken });
-      try {
-        taken.use(await this.#open(port, publication));
-      } catch (error) {
-        const { ipv4, ipv6 } = publication.target;
-        const inside = hostIp.includes(":") ? (ipv6 ?? ipv4) : ipv4;
-        throw networkFaults
-          .PORT_BIND(
-            `${bracketed(hostIp)}:${hostPort}:${bracketed(inside ?? "")}:${containerPort}/${protocol}`,
-            Fault.from(error).message,
-          )
-          .because(error);
+    const taken = new Map<PublishedPort, AsyncDisposableStack>();
+    try {
+      for (const port of wanted) {
+        const holder = this.#conflictOf(port);
+        if (holder !== undefined)
+          throw networkFaults.PORT_ALLOCATED(bracketed(holder), String(port.hostPort));
+        const own = new AsyncDisposableStack();
+        taken.set(port, own);
+        this.#hold(port, own);
+        own.use(await this.#openOrTell(port, publication));
       }
+    } catch (error) {
+      for (const own of taken.values()) await own.disposeAsync();
+      throw error;
     }
-    publication.reservations.use(taken.move());
+    for (const [port, own] of taken) publication.kept.set(port, own);
+  }
+
+  async #openOrTell(port: PublishedPort, publication: Publication): Promise<PortReservation> {
+    try {
+      return await this.#open(port, publication);
+    } catch (error) {
+      const { hostIp, hostPort, protocol, containerPort } = port;
+      const { ipv4, ipv6 } = publication.target;
+      const inside = hostIp.includes(":") ? (ipv6 ?? ipv4) : ipv4;
+      throw networkFaults
+        .PORT_BIND(
+          `${bracketed(hostIp)}:${hostPort}:${bracketed(inside ?? "")}:${containerPort}/${protocol}`,
+          Fault.from(error).message,
+        )
+        .because(error);
+    }
   }
 
   async #open(port: PublishedPort, publication: Publication): Promise<PortReservation> {
@@ -241,11 +322,11 @@ export class PublishedPorts implements AsyncDisposable {
     return undefined;
   }
 
-  #hold(port: PublishedPort, { reservations }: Pick<Publication, "reservations">): void {
+  #hold(port: PublishedPort, own: AsyncDisposableStack): void {
     const key = `${port.protocol} ${port.hostPort}`;
     const addresses = this.#taken.get(key) ?? new Set();
     this.#taken.set(key, addresses.add(port.hostIp));
-    reservations.defer(() => {
+    own.defer(() => {
       addresses.delete(port.hostIp);
       if (addresses.size === 0 && this.#taken.get(key) === addresses) this.#taken.delete(key);
     });
@@ -286,7 +367,7 @@ function hostAddresses(): readonly string[] {
   return existsSync("/proc/net/if_inet6") ? ["0.0.0.0", "::"] : ["0.0.0.0"];
 }
 
-function elementsOf({ ports, target }: Publication): readonly RuleElement[] {
+function elementsOf({ ports, target }: Pick<Publication, "ports" | "target">): readonly RuleElement[] {
   return ports.flatMap(({ protocol, hostIp, hostPort, containerPort }): RuleElement[] => {
     const family = familyOf(hostIp);
     const address = family === 6 ? target.ipv6 : target.ipv4;

@@ -1,5 +1,7 @@
 import { Fault } from "@hawser/base";
 import { checkResources, type HostConfig, type LiveLimits, writeLimits } from "@hawser/runtime";
+import { changeBindings, type PortChange } from "../networks/change-bindings.ts";
+import { checkPorts } from "../networks/container-ports.ts";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
 import { containerFaults } from "./faults.ts";
@@ -10,13 +12,15 @@ import { publishContainerEvent } from "./publish-event.ts";
 export interface ContainerUpdate {
   readonly limits: LiveLimits;
   readonly restartPolicy?: HostConfig["restartPolicy"];
+  readonly ports?: PortChange;
 }
 
 /**
- * Change a container's limits, at once when it runs, and its restart policy. Returns warnings for the user.
+ * Change a container's limits and published ports, at once when it runs, and its restart policy. Returns warnings for the
+ * user.
  *
  * @throws {Fault} `invalid-argument` for a limit that no container may have, `conflict` for one that contradicts another,
- *   `internal` when the kernel refuses it.
+ *   `internal` when the kernel refuses it, or a port is taken.
  */
 export async function updateContainer(
   collaborators: Collaborators,
@@ -29,11 +33,22 @@ export async function updateContainer(
     const changed = changedLimits(update.limits);
     const wanted = Object.fromEntries([...changed].map((name) => [name, update.limits[name]]));
     const { restartPolicy = record.hostConfig.restartPolicy } = update;
-    const hostConfig: HostConfig = { ...record.hostConfig, ...wanted, restartPolicy };
+    const { ports } = update;
+    const hostConfig: HostConfig = {
+      ...record.hostConfig,
+      ...wanted,
+      restartPolicy,
+      ...(ports && { portBindings: changeBindings(record.hostConfig.portBindings, ports) }),
+    };
+    checkPorts(record.config, hostConfig);
     checkUpdate(collaborators, record.hostConfig, update);
     const conflict = findConflict(record.hostConfig, update);
     if (conflict !== undefined) throw containerFaults.UPDATE_CONFLICT(record.id, conflict);
     if (record.state.status === "removing") throw containerFaults.CONTAINER_BEING_REMOVED(record.id);
+    const published =
+      ports !== undefined && container.monitor !== undefined
+        ? await collaborators.ports.change(record, ports)
+        : record.published;
     if (container.monitor !== undefined && changed.size > 0) {
       try {
         await writeLimits(containerCgroupOf(host, record), { limits: hostConfig, changed });
@@ -41,7 +56,7 @@ export async function updateContainer(
         throw containerFaults.CANNOT_UPDATE(record.id, Fault.from(error).message).because(error);
       }
     }
-    index.update(container, { hostConfig });
+    index.update(container, { hostConfig, ...(published && { published }) });
     publishContainerEvent(events, container, "update");
     return [];
   });

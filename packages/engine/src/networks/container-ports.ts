@@ -5,6 +5,7 @@ import type { ContainerConfig, HostConfig } from "@hawser/runtime";
 import type { ContainerRecord } from "../containers/container-record.ts";
 import { type Attachment, attachmentsOf } from "./attachment.ts";
 import { parseBridgeOptions } from "./bridge-options.ts";
+import { isRemoved, type PortChange } from "./change-bindings.ts";
 import { networkServiceFaults } from "./faults.ts";
 import { chooseGateways } from "./gateway-choice.ts";
 import type { NetworkService } from "./network-service.ts";
@@ -36,6 +37,30 @@ export class ContainerPorts {
     const bound = requests.map((request) => ({ ...request, hostIp: request.hostIp || hostBinding }));
     try {
       return await this.#published.publish(record.id, bound, target);
+    } catch (error) {
+      const { message } = Fault.from(error);
+      throw networkServiceFaults.PUBLISH_FAILED(record.name, place.endpointId, message).because(error);
+    }
+  }
+
+  /**
+   * Publish ports of a running container that it has not asked for so far, and others no longer.
+   *
+   * @throws {Fault} as `publish`, `conflict` when it is on no network through which it could be reached; then all is as before.
+   */
+  async change(record: ContainerRecord, change: PortChange): Promise<readonly PublishedPort[]> {
+    const place = this.#placeOf(attachmentsOf(record));
+    if (place === undefined) throw networkServiceFaults.PUBLISH_WITHOUT_NETWORK(record.name);
+    const requests = portRequestsOf(
+      { exposedPorts: [] },
+      { portBindings: change.add, publishAllPorts: false },
+    );
+    try {
+      return await this.#published.change(record.id, {
+        add: requests.map((request) => ({ ...request, hostIp: request.hostIp || place.hostBinding })),
+        isRemoved: (port) => isRemoved(port, change.remove),
+        target: place.target,
+      });
     } catch (error) {
       const { message } = Fault.from(error);
       throw networkServiceFaults.PUBLISH_FAILED(record.name, place.endpointId, message).because(error);

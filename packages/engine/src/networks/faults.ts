@@ -90,6 +90,14 @@ export const networkServiceFaults = defineFaults({
   PORT_INVALID: ["invalid-argument", (text: string) => `invalid port specification: ${JSON.stringify(text)}`],
   PROTOCOL_INVALID: ["invalid-argument", (text: string) => `invalid proto: ${text}`],
   HOST_IP_INVALID: ["invalid-argument", (text: string) => `invalid IP address in port binding: ${text}`],
+  PORT_NOT_PUBLISHED: [
+    "conflict",
+    (port: string) => `Cannot stop to publish port ${port}: it is not published so`,
+  ],
+  PUBLISH_WITHOUT_NETWORK: [
+    "conflict",
+    (name: string) => `Cannot publish ports of container ${name}: it has no network of its own that could`,
+  ],
   PUBLISH_FAILED: [
     "internal",
     (name: string, endpoint: string, why: string) =>

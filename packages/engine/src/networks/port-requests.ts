@@ -52,7 +52,8 @@ function isSame(one: ContainerPort, other: ContainerPort): boolean {
   return one.port === other.port && one.protocol === other.protocol;
 }
 
-function parsePort(text: string): ContainerPort {
+/** `80/tcp`, `80`. @throws {Fault} `invalid-argument`, Docker's words */
+export function parsePort(text: string): ContainerPort {
   const [only, ...others] = parsePorts(text);
   if (only === undefined || others.length > 0) throw networkServiceFaults.PORT_INVALID(text);
   return only;

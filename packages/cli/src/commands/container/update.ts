@@ -1,5 +1,6 @@
 import { defineCommand } from "../../command.ts";
-import { stringFlag } from "../../flags/flag-kinds.ts";
+import { listFlag, stringFlag } from "../../flags/flag-kinds.ts";
+import { parsePublish } from "../../options/port-option.ts";
 import { parseRestartPolicy } from "../../options/restart-option.ts";
 import { valueError } from "../../options/value-error.ts";
 import { warnLine } from "../../session.ts";
@@ -20,6 +21,8 @@ const flags = {
   "memory-reservation": createFlags["memory-reservation"],
   "memory-swap": createFlags["memory-swap"],
   "pids-limit": createFlags["pids-limit"],
+  "publish-add": listFlag("Publish a further port of the container to the host"),
+  "publish-rm": listFlag("No longer publish a port of the container"),
   restart: stringFlag("Restart policy to apply when a container exits"),
 } as const;
 
@@ -43,6 +46,8 @@ export const command = defineCommand({
       MemoryReservation: given["memory-reservation"],
       MemorySwap: given["memory-swap"],
       ...(changed.has("pids-limit") && { PidsLimit: given["pids-limit"] }),
+      ...(changed.has("publish-add") && { PublishAdd: parsePublish(given["publish-add"]).bindings }),
+      ...(changed.has("publish-rm") && { PublishRemove: parsePublish(given["publish-rm"]).bindings }),
       ...(changed.has("restart") && { RestartPolicy: parseRestartPolicy(given.restart) }),
     };
     const client = await session.connect();

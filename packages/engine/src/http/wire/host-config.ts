@@ -26,7 +26,7 @@ import { mountRequestCodec } from "./mount-request.ts";
 
 const throttleDevices = list(record<ThrottleDevice>({ path: ["Path", string], rate: ["Rate", integer] }));
 
-const portBindings = map(
+export const portBindings = map(
   list(record<PortBinding>({ hostIp: ["HostIp", string], hostPort: ["HostPort", string] })),
 );
 

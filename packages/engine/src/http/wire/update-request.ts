@@ -1,9 +1,16 @@
 import type { ContainerUpdate } from "../../containers/update.ts";
+import type { PortChange } from "../../networks/change-bindings.ts";
 import { type Decoder, optional, record, string } from "./codec.ts";
-import { hostConfigCodec } from "./host-config.ts";
+import { hostConfigCodec, portBindings } from "./host-config.ts";
 
 const policyName = record<{ readonly policy?: { readonly name: string } }>({
   policy: ["RestartPolicy", optional(record<{ readonly name: string }>({ name: ["Name", string] }))],
+});
+
+/** Hawser's own: ports to publish, and no longer, as `HostConfig.PortBindings` has them. */
+const portChange = record<PortChange>({
+  add: ["PublishAdd", portBindings],
+  remove: ["PublishRemove", portBindings],
 });
 
 /**
@@ -13,6 +20,8 @@ const policyName = record<{ readonly policy?: { readonly name: string } }>({
 export const decodeUpdateRequest: Decoder<ContainerUpdate> = (value, path) => {
   const asked = hostConfigCodec.decode(value, path);
   const hasPolicy = (policyName.decode(value, path).policy?.name ?? "") !== "";
+  const ports = portChange.decode(value, path);
+  const isChanged = Object.keys(ports.add).length + Object.keys(ports.remove).length > 0;
   return {
     limits: {
       blkioWeight: asked.blkioWeight,
@@ -29,6 +38,7 @@ export const decodeUpdateRequest: Decoder<ContainerUpdate> = (value, path) => {
       nanoCpus: asked.nanoCpus,
       ...(asked.pidsLimit !== undefined && { pidsLimit: asked.pidsLimit }),
     },
+    ...(isChanged && { ports }),
     ...(hasPolicy && { restartPolicy: asked.restartPolicy }),
   };
 };
