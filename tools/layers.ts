@@ -29,6 +29,10 @@ export const layers: Readonly<Record<string, Layer>> = {
   },
   "packages/registry/src/client": { imports: [base, oci], modules: ["smol-toml"] },
   "packages/build": { imports: [base, oci] },
+  "packages/build/src/grpc": {
+    imports: [base, oci, "packages/build"],
+    modules: ["@bufbuild/protobuf", "@connectrpc/connect", "@connectrpc/connect-node"],
+  },
   "packages/build/src/dockerfile": { imports: [base] },
   "packages/build/src/plan": { imports: [] },
   "packages/build/src/solver": { imports: [base, "packages/build/src/plan"] },
@@ -75,7 +79,7 @@ export const guardedModules: Readonly<Record<string, readonly string[]>> = {
     "test/",
     "bench/",
   ],
-  "node:http2": ["packages/engine/src/http/", "test/"],
+  "node:http2": ["packages/engine/src/http/", "packages/build/src/grpc/", "test/"],
   "node:sqlite": [
     "packages/engine/src/state/",
     "packages/store/src/database.ts",

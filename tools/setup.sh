@@ -213,6 +213,26 @@ if [ -n "$tests" ] && ! command -v docker >/dev/null; then
     "It needs the system's package lists: check the network and /etc/apt." docker_cli
 fi
 
+# docker_plugins <suite>: buildx and Compose of a newer Debian, beside the system's packages; from where the system has its own.
+docker_plugins() {
+  apt=$top/$state/apt
+  rm -rf "$apt" && mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "build/docker-plugins/$1" || return 1
+  repository=$(apt-get indextargets --format '$(REPO_URI)' | grep -v security | head -n 1)
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $repository $1 main" >"$apt/sources" || return 1
+  from="-o Dir::Etc::SourceList=$apt/sources -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists=$apt/lists
+    -o Dir::Cache=$apt/cache -o Dir::State::Status=/dev/null -o APT::Sandbox::User=root"
+  (cd -- "$apt" && apt-get $from update && apt-get $from download docker-buildx docker-compose) || return 1
+  for package in "$apt"/*.deb; do dpkg-deb -x "$package" "$apt/files" || return 1; done
+  cp -p "$apt/files/usr/libexec/docker/cli-plugins/"* "build/docker-plugins/$1/" && rm -rf "$apt"
+}
+if [ -n "$tests" ]; then
+  for suite in trixie sid; do
+    [ -x "build/docker-plugins/$suite/docker-compose" ] || rm -f "$state/docker-plugins-$suite"
+    step "docker-plugins-$suite" "buildx and Compose (from Debian $suite)" "1" \
+      "It needs the system's package lists: check the network and /etc/apt." docker_plugins "$suite"
+  done
+fi
+
 printf '%s\n%s\n' "$node" "$top" >"$state/ready.text" || exit 1
 touch -r "$state/ready.part" "$state/ready.text" && mv "$state/ready.text" "$state/ready" || exit 1
 if [ -n "$announced" ]; then

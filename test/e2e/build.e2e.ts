@@ -13,7 +13,6 @@ for (const client of clients) {
     const call = (args: readonly string[], input?: string) =>
       runClient(target, client, {
         args,
-        env: { DOCKER_BUILDKIT: "0" },
         ...(input !== undefined && { input }),
       });
     const context = async (files: Readonly<Record<string, string>>) => {

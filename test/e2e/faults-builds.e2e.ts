@@ -35,8 +35,8 @@ describe("builds that do not end by themselves", { skip: againstDockerd }, () =>
     });
     const folder = join(target.engine().dataRoot, "builds");
     for (const name of ["context", "run"]) {
-      const left = await readdir(join(folder, name)).catch(() => []);
-      assert.deepEqual(left, [], name);
+      const left = () => readdir(join(folder, name)).catch(() => []);
+      await eventually(async () => (await left()).length === 0, { what: `the folders in ${name} are gone` });
     }
   };
 

@@ -12,15 +12,16 @@ export interface Answer {
   json(): Json;
 }
 
-/** One request with a JSON body, or none. */
+/** One request with a JSON body, bytes as they are, or none. */
 export async function ask(
   socketPath: string,
   what: string,
   options: { readonly body?: unknown; readonly headers?: Readonly<Record<string, string>> } = {},
 ): Promise<Answer> {
   const [method = "", path = ""] = what.split(" ");
-  const body = options.body === undefined ? undefined : JSON.stringify(options.body);
-  const headers = { ...(body !== undefined && { "content-type": "application/json" }), ...options.headers };
+  const isRaw = options.body === undefined || options.body instanceof Uint8Array;
+  const body = isRaw ? options.body : JSON.stringify(options.body);
+  const headers = { ...(!isRaw && { "content-type": "application/json" }), ...options.headers };
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const asked = request({ socketPath, method, path, headers, agent: false }, (response) => {
     let text = "";

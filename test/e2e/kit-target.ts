@@ -94,6 +94,7 @@ export function useTarget(
       ...process.env,
       DOCKER_HOST: current().host,
       DOCKER_CONFIG: "/nonexistent",
+      DOCKER_BUILDKIT: "0",
       TERM: "xterm",
     }),
     docker: (args, command = {}) =>

@@ -15,12 +15,10 @@ interface Pattern {
 /**
  * The patterns of a `.dockerignore`: one a line, `#` begins a comment, `!` takes back, the last one that fits decides. What is
  * below something that fits, fits.
- *
- * @throws {SyntaxError} for a pattern that is none
  */
-export function parseIgnoreFile(text: string): IgnorePatterns {
+export function parseIgnoreFile(text: string): readonly string[] {
   const lines = text.replace(/^\uFEFF/, "").split(/\r?\n/);
-  return compileIgnorePatterns(lines.filter((line) => !line.startsWith("#")));
+  return lines.flatMap((line) => (line.startsWith("#") || line.trim() === "" ? [] : [line.trim()]));
 }
 
 /** @throws {SyntaxError} for a pattern that is none */

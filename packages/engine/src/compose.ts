@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { chmod, mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { KeyedMutex, type Logger, version } from "@hawser/base";
+import type { BuildServices } from "@hawser/build/grpc";
 import {
   BareNamespacePool,
   DefaultBridge,
@@ -31,6 +32,7 @@ import { Restarts } from "./containers/restarts.ts";
 import { stopAllContainers } from "./containers/stop-all.ts";
 import { EventBus } from "./events/event-bus.ts";
 import { absentRoutes } from "./http/routes/absent.ts";
+import { buildkitRoutes } from "./http/routes/buildkit.ts";
 import { buildRoutes } from "./http/routes/builds.ts";
 import { containerControlRoutes } from "./http/routes/container-control.ts";
 import { containerFileRoutes } from "./http/routes/container-files.ts";
@@ -219,11 +221,21 @@ export async function composeEngine(
     cacheLimitBytes: config.buildCacheLimitBytes,
     log,
   });
+  const system = new SystemService({ live, host, index, images, plugins, events, version });
+  // Opened when a client first asks: they are not small.
+  let buildServices: Promise<BuildServices> | undefined;
+  const openBuildServices = async () => {
+    const { ID: id } = await system.describe();
+    const module = await import("./builds/buildkit/open-build-services.ts");
+    const ports = { collaborators, images: store.images, registry };
+    return module.openBuildServices(builds, { ports, engine: { id, version }, log });
+  };
+  const buildkit = () => (buildServices ??= openBuildServices());
+  built.defer(async () => (await buildServices)?.[Symbol.asyncDispose]());
   await firewall.start();
   built.use(watchDeletedLinks((name) => void networks.restore(name)));
   const closing = new AbortController();
   built.defer(() => closing.abort());
-  const system = new SystemService({ live, host, index, images, plugins, events, version });
   const socketGroupId = await findGroupId(config.group);
   const server = built.use(
     new ApiServer({
@@ -241,7 +253,8 @@ export async function composeEngine(
         ...networkRoutes(collaborators),
         ...containerFileRoutes(collaborators),
         ...diskUsageRoutes(collaborators, store.buildCache),
-        ...buildRoutes(builds, { now: host.now }),
+        ...buildRoutes(builds, { now: host.now, services: buildkit }),
+        ...buildkitRoutes(buildkit),
         ...absentRoutes(),
       ],
       version,

@@ -147,7 +147,7 @@ export function formatImageConfig(config: ImageConfig): Buffer {
         Healthcheck: execution.healthcheck && formatHealthcheck(execution.healthcheck),
         Volumes: goSet(execution.volumes),
         WorkingDir: filled(execution.workingDir),
-        Labels: Object.keys(execution.labels).length === 0 ? undefined : execution.labels,
+        Labels: goMap(execution.labels),
         StopSignal: filled(execution.stopSignal),
         Shell: execution.shell,
         OnBuild: execution.onBuild,
@@ -184,6 +184,14 @@ function filled<T extends string | readonly string[]>(value: T): T | undefined {
   return value.length === 0 ? undefined : value;
 }
 
+/** Go writes the keys of maps in their order. */
+function goMap<V>(map: Readonly<Record<string, V>>): Readonly<Record<string, V>> | undefined {
+  const entries = Object.entries(map);
+  return entries.length === 0
+    ? undefined
+    : Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
 function goSet(keys: readonly string[]): Readonly<Record<string, object>> | undefined {
-  return keys.length === 0 ? undefined : Object.fromEntries(keys.map((key) => [key, {}]));
+  return goMap(Object.fromEntries(keys.map((key) => [key, {}])));
 }

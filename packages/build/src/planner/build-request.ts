@@ -12,7 +12,9 @@ export interface PlanRequest {
   /** Of the result, and of the machine that builds. */
   readonly platform: Platform;
   readonly buildPlatform: Platform;
-  /** Images and contexts by names of the user's choice. */
+  /** What `RUN` may do beyond its sandbox: `network.host`, `security.insecure`. */
+  readonly entitlements: readonly string[];
+  /** Images (`docker-image://name`) and folders of the user's (`local:name`) by names of the user's choice. */
   readonly contexts: Readonly<Record<string, string>>;
 }
 

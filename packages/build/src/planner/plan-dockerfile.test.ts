@@ -38,6 +38,7 @@ async function plan(source: string, more: Partial<PlanRequest> = {}, base = imag
       platform,
       buildPlatform: platform,
       contexts: {},
+      entitlements: [],
       ...more,
     },
     {
@@ -79,14 +80,14 @@ RUN last`;
     assert.deepEqual(third.asked, ["a", "b"]);
     assert.deepEqual(kinds(third.root), ["copy", "exec", "image"]);
     assert.deepEqual(
-      third.steps.map(({ stage, text }) => `${stage} ${text}`),
+      third.steps.map(({ stage, text }) => `${stage.index} ${stage.name} ${text}`),
       [
-        "one 1/2 FROM a AS one",
-        "one 2/2 RUN one",
-        "two 1/2 FROM b AS two",
-        "two 2/2 RUN two",
-        "stage-2 1/2 FROM one",
-        "stage-2 2/2 COPY --from=two /x /y",
+        "0 one FROM a AS one",
+        "0 one RUN one",
+        "1 two FROM b AS two",
+        "1 two RUN two",
+        "2  FROM one",
+        "2  COPY --from=two /x /y",
       ],
     );
   });

@@ -142,8 +142,7 @@ class Planner {
 
   async #begin(found: FoundStage): Promise<Stage> {
     const { name, index, base, node } = found;
-    const total = 1 + found.body.length;
-    const options = { name, index, total };
+    const options = { name, index };
     const earlier = this.#stages.findLast((stage) => stage.index < index && matches(stage, base));
     let stage: Stage;
     if (earlier !== undefined) stage = continueStage(await this.plan(earlier), options);
@@ -243,6 +242,8 @@ class Planner {
         `invalid stage index ${name}: only earlier stages can be used`,
       );
     }
+    const folder = /^local:(.+)$/.exec(this.#request.contexts[name] ?? "")?.[1];
+    if (folder !== undefined) return createVertex({ kind: "local", name: folder });
     const image = await this.#image(name, undefined);
     if (image.chainId === undefined) return undefined;
     return createVertex({ kind: "image", reference: image.reference, chainId: image.chainId });
@@ -254,18 +255,8 @@ class Planner {
     return await this.#resolveImage(reference, { platform: platform ?? this.#request.platform });
   }
 
-  #step(stage: Stage, node: InstructionNode, vertex: Vertex | undefined): Step {
-    const number = stage.steps.length + 1;
-    const width = String(stage.total).length;
-    const name = stage.name === "" ? `stage-${stage.index}` : stage.name;
-    return {
-      stage: `${name} ${String(number).padStart(width)}/${stage.total}`,
-      number,
-      total: stage.total,
-      text: node.text,
-      node,
-      ...(vertex && { vertex }),
-    };
+  #step({ index, name }: Stage, node: InstructionNode, vertex: Vertex | undefined): Step {
+    return { stage: { index, name }, text: node.text, node, ...(vertex && { vertex }) };
   }
 }
 

@@ -33,6 +33,13 @@ export async function planRun(node: InstructionNode, stage: Stage, at: RunContex
   if (security !== "sandbox" && security !== "insecure") {
     throw invalidAt(node.range, `security "${security}" is not valid`);
   }
+  const { entitlements } = at.request;
+  const needed = [
+    ...(network === "host" && at.request.network !== "host" ? ["network.host"] : []),
+    ...(security === "insecure" ? ["security.insecure"] : []),
+  ];
+  for (const name of needed)
+    if (!entitlements.includes(name)) throw invalidAt(node.range, `${name} is not allowed`);
   const inputs: (Vertex | undefined)[] = [stage.root];
   const mounts: ExecMount[] = [];
   for (const text of flags.texts("mount")) {

@@ -4,10 +4,8 @@ import type { Vertex } from "../plan/vertex.ts";
 
 /** One instruction of a stage, as progress shows it. */
 export interface Step {
-  /** `[build 2/5]` */
-  readonly stage: string;
-  readonly number: number;
-  readonly total: number;
+  /** Its stage: place among all, and name; empty: it has none. */
+  readonly stage: { readonly index: number; readonly name: string };
   readonly text: string;
   readonly node: InstructionNode;
   /** What it does to the file system; absent: it changes the configuration only. */
@@ -31,23 +29,19 @@ export interface Stage {
   readonly history: PlannedHistory[];
   /** `CMD` was given in this stage: it outlives an `ENTRYPOINT`. */
   ownCmd: boolean;
-  /** Number of its instructions. */
-  readonly total: number;
   readonly steps: Step[];
 }
 
 export function createStage(options: {
   readonly name: string;
   readonly index: number;
-  readonly total: number;
   readonly base?: { readonly config: ImageConfig };
   readonly root?: Vertex;
 }): Stage {
-  const { base, name, index, total } = options;
+  const { base, name, index } = options;
   return {
     name,
     index,
-    total,
     ...(base && { base }),
     root: options.root,
     execution: base === undefined ? emptyExecution() : { ...base.config.execution },
@@ -62,7 +56,7 @@ export function createStage(options: {
 /** A stage that goes on where another one ended. */
 export function continueStage(
   before: Stage,
-  options: { readonly name: string; readonly index: number; readonly total: number },
+  options: { readonly name: string; readonly index: number },
 ): Stage {
   return {
     ...options,

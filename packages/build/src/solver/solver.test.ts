@@ -21,13 +21,15 @@ function addingRunner(options: { readonly ms?: number } = {}) {
       if (run.key !== undefined) kept.set(run.key, result);
       return result;
     },
+    adopt: (state) => state,
   };
   return { runner, executed };
 }
 
 const number = (name: string) => createVertex({ kind: "local", name });
 const sum = (...inputs: readonly Vertex[]) => createVertex({ kind: "make-folder", path: "/" }, inputs);
-const options = (more: object = {}) => ({
+const options = (runner: OpRunner<number>, more: object = {}) => ({
+  runner,
   signal: new AbortController().signal,
   ignoreCache: () => false,
   onEvent: () => {},
@@ -37,29 +39,29 @@ const options = (more: object = {}) => ({
 describe("Solver", () => {
   test("does each vertex of a graph once, and nothing when all is kept", async () => {
     const { runner, executed } = addingRunner();
-    const solver = new Solver(runner);
+    const solver = new Solver<number>();
     const shared = sum(number("1"), number("2"));
     const top = createVertex({ kind: "make-folder", path: "/top" }, [shared, shared, sum(shared)]);
-    assert.equal(await solver.solve(top, options()), 9);
+    assert.equal(await solver.solve(top, options(runner)), 9);
     assert.equal(executed.length, 5);
     const events: string[] = [];
     assert.equal(
-      await solver.solve(top, options({ onEvent: ({ kind }: VertexEvent) => events.push(kind) })),
+      await solver.solve(top, options(runner, { onEvent: ({ kind }: VertexEvent) => events.push(kind) })),
       9,
     );
     assert.equal(executed.length, 5);
     assert.equal(events.filter((kind) => kind === "cached").length, 5);
-    await solver.solve(top, options({ ignoreCache: (vertex: Vertex) => vertex === top }));
+    await solver.solve(top, options(runner, { ignoreCache: (vertex: Vertex) => vertex === top }));
     assert.equal(executed.length, 6);
   });
 
   test("does the same work of two graphs once, and goes on while one wants it", async () => {
     const { runner, executed } = addingRunner({ ms: 30 });
-    const solver = new Solver(runner);
+    const solver = new Solver<number>();
     const first = new AbortController();
     const work = [
-      solver.solve(sum(number("1")), options({ signal: first.signal })),
-      solver.solve(sum(number("1")), options()),
+      solver.solve(sum(number("1")), options(runner, { signal: first.signal })),
+      solver.solve(sum(number("1")), options(runner)),
     ];
     await delay(10);
     first.abort(new Error("left"));
@@ -72,7 +74,7 @@ describe("Solver", () => {
   test("stops when nobody wants it, and tells what failed", async () => {
     const { runner, executed } = addingRunner({ ms: 10_000 });
     const stop = new AbortController();
-    const work = new Solver(runner).solve(number("1"), options({ signal: stop.signal }));
+    const work = new Solver<number>().solve(number("1"), options(runner, { signal: stop.signal }));
     await delay(5);
     stop.abort(new Error("gone"));
     await assert.rejects(work, { message: "gone" });
@@ -83,7 +85,10 @@ describe("Solver", () => {
       if (event.kind === "failed") failures.push(event.vertex.op.kind);
     };
     await assert.rejects(
-      new Solver(addingRunner().runner).solve(sum(number("bad"), number("1")), options({ onEvent })),
+      new Solver<number>().solve(
+        sum(number("bad"), number("1")),
+        options(addingRunner().runner, { onEvent }),
+      ),
       { message: "bad op" },
     );
     assert.deepEqual(failures, ["local"]);

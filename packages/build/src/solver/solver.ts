@@ -7,6 +7,8 @@ export interface OpRunner<State> {
   /** A kept result. */
   find(key: string): Promise<State | undefined>;
   execute(vertex: Vertex, inputs: readonly State[], run: OpRun & { readonly key?: string }): Promise<State>;
+  /** Another graph's work has come to this result: keep it as one's own. */
+  adopt(state: State): State;
 }
 
 export interface OpRun {
@@ -28,7 +30,8 @@ export type VertexEvent =
       readonly bytes: Uint8Array;
     };
 
-export interface SolveOptions {
+export interface SolveOptions<State> {
+  readonly runner: OpRunner<State>;
   readonly signal: AbortSignal;
   /** Kept results are not used. */
   readonly ignoreCache: (vertex: Vertex) => boolean;
@@ -47,22 +50,17 @@ interface Flight<State> {
  * once; it stops when nobody wants it any more.
  */
 export class Solver<State> {
-  readonly #runner: OpRunner<State>;
   readonly #flights = new Map<string, Flight<State>>();
 
-  constructor(runner: OpRunner<State>) {
-    this.#runner = runner;
-  }
-
   /** @throws what the first op that fails throws; the reason of `signal` */
-  async solve(vertex: Vertex, options: SolveOptions): Promise<State> {
+  async solve(vertex: Vertex, options: SolveOptions<State>): Promise<State> {
     const [state] = await this.solveAll([vertex], options);
     if (state === undefined) throw new Error("a vertex that is solved has a state");
     return state;
   }
 
   /** As `solve`, for several vertices of one graph. After a failure nothing of the graph goes on. */
-  async solveAll(vertices: readonly Vertex[], options: SolveOptions): Promise<readonly State[]> {
+  async solveAll(vertices: readonly Vertex[], options: SolveOptions<State>): Promise<readonly State[]> {
     const known = new Map<string, Promise<State>>();
     const failed = new AbortController();
     const signal = AbortSignal.any([options.signal, failed.signal]);
@@ -78,7 +76,7 @@ export class Solver<State> {
 
   #solveOnce(
     vertex: Vertex,
-    graph: SolveOptions & { readonly known: Map<string, Promise<State>> },
+    graph: SolveOptions<State> & { readonly known: Map<string, Promise<State>> },
   ): Promise<State> {
     const there = graph.known.get(vertex.digest);
     if (there !== undefined) return there;
@@ -90,7 +88,7 @@ export class Solver<State> {
 
   async #solveVertex(
     vertex: Vertex,
-    graph: SolveOptions & { readonly known: Map<string, Promise<State>> },
+    graph: SolveOptions<State> & { readonly known: Map<string, Promise<State>> },
   ): Promise<State> {
     const inputs = await Promise.all(
       vertex.inputs.flatMap((input) => (input === undefined ? [] : [this.#solveOnce(input, graph)])),
@@ -107,19 +105,19 @@ export class Solver<State> {
     }
   }
 
-  async #findOrRun(vertex: Vertex, inputs: readonly State[], graph: SolveOptions): Promise<State> {
+  async #findOrRun(vertex: Vertex, inputs: readonly State[], graph: SolveOptions<State>): Promise<State> {
     const output: OpRun["output"] = (stream, bytes) =>
       graph.onEvent({ kind: "output", vertex, stream, bytes });
-    const key = await this.#runner.cacheKey(vertex, inputs, { signal: graph.signal, output });
+    const key = await graph.runner.cacheKey(vertex, inputs, { signal: graph.signal, output });
     const run = (signal: AbortSignal) =>
-      this.#runner.execute(vertex, inputs, { signal, output, ...(key !== undefined && { key }) });
+      graph.runner.execute(vertex, inputs, { signal, output, ...(key !== undefined && { key }) });
     if (key === undefined || graph.ignoreCache(vertex)) return await run(graph.signal);
-    const kept = await this.#runner.find(key);
+    const kept = await graph.runner.find(key);
     if (kept !== undefined) {
       graph.onEvent({ kind: "cached", vertex });
       return kept;
     }
-    return await this.#share(key, run, graph.signal);
+    return graph.runner.adopt(await this.#share(key, run, graph.signal));
   }
 
   /** Join the work of that key, or begin it. */

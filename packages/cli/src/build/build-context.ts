@@ -67,7 +67,7 @@ function ignoredIn(folder: string, dockerfile: string | undefined) {
   const own = dockerfile === undefined ? undefined : readIfThere(`${dockerfile}.dockerignore`);
   const text = own ?? readIfThere(join(folder, ".dockerignore")) ?? "";
   try {
-    const patterns = text === "" ? compileIgnorePatterns([]) : parseIgnoreFile(text);
+    const patterns = compileIgnorePatterns(parseIgnoreFile(text));
     return { patterns, ignored: patterns };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;

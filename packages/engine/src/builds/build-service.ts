@@ -1,27 +1,17 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { arch, platform } from "node:process";
 import { Fault, type Logger } from "@hawser/base";
 import {
-  type BuildPlan,
   formatSourceLines,
   type PlanRequest,
-  planDockerfile,
   rangeOf,
   Solver,
   type Step,
   type Vertex,
   type VertexEvent,
-  withRange,
 } from "@hawser/build";
-import {
-  formatReference,
-  type ImageConfig,
-  type Platform,
-  parseReference,
-  platformOfNode,
-  withDefaultTag,
-} from "@hawser/oci";
+import type { Platform } from "@hawser/oci";
+import type { RegistryAccess } from "@hawser/registry/client";
 import type { ContainerConfig, HostConfig } from "@hawser/runtime";
 import type { BuildCache, BuildRecord, Image, ImageStore } from "@hawser/store";
 import type { Collaborators } from "../containers/collaborators.ts";
@@ -31,7 +21,7 @@ import type { RegistryService } from "../images/registry-service.ts";
 import { BuildContext } from "./build-context.ts";
 import type { BuildState } from "./build-state.ts";
 import { buildFaults } from "./faults.ts";
-import { createOpRunner, type OpRunnerParts } from "./op-runner.ts";
+import { ImageBuild, type ImageBuildOptions, type ImageBuildParts } from "./image-build.ts";
 import { buildMark } from "./run-process.ts";
 
 export interface BuildRequest {
@@ -49,6 +39,8 @@ export interface BuildRequest {
   readonly pull: boolean;
   /** Of the processes of `RUN`. */
   readonly limits: Partial<HostConfig>;
+  /** What images are asked for with. @param domain of the registry */
+  readonly access: (domain: string) => Promise<RegistryAccess>;
   readonly signal: AbortSignal;
   readonly onEvent: (event: BuildEvent) => void;
 }
@@ -69,36 +61,24 @@ export interface BuildServiceParts {
   readonly log: Logger;
 }
 
-const maxDockerfileBytes = 16 << 20;
+export const maxDockerfileBytes = 16 << 20;
 
 /** Builds images of Dockerfiles. */
 export class BuildService {
-  readonly #parts: OpRunnerParts;
-  readonly #registry: Pick<RegistryService, "pull">;
-  readonly #log: Logger;
-  readonly #building = new Set<object>();
+  readonly #parts: ImageBuildParts;
   readonly #cacheLimitBytes: number | undefined;
+  readonly #building = new Set<ImageBuild>();
 
   private constructor(
-    parts: OpRunnerParts,
-    { registry, log, cacheLimitBytes }: Pick<BuildServiceParts, "registry" | "log" | "cacheLimitBytes">,
+    parts: ImageBuildParts,
+    { cacheLimitBytes }: Pick<BuildServiceParts, "cacheLimitBytes">,
   ) {
     this.#parts = parts;
     this.#cacheLimitBytes = cacheLimitBytes;
-    this.#registry = registry;
-    this.#log = log;
   }
 
   /** Open the service as a crash may have left it: what belonged to a build that is no more is removed. */
-  static async open({
-    registry,
-    collaborators,
-    store,
-    defaults,
-    folder,
-    cacheLimitBytes,
-    log,
-  }: BuildServiceParts): Promise<BuildService> {
+  static async open({ collaborators, store, folder, ...parts }: BuildServiceParts): Promise<BuildService> {
     await rm(join(folder, "run"), { recursive: true, force: true });
     await rm(join(folder, "context"), { recursive: true, force: true });
     await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -107,8 +87,9 @@ export class BuildService {
         await removeContainer(collaborators, container, { force: true });
       }
     }
-    const parts = { collaborators, images: store.images, cache: store.buildCache, defaults, folder };
-    return new BuildService(parts, { registry, log, cacheLimitBytes });
+    const { images, buildCache: cache } = store;
+    const build = { ...parts, collaborators, folder, images, cache, solver: new Solver<BuildState>() };
+    return new BuildService(build, parts);
   }
 
   /** Results of steps that are kept. */
@@ -116,45 +97,50 @@ export class BuildService {
     return this.#parts.cache;
   }
 
+  /** Begin a build of an image. */
+  begin(options: ImageBuildOptions): ImageBuild {
+    const build = new ImageBuild(this.#parts, options);
+    this.#building.add(build);
+    build.onDisposal(() => {
+      this.#building.delete(build);
+      if (this.#building.size === 0 && this.#cacheLimitBytes !== undefined) {
+        this.#shrinkCache(this.#cacheLimitBytes).catch((error: unknown) =>
+          this.#parts.log.warn("cannot make the build cache smaller", { error }),
+        );
+      }
+    });
+    return build;
+  }
+
+  /** Take a folder of the user's in, as an archive. @throws {Fault} as `BuildContext.open` */
+  async receiveFolder(archive: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<BuildContext> {
+    const { collaborators, folder } = this.#parts;
+    const path = join(folder, "context", createContainerId(collaborators.host.randomBytes));
+    return await BuildContext.open(archive, { folder: path, signal });
+  }
+
   /**
-   * Build an image. What fails in the Dockerfile shows its lines.
+   * Build an image of an archive that has its Dockerfile. What fails in the Dockerfile shows its lines.
    *
    * @throws {Fault} what the Dockerfile, its images and its processes make of it
    */
   async build(request: BuildRequest): Promise<Image> {
-    const { collaborators, images, folder } = this.#parts;
-    const { signal } = request;
-    const contextFolder = join(folder, "context", createContainerId(collaborators.host.randomBytes));
-    await using context = await BuildContext.open(request.context, { folder: contextFolder, signal });
+    const { signal, onEvent } = request;
+    await using context = await this.receiveFolder(request.context, signal);
     const source = await context.readText(request.dockerfile, { maxBytes: maxDockerfileBytes, signal });
     if (source === undefined) throw buildFaults.DOCKERFILE_MISSING(request.dockerfile);
-    using holds = new DisposableStack();
-    const token = {};
-    this.#building.add(token);
+    using build = this.begin({
+      ...request,
+      files: { folder: async () => context, secret: async () => undefined },
+      onContainer: (vertex, id) => onEvent({ kind: "container", vertex, id }),
+    });
     try {
-      const plan = await this.#plan(source, request, holds);
-      request.onEvent({ kind: "planned", steps: plan.steps });
-      const epochMs = epochOf(plan, request);
-      const runner = createOpRunner(this.#parts, {
-        context,
-        epochMs,
-        limits: request.limits,
-        secrets: new Map(),
-        holds,
-        onContainer: (vertex, id) => request.onEvent({ kind: "container", vertex, id }),
-      });
-      const states = await this.#solve(plan, { request, solver: new Solver(runner) });
-      const config = configOf(plan, { states, epochMs, request, images });
-      return await images.create(config, { references: request.names });
+      const planned = await build.plan({ ...request, source, contexts: {}, entitlements: [] });
+      onEvent({ kind: "planned", steps: planned.plan.steps });
+      const { config } = await build.execute(planned, () => request.noCache);
+      return await this.#parts.images.create(config, { references: request.names });
     } catch (error) {
       throw showSource(error, { source, name: request.dockerfile });
-    } finally {
-      this.#building.delete(token);
-      if (this.#building.size === 0 && this.#cacheLimitBytes !== undefined) {
-        this.#shrinkCache(this.#cacheLimitBytes).catch((error: unknown) =>
-          this.#log.warn("cannot make the build cache smaller", { error }),
-        );
-      }
     }
   }
 
@@ -178,7 +164,7 @@ export class BuildService {
 
   /** Forget the results that were not used for the longest time, until the others are within the limit. */
   async #shrinkCache(limitBytes: number): Promise<void> {
-    const { cache, images } = this.#parts;
+    const { cache, images, log } = this.#parts;
     let left = 0;
     const tooMuch = cache
       .list()
@@ -190,116 +176,8 @@ export class BuildService {
     if (tooMuch.length === 0) return;
     cache.remove(tooMuch.map(({ key }) => key));
     await images.collect([]);
-    this.#log.info("build cache made smaller", { records: tooMuch.length, limitBytes });
+    log.info("build cache made smaller", { records: tooMuch.length, limitBytes });
   }
-
-  async #plan(source: string, request: BuildRequest, holds: DisposableStack): Promise<BuildPlan> {
-    const { images } = this.#parts;
-    const host = platformOfNode({ platform, arch });
-    return await planDockerfile(
-      {
-        source,
-        ...(request.target !== undefined && { target: request.target }),
-        buildArgs: request.buildArgs,
-        labels: request.labels,
-        network: request.network,
-        platform: request.platform ?? host,
-        buildPlatform: host,
-        contexts: {},
-      },
-      {
-        signal: request.signal,
-        resolveImage: async (reference) => {
-          const image = await this.#findImage(reference, request);
-          if (image.chainId !== undefined) holds.use(images.holdLayer(image.chainId));
-          this.#log.debug("build uses an image", { reference, image: image.id });
-          return {
-            reference,
-            config: image.config,
-            ...(image.chainId !== undefined && { chainId: image.chainId }),
-          };
-        },
-      },
-    );
-  }
-
-  /** One that is here, or else from where there are images. */
-  async #findImage(reference: string, { pull, platform: wanted, signal }: BuildRequest): Promise<Image> {
-    const { images } = this.#parts.collaborators;
-    if (!pull) {
-      try {
-        return images.resolve(reference);
-      } catch (error) {
-        if (!Fault.is(error, "not-found")) throw error;
-      }
-    }
-    const name = formatReference(withDefaultTag(parseReference(reference)));
-    const events = this.#registry.pull(name, { access: {}, platform: wanted, signal });
-    for await (const _ of events); // a pull that ends without a fault has the image
-    return images.resolve(name);
-  }
-
-  async #solve(
-    plan: BuildPlan,
-    { request, solver }: { readonly request: BuildRequest; readonly solver: Solver<BuildState> },
-  ): Promise<ReadonlyMap<Vertex, BuildState>> {
-    const vertices = [...new Set(plan.history.flatMap(({ vertex }) => vertex ?? []))];
-    if (plan.root !== undefined && !vertices.includes(plan.root)) vertices.push(plan.root);
-    const onEvent = (event: VertexEvent) => {
-      if (event.kind === "failed") {
-        const step = plan.steps.find(({ vertex }) => vertex?.digest === event.vertex.digest);
-        if (step !== undefined) withRange(event.error, step.node.range);
-      }
-      request.onEvent(event);
-    };
-    const ignoreCache = () => request.noCache;
-    const states = await solver.solveAll(vertices, { signal: request.signal, ignoreCache, onEvent });
-    return new Map(vertices.map((vertex, at) => [vertex, states[at] ?? { kind: "files" }]));
-  }
-}
-
-/** When everything in the result was made, as far as it says. */
-function epochOf(plan: BuildPlan, { buildArgs }: BuildRequest): number {
-  const given = buildArgs["SOURCE_DATE_EPOCH"];
-  if (given !== undefined && /^\d{1,12}$/.test(given)) return Number(given) * 1000;
-  return plan.base?.created?.getTime() ?? 0;
-}
-
-function configOf(
-  plan: BuildPlan,
-  at: {
-    readonly states: ReadonlyMap<Vertex, BuildState>;
-    readonly epochMs: number;
-    readonly request: BuildRequest;
-    readonly images: ImageStore;
-  },
-): ImageConfig {
-  const { states, epochMs, request, images } = at;
-  const top = plan.root === undefined ? undefined : states.get(plan.root);
-  const layers = images.layersOf(top?.kind === "files" ? top.chainId : undefined);
-  const created = new Date(epochMs);
-  const baseLayers = plan.base?.diffIds.length ?? 0;
-  const known = new Set(layers.slice(0, baseLayers).map(({ chainId }) => chainId));
-  const history = plan.history.map(({ vertex, ...entry }) => {
-    if (vertex === undefined) return entry.created === undefined ? { ...entry, created } : entry;
-    const state = states.get(vertex);
-    const chainId = state?.kind === "files" ? state.chainId : undefined;
-    // A step whose result is what was there has made no layer.
-    const emptyLayer = chainId === undefined || known.has(chainId);
-    if (chainId !== undefined) known.add(chainId);
-    return { ...entry, created, emptyLayer };
-  });
-  const { os, architecture, variant } = request.platform ?? plan.base ?? platformOfNode({ platform, arch });
-  return {
-    os,
-    architecture,
-    ...(variant !== undefined && { variant }),
-    created,
-    ...(plan.author !== "" && { author: plan.author }),
-    execution: plan.execution,
-    diffIds: layers.map(({ diffId }) => diffId),
-    history,
-  };
 }
 
 /** The same fault; where it has a place in the Dockerfile, with the lines. */

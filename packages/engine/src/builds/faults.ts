@@ -14,6 +14,11 @@ export const buildFaults = defineFaults({
     "invalid-argument",
     (command: string, exitCode: number) => `The command '${command}' returned a non-zero code: ${exitCode}`,
   ],
+  PROCESS_ENDED: [
+    "invalid-argument",
+    (command: string, exitCode: string) =>
+      `process ${JSON.stringify(command)} did not complete successfully: exit code: ${exitCode}`,
+  ],
   OWNER_UNKNOWN: [
     "invalid-argument",
     (owner: string, why: string) => `unable to convert uid/gid chown string ${owner} to host mapping: ${why}`,
@@ -33,6 +38,17 @@ export const buildFaults = defineFaults({
     "not-implemented",
     (remote: string) =>
       `Cannot build from ${remote}: remote contexts are not available in this version; send the files`,
+  ],
+  RESULT_EMPTY: ["invalid-argument", () => "Cannot bring an empty result anywhere: the build made nothing"],
+  SESSION_NEEDED: [
+    "invalid-argument",
+    () => "no session to the client: it has not said where its files are (is POST /session open?)",
+  ],
+  SESSION_UNNAMED: ["invalid-argument", () => "Cannot open a session without X-Docker-Expose-Session-Uuid"],
+  UPGRADE_NEEDED: ["invalid-argument", () => "Cannot open a connection for builds: it needs Upgrade: h2c"],
+  EXPORTER_UNKNOWN: [
+    "not-implemented",
+    (type: string) => `exporter ${JSON.stringify(type)} is not available`,
   ],
   CACHE_FILTER: ["invalid-argument", (name: string) => `invalid filter '${name}'`],
 });

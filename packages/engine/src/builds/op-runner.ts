@@ -28,13 +28,20 @@ export interface OpRunnerParts {
   readonly folder: string;
 }
 
+/** What whoever asks for a build gives it. Each is asked for when it is needed. */
+export interface BuildFiles {
+  /** Files of the user's, by the name that the plan has for them. */
+  folder(name: string): Promise<BuildContext>;
+  /** `undefined`: there is none of that name. */
+  secret(id: string): Promise<Uint8Array | undefined>;
+}
+
 /** What of a build its ops need. */
 export interface BuildScope {
-  readonly context: BuildContext | undefined;
+  readonly files: BuildFiles;
   /** No file of a result is younger. */
   readonly epochMs: number;
   readonly limits: Partial<HostConfig>;
-  readonly secrets: ReadonlyMap<string, Uint8Array>;
   readonly onContainer: (vertex: Vertex, id: string) => void;
   /** Layers of the build's results, kept from collection until the build is over. */
   readonly holds: DisposableStack;
@@ -64,6 +71,7 @@ export function createOpRunner(parts: OpRunnerParts, scope: BuildScope): OpRunne
     },
     execute: (vertex, inputs, run) =>
       execute(parts, scope, { vertex, inputs: keyedInputs(vertex, inputs), run }),
+    adopt: (state) => (state.kind === "files" ? keep(parts, scope, state.chainId) : state),
   };
 }
 
@@ -90,8 +98,14 @@ function sourcesDigest({ op }: Vertex, inputs: readonly (BuildState | undefined)
 
 function keep({ images }: OpRunnerParts, scope: BuildScope, chainId: ChainId | undefined): BuildState {
   if (chainId === undefined) return { kind: "files" };
-  scope.holds.use(images.holdLayer(chainId));
+  hold(scope, images.holdLayer(chainId));
   return { kind: "files", chainId };
+}
+
+/** Keep a layer for the build. One that has ended while others want its work needs it no more. */
+function hold({ holds }: BuildScope, held: Disposable): void {
+  if (holds.disposed) held[Symbol.dispose]();
+  else holds.use(held);
 }
 
 interface OpCall {
@@ -106,8 +120,7 @@ async function execute(parts: OpRunnerParts, scope: BuildScope, call: OpCall): P
     case "image":
       return keep(parts, scope, op.chainId === undefined ? undefined : parseChainId(op.chainId));
     case "local":
-      if (scope.context === undefined) throw new Error("a build with a local source has a context");
-      return { kind: "context", context: scope.context };
+      return { kind: "context", context: await scope.files.folder(op.name) };
     case "exec": {
       const parent = parentOf(call);
       const runDir = join(parts.folder, "run", createContainerId(parts.collaborators.host.randomBytes));
@@ -121,7 +134,7 @@ async function execute(parts: OpRunnerParts, scope: BuildScope, call: OpCall): P
               ...call.run,
               defaults: parts.defaults,
               limits: scope.limits,
-              secrets: scope.secrets,
+              secret: (id) => scope.files.secret(id),
               cacheDir: join(parts.folder, "cache"),
               runDir,
               inputs: call.inputs,
@@ -194,7 +207,6 @@ async function addResult(
     ...(parent !== undefined && { parent }),
     signal: run.signal,
   });
-  if (held !== undefined) scope.holds.use(held);
   const chainId = held?.layer.chainId ?? parent;
   if (run.key !== undefined) {
     cache.put({
@@ -204,6 +216,7 @@ async function addResult(
       description: describe(vertex),
     });
   }
+  if (held !== undefined) hold(scope, held);
   return { kind: "files", ...(chainId !== undefined && { chainId }) };
 }
 

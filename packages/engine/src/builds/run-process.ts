@@ -31,7 +31,7 @@ export interface ProcessWork {
   /** Where caches are kept, and texts put for this run. */
   readonly cacheDir: string;
   readonly runDir: string;
-  readonly secrets: ReadonlyMap<string, Uint8Array>;
+  readonly secret: (id: string) => Promise<Uint8Array | undefined>;
   readonly inputs: readonly (BuildState | undefined)[];
   readonly signal: AbortSignal;
   readonly output: (stream: "stdout" | "stderr", bytes: Uint8Array) => void;
@@ -166,7 +166,7 @@ async function prepareMounts(
         break;
       }
       case "secret": {
-        const secret = work.secrets.get(mount.id);
+        const secret = await work.secret(mount.id);
         if (secret === undefined) {
           if (mount.isRequired) throw buildFaults.SECRET_MISSING(mount.id);
           break;

@@ -1,13 +1,14 @@
 import { type LogEntry, readLog } from "@hawser/runtime";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
+import { isRunning } from "./container-record.ts";
 import { containerFaults } from "./faults.ts";
 import { logPathOf } from "./host.ts";
 
 export interface LogRequest {
   readonly stdout: boolean;
   readonly stderr: boolean;
-  /** Go on until the container's run is over and all of it has been read. */
+  /** Go on until the container's run, if it has one, is over and all of it has been read. */
   readonly follow: boolean;
   /** Last lines only. */
   readonly tail?: number;
@@ -30,7 +31,10 @@ export function containerLog(
   const { stdout, stderr, follow, ...options } = request;
   const entries = readLog(logPathOf(host, container.id), {
     ...options,
-    ...(follow && { followUntil: Promise.race([container.nextExit.promise, container.removed.promise]) }),
+    ...(follow &&
+      isRunning(container.record) && {
+        followUntil: Promise.race([container.nextExit.promise, container.removed.promise]),
+      }),
   });
   return onlyStreams(entries, { stdout, stderr });
 }

@@ -96,6 +96,7 @@ async function serveExchange(
       !stopping.aborted &&
       (body.remainingBytes ?? Number.POSITIVE_INFINITY) <= maxDrainBytes,
     headers,
+    onTake: () => input.detach(),
   });
   let finished = false;
   const watchClient = (onGone: () => void) => {
@@ -111,10 +112,7 @@ async function serveExchange(
     finished = true;
     input.unwatch();
   }
-  if (response.taken) {
-    input.detach();
-    return "taken";
-  }
+  if (response.taken) return "taken";
   if (!response.done) {
     // Nothing else tells a client that an answer that has begun is not whole.
     socket.destroy();

@@ -31,8 +31,9 @@ export interface HijackedConnection {
    *
    * @param options.multiplexed output is framed, since there is no terminal. Only clients from API 1.42 on that upgrade
    *   are told so; the others know from inspect.
+   * @param options.protocol what the connection speaks instead, for clients that asked for it with `Upgrade`.
    */
-  accept(options: { readonly multiplexed: boolean }): void;
+  accept(options: { readonly multiplexed: boolean } | { readonly protocol: "h2c" }): void;
   /** Refuse, before `accept`, with an ordinary answer; then close. After `accept` as `end`, with the reason. */
   fail(thrown: unknown): void;
   /**
@@ -79,13 +80,16 @@ export async function hijack(request: ApiRequest, response: ApiResponse): Promis
   return {
     socket,
     upgraded,
-    accept: ({ multiplexed }) => {
+    accept: (options) => {
+      const multiplexed = "multiplexed" in options && options.multiplexed;
       accepted = { multiplexed };
       const framed = multiplexed && upgraded && request.atLeast("1.42");
-      headers.set("Content-Type", framed ? multiplexedStreamType : rawStreamType);
+      if (!("protocol" in options)) {
+        headers.set("Content-Type", framed ? multiplexedStreamType : rawStreamType);
+      }
       if (upgraded) {
         headers.set("Connection", "Upgrade");
-        headers.set("Upgrade", "tcp");
+        headers.set("Upgrade", "protocol" in options ? options.protocol : "tcp");
       }
       if (socket.writable)
         socket.write(formatHead(upgraded ? "HTTP/1.1 101 UPGRADED" : "HTTP/1.1 200 OK", headers));

@@ -98,6 +98,7 @@ export class ApiResponse {
   /** For a hijack: the connection is not this answer's any more. Gives it, and the headers that were set. */
   take(): { readonly socket: Socket; readonly headers: ReadonlyMap<string, string> } {
     this.#begin("taken");
+    this.#options.onTake?.();
     return { socket: this.#socket, headers: this.#headers };
   }
 
@@ -137,6 +138,8 @@ export interface ResponseOptions {
   readonly keepAlive: () => boolean;
   /** Headers of every answer. */
   readonly headers: ReadonlyMap<string, string>;
+  /** The connection is another's from here on. */
+  readonly onTake?: () => void;
 }
 
 /** `HTTP/1.1 404 Not Found`. */

@@ -17,6 +17,6 @@ test("what is not here says so in Docker's way", async () => {
     assert.match(String(words), /^This node is not a swarm manager\./);
   }
   assert.deepEqual(await message("POST", "/swarm/init"), [501, "a swarm is not available in this version"]);
-  assert.equal((await message("POST", "/session"))[0], 501);
+  assert.equal((await message("POST", "/build/cancel"))[0], 501);
   assert.equal((await message("GET", "/unheard-of"))[0], 404);
 });

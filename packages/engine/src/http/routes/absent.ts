@@ -8,7 +8,6 @@ const swarmPaths = ["/swarm", "/nodes", "/services", "/tasks", "/secrets", "/con
 const lacking: readonly (readonly [Route["method"], string, string])[] = [
   ["POST", "/swarm/init", "a swarm"],
   ["POST", "/swarm/join", "a swarm"],
-  ["POST", "/session", "BuildKit's sessions"],
   ["POST", "/build/cancel", "cancelling a build by its id"],
   ["GET", "/images/search", "searching a registry"],
   ["GET", "/plugins/privileges", "plugins"],

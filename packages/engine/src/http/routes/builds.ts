@@ -1,20 +1,30 @@
 import { parseFilters } from "@hawser/api";
 import { Fault } from "@hawser/base";
-import { parsePlatform, parseReference, platformOfNode } from "@hawser/oci";
-import type { HostConfig } from "@hawser/runtime";
+import type { BuildServices } from "@hawser/build/grpc";
 import type { BuildRecord } from "@hawser/store";
 import type { BuildService } from "../../builds/build-service.ts";
 import { buildFaults } from "../../builds/faults.ts";
-import { httpFaults } from "../faults.ts";
 import type { ApiRequest } from "../request.ts";
 import type { ApiResponse, ResponseStream } from "../response.ts";
 import type { Route } from "../router.ts";
+import { readBuildRequest, readFrontendAttributes, readOutputs } from "../wire/build-query.ts";
 import { BuildTranscript } from "../wire/build-transcript.ts";
 
 /** `POST /build`, Docker's classic way to build, and what is kept of builds. */
-export function buildRoutes(builds: BuildService, options: { readonly now: () => number }): Route[] {
+export function buildRoutes(
+  builds: BuildService,
+  options: { readonly now: () => number; readonly services: () => Promise<BuildServices> },
+): Route[] {
   return [
-    { method: "POST", path: "/build", handler: (request, response) => build(builds, request, response) },
+    {
+      method: "POST",
+      path: "/build",
+      async handler(request, response) {
+        if (request.query.text("version") === "2") {
+          await buildTold(await options.services(), request, response);
+        } else await build(builds, request, response);
+      },
+    },
     {
       method: "POST",
       path: "/build/prune",
@@ -34,8 +44,7 @@ async function build(builds: BuildService, request: ApiRequest, response: ApiRes
   const { query } = request;
   const remote = query.text("remote") ?? "";
   if (remote !== "" && remote !== "client-session") throw buildFaults.REMOTE_UNSUPPORTED(remote);
-  if (query.text("version") === "2") throw httpFaults.NOT_IMPLEMENTED("builds by BuildKit's protocol");
-  const asked = readRequest(request);
+  const asked = readBuildRequest(request);
   const quiet = query.flag("q");
   /** Opened by the first word: what goes wrong before is an answer of its own. */
   let stream: ResponseStream | undefined;
@@ -52,6 +61,7 @@ async function build(builds: BuildService, request: ApiRequest, response: ApiRes
     const image = await builds.build({
       ...asked,
       context: request.body,
+      access: async () => ({}),
       signal: request.signal,
       onEvent: (event) => transcript.take(event),
     });
@@ -77,82 +87,36 @@ async function build(builds: BuildService, request: ApiRequest, response: ApiRes
   stream?.end();
 }
 
+/** `version=2`: what is told of the build are BuildKit's messages, and the files may be in a session of the client's. */
+async function buildTold(services: BuildServices, request: ApiRequest, response: ApiResponse): Promise<void> {
+  const { query } = request;
+  const remote = query.text("remote") ?? "";
+  if (remote !== "" && remote !== "client-session") throw buildFaults.REMOTE_UNSUPPORTED(remote);
+  const exporters = readOutputs(request);
+  const attributes = readFrontendAttributes(request);
+  const stream = response.openStream(200, { contentType: "application/json" });
+  try {
+    const told = await services.build({
+      session: query.text("session") ?? "",
+      ...(remote === "" && { archive: request.body }),
+      attributes,
+      exporters,
+      signal: request.signal,
+      onStatus: (message) =>
+        stream.writeJson({ id: "moby.buildkit.trace", aux: Buffer.from(message).toString("base64") }),
+    });
+    const id = told["containerimage.config.digest"];
+    if (id !== undefined) await stream.writeJson({ id: "moby.image.id", aux: { ID: id } });
+  } catch (thrown) {
+    const { kind, message } = Fault.from(thrown);
+    if (kind === "canceled") throw thrown;
+    await stream.writeJson({ errorDetail: { message }, error: message });
+  }
+  stream.end();
+}
+
 function tagged(name: string): string {
   return /:[^/]*$/.test(name) ? name : `${name}:latest`;
-}
-
-function readRequest(request: ApiRequest) {
-  const { query } = request;
-  const target = query.text("target") ?? "";
-  const platform = query.text("platform") ?? "";
-  const network = query.text("networkmode") ?? "";
-  const host = platformOfNode({ platform: process.platform, arch: process.arch });
-  return {
-    dockerfile: query.text("dockerfile") || "Dockerfile",
-    ...(target !== "" && { target }),
-    buildArgs: readMap(request, "buildargs"),
-    labels: readMap(request, "labels"),
-    names: query.texts("t").filter((name) => name !== "" && parseReference(name)),
-    network: networkOf(network),
-    ...(platform !== "" && { platform: parsePlatform(platform, host) }),
-    noCache: query.flag("nocache"),
-    pull: query.flag("pull"),
-    limits: readLimits(request),
-  };
-}
-
-/** Other networks than these two are the default one for builds. */
-function networkOf(mode: string): "default" | "none" | "host" {
-  return mode === "none" || mode === "host" ? mode : "default";
-}
-
-/** A JSON object of texts; `null`s, which mean "from the environment of the client", are nothing. */
-function readMap(request: ApiRequest, name: string): Readonly<Record<string, string>> {
-  const text = request.query.text(name) ?? "";
-  if (text === "") return {};
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw httpFaults.QUERY_JSON(name).because(error);
-  }
-  if (value === null) return {};
-  if (typeof value !== "object" || Array.isArray(value)) throw httpFaults.QUERY_JSON(name);
-  const entries: [string, string][] = [];
-  for (const [key, item] of Object.entries(value)) {
-    if (item === null) continue;
-    if (typeof item !== "string") throw httpFaults.QUERY_JSON(name);
-    entries.push([key, item]);
-  }
-  return Object.fromEntries(entries);
-}
-
-function readLimits({ query }: ApiRequest): Partial<HostConfig> {
-  const numbers: Readonly<Record<string, keyof HostConfig>> = {
-    memory: "memoryBytes",
-    memswap: "memorySwapBytes",
-    cpushares: "cpuShares",
-    cpuperiod: "cpuPeriodUs",
-    cpuquota: "cpuQuotaUs",
-    shmsize: "shmSizeBytes",
-  };
-  const texts: Readonly<Record<string, keyof HostConfig>> = {
-    cpusetcpus: "cpusetCpus",
-    cpusetmems: "cpusetMems",
-    cgroupparent: "cgroupParent",
-  };
-  const found: [string, unknown][] = [];
-  for (const [name, field] of Object.entries(numbers)) {
-    const value = query.integer(name);
-    if (value !== undefined && value !== 0) found.push([field, value]);
-  }
-  for (const [name, field] of Object.entries(texts)) {
-    const value = query.text(name) ?? "";
-    if (value !== "") found.push([field, value]);
-  }
-  const hosts = query.texts("extrahosts").filter((host) => host !== "");
-  if (hosts.length > 0) found.push(["extraHosts", hosts]);
-  return Object.fromEntries(found) as Partial<HostConfig>;
 }
 
 const pruneFilterNames = [

@@ -3,7 +3,6 @@ import { type AttachOptions, formatLogTime } from "@hawser/runtime";
 import { attachContainer } from "../../containers/attach.ts";
 import type { Collaborators } from "../../containers/collaborators.ts";
 import type { Container } from "../../containers/container.ts";
-import { isRunning } from "../../containers/container-record.ts";
 import { containerLog } from "../../containers/logs.ts";
 import { httpFaults } from "../faults.ts";
 import { type HijackedConnection, hijack, multiplexedStreamType, rawStreamType } from "../hijack.ts";
@@ -51,7 +50,7 @@ export function streamRoutes(collaborators: Collaborators): Route[] {
         const entries = containerLog(collaborators, container, {
           stdout,
           stderr,
-          follow: query.flag("follow") && isRunning(container.record),
+          follow: query.flag("follow"),
           ...(tail !== undefined && /^\d{1,9}$/.test(tail) && { tail: Number(tail) }),
           ...(since !== undefined && { since }),
           ...(until !== undefined && { until }),

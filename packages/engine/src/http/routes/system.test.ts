@@ -45,7 +45,7 @@ describe("the system routes", () => {
       assert.equal(headers["api-version"], "1.51");
       assert.equal(headers["ostype"], "linux");
       assert.equal(headers["swarm"], "inactive");
-      assert.equal(headers["builder-version"], "1");
+      assert.equal(headers["builder-version"], "2");
       assert.equal(headers["cache-control"], "no-cache, no-store, must-revalidate");
     }
     assert.equal(head.headers["content-length"], "0");

@@ -41,7 +41,7 @@ export function systemRoutes(system: SystemService): Route[] {
 function setPingHeaders(response: ApiResponse): void {
   response.setHeader("Cache-Control", "no-cache, no-store, must-revalidate");
   response.setHeader("Pragma", "no-cache");
-  // The classic builder: BuildKit's services are not there yet.
-  response.setHeader("Builder-Version", "1");
+  // BuildKit's protocol; the classic one is there, too.
+  response.setHeader("Builder-Version", "2");
   response.setHeader("Swarm", "inactive");
 }

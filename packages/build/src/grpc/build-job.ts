@@ -1,0 +1,118 @@
+import { randomBytes } from "node:crypto";
+import type { ConnectError } from "@connectrpc/connect";
+import { Arrivals } from "./arrivals.ts";
+import type { ClientSession } from "./client-session.ts";
+import { protocolFaults } from "./faults.ts";
+import type { BuildWork, PlannedResult } from "./ports.ts";
+import type { BuildProgress } from "./progress.ts";
+
+/** What a front end, most often the client itself, hands back as the outcome of a build. */
+export interface ReturnedResult {
+  readonly result: PlannedResult | undefined;
+  readonly metadata: Readonly<Record<string, Uint8Array>>;
+}
+
+/** A build that a client has asked for, and may have several calls about. */
+export class BuildJob {
+  readonly id: string;
+  readonly progress: BuildProgress;
+  readonly work: BuildWork;
+  readonly session: ClientSession | undefined;
+  readonly #results = new Map<string, PlannedResult>();
+  readonly #failures: ConnectError[] = [];
+  readonly #returned = Promise.withResolvers<ReturnedResult>();
+
+  constructor(parts: {
+    readonly id: string;
+    readonly progress: BuildProgress;
+    readonly work: BuildWork;
+    readonly session: ClientSession | undefined;
+  }) {
+    this.id = parts.id;
+    this.progress = parts.progress;
+    this.work = parts.work;
+    this.session = parts.session;
+    this.#returned.promise.catch(() => {}); // told when it is waited for
+  }
+
+  /** Keep a result for later calls. @returns its name */
+  add(result: PlannedResult): string {
+    const id = randomBytes(16).toString("hex");
+    this.#results.set(id, result);
+    return id;
+  }
+
+  /** @throws {Fault} `not-found` */
+  get(id: string): PlannedResult {
+    const result = this.#results.get(id);
+    if (result === undefined) throw protocolFaults.RESULT_MISSING(id);
+    return result;
+  }
+
+  /** The front end is done. */
+  settle(outcome: ReturnedResult): void {
+    this.#returned.resolve(outcome);
+  }
+
+  /** The front end has failed. */
+  fail(error: unknown): void {
+    this.#returned.reject(error);
+  }
+
+  /** What the front end was told had failed: when it gives up, most often that is why. */
+  noteFailure(error: ConnectError): void {
+    this.#failures.push(error);
+  }
+
+  /** The failure that a front end's last words are about. */
+  findFailure(words: string): ConnectError | undefined {
+    return this.#failures.findLast(({ rawMessage }) => words.includes(rawMessage));
+  }
+
+  /** What the front end hands back. @throws what it failed with; the reason of `signal` */
+  async outcome(signal: AbortSignal): Promise<ReturnedResult> {
+    signal.throwIfAborted();
+    signal.addEventListener("abort", () => this.fail(signal.reason), { once: true });
+    return await this.#returned.promise;
+  }
+}
+
+/** Builds by the ids that clients give them. */
+export class BuildJobs {
+  readonly #progress = new Arrivals<BuildProgress>();
+  readonly #jobs = new Arrivals<BuildJob>();
+
+  /** Begin to tell of a build, until disposal. @throws {Fault} `conflict` */
+  reserve(id: string, progress: BuildProgress): Disposable {
+    if (this.#progress.has(id)) throw protocolFaults.BUILD_TAKEN(id);
+    this.#progress.set(id, progress);
+    return {
+      [Symbol.dispose]: () => {
+        progress.close();
+        this.#progress.delete(id);
+        this.#jobs.delete(id);
+      },
+    };
+  }
+
+  /** The reserved build takes calls. */
+  add(job: BuildJob): void {
+    this.#jobs.set(job.id, job);
+  }
+
+  /** @throws {Fault} `not-found` after a while */
+  async job(id: string, signal: AbortSignal): Promise<BuildJob> {
+    return (await this.#jobs.wait(id, { timeoutMs: maxWaitMs, signal })) ?? missing(id);
+  }
+
+  /** @throws {Fault} `not-found` after a while */
+  async progress(id: string, signal: AbortSignal): Promise<BuildProgress> {
+    return (await this.#progress.wait(id, { timeoutMs: maxWaitMs, signal })) ?? missing(id);
+  }
+}
+
+function missing(id: string): never {
+  throw protocolFaults.BUILD_MISSING(id);
+}
+
+const maxWaitMs = 10_000;

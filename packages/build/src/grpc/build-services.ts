@@ -1,0 +1,93 @@
+import { randomBytes } from "node:crypto";
+import { createServer } from "node:http2";
+import type { Duplex } from "node:stream";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import type { Logger } from "@hawser/base";
+import type { Platform } from "@hawser/oci";
+import { BuildHistory } from "./build-history.ts";
+import { BuildJobs } from "./build-job.ts";
+import { controlService } from "./control-service.ts";
+import { gatewayService } from "./gateway-service.ts";
+import { Control, SolveRequestSchema, StatusResponseSchema } from "./generated/control_pb.ts";
+import { LLBBridge } from "./generated/gateway_pb.ts";
+import { TraceService } from "./generated/trace_pb.ts";
+import type { Builder, ExporterRequest } from "./ports.ts";
+import { Sessions } from "./sessions.ts";
+import { solveRequest } from "./solve-request.ts";
+
+/** BuildKit's services on connections that are at hand. */
+export interface BuildServices extends AsyncDisposable {
+  /** Serve calls on a connection that speaks HTTP/2 from here on. */
+  serve(socket: Duplex): void;
+  /** @see Sessions.serve */
+  readonly sessions: Sessions;
+  /**
+   * A build of a Dockerfile that was not asked for over gRPC, but is told of in its messages.
+   *
+   * @returns what is told of the result, by BuildKit's names
+   * @throws {Fault} what the source and its processes make of it
+   */
+  build(request: BuildOfDockerfile): Promise<Readonly<Record<string, string>>>;
+}
+
+export interface BuildOfDockerfile {
+  /** Of the client's session; empty: it has none. */
+  readonly session: string;
+  /** The files, when the client has sent them with its request. */
+  readonly archive?: AsyncIterable<Uint8Array>;
+  /** Of the front end `dockerfile.v0`. */
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly exporters: readonly Omit<ExporterRequest, "id">[];
+  readonly signal: AbortSignal;
+  /** Gets each `moby.buildkit.v1.StatusResponse`, as protobuf. */
+  readonly onStatus: (message: Uint8Array) => Promise<void>;
+}
+
+export function createBuildServices(
+  builder: Builder,
+  options: { readonly host: Platform; readonly now: () => number; readonly log: Logger },
+): BuildServices {
+  const { host, now, log } = options;
+  const sessions = new Sessions({ log });
+  const jobs = new BuildJobs();
+  const parts = { jobs, sessions, history: new BuildHistory({ now }), host, now };
+  const handler = connectNodeAdapter({
+    connect: false,
+    grpcWeb: false,
+    readMaxBytes: maxMessageBytes,
+    routes(router) {
+      router.service(Control, controlService(builder, parts));
+      router.service(LLBBridge, gatewayService(builder, { jobs, host }));
+      router.service(TraceService, { export: () => ({}) });
+    },
+  });
+  const server = createServer(handler);
+  server.on("sessionError", (error) => log.debug("HTTP/2 session failed", { error }));
+  return {
+    serve: (socket) => server.emit("connection", socket),
+    sessions,
+    async build({ session, archive, attributes, exporters, signal, onStatus }) {
+      const ref = randomBytes(16).toString("hex");
+      const request = create(SolveRequestSchema, {
+        ref,
+        session,
+        frontend: "dockerfile.v0",
+        frontendAttrs: { ...attributes },
+        exporters: exporters.map(({ type, attributes: attrs }) => ({ type, attrs: { ...attrs } })),
+      });
+      const solved = solveRequest(builder, request, { ...parts, signal, ...(archive && { archive }) });
+      solved.catch(() => {}); // told below
+      const progress = await jobs.progress(ref, signal);
+      for await (const status of progress.follow(signal))
+        await onStatus(toBinary(StatusResponseSchema, status));
+      return await solved;
+    },
+    async [Symbol.asyncDispose]() {
+      sessions[Symbol.dispose]();
+      server.close();
+    },
+  };
+}
+
+const maxMessageBytes = 16 << 20;

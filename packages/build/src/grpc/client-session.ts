@@ -1,0 +1,59 @@
+import type { ClientHttp2Session } from "node:http2";
+import { Fault } from "@hawser/base";
+import { GetSecretRequestSchema, GetSecretResponseSchema } from "./generated/secrets_pb.ts";
+import { CredentialsRequestSchema, CredentialsResponseSchema } from "./generated/session_pb.ts";
+import { callOnce } from "./grpc-call.ts";
+
+/** What a client says of its session when it opens it. */
+export interface SessionTraits {
+  readonly id: string;
+  /** Names a place: sessions of the same one may use what was sent before. */
+  readonly sharedKey: string;
+  /** `/package.Service/Method` of what it serves. */
+  readonly methods: readonly string[];
+}
+
+/** A client's end of a build: it serves its files, secrets and credentials for as long as the build takes. */
+export class ClientSession {
+  readonly id: string;
+  readonly sharedKey: string;
+  readonly http2: ClientHttp2Session;
+  readonly #methods: ReadonlySet<string>;
+
+  constructor(http2: ClientHttp2Session, { id, sharedKey, methods }: SessionTraits) {
+    this.http2 = http2;
+    this.id = id;
+    this.sharedKey = sharedKey;
+    this.#methods = new Set(methods.map((method) => method.toLowerCase()));
+  }
+
+  /** Whether the client serves it. @param method `/package.Service/Method` */
+  serves(method: string): boolean {
+    return this.#methods.has(method.toLowerCase());
+  }
+
+  /** A secret; `undefined`: the client has none of that name. @throws {Fault} `unavailable` */
+  async secret(id: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    const path = "/moby.buildkit.secrets.v1.Secrets/GetSecret";
+    if (!this.serves(path)) return undefined;
+    const schemas = { input: GetSecretRequestSchema, output: GetSecretResponseSchema };
+    try {
+      return (await callOnce(this.http2, { path, ...schemas, message: { id }, signal })).data;
+    } catch (error) {
+      if (Fault.is(error, "not-found")) return undefined;
+      throw error;
+    }
+  }
+
+  /** What the client logs in to a registry with; `undefined`: it does not. @throws {Fault} `unavailable` */
+  async credentials(
+    host: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly username: string; readonly secret: string } | undefined> {
+    const path = "/moby.filesync.v1.Auth/Credentials";
+    if (!this.serves(path)) return undefined;
+    const schemas = { input: CredentialsRequestSchema, output: CredentialsResponseSchema };
+    const { username, secret } = await callOnce(this.http2, { path, ...schemas, message: { host }, signal });
+    return secret === "" ? undefined : { username, secret };
+  }
+}

@@ -1,0 +1,84 @@
+import type { Platform } from "@hawser/oci";
+import type { ClientSession } from "./client-session.ts";
+import type { DockerfileOptions } from "./frontend-options.ts";
+import type { BuildProgress } from "./progress.ts";
+
+/** Who does the builds that clients of BuildKit's protocol ask for. */
+export interface Builder {
+  readonly about: BuilderTraits;
+  /** Begin a build. What it uses is kept until it is disposed of. */
+  open(context: BuildContextOfClient): Promise<BuildWork>;
+  /** Results that are kept. */
+  usage(): Promise<readonly KeptResult[]>;
+  /** Remove kept results that nothing needs. @returns what went */
+  prune(wanted: (result: KeptResult) => boolean): Promise<readonly KeptResult[]>;
+}
+
+export interface BuilderTraits {
+  /** Of this builder, as long as its state lasts. */
+  readonly id: string;
+  readonly version: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly platforms: readonly Platform[];
+}
+
+export interface BuildContextOfClient {
+  /** Absent: the client serves nothing. */
+  readonly session: ClientSession | undefined;
+  /** The files, where the client has sent them with its request. */
+  readonly archive?: AsyncIterable<Uint8Array>;
+  /** `network.host`, `security.insecure`: what the client lets the source do. */
+  readonly entitlements: readonly string[];
+  readonly progress: BuildProgress;
+  readonly signal: AbortSignal;
+}
+
+/** One build. */
+export interface BuildWork extends AsyncDisposable {
+  /** Plan an image; nothing is executed yet. @throws {Fault} with a place in the source where it has one */
+  planDockerfile(options: DockerfileOptions): Promise<PlannedResult>;
+  /** Execute all that a result needs. */
+  evaluate(result: PlannedResult): Promise<void>;
+  /**
+   * Execute, and bring the result to where the client wants it.
+   *
+   * @param metadata what the client says of the result, above all `containerimage.config`
+   * @returns what is told of it, by BuildKit's names
+   */
+  export(
+    result: PlannedResult | undefined,
+    exporter: ExporterRequest,
+  ): Promise<Readonly<Record<string, string>>>;
+  /** A file of a result, executed if it is not. @throws {Fault} `not-found` */
+  readFile(
+    result: PlannedResult,
+    file: { readonly path: string; readonly offset: number; readonly maxBytes: number },
+  ): Promise<Uint8Array>;
+}
+
+/** What a front end makes of a source. */
+export interface PlannedResult {
+  /** An image's configuration, the OCI image specification's JSON, as far as it is known before execution. */
+  readonly config: Uint8Array;
+}
+
+export interface ExporterRequest {
+  /** Its place in the request: a client that takes files tells them apart by it. */
+  readonly id: number;
+  /** `moby`, `image`, `docker`, `oci`, `local`, `tar`. */
+  readonly type: string;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+export interface KeptResult {
+  readonly id: string;
+  readonly sizeBytes: number;
+  readonly createdAtMs: number;
+  readonly lastUsedAtMs: number;
+  readonly usageCount: number;
+  readonly description: string;
+  readonly type: string;
+  readonly isShared: boolean;
+  readonly isInUse: boolean;
+  readonly parents: readonly string[];
+}

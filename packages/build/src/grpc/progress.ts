@@ -1,0 +1,186 @@
+import { randomBytes } from "node:crypto";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { Fault } from "@hawser/base";
+import type { VertexEvent } from "../solver/solver.ts";
+import {
+  type StatusResponse,
+  StatusResponseSchema,
+  type Vertex,
+  VertexSchema,
+} from "./generated/control_pb.ts";
+
+/** Something that a build does, as its client is shown it. */
+export interface ShownStep {
+  readonly digest: string;
+  readonly name: string;
+  readonly inputs: readonly string[];
+}
+
+/** More output of one step is left out: a client's memory, and ours, are bounded. */
+const maxLogBytes = 2 << 20;
+
+/** What a build has told so far, for clients that ask when they like (BuildKit's `Status` stream). */
+export class BuildProgress {
+  readonly #told: StatusResponse[] = [];
+  readonly #steps = new Map<string, Vertex & { readonly logged: { bytes: number } }>();
+  readonly #now: () => number;
+  #waiting = Promise.withResolvers<void>();
+  #isClosed = false;
+
+  constructor({ now }: { readonly now: () => number }) {
+    this.#now = now;
+  }
+
+  /** How many steps there were, and how many of them had their results already. */
+  get counts(): { readonly total: number; readonly cached: number; readonly completed: number } {
+    const steps = [...this.#steps.values()];
+    return {
+      total: steps.length,
+      cached: steps.filter(({ cached }) => cached).length,
+      completed: steps.filter(({ completed }) => completed !== undefined).length,
+    };
+  }
+
+  /** Show steps that are to come. One that is known keeps its state. */
+  announce(steps: readonly ShownStep[]): void {
+    const fresh = steps.filter(({ digest }) => !this.#steps.has(digest));
+    if (fresh.length > 0) this.#tell({ vertexes: fresh.map((step) => this.#add(step)) });
+  }
+
+  /** Do something of the builder's own as a step. @param name `[internal] load .dockerignore` */
+  async step<T>(name: string, work: (step: StepTold) => Promise<T>): Promise<T> {
+    const digest = `sha256:${randomBytes(32).toString("hex")}`;
+    this.announce([{ digest, name, inputs: [] }]);
+    this.#begin(digest);
+    const statuses = new Map<string, number>();
+    try {
+      return await work({
+        status: (id, { current, total, isDone }) => {
+          const started = statuses.get(id) ?? this.#now();
+          statuses.set(id, started);
+          this.#tell({
+            statuses: [
+              {
+                id,
+                vertex: digest,
+                current: BigInt(current),
+                total: BigInt(total ?? 0),
+                timestamp: timestampFromMs(this.#now()),
+                started: timestampFromMs(started),
+                ...(isDone && { completed: timestampFromMs(this.#now()) }),
+              },
+            ],
+          });
+        },
+      });
+    } catch (error) {
+      this.#end(digest, { error });
+      throw error;
+    } finally {
+      this.#end(digest, {});
+    }
+  }
+
+  /** What the solver says. */
+  take(event: VertexEvent): void {
+    const { digest } = event.vertex;
+    if (!this.#steps.has(digest)) return;
+    switch (event.kind) {
+      case "started":
+        this.#begin(digest);
+        break;
+      case "cached":
+        this.#change(digest, { cached: true });
+        break;
+      case "completed":
+        this.#end(digest, {});
+        break;
+      case "failed":
+        this.#end(digest, { error: event.error });
+        break;
+      case "output":
+        this.#log(digest, event.stream === "stdout" ? 1 : 2, event.bytes);
+    }
+  }
+
+  /** What is wrong with the source, though the build goes on. */
+  warn(warning: NonNullable<MessageInitShape<typeof StatusResponseSchema>["warnings"]>[number]): void {
+    this.#tell({ warnings: [warning] });
+  }
+
+  /** Nothing more is told. */
+  close(): void {
+    this.#isClosed = true;
+    this.#waiting.resolve();
+  }
+
+  /** All that was told and will be told, until the build ends. */
+  async *follow(signal: AbortSignal): AsyncGenerator<StatusResponse, void, undefined> {
+    const { promise: aborted, reject } = Promise.withResolvers<never>();
+    aborted.catch(() => {});
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    for (let at = 0; ; ) {
+      const fresh = this.#told.slice(at);
+      at += fresh.length;
+      yield* fresh;
+      if (at < this.#told.length) continue;
+      if (this.#isClosed) return;
+      await Promise.race([this.#waiting.promise, aborted]);
+    }
+  }
+
+  #add({ digest, name, inputs }: ShownStep): Vertex {
+    const vertex = create(VertexSchema, { digest, name, inputs: [...inputs] });
+    this.#steps.set(digest, Object.assign(vertex, { logged: { bytes: 0 } }));
+    return vertex;
+  }
+
+  #begin(digest: string): void {
+    if (this.#steps.get(digest)?.started !== undefined) return;
+    this.#change(digest, { started: timestampFromMs(this.#now()) });
+  }
+
+  #end(digest: string, { error }: { readonly error?: unknown }): void {
+    if (this.#steps.get(digest)?.completed !== undefined) return;
+    this.#change(digest, {
+      completed: timestampFromMs(this.#now()),
+      ...(error !== undefined && { error: Fault.from(error).message }),
+    });
+  }
+
+  #change(digest: string, change: Partial<Vertex>): void {
+    const vertex = this.#steps.get(digest);
+    if (vertex === undefined) return;
+    Object.assign(vertex, change);
+    const { logged: _, ...shown } = vertex;
+    this.#tell({ vertexes: [create(VertexSchema, shown)] });
+  }
+
+  #log(digest: string, stream: number, bytes: Uint8Array): void {
+    const logged = this.#steps.get(digest)?.logged;
+    if (logged === undefined || logged.bytes > maxLogBytes) return;
+    logged.bytes += bytes.length;
+    const msg =
+      logged.bytes > maxLogBytes
+        ? Buffer.from(`\n[output clipped, log limit ${maxLogBytes} bytes reached]\n`)
+        : bytes;
+    this.#tell({
+      logs: [{ vertex: digest, timestamp: timestampFromMs(this.#now()), stream: BigInt(stream), msg }],
+    });
+  }
+
+  #tell(message: MessageInitShape<typeof StatusResponseSchema>): void {
+    this.#told.push(create(StatusResponseSchema, message));
+    this.#waiting.resolve();
+    this.#waiting = Promise.withResolvers();
+  }
+}
+
+export interface StepTold {
+  /** How far something within the step is; `id` is what is shown. */
+  status(
+    id: string,
+    state: { readonly current: number; readonly total?: number; readonly isDone?: boolean },
+  ): void;
+}

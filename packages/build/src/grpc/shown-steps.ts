@@ -1,0 +1,53 @@
+import { formatReference, parseReference, withDefaultTag } from "@hawser/oci";
+import type { Vertex } from "../plan/vertex.ts";
+import type { BuildPlan } from "../planner/plan-dockerfile.ts";
+import type { ShownStep } from "./progress.ts";
+
+/** A plan's steps as BuildKit's clients show them: `[build 2/5] RUN make`, counted within their stages. */
+export function shownSteps({ steps, root }: BuildPlan): readonly ShownStep[] {
+  const stages = new Set(steps.map(({ stage }) => stage.index));
+  const shown = new Map<string, ShownStep>();
+  for (const index of stages) {
+    // A stage that begins with another one has no first step of its own.
+    const own = steps.flatMap(({ stage, vertex, node, text }) => {
+      const isOwn = vertex !== undefined && (node.name !== "FROM" || vertex.op.kind === "image");
+      return stage.index === index && isOwn ? [{ stage, vertex, text }] : [];
+    });
+    for (const [at, { vertex, stage, text }] of own.entries()) {
+      if (shown.has(vertex.digest)) continue;
+      const name = stage.name === "" && stages.size > 1 ? `stage-${index}` : stage.name;
+      const number = `${String(at + 1).padStart(String(own.length).length)}/${own.length}`;
+      const place = [name, number].filter((part) => part !== "").join(" ");
+      const what = vertex.op.kind === "image" ? fromImage(vertex.op.reference) : text;
+      shown.set(vertex.digest, {
+        digest: vertex.digest,
+        name: `[${place}] ${what}`,
+        inputs: inputsOf(vertex),
+      });
+    }
+  }
+  for (const vertex of imagesBelow(root)) {
+    if (shown.has(vertex.digest) || vertex.op.kind !== "image") continue;
+    shown.set(vertex.digest, { digest: vertex.digest, name: fromImage(vertex.op.reference), inputs: [] });
+  }
+  return [...shown.values()];
+}
+
+function fromImage(reference: string): string {
+  return `FROM ${formatReference(withDefaultTag(parseReference(reference)))}`;
+}
+
+function inputsOf({ inputs }: Vertex): readonly string[] {
+  return inputs.flatMap((input) => (input === undefined ? [] : [input.digest]));
+}
+
+function imagesBelow(root: Vertex | undefined): readonly Vertex[] {
+  const found = new Set<Vertex>();
+  const visit = (vertex: Vertex) => {
+    if (found.has(vertex)) return;
+    found.add(vertex);
+    for (const input of vertex.inputs) if (input !== undefined) visit(input);
+  };
+  if (root !== undefined) visit(root);
+  return [...found].filter(({ op }) => op.kind === "image");
+}

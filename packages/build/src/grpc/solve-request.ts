@@ -1,0 +1,94 @@
+import type { Platform } from "@hawser/oci";
+import type { BuildHistory } from "./build-history.ts";
+import { BuildJob, type BuildJobs } from "./build-job.ts";
+import { protocolFaults } from "./faults.ts";
+import { readDockerfileOptions } from "./frontend-options.ts";
+import type { SolveRequest } from "./generated/control_pb.ts";
+import type { BuildContextOfClient, Builder, ExporterRequest } from "./ports.ts";
+import { BuildProgress } from "./progress.ts";
+import type { Sessions } from "./sessions.ts";
+
+export interface SolveParts {
+  readonly jobs: BuildJobs;
+  readonly sessions: Sessions;
+  readonly history: BuildHistory;
+  readonly host: Platform;
+  readonly now: () => number;
+}
+
+/**
+ * A build from its request to its end: by a front end of this builder's, or by the client itself through the gateway.
+ *
+ * @returns what is told of the result, by BuildKit's names
+ * @throws {Fault} what the request, the source and its processes make of it
+ */
+export async function solveRequest(
+  builder: Builder,
+  request: SolveRequest,
+  parts: SolveParts & { readonly signal: AbortSignal; readonly archive?: AsyncIterable<Uint8Array> },
+): Promise<Record<string, string>> {
+  const { jobs, sessions, history, now, signal, archive } = parts;
+  const progress = new BuildProgress({ now });
+  using record = history.begin(request, progress);
+  try {
+    using _reserved = jobs.reserve(request.ref, progress);
+    refuseUnknown(request);
+    const session = request.session === "" ? undefined : await sessions.get(request.session, signal);
+    const { entitlements } = request;
+    const context = { session, entitlements, progress, signal, ...(archive && { archive }) };
+    const response = await solve(builder, request, { ...parts, context });
+    record.complete(response);
+    return response;
+  } catch (error) {
+    record.fail(error);
+    throw error;
+  }
+}
+
+async function solve(
+  builder: Builder,
+  request: SolveRequest,
+  { jobs, host, context }: SolveParts & { readonly context: BuildContextOfClient },
+): Promise<Record<string, string>> {
+  const { session, progress, signal } = context;
+  await using work = await builder.open(context);
+  const job = new BuildJob({ id: request.ref, progress, work, session });
+  jobs.add(job);
+  if (request.frontend === "dockerfile.v0") {
+    const result = await work.planDockerfile(readDockerfileOptions(request.frontendAttrs, host));
+    job.settle({ result, metadata: { "containerimage.config": result.config } });
+  } else if (request.frontend !== "") {
+    throw protocolFaults.CALL_UNKNOWN(`the front end ${JSON.stringify(request.frontend)}`);
+  }
+  const { result } = await job.outcome(signal);
+  const exporters = exportersOf(request);
+  const response: Record<string, string> = {};
+  if (exporters.length === 0 && result !== undefined) await work.evaluate(result);
+  for (const exporter of exporters) Object.assign(response, await work.export(result, exporter));
+  return response;
+}
+
+/** What would be left out in silence otherwise. */
+function refuseUnknown(request: SolveRequest): void {
+  const { definition, cache, sourcePolicy, sourcePolicySession, entitlements } = request;
+  if (definition !== undefined && definition.def.length > 0) {
+    throw protocolFaults.CALL_UNKNOWN("a build of a graph that the client made itself");
+  }
+  if (cache?.exports.some(({ type }) => type !== "inline") === true) {
+    throw protocolFaults.CALL_UNKNOWN("an export of kept results");
+  }
+  if (sourcePolicy !== undefined || sourcePolicySession !== "") {
+    throw protocolFaults.CALL_UNKNOWN("a policy of sources");
+  }
+  for (const name of entitlements) {
+    if (!["network.host", "security.insecure"].includes(name)) throw protocolFaults.ENTITLEMENT_UNKNOWN(name);
+  }
+}
+
+function exportersOf(request: SolveRequest): readonly ExporterRequest[] {
+  if (request.exporters.length > 0) {
+    return request.exporters.map(({ type, attrs }, id) => ({ id, type, attributes: attrs }));
+  }
+  const { exporterDeprecated: type, exporterAttrsDeprecated: attributes } = request;
+  return type === "" ? [] : [{ id: 0, type, attributes }];
+}

@@ -1,0 +1,55 @@
+import { arch, platform } from "node:process";
+import type { Logger } from "@hawser/base";
+import { type Builder, type BuildServices, createBuildServices, type KeptResult } from "@hawser/build/grpc";
+import { platformOfNode } from "@hawser/oci";
+import type { BuildCache, BuildRecord } from "@hawser/store";
+import type { BuildService } from "../build-service.ts";
+import type { ExportPorts } from "./export-result.ts";
+import { SessionBuild } from "./session-build.ts";
+
+const workerLabels = {
+  "org.mobyproject.buildkit.worker.executor": "hawser",
+  // Where a worker has a snapshotter of its own, buildx lets users ask for archives and pushes.
+  "org.mobyproject.buildkit.worker.snapshotter": "overlay",
+};
+
+/** BuildKit's services, by this engine. */
+export function openBuildServices(
+  builds: BuildService,
+  options: {
+    readonly ports: ExportPorts;
+    /** The engine's own id and version. */
+    readonly engine: { readonly id: string; readonly version: string };
+    readonly log: Logger;
+  },
+): BuildServices {
+  const { ports, engine, log } = options;
+  const host = platformOfNode({ platform, arch });
+  const { now } = ports.collaborators.host;
+  const builder: Builder = {
+    about: { ...engine, platforms: [host], labels: workerLabels },
+    open: async (context) => new SessionBuild(builds, { ports, context }),
+    usage: async () => builds.cache.list().map((record) => keptResult(builds.cache, record)),
+    async prune(wanted) {
+      const before = builds.cache.list().map((record) => keptResult(builds.cache, record));
+      const { keys } = await builds.prune((record) => wanted(keptResult(builds.cache, record)));
+      return before.filter(({ id }) => keys.includes(id));
+    },
+  };
+  return createBuildServices(builder, { host, now, log });
+}
+
+function keptResult(cache: BuildCache, record: BuildRecord): KeptResult {
+  return {
+    id: record.key,
+    sizeBytes: cache.sizeOf(record),
+    createdAtMs: record.createdAtMs,
+    lastUsedAtMs: record.lastUsedMs,
+    usageCount: record.useCount,
+    description: record.description,
+    type: "regular",
+    isShared: false,
+    isInUse: false,
+    parents: [],
+  };
+}

@@ -1,0 +1,267 @@
+import { Fault, parseIgnoreFile, readTar, rootedTarPath, writeTar } from "@hawser/base";
+import { rangeOf, type Vertex, withRange } from "@hawser/build";
+import {
+  type BuildContextOfClient,
+  type BuildWork,
+  type DockerfileOptions,
+  type ExporterRequest,
+  grpcError,
+  type PlannedResult,
+  receiveFolder,
+  shownSteps,
+} from "@hawser/build/grpc";
+import { formatImageConfig } from "@hawser/oci";
+import type { RegistryAccess } from "@hawser/registry/client";
+import { openArchive } from "@hawser/store";
+import type { BuildContext } from "../build-context.ts";
+import { type BuildService, maxDockerfileBytes } from "../build-service.ts";
+import { buildFaults } from "../faults.ts";
+import type { BuiltImage, ImageBuild, PlannedImage } from "../image-build.ts";
+import { plannedConfig } from "../image-config.ts";
+import { type ExportPorts, exportResult } from "./export-result.ts";
+
+/** A Dockerfile's result, before and after its execution. */
+interface DockerfileResult extends PlannedResult {
+  readonly planned: PlannedImage;
+  readonly build: ImageBuild;
+  readonly options: DockerfileOptions;
+  readonly source: { readonly filename: string; readonly text: string };
+  built?: Promise<BuiltImage>;
+}
+
+/** A build whose files, secrets and logins a client serves while it goes on. */
+export class SessionBuild implements BuildWork {
+  readonly #builds: BuildService;
+  readonly #ports: ExportPorts;
+  readonly #context: BuildContextOfClient;
+  readonly #folders = new Map<string, Promise<BuildContext>>();
+  readonly #ignored = new Map<string, readonly string[]>();
+  readonly #results = new WeakMap<PlannedResult, DockerfileResult>();
+  readonly #used = new AsyncDisposableStack();
+
+  constructor(
+    builds: BuildService,
+    { ports, context }: { readonly ports: ExportPorts; readonly context: BuildContextOfClient },
+  ) {
+    this.#builds = builds;
+    this.#ports = ports;
+    this.#context = context;
+  }
+
+  async planDockerfile(options: DockerfileOptions): Promise<PlannedResult> {
+    if (options.contextUrl !== undefined) throw buildFaults.REMOTE_UNSUPPORTED(options.contextUrl);
+    const { progress, signal, entitlements } = this.#context;
+    const text = await this.#readSource(options);
+    const source = { filename: options.filename, text };
+    const { extraHosts, ulimits, cgroupParent, shmSizeBytes } = options;
+    const build = this.#used.use(
+      this.#builds.begin({
+        files: {
+          folder: (name) => this.#folder(name === "context" ? options.contextName : name),
+          secret: async (id) => await this.#context.session?.secret(id, signal),
+        },
+        limits: {
+          ...(extraHosts.length > 0 && { extraHosts }),
+          ...(ulimits.length > 0 && { ulimits }),
+          ...(cgroupParent !== "" && { cgroupParent }),
+          ...(shmSizeBytes !== undefined && { shmSizeBytes }),
+        },
+        access: (domain) => this.#access(domain),
+        pull: options.pull,
+        signal,
+        onEvent: (event) => progress.take(event),
+        onContainer: () => {},
+      }),
+    );
+    try {
+      const { target, buildArgs, labels, network, contexts, platform } = options;
+      const request = { source: text, buildArgs, labels, network, contexts, platform, entitlements };
+      const planned = await build.plan({ ...request, ...(target !== undefined && { target }) });
+      progress.announce(shownSteps(planned.plan));
+      const config = formatImageConfig(plannedConfig(planned));
+      const result: DockerfileResult = { config, planned, build, options, source };
+      this.#results.set(result, result);
+      return result;
+    } catch (error) {
+      throw grpcError(error, source);
+    }
+  }
+
+  async evaluate(result: PlannedResult): Promise<void> {
+    await this.#build(result);
+  }
+
+  async export(
+    result: PlannedResult | undefined,
+    exporter: ExporterRequest,
+  ): Promise<Readonly<Record<string, string>>> {
+    if (result === undefined) throw buildFaults.RESULT_EMPTY();
+    const built = await this.#build(result);
+    return await exportResult(built, exporter, {
+      ...this.#ports,
+      ...this.#context,
+      access: (domain) => this.#access(domain),
+    });
+  }
+
+  async readFile(
+    result: PlannedResult,
+    { path, offset, maxBytes }: { readonly path: string; readonly offset: number; readonly maxBytes: number },
+  ): Promise<Uint8Array> {
+    const { state } = await this.#build(result);
+    if (state.kind !== "files") throw buildFaults.SOURCE_MISSING(path);
+    const { snapshots } = this.#ports.collaborators;
+    const root = { kind: "layers", lower: snapshots.lowerFolders(state.chainId) } as const;
+    await using opened = await openArchive(root, `/${path}`, { signal: this.#context.signal });
+    for await (const { entry, data } of readTar(opened.archive)) {
+      if (entry.type !== "file") break;
+      const wanted = Math.min(maxBytes, Math.max(0, entry.sizeBytes - offset));
+      const chunks: Uint8Array[] = [];
+      let skipped = 0;
+      let taken = 0;
+      for await (const chunk of data) {
+        const fresh = chunk.subarray(Math.min(chunk.length, offset - skipped));
+        skipped += chunk.length - fresh.length;
+        chunks.push(fresh.subarray(0, wanted - taken));
+        taken += Math.min(fresh.length, wanted - taken);
+        if (taken === wanted) break;
+      }
+      return Buffer.concat(chunks);
+    }
+    throw buildFaults.SOURCE_MISSING(path);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#used.disposeAsync();
+    const folders = await Promise.allSettled(this.#folders.values());
+    for (const folder of folders) {
+      if (folder.status === "fulfilled") await folder.value[Symbol.asyncDispose]();
+    }
+  }
+
+  async #build(result: PlannedResult): Promise<BuiltImage> {
+    const own = this.#results.get(result);
+    if (own === undefined) throw buildFaults.RESULT_EMPTY();
+    own.built ??= own.build.execute(own.planned, ignoredVertices(own));
+    try {
+      return await own.built;
+    } catch (error) {
+      throw grpcError(inBuildkitsWords(error), own.source);
+    }
+  }
+
+  /** The Dockerfile's text; what it and its neighbours leave out of the context is noted. */
+  async #readSource({ filename, dockerfileName, contextName }: DockerfileOptions): Promise<string> {
+    const { progress } = this.#context;
+    const ignoreName = `${filename}.dockerignore`;
+    const title = `[internal] load build definition from ${filename}`;
+    const texts = await progress.step(title, async (step) => {
+      const found = await this.#readTexts(dockerfileName, [filename, ignoreName]);
+      const bytes = [...found.values()].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+      step.status(`transferring ${dockerfileName}: ${bytes}B`, { current: bytes, isDone: true });
+      return found;
+    });
+    const text = texts.get(filename);
+    if (text === undefined) throw buildFaults.DOCKERFILE_MISSING(filename);
+    const ignore =
+      texts.get(ignoreName) ??
+      (await progress.step("[internal] load .dockerignore", async () =>
+        (await this.#readTexts(contextName, [".dockerignore"])).get(".dockerignore"),
+      ));
+    if (ignore !== undefined) this.#ignored.set(contextName, parseIgnoreFile(ignore));
+    return text;
+  }
+
+  /** Small files of a folder of the client's. */
+  async #readTexts(name: string, paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const { session, signal, archive } = this.#context;
+    const found = new Map<string, string>();
+    if (archive !== undefined) {
+      const folder = await this.#folder(name);
+      for (const path of paths) {
+        const text = await folder.readText(path, { maxBytes: maxDockerfileBytes, signal });
+        if (text !== undefined) found.set(path, text);
+      }
+      return found;
+    }
+    if (session === undefined) throw buildFaults.SESSION_NEEDED();
+    const entries = receiveFolder(session, { name, follow: paths, signal, onProgress: () => {} });
+    for await (const { entry, data } of readTar(writeTar(entries))) {
+      const path = Buffer.from(rootedTarPath(entry.path), "latin1").toString();
+      if (entry.type !== "file" || !paths.includes(path)) continue;
+      if (entry.sizeBytes > maxDockerfileBytes) throw buildFaults.DOCKERFILE_MISSING(path);
+      found.set(path, Buffer.concat(await Array.fromAsync(data)).toString());
+    }
+    return found;
+  }
+
+  /** A folder of the client's. All that came with the request is one, by whatever name. */
+  #folder(called: string): Promise<BuildContext> {
+    const { archive, signal } = this.#context;
+    const name = archive === undefined ? called : "";
+    const there = this.#folders.get(name);
+    if (there !== undefined) return there;
+    const folder =
+      archive === undefined ? this.#receiveFolder(name) : this.#builds.receiveFolder(archive, signal);
+    this.#folders.set(name, folder);
+    return folder;
+  }
+
+  async #receiveFolder(name: string): Promise<BuildContext> {
+    const { session, signal, progress } = this.#context;
+    if (session === undefined) throw buildFaults.SESSION_NEEDED();
+    const title = name === "context" ? "[internal] load build context" : `[context ${name}] load`;
+    return await progress.step(title, async (step) => {
+      const exclude = this.#ignored.get(name) ?? [];
+      const id = `transferring ${name}:`;
+      let current = 0;
+      const onProgress = (bytes: number) => {
+        current = bytes;
+        step.status(id, { current });
+      };
+      const entries = receiveFolder(session, { name, exclude, signal, onProgress });
+      const folder = await this.#builds.receiveFolder(writeTar(entries), signal);
+      step.status(id, { current, isDone: true });
+      return folder;
+    });
+  }
+
+  async #access(domain: string): Promise<RegistryAccess> {
+    const { session, signal } = this.#context;
+    const host = domain === "docker.io" ? "registry-1.docker.io" : domain;
+    try {
+      const found = await session?.credentials(host, signal);
+      if (found === undefined) return {};
+      const { username, secret } = found;
+      return { credentials: username === "" ? { identityToken: secret } : { username, password: secret } };
+    } catch (error) {
+      if (Fault.is(error, "not-found")) return {};
+      throw error;
+    }
+  }
+}
+
+/** What the classic builder says otherwise. */
+function inBuildkitsWords(error: unknown): unknown {
+  const [, command, code] =
+    /^The command '(.*)' returned a non-zero code: (\d+)$/s.exec(Fault.from(error).message) ?? [];
+  if (command === undefined || code === undefined) return error;
+  const range = rangeOf(error);
+  const fault = buildFaults.PROCESS_ENDED(command, code).because(error);
+  return range === undefined ? fault : withRange(fault, range);
+}
+
+/** `--no-cache` and `--no-cache-filter`. */
+function ignoredVertices({ planned, options }: DockerfileResult): (vertex: Vertex) => boolean {
+  const { noCache } = options;
+  if (noCache === "all") return () => true;
+  const stages = new Set(noCache.map((name) => name.toLowerCase()));
+  const ignored = new Set(
+    planned.plan.steps.flatMap(({ stage, vertex }) =>
+      vertex !== undefined && (stages.has(stage.name.toLowerCase()) || stages.has(String(stage.index)))
+        ? [vertex.digest]
+        : [],
+    ),
+  );
+  return ({ digest }) => ignored.has(digest);
+}

@@ -1,0 +1,159 @@
+import { arch, platform } from "node:process";
+import { Fault, type Logger } from "@hawser/base";
+import {
+  type BuildPlan,
+  type PlanRequest,
+  planDockerfile,
+  type Solver,
+  type Vertex,
+  type VertexEvent,
+  withRange,
+} from "@hawser/build";
+import {
+  formatReference,
+  type ImageConfig,
+  type Platform,
+  parseReference,
+  platformOfNode,
+  withDefaultTag,
+} from "@hawser/oci";
+import type { RegistryAccess } from "@hawser/registry/client";
+import type { HostConfig } from "@hawser/runtime";
+import type { Image } from "@hawser/store";
+import type { RegistryService } from "../images/registry-service.ts";
+import type { BuildState } from "./build-state.ts";
+import { configOf } from "./image-config.ts";
+import { type BuildFiles, createOpRunner, type OpRunnerParts } from "./op-runner.ts";
+
+export interface ImageBuildParts extends OpRunnerParts {
+  readonly registry: Pick<RegistryService, "pull">;
+  readonly solver: Solver<BuildState>;
+  readonly log: Logger;
+}
+
+export interface ImageBuildOptions {
+  readonly files: BuildFiles;
+  /** Of the processes of `RUN`. */
+  readonly limits: Partial<HostConfig>;
+  /** What images are asked for with. @param domain of the registry */
+  readonly access: (domain: string) => Promise<RegistryAccess>;
+  /** Ask registries although an image is here. */
+  readonly pull: boolean;
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: VertexEvent) => void;
+  readonly onContainer: (vertex: Vertex, id: string) => void;
+}
+
+/** A Dockerfile's plan, and what all that it makes is dated. */
+export interface PlannedImage {
+  readonly plan: BuildPlan;
+  readonly epochMs: number;
+  readonly platform: Platform | undefined;
+}
+
+/** A plan that was executed. */
+export interface BuiltImage {
+  readonly config: ImageConfig;
+  readonly state: BuildState;
+}
+
+/** What a Dockerfile is, and how it is to be built. */
+export type DockerfileRequest = Omit<PlanRequest, "platform" | "buildPlatform"> & {
+  readonly platform?: Platform | undefined;
+};
+
+/** One build: plans and executes, and keeps what it uses from collection until it is disposed of. */
+export class ImageBuild implements Disposable {
+  readonly #parts: ImageBuildParts;
+  readonly #options: ImageBuildOptions;
+  readonly #holds = new DisposableStack();
+
+  constructor(parts: ImageBuildParts, options: ImageBuildOptions) {
+    this.#parts = parts;
+    this.#options = options;
+  }
+
+  /** Plan; images that are not here are pulled. @throws {Fault} with a place in the Dockerfile where it has one */
+  async plan(request: DockerfileRequest): Promise<PlannedImage> {
+    const { images } = this.#parts;
+    const host = platformOfNode({ platform, arch });
+    const plan = await planDockerfile(
+      { ...request, platform: request.platform ?? host, buildPlatform: host },
+      {
+        signal: this.#options.signal,
+        resolveImage: async (reference) => {
+          const image = await this.#findImage(reference, request.platform);
+          if (image.chainId !== undefined) this.#holds.use(images.holdLayer(image.chainId));
+          this.#parts.log.debug("build uses an image", { reference, image: image.id });
+          return {
+            reference,
+            config: image.config,
+            ...(image.chainId !== undefined && { chainId: image.chainId }),
+          };
+        },
+      },
+    );
+    return { plan, epochMs: epochOf(plan, request), platform: request.platform };
+  }
+
+  /** Execute what a plan needs. @param ignoreCache vertices whose kept results are not used */
+  async execute(planned: PlannedImage, ignoreCache: (vertex: Vertex) => boolean): Promise<BuiltImage> {
+    const { plan, epochMs } = planned;
+    const { files, limits, signal, onEvent, onContainer } = this.#options;
+    const runner = createOpRunner(this.#parts, { files, epochMs, limits, holds: this.#holds, onContainer });
+    const vertices = [...new Set(plan.history.flatMap(({ vertex }) => vertex ?? []))];
+    if (plan.root !== undefined && !vertices.includes(plan.root)) vertices.push(plan.root);
+    const solved = await this.#parts.solver.solveAll(vertices, {
+      runner,
+      signal,
+      ignoreCache,
+      onEvent(event) {
+        if (event.kind === "failed") {
+          const step = plan.steps.find(({ vertex }) => vertex?.digest === event.vertex.digest);
+          if (step !== undefined) withRange(event.error, step.node.range);
+        }
+        onEvent(event);
+      },
+    });
+    const nothing: BuildState = { kind: "files" };
+    const states = new Map(vertices.map((vertex, at) => [vertex, solved[at] ?? nothing]));
+    return {
+      config: configOf(planned, { states, images: this.#parts.images }),
+      state: (plan.root && states.get(plan.root)) ?? nothing,
+    };
+  }
+
+  /** @param done called when the build is disposed of */
+  onDisposal(done: () => void): void {
+    this.#holds.defer(done);
+  }
+
+  [Symbol.dispose](): void {
+    this.#holds.dispose();
+  }
+
+  /** One that is here, or else from where there are images. */
+  async #findImage(reference: string, wanted: Platform | undefined): Promise<Image> {
+    const { images } = this.#parts.collaborators;
+    const { pull, signal, access } = this.#options;
+    if (!pull) {
+      try {
+        return images.resolve(reference);
+      } catch (error) {
+        if (!Fault.is(error, "not-found")) throw error;
+      }
+    }
+    const parsed = withDefaultTag(parseReference(reference));
+    const name = formatReference(parsed);
+    const options = { access: await access(parsed.domain), platform: wanted, signal };
+    for await (const _ of this.#parts.registry.pull(name, options)); // one that ends without a fault has the image
+    return images.resolve(name);
+  }
+}
+
+/** When everything in the result was made, as far as it says. */
+function epochOf(plan: BuildPlan, { buildArgs }: DockerfileRequest): number {
+  const given = buildArgs["SOURCE_DATE_EPOCH"];
+  if (given !== undefined && /^\d{1,12}$/.test(given)) return Number(given) * 1000;
+  return plan.base?.created?.getTime() ?? 0;
+}

@@ -1,0 +1,46 @@
+import { arch, platform as hostSystem } from "node:process";
+import type { Vertex } from "@hawser/build";
+import { type ImageConfig, platformOfNode } from "@hawser/oci";
+import type { ImageStore } from "@hawser/store";
+import type { BuildState } from "./build-state.ts";
+import type { PlannedImage } from "./image-build.ts";
+
+/** The configuration of an image as far as it is known before anything is executed: without layers of its own. */
+export function plannedConfig({ plan, epochMs, platform }: PlannedImage): ImageConfig {
+  const { os, architecture, variant } =
+    platform ?? plan.base ?? platformOfNode({ platform: hostSystem, arch });
+  return {
+    os,
+    architecture,
+    ...(variant !== undefined && { variant }),
+    created: new Date(epochMs),
+    ...(plan.author !== "" && { author: plan.author }),
+    execution: plan.execution,
+    diffIds: plan.base?.diffIds ?? [],
+    history: plan.base?.history ?? [],
+  };
+}
+
+/** The configuration of an image that has been built. */
+export function configOf(
+  planned: PlannedImage,
+  at: { readonly states: ReadonlyMap<Vertex, BuildState>; readonly images: ImageStore },
+): ImageConfig {
+  const { plan, epochMs } = planned;
+  const { states, images } = at;
+  const top = plan.root === undefined ? undefined : states.get(plan.root);
+  const layers = images.layersOf(top?.kind === "files" ? top.chainId : undefined);
+  const created = new Date(epochMs);
+  const baseLayers = plan.base?.diffIds.length ?? 0;
+  const known = new Set(layers.slice(0, baseLayers).map(({ chainId }) => chainId));
+  const history = plan.history.map(({ vertex, ...entry }) => {
+    if (vertex === undefined) return entry.created === undefined ? { ...entry, created } : entry;
+    const state = states.get(vertex);
+    const chainId = state?.kind === "files" ? state.chainId : undefined;
+    // A step whose result is what was there has made no layer.
+    const emptyLayer = chainId === undefined || known.has(chainId);
+    if (chainId !== undefined) known.add(chainId);
+    return { ...entry, created, emptyLayer };
+  });
+  return { ...plannedConfig(planned), diffIds: layers.map(({ diffId }) => diffId), history };
+}

@@ -1,0 +1,141 @@
+import { parsePlatform, parseReference, platformOfNode } from "@hawser/oci";
+import type { HostConfig } from "@hawser/runtime";
+import { httpFaults } from "../faults.ts";
+import type { ApiRequest } from "../request.ts";
+import { list, map, record, string } from "./codec.ts";
+
+/** What is to be built, as `POST /build` says it in its query. @throws {Fault} `invalid-argument` */
+export function readBuildRequest(request: ApiRequest) {
+  const { query } = request;
+  const target = query.text("target") ?? "";
+  const platform = query.text("platform") ?? "";
+  const network = query.text("networkmode") ?? "";
+  const host = platformOfNode({ platform: process.platform, arch: process.arch });
+  return {
+    dockerfile: query.text("dockerfile") || "Dockerfile",
+    ...(target !== "" && { target }),
+    buildArgs: readMap(request, "buildargs"),
+    labels: readMap(request, "labels"),
+    names: query.texts("t").filter((name) => name !== "" && parseReference(name)),
+    network: networkOf(network),
+    ...(platform !== "" && { platform: parsePlatform(platform, host) }),
+    noCache: query.flag("nocache"),
+    pull: query.flag("pull"),
+    limits: readLimits(request),
+  };
+}
+
+/** Other networks than these two are the default one for builds. */
+function networkOf(mode: string): "default" | "none" | "host" {
+  return mode === "none" || mode === "host" ? mode : "default";
+}
+
+/** A JSON object of texts; `null`s, which mean "from the environment of the client", are nothing. */
+function readMap(request: ApiRequest, name: string): Readonly<Record<string, string>> {
+  const text = request.query.text(name) ?? "";
+  if (text === "") return {};
+  const value = parseQueryJson(name, text);
+  if (value === null) return {};
+  if (typeof value !== "object" || Array.isArray(value)) throw httpFaults.QUERY_JSON(name);
+  const entries: [string, string][] = [];
+  for (const [key, item] of Object.entries(value)) {
+    if (item === null) continue;
+    if (typeof item !== "string") throw httpFaults.QUERY_JSON(name);
+    entries.push([key, item]);
+  }
+  return Object.fromEntries(entries);
+}
+
+function readLimits({ query }: ApiRequest): Partial<HostConfig> {
+  const numbers: Readonly<Record<string, keyof HostConfig>> = {
+    memory: "memoryBytes",
+    memswap: "memorySwapBytes",
+    cpushares: "cpuShares",
+    cpuperiod: "cpuPeriodUs",
+    cpuquota: "cpuQuotaUs",
+    shmsize: "shmSizeBytes",
+  };
+  const texts: Readonly<Record<string, keyof HostConfig>> = {
+    cpusetcpus: "cpusetCpus",
+    cpusetmems: "cpusetMems",
+    cgroupparent: "cgroupParent",
+  };
+  const found: [string, unknown][] = [];
+  for (const [name, field] of Object.entries(numbers)) {
+    const value = query.integer(name);
+    if (value !== undefined && value !== 0) found.push([field, value]);
+  }
+  for (const [name, field] of Object.entries(texts)) {
+    const value = query.text(name) ?? "";
+    if (value !== "") found.push([field, value]);
+  }
+  const hosts = query.texts("extrahosts").filter((host) => host !== "");
+  if (hosts.length > 0) found.push(["extraHosts", hosts]);
+  return Object.fromEntries(found) as Partial<HostConfig>;
+}
+
+/** The same, as attributes of BuildKit's front end. @throws {Fault} `invalid-argument` */
+export function readFrontendAttributes(request: ApiRequest): Readonly<Record<string, string>> {
+  const { query } = request;
+  const prefixed = (prefix: string, map: Readonly<Record<string, string>>) =>
+    Object.entries(map).map(([name, value]) => [`${prefix}:${name}`, value] as const);
+  const texts = [
+    ["filename", query.text("dockerfile")],
+    ["target", query.text("target")],
+    ["platform", query.text("platform")],
+    ["force-network-mode", networkOf(query.text("networkmode") ?? "")],
+    [
+      "add-hosts",
+      query
+        .texts("extrahosts")
+        .map((host) => host.replace(":", "="))
+        .join(","),
+    ],
+    ["shm-size", query.text("shmsize")],
+    ["cgroup-parent", query.text("cgroupparent")],
+  ] as const;
+  return Object.fromEntries([
+    ...texts.flatMap(([name, value]) =>
+      value === undefined || value === "" ? [] : [[name, value] as const],
+    ),
+    ...(query.flag("nocache") ? [["no-cache", ""] as const] : []),
+    ...(query.flag("pull") ? [["image-resolve-mode", "pull"] as const] : []),
+    ...prefixed("build-arg", readMap(request, "buildargs")),
+    ...prefixed("label", readMap(request, "labels")),
+  ]);
+}
+
+/** `outputs`, a list of `{"Type", "Attrs"}`; without one the result becomes an image. */
+export function readOutputs(
+  request: ApiRequest,
+): readonly { readonly type: string; readonly attributes: Record<string, string> }[] {
+  const name = request.query
+    .texts("t")
+    .filter((text) => text !== "")
+    .join(",");
+  const image = { type: "moby", attributes: { ...(name !== "" && { name }) } };
+  const text = request.query.text("outputs") ?? "";
+  if (text === "" || text === "null") return [image];
+  const outputs = outputsCodec.decode(parseQueryJson("outputs", text), "outputs");
+  if (outputs.length === 0) return [image];
+  return outputs.map(({ type, attributes }) =>
+    ["moby", "image"].includes(type)
+      ? { ...image, attributes: { ...image.attributes, ...attributes } }
+      : { type, attributes },
+  );
+}
+
+const outputsCodec = list(
+  record<{ readonly type: string; readonly attributes: Readonly<Record<string, string>> }>({
+    type: ["Type", string],
+    attributes: ["Attrs", map(string)],
+  }),
+);
+
+function parseQueryJson(name: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw httpFaults.QUERY_JSON(name).because(error);
+  }
+}
