@@ -5,7 +5,15 @@ export { compileIgnorePatterns, type IgnorePatterns, parseIgnoreFile } from "./i
 export { KeyedMutex } from "./keyed-mutex.ts";
 export { type LogFields, type Logger, type LogLevel, silentLogger, textLogger } from "./log.ts";
 export { Semaphore } from "./semaphore.ts";
-export { type ProgramResult, type RunOptions, runProgram, runProgramOk, startDetached } from "./spawn.ts";
+export {
+  openProgramStream,
+  type ProgramResult,
+  type ProgramStream,
+  type RunOptions,
+  runProgram,
+  runProgramOk,
+  startDetached,
+} from "./spawn.ts";
 export { readTar, type TarMember } from "./tar/read-tar.ts";
 export { rootedTarPath, tarPathBytes } from "./tar/rooted-tar-path.ts";
 export type { TarEntry, TarEntryType } from "./tar/tar-entry.ts";

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import type { Socket } from "node:net";
 import { defineFaults } from "./fault.ts";
 
 const spawnFaults = defineFaults({
@@ -99,4 +100,48 @@ export function startDetached(
   child.on("error", () => {}); // seen by whoever waits for the program's socket
   child.unref();
   return child.pid;
+}
+
+/** A program that one speaks with. */
+export interface ProgramStream {
+  /** Its standard input and output; half-closing it ends the input. */
+  readonly socket: Socket;
+  /** Wait until it has ended, or could not be started: how, and what it said. Never rejects. */
+  readonly waitForEnd: () => Promise<{ readonly status: string; readonly stderr: string }>;
+}
+
+/**
+ * Start a program whose standard input and output are one connection. It ends with that: a program whose streams are closed
+ * and that does not care is not waited for.
+ */
+export function openProgramStream(
+  argv: readonly [string, ...string[]],
+  options: { readonly env: Readonly<Record<string, string | undefined>> },
+): ProgramStream {
+  // The one pipe of node's that goes both ways is one beyond the standard ones. The words of argv are never the shell's.
+  const child = spawn("/bin/sh", ["-c", 'exec "$@" <&3 >&3 3>&-', "sh", ...argv], {
+    stdio: ["ignore", "ignore", "pipe", "pipe"],
+    env: { ...options.env },
+  });
+  const { promise: ended, resolve } = Promise.withResolvers<{ status: string; stderr: string }>();
+  const chunks: Buffer[] = [];
+  child.stderr?.on("data", (chunk: Buffer) => {
+    if (chunks.length < 64) chunks.push(chunk);
+  });
+  const settle = (status: string) => resolve({ status, stderr: Buffer.concat(chunks).toString() });
+  child.on("error", (error) => settle(error.message));
+  child.on("close", (code, signal) => settle(signal ?? `exit status ${code}`));
+  const socket = child.stdio[3] as Socket;
+  // Who holds the connection or waits keeps the process alive, nothing else.
+  const stderr = child.stderr as Socket | null;
+  child.unref();
+  stderr?.unref();
+  return {
+    socket,
+    waitForEnd: () => {
+      child.ref();
+      stderr?.ref();
+      return ended;
+    },
+  };
 }

@@ -20,6 +20,7 @@ export interface CommandEntry {
 export const groups: Readonly<Record<string, string>> = {
   builder: "Manage builds",
   container: "Manage containers",
+  context: "Manage contexts",
   image: "Manage images",
   network: "Manage networks",
   system: "Manage Hawser",
@@ -204,6 +205,53 @@ export const commands: readonly CommandEntry[] = [
     short: "tag",
     summary: "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE",
     load: () => import("./commands/image/tag.ts"),
+  },
+  {
+    path: "context create",
+    summary: "Create a context",
+    load: () => import("./commands/context/create.ts"),
+  },
+  {
+    path: "context export",
+    summary: "Export a context to a tar archive FILE or a tar stream on STDOUT.",
+    load: () => import("./commands/context/export.ts"),
+  },
+  {
+    path: "context import",
+    summary: "Import a context from a tar file",
+    load: () => import("./commands/context/import.ts"),
+  },
+  {
+    path: "context inspect",
+    summary: "Display detailed information on one or more contexts",
+    load: () => import("./commands/context/inspect.ts"),
+  },
+  {
+    path: "context ls",
+    aliases: ["list"],
+    summary: "List contexts",
+    load: () => import("./commands/context/ls.ts"),
+  },
+  {
+    path: "context rm",
+    aliases: ["remove"],
+    summary: "Remove one or more contexts",
+    load: () => import("./commands/context/rm.ts"),
+  },
+  {
+    path: "context show",
+    summary: "Print the name of the current context",
+    load: () => import("./commands/context/show.ts"),
+  },
+  {
+    path: "context update",
+    summary: "Update a context",
+    load: () => import("./commands/context/update.ts"),
+  },
+  {
+    path: "context use",
+    summary: "Set the current docker context",
+    load: () => import("./commands/context/use.ts"),
   },
   {
     path: "network connect",

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import test from "node:test";
 import { EngineClient, parseEndpoint } from "@hawser/api/client";
 import { Fault } from "@hawser/base";
-import { eventually, openTempDir } from "@hawser/base/testing";
+import { eventually, makeCertFolder, openTempDir } from "@hawser/base/testing";
+import type { TlsFlags } from "./client-tls.ts";
 import { readConfigFile } from "./config-file.ts";
 import { connectEngine } from "./connect.ts";
 import { type Context, defaultSocket, resolveContext } from "./context.ts";
@@ -112,14 +113,14 @@ test("resolveContext() follows Docker's order", async () => {
   const of = (given: {
     hosts?: readonly string[];
     context?: string;
-    tls?: boolean;
+    tls?: Partial<TlsFlags>;
     environment?: Record<string, string>;
     current?: string;
   }) => {
     const resolved = resolveContext({
       hosts: given.hosts ?? [],
       context: given.context ?? "",
-      tls: given.tls ?? false,
+      tls: { tls: false, tlsverify: false, tlscacert: "", tlscert: "", tlskey: "", ...given.tls },
       environment: given.environment ?? {},
       configDir: dir.path,
       config: () => ({
@@ -162,10 +163,37 @@ test("resolveContext() follows Docker's order", async () => {
     () => of({ hosts: ["foo://x"] }),
     /unable to resolve docker endpoint: invalid bind address format: foo:\/\/x/,
   );
-  assert.throws(() => of({ hosts: ["tcp://a:1"], tls: true }), /Cannot connect to tcp:\/\/a:1 with TLS/);
-  assert.throws(() => of({ environment: { DOCKER_HOST: "tcp://a:1", DOCKER_TLS_VERIFY: "1" } }), /with TLS/);
-  assert.deepEqual(of({ tls: true }), [`unix://${defaultSocket}`, false]);
-  assert.throws(() => of({ hosts: ["ssh://x"] }), /"ssh" addresses are not supported/);
+  assert.deepEqual(of({ tls: { tls: true } }), [`unix://${defaultSocket}`, false]);
+  assert.throws(() => of({ hosts: ["ssh://-oProxyCommand=x"] }), /invalid bind address format/);
+});
+
+test("resolveContext() reads the certificates of Docker's places", async () => {
+  await using dir = await openTempDir();
+  const folder = await makeCertFolder(join(dir.path, "certs"));
+  const flags = { tls: false, tlsverify: false, tlscacert: "", tlscert: "", tlskey: "" };
+  const tlsOf = (change: Partial<TlsFlags>, environment: Record<string, string> = {}) => {
+    const { endpoint } = resolveContext({
+      hosts: ["tcp://a"],
+      context: "",
+      tls: { ...flags, ...change },
+      environment,
+      configDir: folder,
+      config: () => ({ httpHeaders: {} }),
+    });
+    assert.ok(endpoint.kind === "tcp");
+    return { port: endpoint.port, ...endpoint.tls };
+  };
+  assert.deepEqual(tlsOf({}), { port: 2375 });
+  const [authority, certificate, key] = ["ca.pem", "cert.pem", "key.pem"].map((name) =>
+    readFileSync(join(folder, name)),
+  );
+  assert.deepEqual(tlsOf({ tlsverify: true }), { port: 2376, insecure: false, authority, certificate, key });
+  assert.deepEqual(tlsOf({ tls: true }), { port: 2376, insecure: true, certificate, key });
+  const elsewhere = { DOCKER_TLS_VERIFY: "1", DOCKER_CERT_PATH: "/nonexistent" };
+  assert.deepEqual(tlsOf({}, elsewhere), { port: 2376, insecure: false });
+  // never in the clear for who names a certificate
+  assert.equal(tlsOf({ tlscacert: join(folder, "ca.pem") }).insecure, false);
+  assert.throws(() => tlsOf({ tlskey: "/nonexistent/key.pem" }), /could not read \/nonexistent\/key.pem/);
 });
 
 test("readConfigFile() heeds what it knows and survives the rest", async () => {

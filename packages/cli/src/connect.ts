@@ -38,7 +38,7 @@ export async function connectEngine(options: ConnectOptions): Promise<EngineClie
       context.endpoint.kind !== "unix" ||
       process.geteuid?.() !== 0
     ) {
-      throw explain(context, errno).because(error);
+      throw explain(context, error.cause).because(error);
     }
     const { startEngine } = await import("./start-engine.ts");
     await startEngine({ command, socket: context.endpoint.path, client, warn: options.warn });
@@ -60,7 +60,8 @@ function engineCommand(environment: Environment): readonly [string, ...string[]]
 }
 
 /** What is in the way and what to do about it. Docker's own first words stay, since programs look for them. */
-function explain(context: Context, errno: string | undefined): Fault {
+function explain(context: Context, cause: unknown): Fault {
+  const errno = errnoOf(cause);
   const { endpoint } = context;
   const where = endpoint.text;
   const cannot = `Cannot connect to the Hawser engine at ${where}`;
@@ -91,6 +92,10 @@ function explain(context: Context, errno: string | undefined): Fault {
     case undefined:
       return cliFaults.ENGINE_ABSENT(`${cannot}. Is the Hawser engine running?`);
     default:
+      if (endpoint.kind === "tcp" && endpoint.tls !== undefined && !/^E[A-Z]{3,}$/.test(errno ?? "")) {
+        const why = cause instanceof Error ? cause.message : errno;
+        return cliFaults.ENGINE_ABSENT(`${cannot} with TLS: ${why}; check its certificate and --tlscacert`);
+      }
       return cliFaults.ENGINE_ABSENT(`${cannot}: ${errno}; check the address${wayBack}`);
   }
 }

@@ -1,9 +1,8 @@
-import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { type Endpoint, parseEndpoint } from "@hawser/api/client";
-import { errnoOf, Fault } from "@hawser/base";
+import { type ClientTls, type Endpoint, parseEndpoint } from "@hawser/api/client";
+import { Fault } from "@hawser/base";
+import { type TlsFlags, tlsOfFlags } from "./client-tls.ts";
 import type { ConfigFile } from "./config-file.ts";
+import { ContextStore, type StoredContext } from "./contexts/context-store.ts";
 import { cliFaults } from "./faults.ts";
 import type { Environment } from "./options/environment-option.ts";
 
@@ -25,79 +24,85 @@ export interface Context {
  * @throws {Fault} `invalid-argument` for an address that cannot be one, `not-found` for an unknown context.
  */
 export function resolveContext(options: ContextOptions): Context {
-  const context = resolveAny(options);
-  const tls = options.tls || Boolean(options.environment["DOCKER_TLS_VERIFY"]);
-  // never in the clear what was to be encrypted
-  if (tls && context.endpoint.kind === "tcp") throw cliFaults.TLS_UNSUPPORTED(context.endpoint.text);
-  return context;
+  const { hosts, environment } = options;
+  if (hosts.length > 1) throw cliFaults.HOST_UNRESOLVED("Specify only one -H");
+  if (hosts.length > 0 && options.context !== "") throw cliFaults.CONTEXT_CONFLICT();
+  const [host] = hosts;
+  if (host !== undefined) return chosenHost(host, options);
+  const name = contextNameOf(options);
+  if (name !== "default") return namedContext(name, options);
+  const fromEnvironment = options.context === "" ? hostIn(environment) : undefined;
+  if (fromEnvironment !== undefined) return chosenHost(fromEnvironment, options);
+  return ownContext();
+}
+
+/** The name of what `resolveContext` gives, whether it is there or not. */
+export function contextNameOf(options: ContextOptions): string {
+  if (options.hosts.length > 0) return "default";
+  if (options.context !== "") return options.context;
+  if (hostIn(options.environment) !== undefined) return "default";
+  return options.environment["DOCKER_CONTEXT"] || options.config().currentContext || "default";
+}
+
+function hostIn(environment: Environment): string | undefined {
+  return environment["DOCKER_HOST"] || environment["HAWSER_HOST"] || undefined;
 }
 
 export interface ContextOptions {
   readonly hosts: readonly string[];
   readonly context: string;
-  /** TLS was asked for on the command line. */
-  readonly tls: boolean;
+  /** What the command line says of TLS. */
+  readonly tls: TlsFlags;
   readonly environment: Environment;
   readonly configDir: string;
   readonly config: () => ConfigFile;
 }
 
-function resolveAny(options: ContextOptions): Context {
-  const { hosts, environment } = options;
-  if (hosts.length > 1) throw cliFaults.HOST_UNRESOLVED("Specify only one -H");
-  if (hosts.length > 0 && options.context !== "") throw cliFaults.CONTEXT_CONFLICT();
-  const host = hosts[0];
-  if (host !== undefined) return chosenHost(host);
-  if (options.context !== "") return namedContext(options.context, options.configDir);
-  const fromEnvironment = environment["DOCKER_HOST"] || environment["HAWSER_HOST"];
-  if (fromEnvironment) return chosenHost(fromEnvironment);
-  const name = environment["DOCKER_CONTEXT"] || options.config().currentContext;
-  if (name !== undefined && name !== "" && name !== "default") return namedContext(name, options.configDir);
+/** The address that is meant when no context is. */
+export function defaultEndpointOf({ hosts, environment }: ContextOptions): string {
+  return hosts[0] ?? hostIn(environment) ?? `unix://${defaultSocket}`;
+}
+
+function ownContext(): Context {
   return { name: "default", endpoint: parseEndpoint(`unix://${defaultSocket}`), chosen: false };
 }
 
-function chosenHost(host: string): Context {
-  return { name: "default", endpoint: endpointOf(host), chosen: true };
+function chosenHost(host: string, { environment, configDir, tls }: ContextOptions): Context {
+  return {
+    name: "default",
+    endpoint: endpointOf(host, { environment, tls: () => tlsOfFlags(tls, { environment, configDir }) }),
+    chosen: true,
+  };
 }
 
-function endpointOf(host: string): Endpoint {
+/** Certificates are read for addresses that are encrypted only. */
+function endpointOf(
+  host: string,
+  options: { readonly environment: Environment; readonly tls: () => ClientTls | undefined },
+): Endpoint {
+  const text = host.trim().startsWith("/") ? `unix://${host.trim()}` : host.trim();
   try {
-    const text = host.trim();
-    return parseEndpoint(text.startsWith("/") ? `unix://${text}` : text);
+    const { environment } = options;
+    const isTcp = /^(tcp|http|https):/.test(text);
+    return parseEndpoint(text, { environment, tls: isTcp ? options.tls() : undefined });
   } catch (error) {
     if (Fault.is(error)) throw cliFaults.HOST_UNRESOLVED(error.message).because(error);
     throw error;
   }
 }
 
-/** Docker's store of contexts: `<config>/contexts/meta/<sha256 of the name>/meta.json`. */
-function namedContext(name: string, configDir: string): Context {
-  if (name === "default") {
-    return { name, endpoint: parseEndpoint(`unix://${defaultSocket}`), chosen: false };
-  }
-  const id = createHash("sha256").update(name).digest("hex");
-  const path = join(configDir, "contexts", "meta", id, "meta.json");
-  let text: string;
+function readContext(store: ContextStore, name: string): StoredContext {
   try {
-    text = readFileSync(path, "utf8");
+    return store.read(name);
   } catch (error) {
-    const why = errnoOf(error) === "ENOENT" ? "no such file or directory" : (errnoOf(error) ?? String(error));
-    throw cliFaults.CONTEXT_NOT_FOUND(name, `open ${path}: ${why}`).because(error);
+    throw cliFaults.HOST_UNRESOLVED(Fault.from(error).message).because(error);
   }
-  const host = hostOf(text);
-  if (host === undefined)
-    throw cliFaults.HOST_UNRESOLVED(`context "${name}" has no address of an engine: ${path}`);
-  return { name, endpoint: endpointOf(host), chosen: true };
 }
 
-function hostOf(text: string): string | undefined {
-  try {
-    const value = JSON.parse(text) as {
-      readonly Endpoints?: { readonly docker?: { readonly Host?: unknown } };
-    } | null;
-    const host = value?.Endpoints?.docker?.Host;
-    return typeof host === "string" && host !== "" ? host : undefined;
-  } catch {
-    return undefined;
-  }
+function namedContext(name: string, { configDir, environment }: ContextOptions): Context {
+  const store = new ContextStore(configDir);
+  const { endpoint } = readContext(store, name);
+  if (endpoint.host === "") return { ...ownContext(), name };
+  const tls = () => store.readTls(name, { insecure: endpoint.skipTlsVerify });
+  return { name, endpoint: endpointOf(endpoint.host, { environment, tls }), chosen: true };
 }

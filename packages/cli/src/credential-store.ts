@@ -1,9 +1,7 @@
-import { readFileSync, realpathSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { errnoOf, Fault, runProgram, writeFileAtomic } from "@hawser/base";
+import { runProgram } from "@hawser/base";
 import { cliFaults } from "./faults.ts";
 import type { Session } from "./session.ts";
+import { readSettings, type Settings, tableOf, writeSettings } from "./settings-file.ts";
 
 /** Who the user is at a registry, in the names of Docker's API. */
 export interface RegistryCredentials {
@@ -19,9 +17,6 @@ const dockerHubKey = "https://index.docker.io/v1/";
 export function registryKey(domain: string): string {
   return domain === "docker.io" ? dockerHubKey : domain;
 }
-
-/** The user's settings as they are in the file, with whatever other programs keep there. */
-type Settings = Readonly<Record<string, unknown>>;
 
 /**
  * Who the user is at a registry: from the helper of that registry (`credHelpers`), the helper of all (`credsStore`), else
@@ -145,48 +140,4 @@ async function runHelper(
   const words = (stdout || stderr).trim();
   if (/credentials not found/i.test(words)) return undefined;
   throw cliFaults.CREDENTIAL_HELPER(helper, words);
-}
-
-function settingsPath({ configDir }: Session): string {
-  return join(configDir, "config.json");
-}
-
-function readSettings(session: Session): Settings {
-  const path = settingsPath(session);
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    if (["ENOENT", "ENOTDIR", "EACCES"].includes(errnoOf(error) ?? "")) return {};
-    throw Fault.from(error);
-  }
-  try {
-    return tableOf(JSON.parse(text));
-  } catch {
-    // What cannot be understood was told of when the command began; it is not overwritten.
-    return unreadable;
-  }
-}
-
-const unreadable: Settings = {};
-
-async function writeSettings(session: Session, settings: Settings): Promise<string> {
-  const path = settingsPath(session);
-  if (readSettings(session) === unreadable) throw cliFaults.SETTINGS_UNREADABLE(path);
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await writeFileAtomic(throughLink(path), JSON.stringify(settings, undefined, "\t"), { mode: 0o600 });
-  return path;
-}
-
-/** Who links the file to another place wants that one changed. */
-function throughLink(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
-}
-
-function tableOf(value: unknown): Settings {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Settings) : {};
 }

@@ -15,20 +15,25 @@ export const cliFaults = defineFaults({
     "invalid-argument",
     (why: string) => `Failed to initialize: unable to resolve docker endpoint: ${why}`,
   ],
-  TLS_UNSUPPORTED: [
-    "not-implemented",
-    (address: string) =>
-      `Cannot connect to ${address} with TLS: it is not supported; use the engine's unix socket`,
-  ],
   CONTEXT_CONFLICT: [
     "invalid-argument",
     () => "conflicting options: cannot specify both --host and --context",
   ],
   CONTEXT_NOT_FOUND: [
     "not-found",
-    (name: string, why: string) =>
-      `Failed to initialize: unable to resolve docker endpoint: context "${name}": context not found: ${why}`,
+    (name: string, why: string) => `context "${name}": context not found: ${why}`,
   ],
+  CONTEXT_UNREADABLE: [
+    "data-loss",
+    (name: string, path: string) => `Cannot use context "${name}": ${path} is not what it should be`,
+  ],
+  CONTEXT_ABSENT: ["not-found", (name: string) => `context "${name}" does not exist`],
+  ARCHIVE_INVALID: [
+    "invalid-argument",
+    (name: string, why: string) => `Cannot import a context from ${name}: ${why}`,
+  ],
+  CONTEXT_EXISTS: ["already-exists", (name: string) => `context "${name}" already exists`],
+  CONTEXT_IN_USE: ["conflict", (name: string) => `context "${name}" is in use, set -f flag to force remove`],
   TEMPLATE_INVALID: ["invalid-argument", (words: string) => `template parsing error: ${words}`],
   TEMPLATE_FAILED: ["invalid-argument", (words: string) => words],
   ENGINE_ABSENT: ["unavailable", (message: string) => message],

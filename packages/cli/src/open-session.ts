@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { EngineClient } from "@hawser/api/client";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
 import { connectEngine } from "./connect.ts";
-import { type Context, resolveContext } from "./context.ts";
+import { type ContextOptions, contextNameOf, defaultEndpointOf, resolveContext } from "./context.ts";
 import type { GlobalFlags } from "./global-flags.ts";
 import type { Session } from "./session.ts";
 
@@ -33,15 +33,14 @@ export function openSession(
     config ??= readConfigFile(configDir, warn);
     return config;
   };
-  const context: Context = resolveContext({
+  const asked: ContextOptions = {
     hosts: flags.host,
     context: flags.context,
-    tls:
-      flags.tls || flags.tlsverify || flags.tlscacert !== "" || flags.tlscert !== "" || flags.tlskey !== "",
+    tls: flags,
     environment,
     configDir,
     config: readConfig,
-  });
+  };
   let client: Promise<EngineClient> | undefined;
   return {
     environment,
@@ -56,14 +55,21 @@ export function openSession(
       return surroundings.stderr;
     },
     configDir,
-    contextName: context.name,
+    contextName: contextNameOf(asked),
+    defaultEndpoint: () => defaultEndpointOf(asked),
     debug: flags.debug,
     now: () => new Date(),
     config: readConfig,
     connect: () => {
       const { onClient } = options;
       const headers = readConfig().httpHeaders;
-      client ??= connectEngine({ context, headers, environment, warn, ...(onClient && { onClient }) });
+      client ??= connectEngine({
+        context: resolveContext(asked),
+        headers,
+        environment,
+        warn,
+        ...(onClient && { onClient }),
+      });
       return client;
     },
     onSignal: surroundings.onSignal,

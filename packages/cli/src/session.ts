@@ -28,6 +28,8 @@ export interface Session {
   readonly configDir: string;
   /** Name of the context in use. */
   readonly contextName: string;
+  /** The address of the engine that is meant without any context: by `--host` or environment, else of this machine. */
+  defaultEndpoint(): string;
   readonly debug: boolean;
   now(): Date;
   config(): ConfigFile;

@@ -1,8 +1,9 @@
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { Fault } from "@hawser/base";
 import { ByteQueue } from "./byte-queue.ts";
 import { clientFaults } from "./client-faults.ts";
 import type { Endpoint } from "./endpoint.ts";
+import { openTransport, type Transport } from "./open-transport.ts";
 import { type ResponseHead, ResponseParser } from "./response-parser.ts";
 
 export interface ConnectionRequest {
@@ -24,12 +25,14 @@ export type ConnectionReply =
  */
 export class Connection {
   readonly #socket: Socket;
+  readonly #explain: Transport["explain"];
   readonly #endpoint: Endpoint;
   #state: "idle" | "busy" | "closed" = "idle";
   #answered = false;
 
-  private constructor(socket: Socket, endpoint: Endpoint) {
+  private constructor({ socket, explain }: Transport, endpoint: Endpoint) {
     this.#socket = socket;
+    this.#explain = explain;
     this.#endpoint = endpoint;
     const onClose = () => {
       this.#state = "closed";
@@ -46,26 +49,7 @@ export class Connection {
     endpoint: Endpoint,
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<Connection> {
-    options.signal?.throwIfAborted();
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const where =
-      endpoint.kind === "unix" ? { path: endpoint.path } : { host: endpoint.host, port: endpoint.port };
-    const socket = connect({ ...where, allowHalfOpen: true, noDelay: true });
-    const onAbort = () => socket.destroy(Fault.from(options.signal?.reason));
-    options.signal?.addEventListener("abort", onAbort, { once: true });
-    socket.once("connect", resolve);
-    socket.once("error", reject);
-    try {
-      await promise;
-    } catch (error) {
-      socket.destroy();
-      if (Fault.is(error)) throw error;
-      throw clientFaults.ENGINE_UNREACHABLE(endpoint.text).because(error);
-    } finally {
-      options.signal?.removeEventListener("abort", onAbort);
-      socket.off("error", reject);
-    }
-    return new Connection(socket, endpoint);
+    return new Connection(await openTransport(endpoint, options.signal), endpoint);
   }
 
   /** Give the socket away, before any request. */
@@ -155,7 +139,7 @@ export class Connection {
       }
     };
     const onEnd = () => {
-      if (head === undefined) return fail(this.#lost("closed the connection without a reply"));
+      if (head === undefined) return void this.#tellLost("closed the connection without a reply").then(fail);
       try {
         parser.close();
       } catch (error) {
@@ -165,7 +149,10 @@ export class Connection {
     const onError = (error: Error) => {
       // EPIPE while the body is sent: the engine may have replied already, that reply says why
       if (!sent && "code" in error && error.code === "EPIPE") return;
-      fail(Fault.is(error) ? error : this.#lost(`broke the connection: ${error.message}`).because(error));
+      if (Fault.is(error)) return fail(error);
+      void this.#tellLost(`broke the connection: ${error.message}`).then((fault) =>
+        fail(fault.because(error)),
+      );
     };
     const onClose = () => {
       if (!parser.done) onEnd();
@@ -231,6 +218,10 @@ export class Connection {
       if (!this.#socket.write("\r\n")) await drained(this.#socket);
     }
     if (this.#socket.writable) this.#socket.write("0\r\n\r\n");
+  }
+
+  async #tellLost(why: string): Promise<Fault> {
+    return this.#lost((await this.#explain?.()) ?? why);
   }
 
   #lost(why: string): Fault {

@@ -295,8 +295,29 @@ test("parseEndpoint() reads Docker's addresses", () => {
       text,
     );
   }
+  const environment = {};
+  assert.deepEqual(parseEndpoint("ssh://me@host:77/run/x.sock", { environment }), {
+    kind: "ssh",
+    text: "ssh://me@host:77/run/x.sock",
+    host: "host",
+    port: 77,
+    user: "me",
+    path: "/run/x.sock",
+    environment,
+  });
+  for (const text of [
+    "ssh://",
+    "ssh://-oX",
+    "ssh://-l@h",
+    "ssh://h/a b",
+    "ssh://h/$(x)",
+    "ssh://h/';x",
+    "ssh://h:0",
+  ]) {
+    assert.throws(() => parseEndpoint(text), { kind: "invalid-argument" }, text);
+  }
   assert.throws(
-    () => parseEndpoint("ssh://host"),
+    () => parseEndpoint("npipe:////./pipe/docker"),
     (error) => Fault.is(error, "not-implemented"),
   );
 });

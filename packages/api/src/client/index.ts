@@ -1,4 +1,4 @@
-export { type Endpoint, parseEndpoint } from "./endpoint.ts";
+export { type ClientTls, type Endpoint, parseEndpoint } from "./endpoint.ts";
 export {
   EngineClient,
   type EnginePing,
