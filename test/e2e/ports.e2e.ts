@@ -208,10 +208,7 @@ describe("published ports", () => {
     );
     assert.equal(exitCode, 1);
     assert.match(stderr, /Bind for 127\.0\.0\.1:28301 failed: port is already allocated/);
-    assert.deepEqual(
-      await target.ok("port", "changing"),
-      "80/tcp -> 127.0.0.1:28300\n80/tcp -> 127.0.0.1:28301",
-    );
+    assert.match(await target.ok("port", "changing"), /:28300\n80\/tcp -> .*:28301\n$/);
     await answers(28300);
     assert.equal(await ask(28302), undefined);
     await ok("--publish-rm", "28300:80", "changing");

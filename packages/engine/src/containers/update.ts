@@ -45,10 +45,11 @@ export async function updateContainer(
     const conflict = findConflict(record.hostConfig, update);
     if (conflict !== undefined) throw containerFaults.UPDATE_CONFLICT(record.id, conflict);
     if (record.state.status === "removing") throw containerFaults.CONTAINER_BEING_REMOVED(record.id);
-    const published =
-      ports !== undefined && container.monitor !== undefined
-        ? await collaborators.ports.change(record, ports)
-        : record.published;
+    if (ports !== undefined && container.monitor !== undefined) {
+      const published = await collaborators.ports.change(record, ports);
+      const { portBindings } = hostConfig;
+      index.update(container, { hostConfig: { ...record.hostConfig, portBindings }, published });
+    }
     if (container.monitor !== undefined && changed.size > 0) {
       try {
         await writeLimits(containerCgroupOf(host, record), { limits: hostConfig, changed });
@@ -56,7 +57,7 @@ export async function updateContainer(
         throw containerFaults.CANNOT_UPDATE(record.id, Fault.from(error).message).because(error);
       }
     }
-    index.update(container, { hostConfig, ...(published && { published }) });
+    index.update(container, { hostConfig });
     publishContainerEvent(events, container, "update");
     return [];
   });
