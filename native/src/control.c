@@ -9,6 +9,7 @@
 
 #include "complain.h"
 #include "file.h"
+#include "runtime.h"
 
 /** A peer that lets this much wait is broken, and is dropped. */
 enum { QUEUE_MAX = 1 << 20 };
@@ -115,9 +116,18 @@ static struct outcome run_resize(struct monitor *monitor, const struct frame *fr
   return (struct outcome){0};
 }
 
+/** A start that waits for attaches fails with the next step, one whose runtime is at work when that has ended. */
+static struct outcome run_give_up(struct monitor *monitor) {
+  if (monitor->state != STARTING) return (struct outcome){"not-running", "the container is not being started"};
+  if (monitor->first.runtime > 0) runtime_give_up(&monitor->first);
+  else monitor->given_up = true;
+  return (struct outcome){0};
+}
+
 static struct outcome run(struct monitor *monitor, const struct frame *frame) {
   if (frame_is(frame, "kill")) return run_kill(monitor, frame);
   if (frame_is(frame, "resize")) return run_resize(monitor, frame);
+  if (frame_is(frame, "give-up")) return run_give_up(monitor);
   if (frame_is(frame, "log-reopen")) {
     if (log_reopen(&monitor->log)) return (struct outcome){0};
     return (struct outcome){"system", error_text(errno)};

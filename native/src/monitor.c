@@ -158,6 +158,7 @@ static bool may_run(const struct monitor *monitor) {
 
 /** What follows from the last event; each step is taken as soon as what it waits for is there. */
 static void advance(struct monitor *monitor) {
+  if (monitor->given_up && monitor->state == STARTING) fail(monitor, "runtime", copy_text("the start was given up"));
   if (may_run(monitor)) {
     monitor->run = true;
     char *failure = runtime_run(monitor);

@@ -33,6 +33,8 @@ struct monitor {
   int64_t attached;
   bool abandoned;
   bool run;
+  /** Nobody wants the container any more, before its runtime was asked. */
+  bool given_up;
   struct log log;
   struct oom oom;
   struct timer trim;

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "loop.h"
 #include "streams.h"
 
 /**
@@ -19,6 +20,10 @@ struct process {
   int64_t number;
   /** The runtime's program while it runs, else 0. */
   pid_t runtime;
+  /** When it has to have ended by. */
+  struct timer deadline;
+  /** Why it was killed, if it was. */
+  enum { RUNTIME_LET, RUNTIME_OVERDUE, RUNTIME_GIVEN_UP } runtime_end;
   /** The process itself, from the runtime's success until it is reaped, else 0. It cannot be anybody else's meanwhile. */
   pid_t pid;
   /** It was reaped; the two below say how it ended. */

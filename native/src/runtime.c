@@ -1,6 +1,7 @@
 #include "runtime.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -56,6 +57,17 @@ static char *start_program(struct arguments *arguments, const int streams[3], pi
   return failure;
 }
 
+static void overdue(struct timer *timer) {
+  struct process *process = OWNER(timer, struct process, deadline);
+  if (process->runtime_end == RUNTIME_LET) process->runtime_end = RUNTIME_OVERDUE;
+  spawn_kill(process->runtime);
+}
+
+void runtime_give_up(struct process *process) {
+  process->runtime_end = RUNTIME_GIVEN_UP;
+  spawn_kill(process->runtime);
+}
+
 /** What `run` and `exec` have in common: streams, pid file, console socket. Takes `last` over; consumes `arguments`. */
 static char *start_process(struct monitor *monitor, struct process *process, struct arguments *arguments,
                            const struct streams_wanted *streams) {
@@ -78,6 +90,10 @@ static char *start_process(struct monitor *monitor, struct process *process, str
     arguments_free(arguments);
   }
   streams_close_child(child);
+  if (failure == NULL && monitor->start.runtime_deadline_ms > 0) {
+    process->deadline = (struct timer){.fire = overdue};
+    loop_arm(&monitor->loop, &process->deadline, monitor->start.runtime_deadline_ms);
+  }
   return failure;
 }
 
@@ -138,6 +154,15 @@ static pid_t read_pid(const struct monitor *monitor, const char *name) {
   return parse_number(text, INT32_MAX, &pid) ? (pid_t)pid : 0;
 }
 
+/** Why the runtime was killed, or NULL. */
+static char *end_of(const struct monitor *monitor, const struct process *process) {
+  if (process->runtime_end == RUNTIME_LET) return NULL;
+  if (process->runtime_end == RUNTIME_GIVEN_UP) return copy_text("the start was given up");
+  char number[NUMBER_SIZE];
+  return join_text("the OCI runtime ", monitor->start.runtime, " did not answer within ",
+                   number_text(monitor->start.runtime_deadline_ms / 1000, number), " seconds and was killed", NULL);
+}
+
 /** Its log; without one, what it wrote to the process' standard error; without that, how it ended. */
 static char *words_of(const struct monitor *monitor, const struct process *process, const char *log, int status) {
   char *words = allocate(WORDS_MAX);
@@ -157,10 +182,13 @@ static char *words_of(const struct monitor *monitor, const struct process *proce
 
 char *runtime_ended(struct monitor *monitor, struct process *process, int status) {
   process->runtime = 0;
+  loop_disarm(&monitor->loop, &process->deadline);
   char *pid_name = pid_file(process);
   char *log = log_file(process);
   if (status == 0) process->pid = read_pid(monitor, pid_name);
-  char *failure = process->pid > 0 ? NULL : words_of(monitor, process, log, status);
+  char *failure = NULL;
+  if (process->pid == 0) failure = end_of(monitor, process);
+  if (process->pid == 0 && failure == NULL) failure = words_of(monitor, process, log, status);
   if (process->exec_id != NULL) {
     unlinkat(monitor->folder, pid_name, 0);
     unlinkat(monitor->folder, log, 0);

@@ -16,6 +16,9 @@ char *runtime_exec(struct monitor *monitor, struct process *exec, const char *fi
 /** `delete --force`: sets monitor->deleting. */
 char *runtime_delete(struct monitor *monitor);
 
+/** Kill the program that starts `process`, which is to be there: `runtime_ended` says then that the start was given up. */
+void runtime_give_up(struct process *process);
+
 /**
  * The program that started `process` has ended with `status`: learn the process' id, into process->pid. NULL, or the
  * runtime's own words for why there is none, which the caller frees.

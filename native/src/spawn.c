@@ -57,6 +57,8 @@ static int become(char *const *items, int program, const int streams[3], pid_t p
   // A runtime whose monitor was killed would go on to make a container that nobody watches.
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return errno;
   if (getppid() != parent) return ECHILD;
+  // So that it can be ended with all that it has started.
+  if (setpgid(0, 0) != 0) return errno;
   set_ending_signals(SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
@@ -75,6 +77,11 @@ static int become(char *const *items, int program, const int streams[3], pid_t p
   if (program >= 0) execveat(program, "", items, environ, AT_EMPTY_PATH);
   execv(items[0], items);
   return errno;
+}
+
+void spawn_kill(pid_t pid) {
+  kill(-pid, SIGKILL);
+  kill(pid, SIGKILL);
 }
 
 pid_t spawn(const struct arguments *arguments, const int streams[3]) {

@@ -24,6 +24,9 @@ void arguments_free(struct arguments *arguments);
  */
 pid_t spawn(const struct arguments *arguments, const int streams[3]);
 
+/** End a program that `spawn` started, and what it has started itself, as far as that has not gone its own way. */
+void spawn_kill(pid_t pid);
+
 /** Let the three signals of a terminal, SIGTERM and SIGPIPE not end this process; undone in what `spawn` starts. */
 void ignore_ending_signals(void);
 

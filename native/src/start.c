@@ -78,6 +78,7 @@ const char *start_parse(struct start *start, struct frame frame) {
   if (!frame_number(&frame, "log-max-size", INT64_MAX, &start->log_max_size)) return "log-max-size is no size";
   if (!frame_number(&frame, "log-max-files", 1000, &start->log_max_files)) return "log-max-files is not 1 to 1000";
   if (start->log_max_files == 0) start->log_max_files = 1;
+  if (!frame_number(&frame, "runtime-deadline", INT32_MAX, &start->runtime_deadline_ms)) return "runtime-deadline is no time";
   if (!frame_number(&frame, "height", TERMINAL_MAX, &start->height)) return "height is no terminal's";
   if (!frame_number(&frame, "width", TERMINAL_MAX, &start->width)) return "width is no terminal's";
   if (!frame_number(&frame, "attach", 1000, &start->attach)) return "attach is not 0 to 1000";

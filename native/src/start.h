@@ -27,6 +27,8 @@ struct start {
   bool stdin_once;
   int64_t log_max_size;
   int64_t log_max_files;
+  /** How long the runtime's program may take; 0: for ever. */
+  int64_t runtime_deadline_ms;
   int64_t height;
   int64_t width;
   int64_t attach;

@@ -12,6 +12,7 @@
 #include "greeting.h"
 #include "overlay.h"
 #include "runtime.h"
+#include "spawn.h"
 
 /** After this long, what cannot be removed stays. */
 enum { PATIENCE_MS = 5000, RETRY_MAX_MS = 64 };
@@ -27,8 +28,10 @@ void tidy_begin(struct monitor *monitor) {
   monitor->retry_ms = 1;
   for (const struct process *exec = monitor->execs; exec != NULL; exec = exec->next) {
     if (exec->pid > 0) kill(exec->pid, SIGKILL);
+    if (exec->runtime > 0) spawn_kill(exec->runtime);
   }
   if (!monitor->start.runtime_delete || !monitor->run) return;
+  if (monitor->first.runtime_end != RUNTIME_LET) return; // it has not answered, and will not now
   char *failure = runtime_delete(monitor);
   if (failure != NULL) complain(failure, 0);
   free(failure);
@@ -56,7 +59,7 @@ bool tidy_step(struct monitor *monitor) {
   if (monitor->tidying == TIDY_RUNTIME) {
     if (monitor->deleting > 0) {
       if (try_again(monitor, "the runtime's delete does not end")) return false;
-      kill(monitor->deleting, SIGKILL);
+      spawn_kill(monitor->deleting);
     }
     monitor->tidying = TIDY_CGROUPS;
   }

@@ -5,7 +5,15 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { eventually } from "@hawser/base/testing";
 import { FrameSocket } from "./testing/frame-socket.ts";
-import { buildPrograms, openStream, processFile, Rig, readLog, removeState } from "./testing/rig.ts";
+import {
+  buildPrograms,
+  type Container,
+  openStream,
+  processFile,
+  Rig,
+  readLog,
+  removeState,
+} from "./testing/rig.ts";
 
 let rig: Rig;
 before(async () => {
@@ -243,4 +251,90 @@ test("a file where the monitor's socket should be", async () => {
   container.control.send("start", container.fields);
   const failed = await container.control.wait("failed");
   assert.deepEqual([failed["stage"], failed["message"]], ["internal", "Address already in use"]);
+});
+
+/** An OCI runtime that is crun, but hangs, with a child of its own, at one verb. */
+async function hangingAt(verb: string): Promise<{ readonly path: string; readonly children: () => number }> {
+  const path = join(rig.dir, `hangs-at-${verb}-${Math.random().toString(36).slice(2)}`);
+  const mark = `sleep ${Math.floor(Math.random() * 1e9) + 1e6}`;
+  const script = `#!/bin/sh
+for word; do
+  [ "$word" != ${verb} ] || { ${mark} & wait; }
+done
+exec /usr/bin/crun "$@"
+`;
+  await writeFile(path, script, { mode: 0o755 });
+  const isMark = (pid: string) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").join(" ").trim() === mark;
+    } catch {
+      return false;
+    }
+  };
+  return {
+    path,
+    children: () => readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isMark(name)).length,
+  };
+}
+
+/** A start that failed leaves nothing; there is no "gone" after "failed". */
+async function expectNothing(container: Container): Promise<void> {
+  assert.equal(await container.control.next(), undefined);
+  assert.deepEqual(readdirSync(container.dir).toSorted(), ["config.json", "rootfs"]);
+  for (const cgroup of container.cgroups) assert.equal(existsSync(cgroup), false, cgroup);
+  container.control[Symbol.dispose]();
+}
+
+test("a runtime that does not answer is killed with what it started, and the start fails", async () => {
+  const { path, children } = await hangingAt("run");
+  const container = await rig.start({
+    args: ["true"],
+    fields: { runtime: path, "runtime-deadline": 1000, "runtime-delete": true },
+  });
+  const failed = await container.control.wait("failed");
+  assert.deepEqual(
+    [failed["stage"], failed["message"]],
+    ["runtime", `the OCI runtime ${path} did not answer within 1 seconds and was killed`],
+  );
+  await expectNothing(container);
+  assert.equal(children(), 0);
+});
+
+test("a start is given up on demand, whether its runtime runs or not yet", async () => {
+  const { path, children } = await hangingAt("run");
+  for (const attach of [0, 1]) {
+    const container = await rig.start({ args: ["true"], fields: { runtime: path, attach } });
+    await container.control.wait("listening");
+    if (attach === 0) await eventually(() => children() === 1);
+    assert.equal((await container.control.command("give-up")).kind, "done");
+    const failed = await container.control.wait("failed");
+    assert.deepEqual([failed["stage"], failed["message"]], ["runtime", "the start was given up"]);
+    await expectNothing(container);
+    assert.equal(children(), 0);
+  }
+  const running = await rig.run({ args: ["sleep", "1000"] });
+  assert.equal((await running.control.command("give-up"))["code"], "not-running");
+  await running.control.command("kill", { signal: 9 });
+  await rig.expectGone(running);
+});
+
+test("an exec whose runtime does not answer fails, and the container goes on", async () => {
+  const { path, children } = await hangingAt("exec");
+  const container = await rig.run({
+    args: ["sleep", "1000"],
+    fields: { runtime: path, "runtime-deadline": 1000 },
+  });
+  const exec = async (name: string) =>
+    openStream(container, "exec", { exec: name, process: await processFile(container, ["true"]) });
+  await assert.rejects(exec("e1"), /did not answer within 1 seconds and was killed$/);
+  assert.equal(children(), 0);
+  assert.equal((await container.control.command("kill", { signal: 0 })).kind, "done");
+  // Nor does the container's end wait for one.
+  const late = assert.rejects(exec("e2"), /runtime/);
+  await eventually(() => children() === 1);
+  await container.control.command("kill", { signal: 9 });
+  await container.control.wait("exited");
+  await late;
+  await rig.expectGone(container);
+  assert.equal(children(), 0);
 });

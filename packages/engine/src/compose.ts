@@ -354,6 +354,9 @@ async function readHost(live: LiveConfig): Promise<ContainerHost> {
     facts,
     initPath: config.initPath,
     stopTimeoutSeconds: 10,
+    get runtimeDeadlineMs() {
+      return live.now.runtimeDeadlineSeconds * 1000;
+    },
     now: Date.now,
     randomBytes,
   };

@@ -27,6 +27,8 @@ export interface ReloadableConfig {
   readonly defaultRuntime: string;
   /** Mirrors, hosts without encryption, and folders that say more of registries. */
   readonly registries: RegistrySettings;
+  /** How long an OCI runtime may take to start a process; 0: for ever. */
+  readonly runtimeDeadlineSeconds: number;
   readonly maxConcurrentDownloads: number;
   readonly maxConcurrentUploads: number;
   readonly maxDownloadAttempts: number;
@@ -183,6 +185,7 @@ function reloadable(
       insecure: said["insecure-registries"] ?? [],
       hostFolders: said["registry-hosts"] ?? defaultHostFolders,
     },
+    runtimeDeadlineSeconds: said["runtime-deadline"] ?? 120,
     maxConcurrentDownloads: said["max-concurrent-downloads"] || 6,
     maxConcurrentUploads: said["max-concurrent-uploads"] || 5,
     maxDownloadAttempts: said["max-download-attempts"] || 5,

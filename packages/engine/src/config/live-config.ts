@@ -8,7 +8,13 @@ export interface LiveConfig {
 /** The configuration with what a newer reading of it may change. */
 export function reloadedConfig(current: EngineConfig, read: ReloadableConfig): EngineConfig {
   const { logLevel, labels, features, runtimes, defaultRuntime, registries, liveRestore } = read;
-  const { maxConcurrentDownloads, maxConcurrentUploads, maxDownloadAttempts, shutdownTimeoutSeconds } = read;
+  const {
+    maxConcurrentDownloads,
+    maxConcurrentUploads,
+    maxDownloadAttempts,
+    shutdownTimeoutSeconds,
+    runtimeDeadlineSeconds,
+  } = read;
   return {
     ...current,
     logLevel,
@@ -18,6 +24,7 @@ export function reloadedConfig(current: EngineConfig, read: ReloadableConfig): E
     defaultRuntime,
     registries,
     liveRestore,
+    runtimeDeadlineSeconds,
     maxConcurrentDownloads,
     maxConcurrentUploads,
     maxDownloadAttempts,

@@ -74,6 +74,7 @@ export const settings = {
 
   runtimes: { kind: runtimes, flag: "add-runtime" },
   "default-runtime": { kind: text() },
+  "runtime-deadline": { kind: count(atLeast(0, "runtime deadline")) },
   "cgroup-parent": { kind: text() },
   init: { kind: toggle },
   "init-path": { kind: text() },

@@ -15,6 +15,10 @@ export class Container {
   record: ContainerRecord;
   /** The control connection, while the container runs. */
   monitor: Monitor | undefined;
+  /** The same while the container is being started. */
+  starting: Monitor | undefined;
+  /** It is to go: a start that has not come up is given up. */
+  unwanted = false;
   /** Ends the probing of its health, while that goes on. */
   healthWatch: AbortController | undefined;
   /** Clients that attached before the start; they are handed to the monitor with it. */

@@ -23,6 +23,8 @@ export interface ContainerHost {
   readonly cgroups: CgroupLayout;
   readonly initPath: string;
   readonly stopTimeoutSeconds: number;
+  /** How long an OCI runtime may take to start a process; 0: for ever. */
+  readonly runtimeDeadlineMs: number;
   readonly now: () => number;
   readonly randomBytes: RandomBytes;
 }

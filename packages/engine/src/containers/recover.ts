@@ -66,8 +66,11 @@ async function recoverContainer(collaborators: Collaborators, container: Contain
 /** A monitor that answers: the container runs, or has just ended and will say so, or is being started. */
 async function adopt(collaborators: Collaborators, container: Container, monitor: Monitor): Promise<void> {
   const { index, host, log } = collaborators;
+  if (monitor.isStarting) container.starting = monitor;
   try {
-    const { pid, startedAtMs } = await monitor.started;
+    const { pid, startedAtMs } = await monitor.started.finally(() => {
+      container.starting = undefined;
+    });
     container.monitor = monitor;
     const { state } = container.record;
     const frozen = await isFrozen(containerCgroupOf(host, container.record));

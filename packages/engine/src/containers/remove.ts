@@ -39,12 +39,19 @@ export async function removeContainer(
       return;
     }
   }
+  if (options.force) await giveUpStart(container);
   const isGone = await collaborators.locks.run(container.id, async () => {
     if (container.monitor !== undefined) return false; // a start was on its way, and has come through
     await discardContainer(collaborators, container, { volumes: options.volumes === true });
     return true;
   });
   if (!isGone) await removeContainer(collaborators, container, options);
+}
+
+/** What is to go need not come up first: the OCI runtime may take long, or for ever. */
+export async function giveUpStart(container: Container): Promise<void> {
+  container.unwanted = true;
+  await container.starting?.giveUp().catch(() => {}); // it has come up, or failed, meanwhile
 }
 
 /**

@@ -13,7 +13,7 @@ import { exitRecordPathOf, logPathOf, runDirOf } from "./host.ts";
 import { volumesOf } from "./plan-mounts.ts";
 import { publishContainerEvent, publishNetworkEvents, publishVolumeEvents } from "./publish-event.ts";
 import { reapRun } from "./reap.ts";
-import { discardContainer } from "./remove.ts";
+import { discardContainer, giveUpStart } from "./remove.ts";
 
 /**
  * Start a container that does not run. Returns when its first process runs its program.
@@ -88,6 +88,7 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
         runtime: runtime.path,
         runtimeArgs: runtime.args,
         runtimeDelete: !runtime.path.endsWith("/crun"),
+        runtimeDeadlineMs: host.runtimeDeadlineMs,
         cgroups: bundle.cgroups,
         ...logOptionsOf(collaborators, container),
         exitRecord: exitRecordPathOf(host, record.id),
@@ -101,12 +102,16 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
       },
       place.namespaceFd === undefined ? {} : { namespaceFd: place.namespaceFd },
     );
+    container.starting = monitor;
+    if (container.unwanted) await giveUpStart(container);
     await published.ready;
     await runMonitor(collaborators, { container, monitor });
   } catch (error) {
     // A monitor that says why has cleaned up; one that died has not.
     if (Fault.is(error, "unavailable")) await reapRun(host, record);
     throw error;
+  } finally {
+    container.starting = undefined;
   }
 }
 

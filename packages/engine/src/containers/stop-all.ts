@@ -2,6 +2,7 @@ import { Fault } from "@hawser/base";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
 import { isRunning } from "./container-record.ts";
+import { giveUpStart } from "./remove.ts";
 import { stopContainer } from "./stop.ts";
 
 /** Docker's: beyond the time that a container may take itself. */
@@ -16,7 +17,12 @@ const graceSeconds = 5;
 export async function stopAllContainers(collaborators: Collaborators, timeoutSeconds: number): Promise<void> {
   const { index, restarts, locks, host, log } = collaborators;
   restarts[Symbol.dispose]();
-  await Promise.all(index.list().map(({ id }) => locks.run(id, async () => {}))); // starts that are on their way
+  await Promise.all(
+    index.list().map(async (container) => {
+      await giveUpStart(container);
+      await locks.run(container.id, async () => {}); // until that has come to its end
+    }),
+  );
   const running = index.list().filter(({ record }) => isRunning(record));
   if (running.length === 0) return;
   const patience = running.map(({ record }) => record.config.stopTimeoutSeconds ?? host.stopTimeoutSeconds);

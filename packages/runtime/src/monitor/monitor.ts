@@ -151,6 +151,14 @@ export class Monitor implements Disposable {
     });
   }
 
+  /**
+   * Let a start that is on its way fail: its OCI runtime is killed, and `started` rejects.
+   * @throws {Fault} `conflict` when the container is not being started any more, `unavailable`.
+   */
+  async giveUp(): Promise<void> {
+    await this.#control.command("give-up", { what: "give up the start", fields: {} });
+  }
+
   /** Write to a new file at the log's path: the old one was moved away. @throws {Fault} `unavailable` */
   async reopenLog(): Promise<void> {
     await this.#control.command("log-reopen", { what: "reopen the log", fields: {} });

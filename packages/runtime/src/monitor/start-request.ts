@@ -23,6 +23,8 @@ export interface StartRequest {
   readonly runtimeArgs: readonly string[];
   /** Clean up with the runtime's own `delete`: for runtimes whose state the monitor does not know. */
   readonly runtimeDelete: boolean;
+  /** How long it may take for a start or an exec; absent: for ever. */
+  readonly runtimeDeadlineMs?: number;
   /** `cgroupsOf(...).folders` */
   readonly cgroups: readonly string[];
   /** Absent: no log. */
@@ -61,6 +63,7 @@ export function startFields(request: StartRequest): Readonly<Record<string, Fiel
     "bind-gids": ofBinds(({ owners }) => owners?.gids),
     runtime: request.runtime,
     "runtime-arg": request.runtimeArgs,
+    "runtime-deadline": request.runtimeDeadlineMs,
     "runtime-delete": request.runtimeDelete,
     cgroup: request.cgroups,
     ...(log && { log: log.path, "log-max-size": log.maxSizeBytes, "log-max-files": log.maxFiles }),
