@@ -19,6 +19,7 @@ import { logEngineCpu, logThroughput } from "./rows/logs.ts";
 import { listApi, listCli, removeRunning, restartEngine } from "./rows/many-containers.ts";
 import { programsPerRun } from "./rows/programs.ts";
 import { runBridge, runNone, runTogether } from "./rows/run.ts";
+import { transfers } from "./rows/transfers.ts";
 import { enterSandbox } from "./sandbox.ts";
 import { formatTable, judge, type RowResult } from "./table.ts";
 
@@ -40,6 +41,7 @@ const rows: readonly Row[] = [
   loadImage,
   logThroughput,
   logEngineCpu,
+  ...transfers,
 ];
 
 const { values } = parseArgs({

@@ -30,12 +30,15 @@ export interface Row {
 }
 
 /** Milliseconds that a command takes from its start to its end. @throws when it fails or prints nothing it should. */
-export function timeCommand(argv: readonly string[], expected?: RegExp): number {
+export function timeCommand(
+  argv: readonly string[],
+  { expected, timeoutMs = 60_000 }: { readonly expected?: RegExp; readonly timeoutMs?: number } = {},
+): number {
   const [program = "", ...args] = argv;
   const started = performance.now();
   const { status, stdout, stderr, error } = spawnSync(program, args, {
     stdio: ["ignore", "pipe", "pipe"],
-    timeout: 60_000,
+    timeout: timeoutMs,
   });
   const took = performance.now() - started;
   if (error) throw error;

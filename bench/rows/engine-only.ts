@@ -14,12 +14,12 @@ export const engineOnly: Row = {
   goal: { subject: "hawser", over: { crun: 1 / 3 } },
   async run({ peers, crun, rounds = 30, onFailure }) {
     const subjects = new Map<string, () => Promise<void> | number>();
-    subjects.set("crun", () => timeCommand(crun.run(), /./));
+    subjects.set("crun", () => timeCommand(crun.run(), { expected: /./ }));
     await using clients = new AsyncDisposableStack();
     for (const [name, { client, socket }] of peers) {
       if (name === "hawser-cli") continue;
       const words = [...client, "run", "--rm", "--network", "none", "hello"];
-      if (socket === undefined) subjects.set(name, () => timeCommand(words, /./));
+      if (socket === undefined) subjects.set(name, () => timeCommand(words, { expected: /./ }));
       else {
         const api = clients.use(openApiClient(socket));
         subjects.set(name, () => api.runHello("hello"));

@@ -18,7 +18,7 @@ export const listCli: Row = {
       interleave(peers, {
         rounds: context.rounds ?? 10,
         onFailure: context.onFailure,
-        measure: ({ client }) => timeCommand([...client, "ps", "-a"], /bench-many-499/),
+        measure: ({ client }) => timeCommand([...client, "ps", "-a"], { expected: /bench-many-499/ }),
       }),
     ),
 };

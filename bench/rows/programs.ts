@@ -46,10 +46,9 @@ async function countPrograms(peer: Peer): Promise<number> {
       await eventually(() => everyThreadTraced(engine), { what: "strace is attached" });
     }
     const clientTrace = join(dir.path, "client");
-    timeCommand(
-      [...trace, "-o", clientTrace, ...peer.client, "run", "--rm", "--network", "none", "hello"],
-      /./,
-    );
+    timeCommand([...trace, "-o", clientTrace, ...peer.client, "run", "--rm", "--network", "none", "hello"], {
+      expected: /./,
+    });
     await tracer?.kill("SIGINT");
     return (await countExecs(clientTrace)) + (tracer === undefined ? 0 : await countExecs(engineTrace));
   } finally {

@@ -13,7 +13,7 @@ export const runNone: Row = {
     interleave(peers, {
       rounds,
       onFailure,
-      measure: (peer) => timeCommand([...peer.client, ...runHello("none")], /./),
+      measure: (peer) => timeCommand([...peer.client, ...runHello("none")], { expected: /./ }),
     }),
 };
 
@@ -29,7 +29,7 @@ export const runBridge: Row = {
       onFailure,
       measure: (peer) => {
         const network = peer.name === "podman" ? "podman" : "bridge";
-        return timeCommand([...peer.client, ...runHello(network)], /./);
+        return timeCommand([...peer.client, ...runHello(network)], { expected: /./ });
       },
     }),
 };

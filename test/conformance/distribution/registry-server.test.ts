@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { readdir, utimes } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { Fault, silentLogger } from "@hawser/base";
 import { eventually, openTempDir } from "@hawser/base/testing";
 import { openRegistry } from "@hawser/registry/server";
-import { ask, digestOf, openTestRegistry, pushBlob, pushImage } from "./kit-registry.ts";
+import { ask, digestOf, openTestRegistry, pushBlob, pushImage, types } from "./kit-registry.ts";
 
 const basic = (user: string, password: string) => ({
   Authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`,
@@ -105,6 +105,61 @@ describe("garbage", () => {
   });
 });
 
+describe("garbage beside pushes", () => {
+  test("is not what a client was just told to be there", async () => {
+    let nowMs = Date.now();
+    await using registry = await openTestRegistry({ now: () => nowMs });
+    const manifest = await pushImage(registry, "a", { reference: "1", layer: "a layer" });
+    assert.equal((await registry.ask("DELETE", `/v2/a/manifests/${digestOf(manifest)}`)).status, 202);
+    nowMs += 7_200_000;
+    // The client need not send what is there.
+    for (const blob of ["{}", "a layer"]) {
+      assert.equal((await registry.ask("HEAD", `/v2/a/blobs/${digestOf(blob)}`)).status, 200);
+    }
+    nowMs += 60_000;
+    await registry.registry?.collectGarbage({ graceMs: 3_600_000, untagged: true, dryRun: false });
+    const put = await registry.ask("PUT", "/v2/a/manifests/2", {
+      headers: { "Content-Type": types.manifest },
+      body: manifest,
+    });
+    assert.equal(put.status, 201, put.body.toString());
+    assert.equal(
+      (await registry.ask("GET", `/v2/a/blobs/${digestOf("a layer")}`)).body.toString(),
+      "a layer",
+    );
+  });
+
+  test("goes while the same is pushed again and again, and every push that was taken is whole", async () => {
+    await using dir = await openTempDir();
+    await using registry = await openTestRegistry({ root: dir.path });
+    const collect = async () =>
+      (await registry.registry?.collectGarbage({ graceMs: 60_000, untagged: true, dryRun: false }))?.blobs ??
+      0;
+    const pathOf = (blob: string) => {
+      const hex = digestOf(blob).slice("sha256:".length);
+      return join(dir.path, "blobs/sha256", hex.slice(0, 2), hex);
+    };
+    let removed = 0;
+    for (let round = 0; round < 30; round++) {
+      const blobs = ["{}", `layer ${round % 3}`];
+      const pushing = pushImage(registry, "a", { reference: "1", layer: blobs[1] ?? "" });
+      for (let times = 0; times < 3; times++) removed += await collect();
+      const manifest = await pushing;
+      for (const blob of blobs) {
+        assert.equal((await registry.ask("GET", `/v2/a/blobs/${digestOf(blob)}`)).body.toString(), blob);
+      }
+      await registry.ask("DELETE", `/v2/a/manifests/${digestOf(manifest)}`);
+      for (const blob of blobs) {
+        await registry.ask("DELETE", `/v2/a/blobs/${digestOf(blob)}`);
+        await utimes(pathOf(blob), 0, 0);
+      }
+    }
+    removed += await collect();
+    assert.ok(removed > 0);
+    assert.deepEqual(await readdir(join(dir.path, "uploads")), []);
+  });
+});
+
 describe("faults", () => {
   test("a registry that is killed goes on where it was: uploads, too", async () => {
     await using dir = await openTempDir();
@@ -190,11 +245,11 @@ describe("faults", () => {
   });
 });
 
-test("a thousand tags and two thousand manifests are listed page by page", async () => {
+test("a thousand tags and ten thousand manifests are listed page by page", async () => {
   await using registry = await openTestRegistry();
   const { index } = registry.registry?.service ?? {};
   assert.ok(index !== undefined);
-  for (let at = 0; at < 2000; at++) {
+  for (let at = 0; at < 10_000; at++) {
     const digest = digestOf(`${at}`) as Parameters<typeof index.putManifest>[1]["digest"];
     const facts = { digest, mediaType: "x", sizeBytes: 1, artifactType: "", annotations: {}, references: [] };
     index.putManifest("many", facts, at < 1000 ? [`t${String(at).padStart(4, "0")}`] : []);

@@ -32,6 +32,7 @@ export function faultOfAnswer({ what, status, body, challenges = "" }: Refusal):
     case "NAME_INVALID":
       return registryFaults.NAME_UNKNOWN(words);
     case "BLOB_UNKNOWN":
+    case "BLOB_UPLOAD_UNKNOWN":
       return registryFaults.BLOB_UNKNOWN(words);
     case "DENIED":
       return registryFaults.DENIED(words);

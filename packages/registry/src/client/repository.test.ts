@@ -366,6 +366,22 @@ describe("an upload", () => {
     assert.match(registry.seen.at(-1)?.path ?? "", /mount=sha256:[0-9a-f]+&from=team%2Fbase$/);
   });
 
+  test("begins anew when the registry has forgotten it", async () => {
+    await using registry = await openFakeRegistry();
+    let puts = 0;
+    registry.intercept = (request, response) => {
+      if (request.method !== "PUT" || puts++ > 0) return false;
+      request.resume();
+      response.writeHead(404);
+      response.end('{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN","message":"blob upload unknown to registry"}]}');
+      return true;
+    };
+    using client = openClient();
+    const outcome = await (await repositoryOf(client, registry)).uploadBlob(blob);
+    assert.deepEqual(outcome, { kind: "uploaded" });
+    assert.equal(registry.count(/^POST/), 2);
+  });
+
   for (const fault of ["a proxy refuses it", "the connection breaks"] as const) {
     test(`goes on in pieces when ${fault}`, async () => {
       const large = Buffer.alloc(40 << 20, "x");

@@ -66,6 +66,7 @@ async function send(
   const { blob, retry, signal } = request;
   let session = first;
   let whole = true;
+  let refusal: Error | undefined;
   for (let attempt = 0; ; ) {
     try {
       session ??= await openSession(endpoint, request);
@@ -75,11 +76,14 @@ async function send(
     } catch (error) {
       signal?.throwIfAborted();
       attempt++;
-      if (attempt > retry.retries || !mayGoOn(error)) throw error;
+      // That the upload is gone says less than why it went.
+      const isGone = Fault.is(error, "not-found");
+      if (!isGone && error instanceof Error) refusal = error;
+      if (attempt > retry.retries || !mayGoOn(error)) throw (isGone && refusal) || error;
       // A proxy in between may refuse what is large, or not live so long.
       whole = false;
       // An upload that the registry does not know any more begins anew.
-      if (Fault.is(error, "not-found") || blob.sizeBytes === 0) session = undefined;
+      if (isGone || blob.sizeBytes === 0) session = undefined;
       await waitForRetry(retry, { attempt, signal });
     }
   }

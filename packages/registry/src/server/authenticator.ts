@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import type { Access, Caller, Wish } from "./access.ts";
 import { serverFaults } from "./faults.ts";
 import type { TokenIssuer } from "./token-issuer.ts";
@@ -59,6 +60,7 @@ export class Authenticator {
     if (!this.hasUsers) return undefined;
     if (this.tokens === undefined) return 'Basic realm="hawser-registry"';
     const { realm = ownRealm(request), service } = this.tokens;
+    if (realm === undefined) return undefined;
     const hadToken = /^bearer /i.test(request.headers.authorization ?? "");
     const parameters = {
       realm,
@@ -71,9 +73,10 @@ export class Authenticator {
   }
 }
 
-function ownRealm({ headers, socket }: IncomingMessage): string {
-  const scheme = "encrypted" in socket ? "https" : "http";
-  const host =
-    /^[\w.:[\]-]{1,300}$/.exec(headers.host ?? "")?.[0] ?? `${socket.localAddress}:${socket.localPort}`;
-  return `${scheme}://${host}/token`;
+/** By the name that the client has for this registry. */
+function ownRealm({ headers, socket }: IncomingMessage): string | undefined {
+  const over: Socket | null = socket; // none when the request is over
+  const host = /^[\w.:[\]-]{1,300}$/.exec(headers.host ?? "")?.[0];
+  if (over === null || host === undefined) return undefined;
+  return `${"encrypted" in over ? "https" : "http"}://${host}/token`;
 }

@@ -1,3 +1,4 @@
+import type { Digest } from "@hawser/oci";
 import type { RegistryService } from "./registry-service.ts";
 
 export interface Collected {
@@ -15,7 +16,7 @@ export interface Collected {
  * @param options.untagged manifests without a tag go, too
  */
 export async function collectGarbage(
-  { index, storage, isArriving }: Pick<RegistryService, "index" | "storage" | "isArriving">,
+  service: RegistryService,
   options: {
     readonly graceMs: number;
     readonly untagged: boolean;
@@ -25,6 +26,7 @@ export async function collectGarbage(
     readonly copies?: { readonly covers: (repository: string) => boolean; readonly keepMs: number };
   },
 ): Promise<Collected> {
+  const { index, storage } = service;
   const beforeMs = options.nowMs - options.graceMs;
   let manifests = 0;
   const { copies } = options;
@@ -43,21 +45,20 @@ export async function collectGarbage(
   }
   const links = index.listLooseLinks(beforeMs);
   if (!options.dryRun) for (const { repository, digest } of links) index.unlinkBlob(repository, digest);
-  const looseDigests = new Set(links.map(({ digest }) => digest));
+  const wouldGo = (digest: Digest) => {
+    const loose = links.filter((link) => link.digest === digest).length;
+    return loose === 0 ? !index.isNeeded(digest) : index.repositoriesWith(digest).length === loose;
+  };
   const uploads = await storage.listIdleUploads(beforeMs);
   if (!options.dryRun) for (const id of uploads) await storage.cancelUpload(id);
   let blobs = 0;
   let bytes = 0;
   for await (const { digest, sizeBytes, storedMs } of storage.list()) {
-    const isNeeded = () =>
-      isArriving(digest) ||
-      (options.dryRun && looseDigests.has(digest)
-        ? index.repositoriesWith(digest).length > links.filter((link) => link.digest === digest).length
-        : index.isNeeded(digest));
-    if (storedMs >= beforeMs || isNeeded()) continue;
+    if (storedMs >= beforeMs) continue;
+    const goes = options.dryRun ? wouldGo(digest) : await service.collectBlob(digest);
+    if (!goes) continue;
     blobs += 1;
     bytes += sizeBytes;
-    if (!options.dryRun) await storage.remove(digest);
   }
   return { manifests, links: links.length, uploads: uploads.length, blobs, bytes };
 }

@@ -1,4 +1,5 @@
-import { Fault, type FaultKind } from "@hawser/base";
+import { errnoOf, Fault, type FaultKind } from "@hawser/base";
+import { serverFaults } from "./faults.ts";
 
 const statuses = {
   "invalid-argument": 400,
@@ -20,6 +21,7 @@ const statuses = {
 /** Codes of distribution-spec; what has another one is told under the nearest of them. */
 const codes: Readonly<Record<string, string>> = {
   FORM_TOO_LARGE: "SIZE_INVALID",
+  DISK_FULL: "UNAVAILABLE",
   UPSTREAM_DENIED: "DENIED",
   UPSTREAM_UNAVAILABLE: "UNAVAILABLE",
   GRANT_INVALID: "UNSUPPORTED",
@@ -38,9 +40,16 @@ export interface ErrorResponse {
   readonly isInternal: boolean;
 }
 
+/** Of files and of SQLite (13: SQLITE_FULL). */
+export function isDiskFull(error: unknown): boolean {
+  const errno = errnoOf(error);
+  if (errno !== "ERR_SQLITE_ERROR") return errno === "ENOSPC" || errno === "EDQUOT";
+  return error instanceof Error && "errcode" in error && (Number(error.errcode) & 0xff) === 13;
+}
+
 /** distribution-spec, "Error Codes". */
 export function errorResponse(error: unknown): ErrorResponse {
-  const fault = Fault.from(error);
+  const fault = isDiskFull(error) ? serverFaults.DISK_FULL() : Fault.from(error);
   const status = statuses[fault.kind];
   const isInternal = status === 500;
   const code = isInternal ? "UNKNOWN" : (codes[fault.code] ?? fault.code);

@@ -39,6 +39,7 @@ export const serverFaults = defineFaults({
   GRANT_INVALID: ["invalid-argument", () => "grant_type: password or refresh_token was wanted"],
   FORM_TOO_LARGE: ["resource-exhausted", (maxBytes: number) => `more than ${maxBytes} bytes are not taken`],
   UNSUPPORTED: ["not-implemented", (what: string) => `the operation is unsupported: ${what}`],
+  DISK_FULL: ["unavailable", () => "the registry has no space left"],
   UPSTREAM_DENIED: [
     "permission-denied",
     (registry: string, why: string) => `requested access to the resource is denied: ${registry} says: ${why}`,

@@ -58,6 +58,8 @@ export async function handleRequest(
   response: ServerResponse,
 ): Promise<void> {
   const startedMs = performance.now();
+  // Node takes it away from a request that is over.
+  const client = request.socket.remoteAddress ?? "";
   const asked: Asked = {};
   response.setHeader("Docker-Distribution-API-Version", "registry/2.0");
   response.setHeader("X-Content-Type-Options", "nosniff");
@@ -71,7 +73,7 @@ export async function handleRequest(
   const ms = Math.round(performance.now() - startedMs);
   parts.metrics.count(request.method ?? "", response.statusCode, ms);
   parts.log[parts.accessLog ? "info" : "debug"]("request", {
-    client: request.socket.remoteAddress ?? "",
+    client,
     method: request.method,
     url: request.url,
     status: response.statusCode,
@@ -91,7 +93,7 @@ function discardRest(request: IncomingMessage): void {
   let left = maxDiscardedBytes;
   request.on("data", (chunk: Buffer) => {
     left -= chunk.length;
-    if (left < 0) request.socket.destroy();
+    if (left < 0) request.destroy();
   });
 }
 

@@ -92,7 +92,11 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
   const handler = (
     request: Parameters<typeof handleRequest>[1],
     response: Parameters<typeof handleRequest>[2],
-  ) => void handleRequest(parts, request, response);
+  ) =>
+    void handleRequest(parts, request, response).catch((error: unknown) => {
+      log.error("request failed", { error });
+      response.destroy();
+    });
   const { tls } = options;
   const server: Server =
     tls === undefined
@@ -115,7 +119,7 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
     url: `${tls === undefined ? "http" : "https"}://${host}:${port}`,
     service,
     collectGarbage: (how) =>
-      collectGarbage(withArrivals(service), {
+      collectGarbage(service, {
         ...how,
         nowMs: now(),
         ...(pullThrough && {
@@ -138,14 +142,6 @@ async function openTokenSource(
   const { name, realm } = options;
   const issuer = await openTokenIssuer(root, { name, access, now });
   return { ...(realm !== undefined && { realm }), service: name, verify: issuer.verify, issuer };
-}
-
-function withArrivals(service: RegistryService) {
-  return {
-    index: service.index,
-    storage: service.storage,
-    isArriving: (digest: Parameters<RegistryService["isArriving"]>[0]) => service.isArriving(digest),
-  };
 }
 
 async function closeServer(server: Server): Promise<void> {

@@ -7,8 +7,10 @@ import { serverFaults } from "./faults.ts";
 export async function getBlob({ service, pullThrough, metrics }: HandlerParts, call: Call): Promise<void> {
   const { request, response, repository, caller } = call;
   const digest = parseDigest(call.rest);
-  const blob = await (pullThrough?.openBlob(repository, digest, caller) ??
-    service.openBlob(repository, digest));
+  const isAsked = request.method === "HEAD" && pullThrough?.covers(repository) !== true;
+  const blob = isAsked
+    ? await service.confirmBlob(repository, digest)
+    : await (pullThrough?.openBlob(repository, digest, caller) ?? service.openBlob(repository, digest));
   const size = blob.sizeBytes;
   response.setHeader("Docker-Content-Digest", digest);
   response.setHeader("Accept-Ranges", "bytes");

@@ -117,6 +117,12 @@ export class RegistryIndex implements Disposable {
     });
   }
 
+  /** A link is as young as its last confirmation, which is written down when it is later by a step. */
+  touchLink(repository: string, digest: Digest, { stepMs }: { readonly stepMs: number }): void {
+    const sql = "UPDATE links SET linked_ms = ? WHERE repository = ? AND digest = ? AND linked_ms < ?";
+    this.#run(sql, this.#now(), repository, digest, this.#now() - stepMs);
+  }
+
   /** Whether it was there. */
   unlinkBlob(repository: string, digest: Digest): boolean {
     return this.#run("DELETE FROM links WHERE repository = ? AND digest = ?", repository, digest) > 0;

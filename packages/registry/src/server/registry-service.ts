@@ -8,6 +8,7 @@ import {
   mediaTypes,
 } from "@hawser/oci";
 import type { BlobStorage, Upload } from "./blob-storage.ts";
+import { isDiskFull } from "./error-response.ts";
 import { serverFaults } from "./faults.ts";
 import { readManifest } from "./read-manifest.ts";
 import type { Referrer, RegistryIndex, StoredManifest } from "./registry-index.ts";
@@ -21,6 +22,9 @@ export const defaultRegistryLimits: RegistryLimits = {
   manifestBytes: 8 << 20,
   uploadBytes: 256 * 2 ** 30,
 };
+
+/** An answer that a blob is there is not written down more often. */
+const confirmedStepMs = 600_000;
 
 /** A blob as it is given out. */
 export interface BlobContent {
@@ -43,8 +47,8 @@ export class RegistryService {
   readonly #takesSparse: boolean;
   readonly #uploads = new KeyedMutex();
   readonly #manifests = new RecentBytes(32 << 20);
-  /** Blobs that are about to be linked: not to be collected. */
-  readonly #arriving = new Map<Digest, number>();
+  /** A blob becomes a repository's, or is collected: never both at once. */
+  readonly #blobs = new KeyedMutex();
 
   constructor(parts: {
     readonly index: RegistryIndex;
@@ -67,6 +71,17 @@ export class RegistryService {
     return (await this.#statBlob(repository, digest)) !== undefined;
   }
 
+  /**
+   * Whether a repository has a blob, asked by somebody who may be about to push what refers to it: it is as young as that from now on,
+   * so that it is not collected before.
+   *
+   * @throws {Fault} `not-found`
+   */
+  async confirmBlob(repository: string, digest: Digest): Promise<BlobContent> {
+    this.index.touchLink(repository, digest, { stepMs: confirmedStepMs });
+    return await this.openBlob(repository, digest);
+  }
+
   /** @throws {Fault} `not-found` */
   async openBlob(repository: string, digest: Digest): Promise<BlobContent> {
     const sizeBytes = await this.#statBlob(repository, digest);
@@ -87,11 +102,12 @@ export class RegistryService {
 
   /** Whether `repository` has the blob now, taken from one of `sources`. */
   async mountBlob(repository: string, digest: Digest, sources: readonly string[]): Promise<boolean> {
-    using _arrival = this.#expect(digest);
-    if (!sources.some((source) => this.index.hasBlob(source, digest))) return false;
-    if ((await this.storage.stat(digest)) === undefined) return false;
-    this.index.linkBlob(repository, digest);
-    return true;
+    return await this.#blobs.run(digest, async () => {
+      if (!sources.some((source) => this.index.hasBlob(source, digest))) return false;
+      if ((await this.storage.stat(digest)) === undefined) return false;
+      this.index.linkBlob(repository, digest);
+      return true;
+    });
   }
 
   async beginUpload(repository: string, algorithm: DigestAlgorithm): Promise<Upload> {
@@ -125,7 +141,13 @@ export class RegistryService {
       if (chunk.start !== undefined && chunk.start !== before.sizeBytes) {
         throw serverFaults.BLOB_UPLOAD_RANGE(chunk.start, before.sizeBytes);
       }
-      const after = await this.storage.appendUpload(id, chunk.bytes, { maxBytes: this.#limits.uploadBytes });
+      const after = await this.storage
+        .appendUpload(id, chunk.bytes, { maxBytes: this.#limits.uploadBytes })
+        .catch(async (error: unknown) => {
+          // Others need the space that it takes.
+          if (isDiskFull(error)) await this.storage.cancelUpload(id);
+          throw error;
+        });
       const came = after.sizeBytes - before.sizeBytes;
       if (chunk.length !== undefined && came !== chunk.length) {
         throw serverFaults.SIZE_INVALID(`${came} bytes came, ${chunk.length} were said`);
@@ -138,9 +160,10 @@ export class RegistryService {
   async finishUpload(repository: string, id: string, digest: Digest): Promise<void> {
     await this.#uploads.run(id, async () => {
       await this.getUpload(repository, id);
-      using _arrival = this.#expect(digest);
-      await this.storage.finishUpload(id, digest);
-      this.index.linkBlob(repository, digest);
+      await this.#blobs.run(digest, async () => {
+        await this.storage.finishUpload(id, digest);
+        this.index.linkBlob(repository, digest);
+      });
     });
   }
 
@@ -200,9 +223,10 @@ export class RegistryService {
     for (const blob of takesSparse ? [] : facts.blobs) {
       if (!this.index.hasBlob(repository, blob)) throw serverFaults.MANIFEST_BLOB_UNKNOWN(blob);
     }
-    using _arrival = this.#expect(digest);
-    await this.storage.write(digest, bytes);
-    this.index.putManifest(repository, { ...facts, digest, sizeBytes: bytes.length }, tags);
+    await this.#blobs.run(digest, async () => {
+      await this.storage.write(digest, bytes);
+      this.index.putManifest(repository, { ...facts, digest, sizeBytes: bytes.length }, tags);
+    });
     return { digest, ...(facts.subject && { subject: facts.subject }) };
   }
 
@@ -247,20 +271,13 @@ export class RegistryService {
     return [...own, ...more];
   }
 
-  /** Whether a blob is on its way into a repository. */
-  isArriving(digest: Digest): boolean {
-    return this.#arriving.has(digest);
-  }
-
-  #expect(digest: Digest): Disposable {
-    this.#arriving.set(digest, (this.#arriving.get(digest) ?? 0) + 1);
-    return {
-      [Symbol.dispose]: () => {
-        const left = (this.#arriving.get(digest) ?? 1) - 1;
-        if (left > 0) this.#arriving.set(digest, left);
-        else this.#arriving.delete(digest);
-      },
-    };
+  /** Remove a blob that no repository has. Whether there was none that has it. */
+  async collectBlob(digest: Digest): Promise<boolean> {
+    return await this.#blobs.run(digest, async () => {
+      if (this.index.isNeeded(digest)) return false;
+      await this.storage.remove(digest);
+      return true;
+    });
   }
 }
 

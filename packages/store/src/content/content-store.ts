@@ -29,6 +29,8 @@ export interface StagedBlob extends BlobInfo, AsyncDisposable {
   open(): Promise<FileHandle>;
   /** Name it by its digest, durably. A second call, or content that is there already, is fine. */
   commit(): Promise<void>;
+  /** It was hashed as it was written, just now: what is read from its file need not be again. */
+  readonly isFresh?: true;
   /** It still comes: what `digest` and `sizeBytes` say is what somebody promised. */
   readonly arrival?: BlobArrival;
 }
@@ -135,7 +137,7 @@ export class ContentStore {
       if (expected?.digest !== undefined && digest !== expected.digest) {
         throw storeFaults.BLOB_DIGEST_MISMATCH(expected.digest, digest);
       }
-      return this.#staged(path, { digest, sizeBytes });
+      return { ...this.#staged(path, { digest, sizeBytes }), isFresh: true };
     } catch (error) {
       await rm(path, { force: true });
       throw diskFault(error, this.#paths.root);

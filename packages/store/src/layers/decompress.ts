@@ -11,12 +11,14 @@ const chunkBytes = 256 * 1024;
 /**
  * `source` without its compression (gzip, zstd, or none), told by its first bytes.
  *
+ * @param options.onPlain called before the first byte when there is no compression
  * @throws {Fault} `data-loss` when it is damaged or ends early, `invalid-argument` when it is compressed in another way
  * or expands beyond the limits. What `source` throws passes through; ending early closes it.
  */
 export async function* decompress(
   source: AsyncIterable<Uint8Array>,
   limits: Pick<StoreLimits, "maxExpandedBytes" | "maxExpansionRatio" | "ratioFromBytes">,
+  options: { readonly onPlain?: () => void } = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const iterator = source[Symbol.asyncIterator]();
   let failure: unknown;
@@ -36,6 +38,7 @@ export async function* decompress(
   try {
     const head = await readHead(chunks);
     const compression = compressionOf(head);
+    if (compression === "none") options.onPlain?.();
     const whole = prepend(head, chunks);
     const plain = compression === "none" ? whole : expand(whole, compression);
     let expandedBytes = 0;

@@ -338,10 +338,11 @@ export class LayerStore {
     const stop = eitherSignal(signal, blob.arrival?.broken);
     using _slot = await this.#workers.acquire(stop);
     await using file = await blob.open();
-    const { digest, sizeBytes, arrival } = blob;
+    const { digest, sizeBytes, arrival, isFresh } = blob;
     return await unpackLayer(file, {
       folder,
       limits: this.#limits,
+      ...(isFresh === true && { digest }),
       ...(arrival && { arriving: { digest, sizeBytes, arrival } }),
       ...(stop && { signal: stop }),
       ...(onProgress && { onProgress }),

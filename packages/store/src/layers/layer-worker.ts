@@ -13,6 +13,8 @@ import { LayerWriter } from "./layer-writer.ts";
 export interface LayerWork {
   /** An open file with the layer's archive, plain or compressed. Stays the starter's. */
   readonly fd: number;
+  /** What the archive hashes to as it is, SHA-256, where that is known. */
+  readonly digest?: string;
   /**
    * The archive still comes: how long it will be, how much of it is there, and how to hash it as it is. Each message to the
    * worker then says how much is there.
@@ -49,6 +51,8 @@ async function unpack(work: LayerWork, report: (report: LayerReport) => void): P
   await stat("/");
   confineThread(work.folder);
 
+  // A plain archive is hashed once.
+  let isPlain = false;
   const hash = createHash("sha256");
   const parser = new TarParser({ maxEntries: work.limits.maxEntries });
   const writer = new LayerWriter();
@@ -73,16 +77,22 @@ async function unpack(work: LayerWork, report: (report: LayerReport) => void): P
     }
   };
   try {
-    for await (const chunk of decompress(source(), work.limits)) {
-      hash.update(chunk);
+    const isHashed = work.digest !== undefined || work.arriving?.algorithm === "sha256";
+    const onPlain = () => {
+      isPlain = isHashed;
+    };
+    for await (const chunk of decompress(source(), work.limits, { onPlain })) {
+      if (!isPlain) hash.update(chunk);
       for (const event of parser.feed(chunk)) writer.take(event);
     }
     parser.finish();
+    const archiveDigest = archiveHash && `${work.arriving?.algorithm}:${archiveHash.digest("hex")}`;
+    const plainDigest = isPlain ? (work.digest ?? archiveDigest) : undefined;
     report({
       kind: "done",
       implicitFolders: writer.finish(),
-      diffId: `sha256:${hash.digest("hex")}`,
-      ...(archiveHash && { archiveDigest: `${work.arriving?.algorithm}:${archiveHash.digest("hex")}` }),
+      diffId: plainDigest ?? `sha256:${hash.digest("hex")}`,
+      ...(archiveDigest !== undefined && { archiveDigest }),
       sizeBytes: writer.sizeBytes,
     });
   } finally {

@@ -29,6 +29,11 @@ const opaqueWhiteout = ".wh..wh..opq";
 /** AUFS' own records, which mean nothing to others. */
 const whiteoutMetadataPrefix = ".wh..wh.";
 
+const S_ISGID = 0o2000;
+const own = { uid: process.geteuid?.(), gid: process.getegid?.() };
+/** Of a mode, what a file has as soon as it is made. */
+const openedBits = 0o777 & ~process.umask();
+
 /** Overlay's own attributes: an archive that could set them would say where overlay looks for files. */
 const overlayXattr = /^(?:trusted|user)\.overlay\./;
 
@@ -62,11 +67,14 @@ export class LayerWriter {
   readonly #folderTimes = new Map<string, bigint>();
   /** Folders that entries lie in and that have no entry of their own. */
   readonly #implicit = new Set<string>();
+  /** What is made may get its group or its mode from its folder. */
+  #inherits: boolean;
   #file: { readonly fd: number; readonly path: string; readonly entry: TarEntry } | undefined;
   readonly #options: WriterOptions;
 
   constructor(options: WriterOptions = {}) {
     this.#options = options;
+    this.#inherits = options.plain === true;
   }
 
   /** @throws {Fault} `invalid-argument`, `data-loss` for what a layer must not have; else as node:fs throws. */
@@ -149,7 +157,7 @@ export class LayerWriter {
   }
 
   #startFile(path: string, entry: TarEntry): void {
-    const open = () => openSync(fsPath(path), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
+    const open = () => openSync(fsPath(path), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, entry.mode & 0o777);
     this.#file = { fd: this.#replace(path, open), path, entry };
   }
 
@@ -172,8 +180,9 @@ export class LayerWriter {
     if (entry.sparse) ftruncateSync(fd, entry.sizeBytes);
     // In this order: a change of owner takes setuid bits and capabilities away.
     const { uid, gid } = this.#ownerOf(entry);
-    fchownSync(fd, uid, gid);
-    fchmodSync(fd, entry.mode);
+    const isOwned = uid === own.uid && gid === own.gid && !this.#inherits;
+    if (!isOwned) fchownSync(fd, uid, gid);
+    if (!isOwned || (entry.mode & ~openedBits) !== 0) fchmodSync(fd, entry.mode);
     this.close();
     this.#setXattrs(path, entry);
     setTimesNs(fsPath(path), entry.mtimeNs, entry.mtimeNs);
@@ -253,6 +262,7 @@ export class LayerWriter {
     const { uid, gid } = this.#ownerOf(entry);
     chownSync(fsPath(path), uid, gid);
     chmodSync(fsPath(path), entry.mode);
+    if ((entry.mode & S_ISGID) !== 0) this.#inherits = true;
     this.#setXattrs(path, entry);
     this.#folderTimes.set(path, entry.mtimeNs);
     this.#implicit.delete(path);
@@ -261,6 +271,7 @@ export class LayerWriter {
   #setXattrs(path: string, entry: TarEntry): void {
     for (const [name, value] of entry.xattrs) {
       if (overlayXattr.test(name)) continue;
+      if (name === "system.posix_acl_default") this.#inherits = true;
       try {
         setXattr(fsPath(path), name, value);
       } catch (error) {

@@ -85,6 +85,29 @@ test("unpackLayer() makes every kind of file with owner, mode, time and attribut
   assert.equal(made.layer.sizeBytes, 18);
 });
 
+test("unpackLayer() gives files exactly the archive's mode and owner, whatever their folder hands down", async () => {
+  // A group by the set-group-id bit; write rights for a group by a default ACL (user::rwx, group::rwx, other::rwx).
+  const everyone = Buffer.from(
+    "02000000" + "01000700ffffffff" + "04000700ffffffff" + "20000700ffffffff",
+    "hex",
+  );
+  const modes = [0o644, 0o755, 0o777, 0o666, 0o444, 0o000, 0o4755, 0o2755, 0o1644];
+  await using made = await unpackForTest([
+    ...modes.map((mode) => file(`plain-${mode.toString(8)}`, "x", { mode })),
+    folder("group", { mode: 0o2755, gid: 77 }),
+    ...modes.map((mode) => file(`group/${mode.toString(8)}`, "x", { mode })),
+    folder("acl", { xattrs: new Map([["system.posix_acl_default", everyone]]) }),
+    ...modes.map((mode) => file(`acl/${mode.toString(8)}`, "x", { mode })),
+  ]);
+  for (const mode of modes) {
+    for (const place of ["plain-", "group/", "acl/"]) {
+      const stats = statSync(join(made.folder, `${place}${mode.toString(8)}`));
+      const found = [stats.mode & 0o7777, stats.uid, stats.gid];
+      assert.deepEqual(found, [mode, 0, 0], `${place}${mode.toString(8)}`);
+    }
+  }
+});
+
 test("unpackLayer() reads plain, gzip and zstd archives alike, and tells what the plain one hashes to", async () => {
   const archive = await archiveOf([folder("d"), file("d/f", "x".repeat(100_000))]);
   const diffId = `sha256:${createHash("sha256").update(archive).digest("hex")}`;

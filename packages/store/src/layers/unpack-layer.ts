@@ -40,6 +40,8 @@ export async function unpackLayer(
   options: {
     readonly folder: string;
     readonly limits: StoreLimits;
+    /** What the archive was found to hash to when it was written. */
+    readonly digest?: Digest;
     /** The archive is on its way. Its failure is not looked at: give a signal that has it. */
     readonly arriving?: Pick<StagedBlob, "digest" | "sizeBytes"> & { readonly arrival: BlobArrival };
     readonly signal?: AbortSignal;
@@ -47,12 +49,13 @@ export async function unpackLayer(
     readonly onProgress?: (readBytes: number) => void;
   },
 ): Promise<UnpackedLayer> {
-  const { folder, limits, arriving, signal, onProgress } = options;
+  const { folder, limits, digest, arriving, signal, onProgress } = options;
   signal?.throwIfAborted();
   const work: LayerWork = {
     fd: file.fd,
     folder,
     limits,
+    ...(digest !== undefined && digestAlgorithm(digest) === "sha256" && { digest }),
     ...(arriving && {
       arriving: {
         sizeBytes: arriving.sizeBytes,

@@ -1,0 +1,102 @@
+import { join } from "node:path";
+import { openTempDir } from "@hawser/base/testing";
+import { startRegistry } from "../../test/e2e/kit-registry-program.ts";
+import { type LargeImage, makeLargeImage } from "../large-image.ts";
+import type { Peer } from "../peer.ts";
+import { type Row, type RowContext, timeCommand } from "../row.ts";
+import { type Summary, summarize } from "../stats.ts";
+
+const plainBytes = 640e6;
+const timeoutMs = 600_000;
+
+type Measured = "pull" | "pull-changed" | "push" | "push-again";
+
+/** A large image from an empty engine's view: each round's is new to all, and nothing is removed before the end. */
+export const transfers: readonly Row[] = [
+  transfer("pull", "cold `pull` of 8 gzip layers, 640 MB unpacked", { docker: 3, podman: 3 }),
+  transfer("pull-changed", "`pull` when the last layer, 5 % of it, changed", { docker: 5 }),
+  transfer("push", "`push` of the same to an empty registry", { docker: 2 }),
+  transfer("push-again", "the same push once more", {}),
+];
+
+/** All four are measured in the same rounds; what a row does not want is kept for the others. */
+const measured = new WeakMap<RowContext["peers"], Promise<ReadonlyMap<string, Summary>>>();
+
+function transfer(name: Measured, title: string, over: Readonly<Record<string, number>>): Row {
+  return {
+    name,
+    title,
+    unit: "ms",
+    goal: { subject: "hawser", over },
+    async run(context) {
+      let all = measured.get(context.peers);
+      if (all === undefined) {
+        all = measureAll(context);
+        measured.set(context.peers, all);
+      }
+      const figures = [...(await all)].filter(([key]) => key.startsWith(`${name} `));
+      return new Map(figures.map(([key, summary]) => [key.slice(name.length + 1), summary]));
+    },
+  };
+}
+
+async function measureAll({ peers, rounds = 3, onFailure }: RowContext): Promise<Map<string, Summary>> {
+  await using dir = await openTempDir("hawser-bench-transfers-");
+  const subjects = [...peers.values()].filter(({ name }) => name !== "hawser-cli");
+  await using registry = await startRegistry(dir.path);
+  const image = await makeLargeImage(join(dir.path, "image"), plainBytes);
+  process.stderr.write(`${image.files} files, ${Math.round(image.compressedBytes / 1e6)} MB compressed\n`);
+  const values = new Map<string, number[]>();
+  const measure = (what: Measured, peer: Peer, words: readonly string[]) => {
+    const key = `${what} ${peer.name}`;
+    const plain =
+      peer.name === "podman" && ["pull", "push"].includes(words[0] ?? "") ? ["--tls-verify=false"] : [];
+    const [verb = "", ...rest] = words;
+    let value = Infinity;
+    try {
+      value = timeCommand([...peer.client, verb, ...plain, ...rest], { timeoutMs });
+    } catch (error) {
+      onFailure(peer.name, error);
+    }
+    values.set(key, [...(values.get(key) ?? []), value]);
+  };
+  const names: string[] = [];
+  try {
+    // The first round warms caches.
+    for (let round = -1; round < Math.min(rounds, 5); round++) {
+      const order = round % 2 === 0 ? subjects : subjects.toReversed();
+      names.push(...(await pullRound(image, { registry: registry.host, round, order, measure })));
+      await using empty = await openTempDir("hawser-bench-empty-");
+      for (const peer of order) {
+        await using target = await startRegistry(join(empty.path), ["--data", join(empty.path, peer.name)]);
+        const pushed = `${target.host}/bench/big:1`;
+        timeCommand([...peer.client, "tag", names.at(-2) ?? "", pushed]);
+        measure("push", peer, ["push", pushed]);
+        measure("push-again", peer, ["push", pushed]);
+        timeCommand([...peer.client, "rmi", pushed]);
+      }
+      if (round === -1) values.clear();
+    }
+  } finally {
+    for (const { client } of subjects) timeCommand([...client, "rmi", "-f", ...names], { timeoutMs });
+  }
+  return new Map([...values].map(([key, list]) => [key, summarize(list)]));
+}
+
+async function pullRound(
+  image: LargeImage,
+  options: {
+    readonly registry: string;
+    readonly round: number;
+    readonly order: readonly Peer[];
+    readonly measure: (what: Measured, peer: Peer, words: readonly string[]) => void;
+  },
+): Promise<readonly string[]> {
+  const { registry, round, order, measure } = options;
+  const [whole, changed] = [`${registry}/bench/big:${round + 1}`, `${registry}/bench/big:${round + 1}b`];
+  await image.publish(whole, { fresh: 8 });
+  for (const peer of order) measure("pull", peer, ["pull", whole]);
+  await image.publish(changed, { fresh: 1 });
+  for (const peer of order) measure("pull-changed", peer, ["pull", changed]);
+  return [whole, changed];
+}

@@ -1,0 +1,209 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { eventually, openTempDir } from "@hawser/base/testing";
+import { root } from "../../tools/tree.ts";
+import { openEngine, type TestEngine } from "./kit-engine.ts";
+import { openFaultProxy, type ProxyFault } from "./kit-fault-proxy.ts";
+import { runCommandOk } from "./kit-process.ts";
+import { layerOf } from "./kit-registry.ts";
+import { type RegistryProgram, startRegistry } from "./kit-registry-program.ts";
+import { againstDockerd } from "./kit-target.ts";
+
+/** Our engine and our registry as programs, and a proxy between them that does wrong. */
+describe("between engine and registry", { skip: againstDockerd }, () => {
+  let engine: TestEngine;
+  const resources = new AsyncDisposableStack();
+  before(async () => {
+    engine = resources.use(await openEngine());
+  });
+  after(() => resources.disposeAsync());
+
+  const ok = async (...args: string[]) => {
+    const { exitCode, stdout, stderr } = await engine.docker(args);
+    assert.equal(exitCode, 0, `${args.join(" ")}\n${stdout}\n${stderr}`);
+    return stdout.trim();
+  };
+
+  /** An image of one layer of noise. Returns its id. */
+  const makeImage = async (name: string, bytes = 4 << 20): Promise<string> => {
+    await using dir = await openTempDir("hawser-registry-image-");
+    const path = join(dir.path, "layer.tar");
+    await writeFile(path, await layerOf({ noise: randomBytes(bytes) }));
+    await ok("import", path, name);
+    return await ok("inspect", "-f", "{{.Id}}", name);
+  };
+
+  const assertNothingOnItsWay = async () => {
+    const left = async () =>
+      (
+        await Promise.all(
+          ["content/ingest", "layers/ingest"].map((folder) => readdir(join(engine.dataRoot, folder))),
+        )
+      ).flat();
+    await eventually(async () => (await left()).length === 0, {
+      deadlineMs: 20_000,
+      what: "nothing is left on its way",
+    });
+  };
+
+  /** What a registry keeps once nobody pushes any more: blobs that a manifest needs, and nothing else. */
+  const assertClean = async (data: string) => {
+    const main = join(root, "packages/registry/src/server/main.ts");
+    await runCommandOk([
+      process.execPath,
+      main,
+      "garbage-collect",
+      "--data",
+      data,
+      "--grace-hours",
+      "0",
+      "--untagged",
+    ]);
+    assert.deepEqual(await readdir(join(data, "uploads")), []);
+    const files = (await readdir(join(data, "blobs"), { recursive: true, withFileTypes: true })).filter(
+      (entry) => entry.isFile(),
+    );
+    assert.equal(files.length, 3, "configuration, layer, manifest");
+  };
+
+  for (const kind of ["cut", "reset", "corrupt"] as const) {
+    test(`answers that are ${kind} do no harm to a pull`, async () => {
+      await using dir = await openTempDir("hawser-registry-");
+      await using registry = await startRegistry(dir.path);
+      await using proxy = await openFaultProxy(registry.url);
+      const name = `${proxy.host}/team/app:${kind}`;
+      const id = await makeImage(name);
+      await ok("push", name);
+      await ok("rmi", name);
+      // Each answer with content is wrong once.
+      const done = new Set<string>();
+      proxy.fault = ({ method, url = "" }): ProxyFault | undefined => {
+        if (method !== "GET" || !/\/(blobs|manifests)\//.test(url) || done.has(url)) return undefined;
+        done.add(url);
+        return { kind };
+      };
+      const tries: string[] = [];
+      for (;;) {
+        const { exitCode, stderr } = await engine.docker(["pull", name]);
+        if (exitCode === 0) break;
+        tries.push(stderr);
+        await assertNothingOnItsWay();
+        assert.ok(tries.length <= 3, tries.join("\n"));
+      }
+      // What was cut goes on where it was; what is another's bytes is refused, and nothing of it stays.
+      if (kind === "corrupt") assert.match(tries.at(-1) ?? "", /verification failed|damaged/);
+      assert.equal(await ok("inspect", "-f", "{{.Id}}", name), id);
+      await ok("rmi", name);
+      await assertNothingOnItsWay();
+    });
+  }
+
+  const steps: readonly {
+    readonly when: string;
+    readonly at: RegExp;
+    readonly kind: ProxyFault["kind"];
+    readonly command: "push" | "pull";
+  }[] = [
+    { when: "an upload is asked for", at: /^POST /, kind: "before", command: "push" },
+    { when: "an upload has begun", at: /^POST /, kind: "after", command: "push" },
+    {
+      when: "half of a layer is there",
+      at: /^(PUT|PATCH) .*\/blobs\/uploads/,
+      kind: "upload",
+      command: "push",
+    },
+    { when: "a layer is there", at: /^PUT .*\/blobs\/uploads/, kind: "after", command: "push" },
+    { when: "the manifest comes", at: /^PUT .*\/manifests\//, kind: "before", command: "push" },
+    { when: "half of the manifest is there", at: /^PUT .*\/manifests\//, kind: "upload", command: "push" },
+    { when: "the manifest is there", at: /^PUT .*\/manifests\//, kind: "after", command: "push" },
+    { when: "the manifest is wanted", at: /^GET .*\/manifests\//, kind: "before", command: "pull" },
+    { when: "half of a layer is given", at: /^GET .*\/blobs\//, kind: "reset", command: "pull" },
+  ];
+  for (const [index, { when, at, kind, command }] of steps.entries()) {
+    test(`a registry that is killed when ${when} is right when it is back`, async () => {
+      await using dir = await openTempDir("hawser-registry-");
+      let registry: RegistryProgram = await startRegistry(dir.path);
+      await using proxy = await openFaultProxy(registry.url);
+      const name = `${proxy.host}/team/app:step-${index}`;
+      const id = await makeImage(name);
+      const restart = async () => {
+        await registry.program.kill("SIGKILL");
+        registry = await startRegistry(dir.path);
+        proxy.target = registry.url;
+      };
+      try {
+        if (command === "pull") {
+          await ok("push", name);
+          await ok("rmi", name);
+        }
+        let kills = 0;
+        proxy.fault = ({ method, url }) => {
+          if (kills > 0 || !at.test(`${method} ${url}`)) return undefined;
+          kills += 1;
+          if (kind === "reset") void restart();
+          return { kind, act: restart };
+        };
+        // The client may try again by itself, and get through.
+        await engine.docker([command, name]);
+        assert.equal(kills, 1);
+        await eventually(() => proxy.target === registry.url && !registry.program.hasEnded(), {
+          what: "the registry is back",
+        });
+        proxy.fault = undefined;
+        await ok(command, name);
+        await ok("rmi", name);
+        await ok("pull", name);
+        assert.equal(await ok("inspect", "-f", "{{.Id}}", name), id);
+        await ok("rmi", name);
+      } finally {
+        await registry[Symbol.asyncDispose]();
+      }
+      await assertClean(join(dir.path, "registry"));
+    });
+  }
+
+  test("many pulls of one image at once are one download", async () => {
+    await using dir = await openTempDir("hawser-registry-");
+    await using registry = await startRegistry(dir.path);
+    await using proxy = await openFaultProxy(registry.url);
+    const name = `${proxy.host}/team/app:many`;
+    const id = await makeImage(name);
+    await ok("push", name);
+    await ok("rmi", name);
+    await Promise.all(Array.from({ length: 10 }, () => ok("pull", name)));
+    assert.equal(await ok("inspect", "-f", "{{.Id}}", name), id);
+    const blobs = proxy.seen.filter((line) => /^GET .*\/blobs\//.test(line));
+    const times = Object.values(Object.groupBy(blobs, (line) => line)).map((all) => all?.length ?? 0);
+    assert.equal(Math.min(...times), 1, "the layer; everybody reads the configuration for himself");
+    await ok("rmi", name);
+  });
+
+  test("a registry whose disk is full says so, keeps nothing, and goes on when there is space again", async () => {
+    await using dir = await openTempDir("hawser-registry-");
+    const disk = join(dir.path, "registry");
+    await mkdir(disk);
+    await runCommandOk(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", disk]);
+    try {
+      await using registry = await startRegistry(dir.path);
+      const [large, small] = [`${registry.host}/team/large:1`, `${registry.host}/team/small:1`];
+      await makeImage(large, 16 << 20);
+      await makeImage(small, 2 << 20);
+      const { exitCode, stderr } = await engine.docker(["push", large]);
+      assert.equal(registry.program.hasEnded(), false, registry.program.output());
+      assert.notEqual(exitCode, 0);
+      assert.match(stderr, /no space left/);
+      await eventually(async () => (await readdir(join(disk, "uploads"))).length === 0, {
+        what: "nothing of it is kept",
+      });
+      await ok("push", small);
+      await ok("rmi", small, large);
+      await ok("pull", small);
+      await ok("rmi", small);
+    } finally {
+      await runCommandOk(["umount", disk]);
+    }
+  });
+});
