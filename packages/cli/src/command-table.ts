@@ -207,6 +207,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/image/tag.ts"),
   },
   {
+    path: "completion",
+    hidden: true,
+    summary: "Generate the autocompletion script for the specified shell",
+    load: () => import("./commands/completion.ts"),
+  },
+  {
     path: "context create",
     summary: "Create a context",
     load: () => import("./commands/context/create.ts"),

@@ -9,6 +9,8 @@ export interface ConnectOptions {
   readonly headers: Readonly<Record<string, string>>;
   readonly environment: Environment;
   readonly warn: (message: string) => void;
+  /** Whether an engine may be started; default: yes. */
+  readonly mayStart?: boolean;
   /** Sees the client before it first speaks to the engine. */
   readonly onClient?: (client: EngineClient) => void;
 }
@@ -33,6 +35,7 @@ export async function connectEngine(options: ConnectOptions): Promise<EngineClie
     const command = engineCommand(options.environment);
     if (
       context.chosen ||
+      options.mayStart === false ||
       !absent ||
       command === undefined ||
       context.endpoint.kind !== "unix" ||

@@ -41,6 +41,7 @@ async function runCommand(options: DispatchOptions): Promise<number> {
     options.stdout.write(`Hawser version ${programVersion}\n`);
     return 0;
   }
+  if (global.args[0] === "__complete") return await showCompletion(options);
   if (global.args[0] === "help") return await showHelpOf(global.args.slice(1), options);
   const found = findCommand(global.args);
   if (found === undefined) return await showGroup(global.args, options);
@@ -100,6 +101,13 @@ function wrongCount(
   if (given < min) return { words: `requires at least ${plural(min)}`, tooFew: true };
   if (max !== undefined && given > max) return { words: `requires at most ${plural(max)}`, tooFew: false };
   return undefined;
+}
+
+/** For shells: `__complete` comes first, and what is to be completed last, whatever it looks like. */
+async function showCompletion({ argv, stdout, openSession }: DispatchOptions): Promise<number> {
+  const { complete } = await import("./completion/complete.ts");
+  stdout.write(await complete(argv.slice(argv.indexOf("__complete") + 1), openSession));
+  return 0;
 }
 
 async function showRootHelp(options: DispatchOptions): Promise<number> {

@@ -44,7 +44,9 @@ Run 'hawser ${group} COMMAND --help' for more information on a command.\n`;
 
 /** `hawser --help`. */
 export function rootHelp(options: HelpOptions): string {
-  const top = commands.filter(({ path, short }) => short !== undefined || !path.includes(" "));
+  const top = commands.filter(
+    ({ path, short, hidden }) => hidden !== true && (short !== undefined || !path.includes(" ")),
+  );
   const row = (entry: CommandEntry) => [entry.short ?? entry.path, entry.summary] as const;
   const others = top.filter(({ common }) => common !== true).map(row);
   return `Usage:  hawser [OPTIONS] COMMAND

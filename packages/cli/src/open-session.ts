@@ -60,7 +60,7 @@ export function openSession(
     debug: flags.debug,
     now: () => new Date(),
     config: readConfig,
-    connect: () => {
+    connect: ({ mayStart } = { mayStart: true }) => {
       const { onClient } = options;
       const headers = readConfig().httpHeaders;
       client ??= connectEngine({
@@ -68,6 +68,7 @@ export function openSession(
         headers,
         environment,
         warn,
+        mayStart,
         ...(onClient && { onClient }),
       });
       return client;

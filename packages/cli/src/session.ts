@@ -36,9 +36,10 @@ export interface Session {
   /**
    * A client that has agreed on a version with the engine; the same one each time.
    *
+   * @param options.mayStart start this machine's engine when it does not run; default: yes
    * @throws {Fault} `unavailable` or `permission-denied`, naming the cause.
    */
-  connect(): Promise<EngineClient>;
+  connect(options?: { readonly mayStart: boolean }): Promise<EngineClient>;
   /** Signals that reach the process are given to `listener` until the result is disposed. */
   onSignal(names: readonly NodeJS.Signals[], listener: (name: NodeJS.Signals) => void): Disposable;
   /** The terminal of standard input in raw mode until disposed; nothing when it is no terminal. */
