@@ -48,6 +48,7 @@ export {
   resolvConfFor,
   resolvConfWithServer,
 } from "./resolv-conf.ts";
+export { hasDefaultRoute, removeStrayInterfaces } from "./stray-interfaces.ts";
 export {
   choosePrefix,
   chooseUniqueLocalPrefix,

@@ -89,15 +89,19 @@ export async function disconnectContainer(
     const gone = attachments.find((attachment) => isOn(attachment, network));
     if (gone === undefined) throw networkServiceFaults.NOT_CONNECTED(container.id, network.name);
     const left = attachments.filter((attachment) => attachment !== gone);
+    // First on record: what an engine that dies now leaves in the container, the next one takes away.
+    index.update(container, { attachments: left, endpoint: undefined });
     if (hasProcess(record)) {
       try {
         await places.disconnect(gone, { pid: record.state.pid, left });
       } catch (error) {
-        if (!force) throw error;
+        if (!force) {
+          index.update(container, { attachments });
+          throw error;
+        }
         log.warn("forced a container off a network", { container: container.id, error: Fault.from(error) });
       }
     }
-    index.update(container, { attachments: left, endpoint: undefined });
     if (!hasProcess(record)) return;
     await collaborators.ports.move(container.record);
     await tellNames(collaborators, container);

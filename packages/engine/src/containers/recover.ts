@@ -79,6 +79,7 @@ async function adopt(collaborators: Collaborators, container: Container, monitor
       { state: { ...state, status: frozen ? "paused" : "running", pid, startedAtMs } },
       { durable: false },
     );
+    await repairNetworks(collaborators, container);
     const execs = await readExecRecords(host, { id: container.id, monitor });
     for (const exec of execs) container.execs.set(exec.id, exec);
     followRun(collaborators, container, monitor);
@@ -88,6 +89,15 @@ async function adopt(collaborators: Collaborators, container: Container, monitor
     await monitor.gone;
     await reapRun(host, container.record);
     await failStart(collaborators, container, containerFaults.START_INTERRUPTED());
+  }
+}
+
+/** What cannot be put right is told, and no reason to lose a container that runs. */
+async function repairNetworks({ places, log }: Collaborators, { id, record }: Container): Promise<void> {
+  try {
+    await places.repair(record);
+  } catch (error) {
+    log.warn("cannot look after the networks of a container", { container: id, error });
   }
 }
 

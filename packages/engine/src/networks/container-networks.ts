@@ -5,10 +5,12 @@ import { openNamespaceOfProcess } from "@hawser/linux";
 import {
   type BareNamespacePool,
   type DefaultBridge,
+  hasDefaultRoute,
   type Lease,
   type NamedNamespacePool,
   type NameServer,
   type PlugOptions,
+  removeStrayInterfaces,
   unplug,
 } from "@hawser/network";
 import type { ContainerIndex } from "../containers/container-index.ts";
@@ -140,20 +142,35 @@ export class ContainerNetworks {
     options: { readonly pid: number; readonly left: readonly Attachment[] },
   ): Promise<void> {
     const { endpoint } = attachment;
-    const { ipv4, ipv6 } = chooseGateways(options.left, (name) => this.#networks.resolve(name));
-    const way = options.left.find(({ network }) => network === ipv4);
-    const way6 = options.left.find(({ network }) => network === ipv6);
     using namespace = openNamespace(options.pid);
     if (endpoint?.hostInterface !== undefined) await unplug(endpoint.hostInterface);
     else if (endpoint?.interfaceName !== undefined) await unplug(endpoint.interfaceName, namespace.fd);
     if (endpoint !== undefined) this.release([attachment]);
+    await this.#routeThrough(options.left, namespace.fd);
+  }
+
+  /** Put right what an engine that died while a container came onto a network, or left it, has begun. */
+  async repair(record: ContainerRecord): Promise<void> {
+    if (!["bridge", "user"].includes(parseNetworkMode(record.hostConfig.networkMode).kind)) return;
+    const attachments = attachmentsOf(record);
+    const known = attachments.flatMap(({ endpoint }) => endpoint?.interfaceName ?? []);
+    using namespace = openNamespace(record.state.pid);
+    await removeStrayInterfaces(namespace.fd, known);
+    if (!(await hasDefaultRoute(namespace.fd))) await this.#routeThrough(attachments, namespace.fd);
+  }
+
+  /** Let a container's way out be what its networks say. */
+  async #routeThrough(attachments: readonly Attachment[], namespaceFd: number): Promise<void> {
+    const { ipv4, ipv6 } = chooseGateways(attachments, (name) => this.#networks.resolve(name));
+    const way = attachments.find(({ network }) => network === ipv4);
+    const way6 = attachments.find(({ network }) => network === ipv6);
     for (const { endpoint: place, gateway } of [
       { endpoint: way?.endpoint, gateway: way?.endpoint?.gateway },
       { endpoint: way6?.endpoint, gateway: way6?.endpoint?.ipv6?.gateway },
     ]) {
       if (place?.interfaceName === undefined || gateway === undefined || gateway === "") continue;
       await this.#defaultBridge.network.routeThrough(gateway, {
-        namespaceFd: namespace.fd,
+        namespaceFd,
         name: place.interfaceName,
       });
     }
@@ -224,11 +241,14 @@ export class ContainerNetworks {
   async #plug({ attachment, network, pluggable }: Membership, options: PlugOptions): Promise<Attachment> {
     if (pluggable === undefined) return { ...attachment, network: network.name, networkId: network.id };
     const { ipv4Address, ipv6Address, macAddress } = attachment.wish;
-    const lease = leaseFrom(pluggable, {
-      ...(ipv4Address !== "" && { ipv4: ipv4Address }),
-      ...(ipv6Address !== "" && { ipv6: ipv6Address }),
-      ...(macAddress !== "" && { macAddress: macAddress.toLowerCase().replaceAll("-", ":") }),
-    });
+    const lease = leaseFrom(
+      { network, pluggable },
+      {
+        ...(ipv4Address !== "" && { ipv4: ipv4Address }),
+        ...(ipv6Address !== "" && { ipv6: ipv6Address }),
+        ...(macAddress !== "" && { macAddress: macAddress.toLowerCase().replaceAll("-", ":") }),
+      },
+    );
     try {
       const { linkLocalAddresses: beside } = attachment.wish;
       const hostInterface = await pluggable.plug(lease, { ...options, beside });
@@ -299,12 +319,17 @@ function freeName(taken: readonly string[], prefix: string): string {
   for (let number = 0; ; number++) if (!numbers.has(number)) return `${prefix}${number}`;
 }
 
-/** Docker says of a wanted address that is taken only this. */
-function leaseFrom(network: PluggableNetwork, wanted: Parameters<PluggableNetwork["lease"]>[0]): Lease {
+/** In Docker's words; of a wanted address that is taken it says only this. */
+function leaseFrom(
+  { network, pluggable }: { readonly network: NetworkRecord; readonly pluggable: PluggableNetwork },
+  wanted: Parameters<PluggableNetwork["lease"]>[0],
+): Lease {
   try {
-    return network.lease(wanted);
+    return pluggable.lease(wanted);
   } catch (error) {
     if (Fault.is(error, "conflict")) throw networkServiceFaults.ADDRESS_IN_USE().because(error);
+    if (Fault.is(error, "resource-exhausted"))
+      throw networkServiceFaults.ADDRESSES_EXHAUSTED(network.name, network.id).because(error);
     throw error;
   }
 }

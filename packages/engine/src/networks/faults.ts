@@ -114,6 +114,11 @@ export const networkServiceFaults = defineFaults({
     (network: string, why: string) =>
       `invalid config for network ${network}: invalid endpoint settings:\n${why}`,
   ],
+  ADDRESSES_EXHAUSTED: [
+    "resource-exhausted",
+    (name: string, id: string) =>
+      `failed to set up container networking: no available IPv4 addresses on this network's address pools: ${name} (${id})`,
+  ],
   ADDRESS_IN_USE: ["permission-denied", () => "Address already in use"],
   CONNECT_HOST: [
     "invalid-argument",

@@ -69,9 +69,9 @@ export interface NetworkServiceParts {
 }
 
 /**
- * All networks, by name, id and id prefix; the only writer of their table. A bridge is made before its row is written and
- * goes after it, so that an engine that dies in between leaves a row whose bridge the next one makes, or a bridge that
- * nobody speaks of.
+ * All networks, by name, id and id prefix; the only writer of their table. A row is written before its bridge is made and
+ * goes after it, so that an engine that dies in between leaves a row whose bridge the next one makes: no bridge is ever
+ * without one.
  */
 export class NetworkService implements AsyncDisposable {
   readonly #parts: NetworkServiceParts;
@@ -163,12 +163,11 @@ export class NetworkService implements AsyncDisposable {
         throw networkServiceFaults.NETWORK_EXISTS(request.name);
       }
       const record = await this.#plan(this.#withTemplate(request));
-      await this.#setUp(record);
+      this.#parts.table.put(record);
       try {
-        this.#parts.table.put(record);
+        await this.#setUp(record);
       } catch (error) {
-        await this.#pluggables.get(record.id)?.remove();
-        this.#pluggables.delete(record.id);
+        this.#parts.table.remove(record.id);
         throw error;
       }
       this.#records.set(record.id, record);
@@ -190,11 +189,11 @@ export class NetworkService implements AsyncDisposable {
     );
     if (members.length > 0) throw networkServiceFaults.NETWORK_IN_USE(name, members.join(", "));
     if (!this.#records.delete(id)) throw networkServiceFaults.NO_SUCH_NETWORK(name);
-    this.#parts.table.remove(id);
     const bridge = this.#pluggables.get(id);
     this.#pluggables.delete(id);
     this.#broken.delete(id);
     await bridge?.remove();
+    this.#parts.table.remove(id);
     this.#publish(record, "destroy");
   }
 
