@@ -27,44 +27,102 @@ const maxEntries = 4_000_000;
 const maxAheadBytes = 8 << 20;
 const maxAheadFiles = 256;
 
+/** A file that a client has. */
+export interface ListedFile {
+  readonly path: string;
+  /** Everything but the content: while it is the same, so is the file. */
+  readonly mark: string;
+}
+
+/** A client's folder, listed, its files not sent yet. */
+export interface FolderTransfer extends Disposable {
+  /** In the order of the paths. */
+  readonly listed: readonly ListedFile[];
+  /**
+   * Those that are wanted, as entries of an archive, in order; then the transfer is over.
+   *
+   * @throws {Fault} `conflict` when a file changes meanwhile, `invalid-argument` for what no client sends
+   */
+  receive(wants: (file: ListedFile) => boolean): AsyncGenerator<TarSource, void, undefined>;
+}
+
 /**
- * A client's folder, as entries of an archive in the order of their paths (fsutil's protocol: the client lists its files, is asked
- * for the content of those that are wanted, and told when that is all).
+ * Have a client list a folder (fsutil's protocol: the client lists its files, is asked for the content of those that are wanted, and
+ * told when that is all).
  *
- * @throws {Fault} `not-found` when the client has no such folder, `conflict` when a file changes meanwhile, `invalid-argument`
- *   for what no client sends
+ * @throws {Fault} `not-found` when the client has no such folder, `invalid-argument` for what no client sends
  */
-export async function* receiveFolder(
-  session: ClientSession,
-  request: FolderRequest,
-): AsyncGenerator<TarSource, void, undefined> {
+export async function listFolder(session: ClientSession, request: FolderRequest): Promise<FolderTransfer> {
   if (!session.serves(method)) throw protocolFaults.SESSION_LACKS(`folder ${request.name}`);
-  using call = new GrpcCall(session.http2, {
+  const call = new GrpcCall(session.http2, {
     path: method,
     input: PacketSchema,
     output: PacketSchema,
     metadata: metadataOf(request),
     signal: request.signal,
   });
-  const reader = new PacketReader(call, request);
-  const entries = await reader.list();
-  const files = entries.flatMap((stat, id) => (isFile(stat) ? [{ id, sizeBytes: Number(stat.size) }] : []));
+  try {
+    const reader = new PacketReader(call, request);
+    const entries = (await reader.list()).map((stat, id) => ({
+      id,
+      stat,
+      path: stat.path,
+      mark: markOf(stat),
+    }));
+    return {
+      listed: entries,
+      receive: (wants) => receive(call, { reader, entries: entries.filter(wants), name: request.name }),
+      [Symbol.dispose]: () => call[Symbol.dispose](),
+    };
+  } catch (error) {
+    call[Symbol.dispose]();
+    throw error;
+  }
+}
+
+async function* receive(
+  call: GrpcCall<typeof PacketSchema, typeof PacketSchema>,
+  from: {
+    readonly reader: PacketReader;
+    readonly entries: readonly { readonly id: number; readonly stat: Stat }[];
+    readonly name: string;
+  },
+): AsyncGenerator<TarSource, void, undefined> {
+  const { reader, entries, name } = from;
+  const files = entries.flatMap(({ id, stat }) =>
+    isFile(stat) ? [{ id, sizeBytes: Number(stat.size) }] : [],
+  );
   const ask = createAsker(call, files);
-  for (const [id, stat] of entries.entries()) {
-    const entry = entryOf(stat, request.name);
+  for (const { id, stat } of entries) {
+    const entry = entryOf(stat, name);
     if (entry === undefined) continue;
     if (!isFile(stat)) {
       yield entry;
       continue;
     }
     await ask(id);
-    const content = () => reader.content(id, stat);
-    yield { ...entry, content: { sizeBytes: Number(stat.size), open: content } };
+    yield { ...entry, content: { sizeBytes: Number(stat.size), open: () => reader.content(id, stat) } };
     await reader.skip(id);
   }
   await call.send({ type: Kind.PACKET_FIN });
   await reader.finish();
   call.end();
+}
+
+/** All of a client's folder. @throws {Fault} as `listFolder`, `FolderTransfer.receive` */
+export async function* receiveFolder(
+  session: ClientSession,
+  request: FolderRequest,
+): AsyncGenerator<TarSource, void, undefined> {
+  using transfer = await listFolder(session, request);
+  yield* transfer.receive(() => true);
+}
+
+function markOf({ mode, uid, gid, size, modTime, linkName, devMajor, devMinor, xattrs }: Stat): string {
+  const attributes = Object.entries(xattrs).map(
+    ([name, value]) => `${name}=${Buffer.from(value).toString("hex")}`,
+  );
+  return [mode, uid, gid, size, modTime, devMajor, devMinor, linkName, ...attributes].join("\0");
 }
 
 function metadataOf({ name, include, exclude, follow }: FolderRequest) {

@@ -1,7 +1,7 @@
 export { type BuildServices, createBuildServices } from "./build-services.ts";
 export type { ClientSession, SessionTraits } from "./client-session.ts";
 export { type SentFile, sendBytes, sendFolder } from "./file-send.ts";
-export { receiveFolder } from "./file-sync.ts";
+export { type FolderTransfer, type ListedFile, listFolder, receiveFolder } from "./file-sync.ts";
 export { type DockerfileOptions, readDockerfileOptions } from "./frontend-options.ts";
 export { type FaultySource, grpcError } from "./grpc-error.ts";
 export type {

@@ -1,13 +1,13 @@
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import { join, posix } from "node:path";
-import { readTar, rootedTarPath, type TarEntry } from "@hawser/base";
+import { readTar, rootedTarPath, type TarEntry, type TarSource, writeTar } from "@hawser/base";
 import { type FilesRoot, openArchive, readFiles, writeArchive } from "@hawser/store";
 import { buildFaults } from "./faults.ts";
 import { compilePattern, hasWildcard } from "./path-pattern.ts";
 
 /** One file of a context: what of it makes a difference, times excepted. */
-interface ContextEntry {
+export interface ContextEntry {
   readonly isFolder: boolean;
   /** Of kind, mode, link and content. */
   readonly digest: string;
@@ -21,7 +21,7 @@ export class BuildContext implements AsyncDisposable {
 
   private constructor(folder: string, entries: ReadonlyMap<string, ContextEntry>) {
     this.#folder = folder;
-    this.#entries = entries;
+    this.#entries = new Map([...entries].toSorted(([a], [b]) => (a < b ? -1 : 1)));
     this.root = { kind: "folder", path: join(folder, "files") };
   }
 
@@ -43,6 +43,44 @@ export class BuildContext implements AsyncDisposable {
       await rm(folder, { recursive: true, force: true });
       throw error;
     }
+  }
+
+  /**
+   * Take files in one by one, into `folder`, which is made where it is missing; digests are made on the way.
+   *
+   * @param options.kept what the folder has already, and goes on having
+   * @throws {Fault} as `writeArchive`; nothing stays behind
+   */
+  static async receive(
+    files: AsyncIterable<TarSource>,
+    options: {
+      readonly folder: string;
+      readonly kept: ReadonlyMap<string, ContextEntry>;
+      readonly signal: AbortSignal;
+    },
+  ): Promise<BuildContext> {
+    const { folder, kept, signal } = options;
+    const root = { kind: "folder", path: join(folder, "files") } as const;
+    const entries = new Map(kept);
+    try {
+      await mkdir(root.path, { recursive: true, mode: 0o700 });
+      const archive = writeTar(noting(files, entries));
+      await writeArchive(root, archive, { path: "/", keepKinds: false, keepFolder: true, signal });
+      return new BuildContext(folder, entries);
+    } catch (error) {
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** What a later context in the same folder may keep. */
+  get entries(): ReadonlyMap<string, ContextEntry> {
+    return this.#entries;
+  }
+
+  /** Where it lies. */
+  get folder(): string {
+    return this.#folder;
   }
 
   /** A file's text; `undefined`: there is none. */
@@ -106,10 +144,60 @@ async function readEntries(root: FilesRoot, signal: AbortSignal): Promise<Readon
     if (path === "") continue;
     entries.set(path, { isFolder: entry.type === "directory", digest: hash.digest("hex") });
   }
-  return new Map([...entries].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  return entries;
 }
 
-function describe({ type, mode, linkPath, xattrs }: TarEntry): string {
-  const attributes = [...xattrs].map(([name, value]) => [name, value.toString("hex")]);
+/** The same files; what they are is put into `entries` while they go by. */
+async function* noting(
+  files: AsyncIterable<TarSource>,
+  entries: Map<string, ContextEntry>,
+): AsyncGenerator<TarSource, void, undefined> {
+  for await (const file of files) {
+    const { type, mode = 0, linkPath = "", xattrs = new Map(), content } = file;
+    const hash = createHash("sha256");
+    hash.update(describe({ type, mode, linkPath: Buffer.from(linkPath), xattrs }));
+    const note = () => {
+      const path = Buffer.from(rootedTarPath(Buffer.from(file.path)), "latin1").toString();
+      entries.set(path, { isFolder: type === "directory", digest: hash.digest("hex") });
+    };
+    if (content === undefined) {
+      yield file;
+      note();
+      continue;
+    }
+    const { sizeBytes, open } = content instanceof Uint8Array ? inMemory(content) : content;
+    yield { ...file, content: { sizeBytes, open: () => hashing(open(), hash) } };
+    note();
+  }
+}
+
+function inMemory(bytes: Uint8Array) {
+  return {
+    sizeBytes: bytes.length,
+    async *open() {
+      yield bytes;
+    },
+  };
+}
+
+async function* hashing(
+  bytes: AsyncIterable<Uint8Array>,
+  hash: Hash,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of bytes) {
+    hash.update(chunk);
+    yield chunk;
+  }
+}
+
+function describe({
+  type,
+  mode,
+  linkPath,
+  xattrs,
+}: Pick<TarEntry, "type" | "mode" | "linkPath"> & {
+  readonly xattrs: ReadonlyMap<string, Uint8Array>;
+}): string {
+  const attributes = [...xattrs].map(([name, value]) => [name, Buffer.from(value).toString("hex")]);
   return JSON.stringify([type, mode, linkPath.toString("hex"), attributes]);
 }

@@ -22,6 +22,7 @@ import { BuildContext } from "./build-context.ts";
 import type { BuildState } from "./build-state.ts";
 import { buildFaults } from "./faults.ts";
 import { ImageBuild, type ImageBuildOptions, type ImageBuildParts } from "./image-build.ts";
+import { KeptContexts } from "./kept-contexts.ts";
 import { buildMark } from "./run-process.ts";
 
 export interface BuildRequest {
@@ -68,6 +69,8 @@ export class BuildService {
   readonly #parts: ImageBuildParts;
   readonly #cacheLimitBytes: number | undefined;
   readonly #building = new Set<ImageBuild>();
+  /** Folders of the users', for builds that get them in parts. */
+  readonly contexts: KeptContexts;
 
   private constructor(
     parts: ImageBuildParts,
@@ -75,6 +78,9 @@ export class BuildService {
   ) {
     this.#parts = parts;
     this.#cacheLimitBytes = cacheLimitBytes;
+    const { randomBytes } = parts.collaborators.host;
+    const randomName = () => createContainerId(randomBytes);
+    this.contexts = new KeptContexts({ folder: join(parts.folder, "kept"), randomName });
   }
 
   /** Open the service as a crash may have left it: what belonged to a build that is no more is removed. */
@@ -89,7 +95,9 @@ export class BuildService {
     }
     const { images, buildCache: cache } = store;
     const build = { ...parts, collaborators, folder, images, cache, solver: new Solver<BuildState>() };
-    return new BuildService(build, parts);
+    const service = new BuildService(build, parts);
+    await service.contexts.reset();
+    return service;
   }
 
   /** Results of steps that are kept. */
@@ -158,6 +166,7 @@ export class BuildService {
     const reclaimedBytes = records.reduce((sum, record) => sum + cache.sizeOf(record), 0);
     cache.remove(records.map(({ key }) => key));
     await images.collect([]);
+    await this.contexts.clear();
     await rm(join(folder, "cache"), { recursive: true, force: true });
     return { keys: records.map(({ key }) => key), reclaimedBytes };
   }

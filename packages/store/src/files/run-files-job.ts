@@ -90,6 +90,33 @@ export async function writeArchive(
   await run.feed(archive);
 }
 
+/** The same bytes, copied, in pieces that are worth a message each: an archive of small files comes in crumbs. */
+async function* inPieces(archive: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  let crumbs: Uint8Array[] = [];
+  let size = 0;
+  for await (const bytes of archive) {
+    crumbs.push(bytes);
+    size += bytes.length;
+    if (size < pieceBytes) continue;
+    yield joined(crumbs, size);
+    crumbs = [];
+    size = 0;
+  }
+  if (size > 0) yield joined(crumbs, size);
+}
+
+function joined(crumbs: readonly Uint8Array[], size: number): Uint8Array {
+  const piece = new Uint8Array(size);
+  let at = 0;
+  for (const crumb of crumbs) {
+    piece.set(crumb, at);
+    at += crumb.length;
+  }
+  return piece;
+}
+
+const pieceBytes = 64 << 10;
+
 /** One worker and what it says. */
 class FilesRun implements AsyncDisposable {
   readonly #worker: Worker;
@@ -132,12 +159,12 @@ class FilesRun implements AsyncDisposable {
 
   /** Give it an archive, at its pace; returns when it has done its work. */
   async feed(archive: AsyncIterable<Uint8Array>): Promise<void> {
-    for await (const bytes of archive) {
+    for await (const bytes of inPieces(archive)) {
       while (this.#wanted === 0 && !this.#ended) await this.#wait();
       // After its end an archive may have anything; it is read, so that the sender can finish.
       if (this.#ended) continue;
       this.#wanted -= 1;
-      this.#send({ kind: "piece", bytes: Uint8Array.from(bytes) });
+      this.#send({ kind: "piece", bytes });
     }
     this.#send({ kind: "piece" });
     while (!this.#ended) await this.#wait();

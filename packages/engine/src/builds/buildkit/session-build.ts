@@ -6,6 +6,7 @@ import {
   type DockerfileOptions,
   type ExporterRequest,
   grpcError,
+  listFolder,
   type PlannedResult,
   receiveFolder,
   shownSteps,
@@ -132,11 +133,8 @@ export class SessionBuild implements BuildWork {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled(this.#folders.values());
     await this.#used.disposeAsync();
-    const folders = await Promise.allSettled(this.#folders.values());
-    for (const folder of folders) {
-      if (folder.status === "fulfilled") await folder.value[Symbol.asyncDispose]();
-    }
   }
 
   async #build(result: PlannedResult): Promise<BuiltImage> {
@@ -197,14 +195,17 @@ export class SessionBuild implements BuildWork {
 
   /** A folder of the client's. All that came with the request is one, by whatever name. */
   #folder(called: string): Promise<BuildContext> {
-    const { archive, signal } = this.#context;
+    const { archive } = this.#context;
     const name = archive === undefined ? called : "";
     const there = this.#folders.get(name);
     if (there !== undefined) return there;
-    const folder =
-      archive === undefined ? this.#receiveFolder(name) : this.#builds.receiveFolder(archive, signal);
+    const folder = archive === undefined ? this.#receiveFolder(name) : this.#unpack(archive);
     this.#folders.set(name, folder);
     return folder;
+  }
+
+  async #unpack(archive: AsyncIterable<Uint8Array>): Promise<BuildContext> {
+    return this.#used.use(await this.#builds.receiveFolder(archive, this.#context.signal));
   }
 
   async #receiveFolder(name: string): Promise<BuildContext> {
@@ -219,10 +220,13 @@ export class SessionBuild implements BuildWork {
         current = bytes;
         step.status(id, { current });
       };
-      const entries = receiveFolder(session, { name, exclude, signal, onProgress });
-      const folder = await this.#builds.receiveFolder(writeTar(entries), signal);
+      using folder = await listFolder(session, { name, exclude, signal, onProgress });
+      const { sharedKey } = session;
+      const place = sharedKey === "" ? undefined : JSON.stringify([sharedKey, name, exclude]);
+      const received = await this.#builds.contexts.receive(folder, { place, signal });
+      this.#used.use(received);
       step.status(id, { current, isDone: true });
-      return folder;
+      return received.context;
     });
   }
 
