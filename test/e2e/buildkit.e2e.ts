@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { createReadStream } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { readTar, writeTar } from "@hawser/base";
@@ -114,6 +116,37 @@ CMD ["cat", "/files/greeting", "/files/one"]
       assert.equal((await readFile(archive)).includes("horse"), false);
       const without = await client.run(["build", "--no-cache", dir.path]);
       assert.match(without.stderr, /secret token: not found/);
+    });
+
+    test("secrets as variables, and the user's ssh agent, are lent to one step", async () => {
+      await using dir = await openFiles({
+        Dockerfile: `FROM busybox
+RUN --mount=type=secret,id=token,env=TOKEN echo "$TOKEN" | wc -c > /size
+RUN --mount=type=ssh,uid=7 ls -ln "$SSH_AUTH_SOCK" && test -S "$SSH_AUTH_SOCK" && test ! -e /run/secrets/token
+RUN test -z "$SSH_AUTH_SOCK$TOKEN" && test ! -e /run/buildkit/ssh_agent.0
+`,
+        token: "correct horse battery staple",
+      });
+      const agent = createServer();
+      const path = join(dir.path, "agent.sock");
+      agent.listen(path);
+      await once(agent, "listening");
+      try {
+        const lent = ["--ssh", `default=${path}`, "--secret", `id=token,src=${join(dir.path, "token")}`];
+        const text = await client.ok("build", "--no-cache", "-t", "lent:kit", ...lent, dir.path);
+        assert.match(text, /srw------- +\d+ 7 /);
+        assert.equal(await target.ok("run", "--rm", "lent:kit", "cat", "/size"), "29\n");
+        const records = await readFile(join(target.engine().dataRoot, "hawser.db"));
+        assert.equal(records.includes("horse battery"), false);
+      } finally {
+        agent.close();
+      }
+      const without = await openFiles({
+        Dockerfile: "FROM busybox\nRUN --mount=type=ssh,required=true true\n",
+      });
+      const refused = await client.run(["build", "--no-cache", without.path]);
+      await without[Symbol.asyncDispose]();
+      assert.match(refused.stderr, /no SSH key "default" forwarded from the client/);
     });
 
     test("results come as folders and archives", async () => {

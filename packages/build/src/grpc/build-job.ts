@@ -77,20 +77,30 @@ export class BuildJob {
   }
 }
 
+/** What ended builds have told is kept of so many: a client may ask when a short one is over. */
+const maxEnded = 32;
+
 /** Builds by the ids that clients give them. */
 export class BuildJobs {
+  readonly #active = new Set<string>();
+  #ended: readonly string[] = [];
   readonly #progress = new Arrivals<BuildProgress>();
   readonly #jobs = new Arrivals<BuildJob>();
 
-  /** Begin to tell of a build, until disposal. @throws {Fault} `conflict` */
+  /** Begin to tell of a build, which goes on until disposal. @throws {Fault} `conflict` */
   reserve(id: string, progress: BuildProgress): Disposable {
-    if (this.#progress.has(id)) throw protocolFaults.BUILD_TAKEN(id);
+    if (this.#active.has(id)) throw protocolFaults.BUILD_TAKEN(id);
+    this.#active.add(id);
+    this.#ended = this.#ended.filter((ended) => ended !== id);
     this.#progress.set(id, progress);
     return {
       [Symbol.dispose]: () => {
         progress.close();
-        this.#progress.delete(id);
+        this.#active.delete(id);
         this.#jobs.delete(id);
+        this.#ended = [...this.#ended, id];
+        for (const old of this.#ended.slice(0, -maxEnded)) this.#progress.delete(old);
+        this.#ended = this.#ended.slice(-maxEnded);
       },
     };
   }

@@ -1,8 +1,15 @@
 import type { ClientHttp2Session } from "node:http2";
+import type { Duplex } from "node:stream";
 import { Fault } from "@hawser/base";
 import { GetSecretRequestSchema, GetSecretResponseSchema } from "./generated/secrets_pb.ts";
 import { CredentialsRequestSchema, CredentialsResponseSchema } from "./generated/session_pb.ts";
-import { callOnce } from "./grpc-call.ts";
+import {
+  BytesMessageSchema as AgentBytesSchema,
+  CheckAgentRequestSchema,
+  CheckAgentResponseSchema,
+} from "./generated/ssh-forward_pb.ts";
+import { callOnce, GrpcCall } from "./grpc-call.ts";
+import { callDuplex } from "./message-duplex.ts";
 
 /** What a client says of its session when it opens it. */
 export interface SessionTraits {
@@ -43,6 +50,31 @@ export class ClientSession {
       if (Fault.is(error, "not-found")) return undefined;
       throw error;
     }
+  }
+
+  /**
+   * A connection to an ssh agent of the client's; `undefined`: it lends none of that name.
+   *
+   * @throws {Fault} `unavailable`
+   */
+  async agent(id: string, signal: AbortSignal): Promise<Duplex | undefined> {
+    const check = "/moby.sshforward.v1.SSH/CheckAgent";
+    if (!this.serves(check)) return undefined;
+    try {
+      const schemas = { input: CheckAgentRequestSchema, output: CheckAgentResponseSchema };
+      await callOnce(this.http2, { path: check, ...schemas, message: { id }, signal });
+    } catch (error) {
+      if (Fault.is(error, "unavailable") && !signal.aborted) return undefined;
+      throw error;
+    }
+    const call = new GrpcCall(this.http2, {
+      path: "/moby.sshforward.v1.SSH/ForwardAgent",
+      input: AgentBytesSchema,
+      output: AgentBytesSchema,
+      metadata: { "buildkit.ssh.id": id },
+      signal,
+    });
+    return callDuplex(call);
   }
 
   /** What the client logs in to a registry with; `undefined`: it does not. @throws {Fault} `unavailable` */

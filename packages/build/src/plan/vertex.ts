@@ -42,6 +42,24 @@ export type ExecMount =
       readonly target: string;
       readonly isRequired: boolean;
       readonly mode: number;
+      readonly uid: number;
+      readonly gid: number;
+    }
+  | {
+      readonly kind: "secret-variable";
+      readonly id: string;
+      readonly name: string;
+      readonly isRequired: boolean;
+    }
+  /** A socket to the user's ssh agent. */
+  | {
+      readonly kind: "ssh";
+      readonly id: string;
+      readonly target: string;
+      readonly isRequired: boolean;
+      readonly mode: number;
+      readonly uid: number;
+      readonly gid: number;
     }
   /** A text of the Dockerfile as a program. */
   | { readonly kind: "text"; readonly content: string; readonly target: string };

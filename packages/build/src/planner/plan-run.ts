@@ -43,15 +43,21 @@ export async function planRun(node: InstructionNode, stage: Stage, at: RunContex
   const inputs: (Vertex | undefined)[] = [stage.root];
   const mounts: ExecMount[] = [];
   for (const text of flags.texts("mount")) {
-    mounts.push(await planMount(text, { node, inputs, stage, at }));
+    const agents = mounts.filter(({ kind }) => kind === "ssh").length;
+    mounts.push(...(await planMount(text, { node, inputs, stage, at, agents })));
   }
+  const agent = mounts.find(({ kind }) => kind === "ssh");
   const command = commandOf(node, stage);
   const { buildArgs } = at.request;
   const op: ExecOp = {
     kind: "exec",
     args: command.args,
     // Arguments come first: of two of the same name the last one counts.
-    env: [...[...stage.args].map(([name, value]) => `${name}=${value}`), ...stage.execution.env],
+    env: [
+      ...[...stage.args].map(([name, value]) => `${name}=${value}`),
+      ...stage.execution.env,
+      ...(agent?.kind === "ssh" ? [`SSH_AUTH_SOCK=${agent.target}`] : []),
+    ],
     hiddenEnv: proxyNames.flatMap((name) => {
       const value = buildArgs[name];
       return value === undefined || stage.args.has(name) ? [] : [`${name}=${value}`];
@@ -94,8 +100,10 @@ async function planMount(
     readonly inputs: (Vertex | undefined)[];
     readonly stage: Stage;
     readonly at: RunContext;
+    /** How many ssh agents there are before. */
+    readonly agents: number;
   },
-): Promise<ExecMount> {
+): Promise<readonly ExecMount[]> {
   const { node, inputs, stage, at } = where;
   const fields = new Map(
     text.split(",").map((field) => {
@@ -114,41 +122,60 @@ async function planMount(
     if (field("rw", "readwrite") !== undefined) return field("rw", "readwrite") !== "true";
     return field("ro", "readonly") === undefined ? initial : field("ro", "readonly") === "true";
   };
+  const rights = (mode: number) => ({
+    mode: Number.parseInt(field("mode") ?? mode.toString(8), 8),
+    uid: Number(field("uid") ?? 0),
+    gid: Number(field("gid") ?? 0),
+  });
   switch (kind) {
     case "cache":
       if (target === undefined) throw bad('"target" is required for a mount of type "cache"');
-      return { kind, id: id ?? target, target, readOnly: isReadOnly(false) };
+      return [{ kind, id: id ?? target, target, readOnly: isReadOnly(false) }];
     case "tmpfs": {
       if (target === undefined) throw bad('"target" is required for a mount of type "tmpfs"');
       const size = field("size");
-      return { kind, target, ...(size !== undefined && { sizeBytes: Number(size) }) };
+      return [{ kind, target, ...(size !== undefined && { sizeBytes: Number(size) }) }];
     }
     case "secret": {
-      const name = id ?? (target === undefined ? undefined : posix.basename(target));
+      const variable = field("env");
+      const name = id ?? (target === undefined ? variable : posix.basename(target));
       if (name === undefined) throw bad("invalid secret mount: one of source, target required");
-      return {
-        kind,
-        id: name,
-        target: target ?? `/run/secrets/${name}`,
-        isRequired: field("required") === "true",
-        mode: Number.parseInt(field("mode") ?? "400", 8),
-      };
+      const isRequired = field("required") === "true";
+      const file = { kind, id: name, isRequired, ...rights(0o400) } as const;
+      return [
+        ...(variable === undefined
+          ? []
+          : [{ kind: "secret-variable", id: name, name: variable, isRequired } as const]),
+        ...(variable === undefined || target !== undefined
+          ? [{ ...file, target: target ?? `/run/secrets/${name}` }]
+          : []),
+      ];
     }
     case "bind": {
       if (target === undefined) throw bad('"target" is required for a mount of type "bind"');
       const from = field("from");
       const input = from === undefined ? at.context : await at.find(from);
       inputs.push(input);
-      return {
-        kind,
-        input: inputs.length - 1,
-        source: field("source", "src") ?? "/",
-        target,
-        readOnly: isReadOnly(true),
-      };
+      return [
+        {
+          kind,
+          input: inputs.length - 1,
+          source: field("source", "src") ?? "/",
+          target,
+          readOnly: isReadOnly(true),
+        },
+      ];
     }
     case "ssh":
-      throw bad("mounts of type ssh are not available in this version");
+      return [
+        {
+          kind,
+          id: id ?? "default",
+          target: target ?? `/run/buildkit/ssh_agent.${where.agents}`,
+          isRequired: field("required") === "true",
+          ...rights(0o600),
+        },
+      ];
     default:
       throw bad(`unsupported mount type "${kind}"`);
   }

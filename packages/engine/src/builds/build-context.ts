@@ -165,8 +165,8 @@ async function* noting(
       note();
       continue;
     }
-    const { sizeBytes, open } = content instanceof Uint8Array ? inMemory(content) : content;
-    yield { ...file, content: { sizeBytes, open: () => hashing(open(), hash) } };
+    const whole = content instanceof Uint8Array ? inMemory(content) : content;
+    yield { ...file, content: { sizeBytes: whole.sizeBytes, open: () => hashing(whole.open(), hash) } };
     note();
   }
 }

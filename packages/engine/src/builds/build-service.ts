@@ -139,7 +139,7 @@ export class BuildService {
     if (source === undefined) throw buildFaults.DOCKERFILE_MISSING(request.dockerfile);
     using build = this.begin({
       ...request,
-      files: { folder: async () => context, secret: async () => undefined },
+      files: { folder: async () => context, secret: async () => undefined, agent: async () => undefined },
       onContainer: (vertex, id) => onEvent({ kind: "container", vertex, id }),
     });
     try {

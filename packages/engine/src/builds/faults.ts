@@ -34,6 +34,7 @@ export const buildFaults = defineFaults({
     (text: string) => `invalid checksum ${JSON.stringify(text)}, expected sha256:<hex>`,
   ],
   SECRET_MISSING: ["not-found", (id: string) => `secret ${id}: not found`],
+  AGENT_MISSING: ["not-found", (id: string) => `no SSH key ${JSON.stringify(id)} forwarded from the client`],
   REMOTE_UNSUPPORTED: [
     "not-implemented",
     (remote: string) =>

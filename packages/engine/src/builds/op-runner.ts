@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { Duplex } from "node:stream";
 import type { OpRun, OpRunner, Vertex } from "@hawser/build";
 import { type ChainId, parseChainId } from "@hawser/oci";
 import type { ContainerConfig, HostConfig } from "@hawser/runtime";
@@ -34,6 +35,8 @@ export interface BuildFiles {
   folder(name: string): Promise<BuildContext>;
   /** `undefined`: there is none of that name. */
   secret(id: string): Promise<Uint8Array | undefined>;
+  /** A connection to an ssh agent of the user's; `undefined`: there is none of that name. */
+  agent(id: string): Promise<Duplex | undefined>;
 }
 
 /** What of a build its ops need. */
@@ -134,7 +137,7 @@ async function execute(parts: OpRunnerParts, scope: BuildScope, call: OpCall): P
               ...call.run,
               defaults: parts.defaults,
               limits: scope.limits,
-              secret: (id) => scope.files.secret(id),
+              files: scope.files,
               cacheDir: join(parts.folder, "cache"),
               runDir,
               inputs: call.inputs,

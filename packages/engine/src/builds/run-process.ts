@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { lstat, mkdir, writeFile } from "node:fs/promises";
+import { chown, lstat, mkdir, writeFile } from "node:fs/promises";
 import { basename, join, posix } from "node:path";
 import type { ExecOp } from "@hawser/build";
 import type { ChainId } from "@hawser/oci";
@@ -17,8 +17,10 @@ import { removeContainer } from "../containers/remove.ts";
 import { startContainer } from "../containers/start.ts";
 import { waitForContainer } from "../containers/wait.ts";
 import { planAttachments } from "../networks/plan-attachments.ts";
+import { openAgentSocket } from "./agent-socket.ts";
 import type { BuildState } from "./build-state.ts";
 import { buildFaults } from "./faults.ts";
+import type { BuildFiles } from "./op-runner.ts";
 
 /** Marks containers of builds: what an engine that died left of them is removed by the next. */
 export const buildMark = "io.hawser.build";
@@ -31,7 +33,7 @@ export interface ProcessWork {
   /** Where caches are kept, and texts put for this run. */
   readonly cacheDir: string;
   readonly runDir: string;
-  readonly secret: (id: string) => Promise<Uint8Array | undefined>;
+  readonly files: Pick<BuildFiles, "secret" | "agent">;
   readonly inputs: readonly (BuildState | undefined)[];
   readonly signal: AbortSignal;
   readonly output: (stream: "stdout" | "stderr", bytes: Uint8Array) => void;
@@ -49,8 +51,10 @@ export async function runProcess<T>(
   use: (layer: AsyncIterable<Uint8Array>) => Promise<T>,
 ): Promise<T> {
   const { op, parent, work } = request;
-  const mounts = await prepareMounts(collaborators, op, work);
+  await using prepared = new AsyncDisposableStack();
+  const { mounts, env } = await prepareMounts(collaborators, op, { ...work, prepared });
   const container = await createBuildContainer(collaborators, { op, parent, mounts, work });
+  container.secretEnv = env;
   try {
     work.onContainer(container.id);
     const stop = () => {
@@ -142,9 +146,15 @@ async function createBuildContainer(
 async function prepareMounts(
   collaborators: Collaborators,
   op: ExecOp,
-  work: ProcessWork,
-): Promise<readonly ContainerMount[]> {
+  work: ProcessWork & { readonly prepared: AsyncDisposableStack },
+): Promise<{ readonly mounts: readonly ContainerMount[]; readonly env: readonly string[] }> {
   const mounts: ContainerMount[] = [];
+  const env: string[] = [];
+  const findSecret = async ({ id, isRequired }: { readonly id: string; readonly isRequired: boolean }) => {
+    const secret = await work.files.secret(id);
+    if (secret === undefined && isRequired) throw buildFaults.SECRET_MISSING(id);
+    return secret;
+  };
   const add = (source: string, target: string, readOnly: boolean) =>
     mounts.push({
       type: "bind",
@@ -166,17 +176,33 @@ async function prepareMounts(
         break;
       }
       case "secret": {
-        const secret = await work.secret(mount.id);
-        if (secret === undefined) {
-          if (mount.isRequired) throw buildFaults.SECRET_MISSING(mount.id);
+        const bytes = await findSecret(mount);
+        if (bytes === undefined) break;
+        add(await writeRunFile(work, `${number}`, { ...mount, bytes }), mount.target, true);
+        break;
+      }
+      case "secret-variable": {
+        const bytes = await findSecret(mount);
+        if (bytes !== undefined) env.push(`${mount.name}=${Buffer.from(bytes).toString()}`);
+        break;
+      }
+      case "ssh": {
+        const socket = await openAgentSocket(mount, { ...work, name: `${number}` });
+        if (socket === undefined) {
+          if (mount.isRequired) throw buildFaults.AGENT_MISSING(mount.id);
           break;
         }
-        add(await writeRunFile(work, `${number}`, { bytes: secret, mode: mount.mode }), mount.target, true);
+        work.prepared.use(socket);
+        add(socket.path, mount.target, false);
         break;
       }
       case "text": {
         const bytes = Buffer.from(mount.content);
-        add(await writeRunFile(work, `${number}`, { bytes, mode: 0o755 }), mount.target, true);
+        add(
+          await writeRunFile(work, `${number}`, { bytes, mode: 0o755, uid: 0, gid: 0 }),
+          mount.target,
+          true,
+        );
         break;
       }
       case "bind":
@@ -195,17 +221,18 @@ async function prepareMounts(
         );
     }
   }
-  return mounts;
+  return { mounts, env };
 }
 
 async function writeRunFile(
   { runDir }: ProcessWork,
   name: string,
-  file: { readonly bytes: Uint8Array; readonly mode: number },
+  file: { readonly bytes: Uint8Array; readonly mode: number; readonly uid: number; readonly gid: number },
 ): Promise<string> {
   await mkdir(runDir, { recursive: true, mode: 0o700 });
   const path = join(runDir, name);
   await writeFile(path, file.bytes, { mode: file.mode });
+  await chown(path, file.uid, file.gid);
   return path;
 }
 

@@ -24,6 +24,8 @@ export class Container {
   /** Clients that attached before the start; they are handed to the monitor with it. */
   readonly pendingAttaches = new Set<PendingAttach>();
   readonly execs = new Map<string, ExecSession>();
+  /** Environment that its first process gets and no record keeps: secrets of builds. */
+  secretEnv: readonly string[] = [];
   /** Resolves when the run that is now, or comes next, has ended and its record says so. */
   nextExit: PromiseWithResolvers<ExitNotice> = Promise.withResolvers();
   /** Resolves, with the last exit, when the container is gone. */

@@ -5,7 +5,7 @@ import { handToMonitor } from "./attach.ts";
 import { writeBundle } from "./bundle.ts";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
-import { isRunning } from "./container-record.ts";
+import { type ContainerRecord, isRunning } from "./container-record.ts";
 import { followRun } from "./exit.ts";
 import { containerFaults } from "./faults.ts";
 import { beginHealth, probePlanOf } from "./health.ts";
@@ -56,6 +56,11 @@ async function beginRun(collaborators: Collaborators, container: Container): Pro
   }
 }
 
+function withSecretEnv(record: ContainerRecord, secretEnv: readonly string[]): ContainerRecord {
+  if (secretEnv.length === 0) return record;
+  return { ...record, config: { ...record.config, env: [...record.config.env, ...secretEnv] } };
+}
+
 async function startRun(collaborators: Collaborators, container: Container): Promise<void> {
   const { index, places, names, ports, volumes, launcher, host, snapshots, migrations } = collaborators;
   const { record } = container;
@@ -73,7 +78,12 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
       index.update(container, { published: published.ports }, { durable: false });
     const overlay = snapshots.get(record.id);
     const folders = await volumes.mount(volumesOf(record), record.id);
-    const bundle = await writeBundle(collaborators, { record, place, overlay, folders });
+    const bundle = await writeBundle(collaborators, {
+      record: withSecretEnv(record, container.secretEnv),
+      place,
+      overlay,
+      folders,
+    });
     const attaches = [...container.pendingAttaches];
     const { config, hostConfig } = record;
     const runtime = host.runtimes[hostConfig.runtime];

@@ -60,6 +60,7 @@ export class SessionBuild implements BuildWork {
         files: {
           folder: (name) => this.#folder(name === "context" ? options.contextName : name),
           secret: async (id) => await this.#context.session?.secret(id, signal),
+          agent: async (id) => await this.#context.session?.agent(id, signal),
         },
         limits: {
           ...(extraHosts.length > 0 && { extraHosts }),
