@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { eventually, openTempDir } from "@hawser/base/testing";
 import { root } from "../../tools/tree.ts";
+import { digestOf, openTestRegistry } from "../conformance/distribution/kit-registry.ts";
 import { openEngine, type TestEngine } from "./kit-engine.ts";
 import { openFaultProxy, type ProxyFault } from "./kit-fault-proxy.ts";
 import { runCommandOk } from "./kit-process.ts";
@@ -205,5 +206,37 @@ describe("between engine and registry", { skip: againstDockerd }, () => {
     } finally {
       await runCommandOk(["umount", disk]);
     }
+  });
+
+  test("a registry of a thousand tags and ten thousand manifests lists and collects them", async () => {
+    await using registry = await openTestRegistry();
+    const { index } = registry.registry?.service ?? {};
+    assert.ok(index !== undefined);
+    for (let at = 0; at < 10_000; at++) {
+      const digest = digestOf(`${at}`) as Parameters<typeof index.putManifest>[1]["digest"];
+      const facts = {
+        digest,
+        mediaType: "x",
+        sizeBytes: 1,
+        artifactType: "",
+        annotations: {},
+        references: [],
+      };
+      index.putManifest("many", facts, at < 1000 ? [`t${String(at).padStart(4, "0")}`] : []);
+    }
+    let path: string | undefined = "/v2/many/tags/list?n=300";
+    const pages: number[] = [];
+    while (path !== undefined) {
+      const reply = await registry.ask("GET", path);
+      pages.push((JSON.parse(reply.body.toString()) as { readonly tags: readonly string[] }).tags.length);
+      path = /<([^>]+)>/.exec(String(reply.headers["link"] ?? ""))?.[1];
+    }
+    assert.deepEqual(pages, [300, 300, 300, 100]);
+    const collected = await registry.registry?.collectGarbage({
+      graceMs: -1000,
+      untagged: true,
+      dryRun: false,
+    });
+    assert.equal(collected?.manifests, 9000);
   });
 });

@@ -3,6 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { openTempDir } from "@hawser/base/testing";
+import { openFakeRegistry } from "@hawser/registry/testing";
 import bcrypt from "bcryptjs";
 import { openTestRegistry, type TestRegistry } from "../conformance/distribution/kit-registry.ts";
 import { startRegistry } from "./kit-registry-program.ts";
@@ -81,6 +82,44 @@ for (const client of clients) {
       await ok("rmi", name, `${host}/team/app:1`);
       await ok("pull", name);
       await ok("rmi", name);
+    });
+
+    test("is searched by its catalogue; what cannot be searched is said", async () => {
+      const { host } = new URL(registry.url);
+      const pushed = ["search/one", "search/another", "other/thing"];
+      for (const path of pushed) {
+        const name = `${host}/${path}:1`;
+        assert.equal((await runClient(target, client, { args: ["tag", "busybox", name] })).exitCode, 0);
+        assert.equal((await runClient(target, client, { args: ["push", name] })).exitCode, 0);
+        await runClient(target, client, { args: ["rmi", name] });
+      }
+      const search = async (...args: string[]) =>
+        await runClient(target, client, { args: ["search", ...args] });
+      const format = ["--format", "{{.Name}}"];
+      const found = await search(...format, `${host}/search`);
+      assert.equal(found.stdout, `${host}/search/another\n${host}/search/one\n`, found.stderr);
+      assert.equal(
+        (await search(...format, "--limit", "1", `${host}/search`)).stdout,
+        `${host}/search/another\n`,
+      );
+      assert.equal((await search(...format, "--filter", "stars=3", `${host}/search`)).stdout, "");
+      assert.match((await search(`${host}/search`)).stdout, /^NAME +DESCRIPTION +STARS +OFFICIAL\n/);
+      assert.match((await search("--filter", "nope=1", `${host}/x`)).stderr, /invalid filter 'nope'/);
+      assert.match((await search("--limit", "101", `${host}/x`)).stderr, /outside the range of \[1, 100\]/);
+      await using bare = await openFakeRegistry();
+      assert.match((await search(`${bare.address}/x`)).stderr, /Cannot search .*neither a search/);
+      bare.intercept = (request, response) => {
+        if (!request.url?.startsWith("/v1/search?q=x&n=25")) return false;
+        response.writeHead(200, { "content-type": "application/json" });
+        const results = [
+          { name: "x\u001b[31m", description: "many", star_count: 7, is_official: true },
+          { name: 1 },
+        ];
+        response.end(JSON.stringify({ results }));
+        return true;
+      };
+      const line = await search("--format", "{{.Name}} {{.StarCount}} {{.IsOfficial}}", `${bare.address}/x`);
+      assert.match(line.stdout, /^x \[31m 7 (true|\[OK\])\n$/);
     });
   });
 }

@@ -179,6 +179,31 @@ describe("images of a registry", { skip: againstDockerd }, () => {
       assert.deepEqual(JSON.parse(await readFile(join(dir.path, "config.json"), "utf8")), { auths: {} });
     });
 
+    test("are what a build begins with", async () => {
+      await using guarded = await openFakeRegistry({ login: { ...ann, kind: "bearer" } });
+      await using dir = await openTempDir();
+      const env = { DOCKER_CONFIG: dir.path, DOCKER_BUILDKIT: "0" };
+      publishImage(guarded, {
+        repository: "team/base",
+        tag: "v1",
+        plainLayers: [await layerOf({ base: "b" })],
+      });
+      await writeFile(
+        join(dir.path, "Dockerfile"),
+        `FROM ${guarded.address}/team/base:v1\nLABEL built=yes\n`,
+      );
+      for (const client of ["docker", "hawser"] as const) {
+        const build = async () => await engine[client](["build", "-t", `built-${client}`, dir.path], { env });
+        assert.match((await build()).stderr, /unauthorized/);
+        const login = ["login", "-u", ann.username, "--password-stdin", guarded.address];
+        wanted(await engine.hawser(login, { env, input: `${ann.password}\n` }));
+        wanted(await build());
+        assert.equal(await inspect(`built-${client}`, "{{.Config.Labels.built}}"), "yes");
+        wanted(await engine.hawser(["logout", guarded.address], { env }));
+        await docker("rmi", `built-${client}`, `${guarded.address}/team/base:v1`);
+      }
+    });
+
     test("are pulled with what a credential helper keeps", async () => {
       await using guarded = await openFakeRegistry({ login: ann });
       await using dir = await openTempDir();

@@ -66,6 +66,15 @@ export interface ImageHistoryItem {
   readonly Comment: string;
 }
 
+/** One of the replies to `GET /images/search`. */
+export interface ImageSearchItem {
+  readonly name: string;
+  readonly description: string;
+  readonly star_count: number;
+  readonly is_official: boolean;
+  readonly is_automated: boolean;
+}
+
 /** One of the replies to `DELETE /images/{name}`. */
 export type ImageDeleteItem = { readonly Untagged: string } | { readonly Deleted: string };
 

@@ -38,6 +38,7 @@ export type {
   ImageDeleteItem,
   ImageHistoryItem,
   ImageInspect,
+  ImageSearchItem,
   ImageSummary,
   ProgressMessage,
 } from "./images.ts";

@@ -90,6 +90,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/registry/logout.ts"),
   },
   {
+    path: "search",
+    common: true,
+    summary: "Search Docker Hub for images",
+    load: () => import("./commands/registry/search.ts"),
+  },
+  {
     path: "version",
     common: true,
     summary: "Show the Hawser version information",

@@ -50,7 +50,7 @@ import { volumeRoutes } from "./http/routes/volumes.ts";
 import { ApiServer } from "./http/server.ts";
 import { decodeCreateRequest } from "./http/wire/create-request.ts";
 import { ImageService } from "./images/image-service.ts";
-import { RegistryService } from "./images/registry-service.ts";
+import { RemoteImages } from "./images/remote-images.ts";
 import { ContainerNames } from "./networks/container-names.ts";
 import { ContainerNetworks } from "./networks/container-networks.ts";
 import { ContainerPorts } from "./networks/container-ports.ts";
@@ -168,7 +168,7 @@ export async function composeEngine(
     environment: config.proxies,
     userAgent: `hawser/${version}`,
   });
-  const registry = new RegistryService({
+  const registry = new RemoteImages({
     client: built.use(client),
     store,
     events,

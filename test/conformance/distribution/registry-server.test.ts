@@ -245,11 +245,11 @@ describe("faults", () => {
   });
 });
 
-test("a thousand tags and ten thousand manifests are listed page by page", async () => {
+test("a thousand tags and two thousand manifests are listed page by page", async () => {
   await using registry = await openTestRegistry();
   const { index } = registry.registry?.service ?? {};
   assert.ok(index !== undefined);
-  for (let at = 0; at < 10_000; at++) {
+  for (let at = 0; at < 2000; at++) {
     const digest = digestOf(`${at}`) as Parameters<typeof index.putManifest>[1]["digest"];
     const facts = { digest, mediaType: "x", sizeBytes: 1, artifactType: "", annotations: {}, references: [] };
     index.putManifest("many", facts, at < 1000 ? [`t${String(at).padStart(4, "0")}`] : []);

@@ -101,7 +101,6 @@ export const accepted: readonly Accepted[] = [
     path: "*",
     reason: "not yet: attaching by websocket",
   },
-  { call: "images: GET /images/search*", path: "*", reason: "not yet: searching a registry" },
   { call: "*", path: "status", docker: 500, hawser: 400, reason: callers },
   { call: "create, the body: * (ExposedPorts *)", path: "*", reason: early },
   { call: 'create, the body: * (StopSignal "99")', path: "*", reason: early },

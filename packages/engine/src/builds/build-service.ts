@@ -17,7 +17,7 @@ import type { BuildCache, BuildRecord, Image, ImageStore } from "@hawser/store";
 import type { Collaborators } from "../containers/collaborators.ts";
 import { createContainerId } from "../containers/names.ts";
 import { removeContainer } from "../containers/remove.ts";
-import type { RegistryService } from "../images/registry-service.ts";
+import type { RemoteImages } from "../images/remote-images.ts";
 import { BuildContext } from "./build-context.ts";
 import type { BuildState } from "./build-state.ts";
 import { buildFaults } from "./faults.ts";
@@ -54,7 +54,7 @@ export type BuildEvent =
 export interface BuildServiceParts {
   readonly collaborators: Collaborators;
   readonly store: { readonly images: ImageStore; readonly buildCache: BuildCache };
-  readonly registry: Pick<RegistryService, "pull">;
+  readonly registry: Pick<RemoteImages, "pull">;
   readonly defaults: { readonly config: ContainerConfig; readonly hostConfig: HostConfig };
   readonly folder: string;
   /** Size up to which results are kept; absent: they are removed by users only. */

@@ -20,13 +20,13 @@ import {
 import type { RegistryAccess } from "@hawser/registry/client";
 import type { HostConfig } from "@hawser/runtime";
 import type { Image } from "@hawser/store";
-import type { RegistryService } from "../images/registry-service.ts";
+import type { RemoteImages } from "../images/remote-images.ts";
 import type { BuildState } from "./build-state.ts";
 import { configOf } from "./image-config.ts";
 import { type BuildFiles, createOpRunner, type OpRunnerParts } from "./op-runner.ts";
 
 export interface ImageBuildParts extends OpRunnerParts {
-  readonly registry: Pick<RegistryService, "pull">;
+  readonly registry: Pick<RemoteImages, "pull">;
   readonly solver: Solver<BuildState>;
   readonly log: Logger;
 }

@@ -11,7 +11,7 @@ import { openFakeRegistry } from "@hawser/registry/testing";
 import { Store } from "@hawser/store";
 import { EventBus } from "../events/event-bus.ts";
 import { type ContainerUse, ImageService } from "../images/image-service.ts";
-import { RegistryService } from "../images/registry-service.ts";
+import { RemoteImages } from "../images/remote-images.ts";
 import { SystemService } from "../system/system-service.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { imageRoutes } from "./routes/images.ts";
@@ -41,7 +41,7 @@ async function openEngine() {
       userAgent: "test",
     }),
   );
-  const registry = new RegistryService({
+  const registry = new RemoteImages({
     client,
     store,
     events,

@@ -44,6 +44,12 @@ export const imageFaults = defineFaults({
   PUSH_NO_TAG: ["not-found", (reference: string) => `tag does not exist: ${reference}`],
   PUSH_AUTH_MISSING: ["invalid-argument", () => "Bad parameters and missing X-Registry-Auth: EOF"],
   PUSH_DIGEST: ["invalid-argument", () => "cannot push a digest reference"],
+  SEARCH_LIMIT_WORD: [
+    "invalid-argument",
+    (text: string) =>
+      `invalid limit specified: strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`,
+  ],
+  SEARCH_LIMIT: ["invalid-argument", (limit: number) => `limit ${limit} is outside the range of [1, 100]`],
   CHANGE_UNKNOWN: ["invalid-argument", (word: string) => `${word} is not a valid change command`],
   CHANGE_INVALID: [
     "invalid-argument",

@@ -59,5 +59,10 @@ export const registryFaults = defineFaults({
     "unavailable",
     (domain: string, what: string) => `Cannot ${what} ${domain}: no host is configured for it`,
   ],
+  NO_SEARCH: [
+    "not-implemented",
+    (host: string) =>
+      `Cannot search ${host}: it has neither a search (/v1/search) nor a catalogue (/v2/_catalog)`,
+  ],
   HOSTS_FILE: ["invalid-argument", (path: string, problem: string) => `Cannot read ${path}: ${problem}`],
 });

@@ -7,7 +7,11 @@ import type { RegistrySettings } from "./host.ts";
 import { Repository } from "./repository.ts";
 import { resolveHosts } from "./resolve-hosts.ts";
 import { defaultRetryPolicy, type RetryPolicy } from "./retry.ts";
+import { type FoundRepository, type SearchRequest, searchRegistry } from "./search-registry.ts";
 import { discardBody, isWrongProtocol, Transport } from "./transport.ts";
+
+/** Where Docker Hub is searched. */
+const hubIndex = "index.docker.io";
 
 /** Who asks a registry, and what is told to it besides. */
 export interface RegistryAccess {
@@ -79,6 +83,22 @@ export class RegistryClient implements Disposable {
     body.resume();
     if (status === 401) throw registryFaults.LOGIN_REFUSED(`${base}/`);
     return {};
+  }
+
+  /**
+   * Repositories whose names have a term in them.
+   *
+   * @throws {Fault} `not-implemented` when the registry cannot be searched; `unauthenticated`, `unavailable`
+   */
+  async search(
+    domain: string,
+    { access = {}, ...request }: SearchRequest & { readonly access?: RegistryAccess },
+  ): Promise<readonly FoundRepository[]> {
+    const hosts = await resolveHosts(domain === "docker.io" ? hubIndex : domain, this.#options.settings);
+    const host = hosts.find(({ isOrigin }) => isOrigin);
+    if (host === undefined) throw registryFaults.NO_HOST(domain, "search");
+    const { base } = await this.#ping(host, request.signal);
+    return await searchRegistry(this.#endpoint({ ...host, bases: [base] }, access), base, request);
   }
 
   [Symbol.dispose](): void {

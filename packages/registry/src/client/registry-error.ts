@@ -84,7 +84,7 @@ function shown(body: string): string {
 }
 
 /** Text of a stranger for a terminal. */
-function printable(text: string): string {
+export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must go
   return text.slice(0, 500).replace(/[\x00-\x1f\x7f-\x9f]+/g, " ");
 }

@@ -4,6 +4,7 @@ import { openBuildContext } from "../../build/build-context.ts";
 import { defineCommand } from "../../command.ts";
 import { boolFlag, bytesFlag, intFlag, listFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { showProgress } from "../../format/progress.ts";
+import { registryConfigHeaders } from "../../registry-auth.ts";
 
 export const command = defineCommand({
   usage: "[OPTIONS] PATH | -",
@@ -65,6 +66,7 @@ export const command = defineCommand({
         shmsize: flags["shm-size"] || undefined,
         extrahosts: flags["add-host"],
       },
+      headers: await registryConfigHeaders(session),
       bytes: context.archive,
     });
     await showProgress(body, session.stdout, {

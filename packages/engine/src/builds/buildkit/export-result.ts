@@ -12,7 +12,7 @@ import type { RegistryAccess } from "@hawser/registry/client";
 import type { ImageStore } from "@hawser/store";
 import { type FilesRoot, openArchive, readFiles } from "@hawser/store";
 import type { Collaborators } from "../../containers/collaborators.ts";
-import type { RegistryService } from "../../images/registry-service.ts";
+import type { RemoteImages } from "../../images/remote-images.ts";
 import { buildFaults } from "../faults.ts";
 import type { BuiltImage } from "../image-build.ts";
 
@@ -20,7 +20,7 @@ import type { BuiltImage } from "../image-build.ts";
 export interface ExportPorts {
   readonly collaborators: Collaborators;
   readonly images: ImageStore;
-  readonly registry: Pick<RegistryService, "push">;
+  readonly registry: Pick<RemoteImages, "push">;
 }
 
 type ExportContext = ExportPorts &

@@ -9,7 +9,6 @@ const lacking: readonly (readonly [Route["method"], string, string])[] = [
   ["POST", "/swarm/init", "a swarm"],
   ["POST", "/swarm/join", "a swarm"],
   ["POST", "/build/cancel", "cancelling a build by its id"],
-  ["GET", "/images/search", "searching a registry"],
   ["GET", "/plugins/privileges", "plugins"],
   ["POST", "/plugins/pull", "plugins"],
   ["POST", "/plugins/create", "plugins"],

@@ -9,6 +9,7 @@ import type { ApiResponse, ResponseStream } from "../response.ts";
 import type { Route } from "../router.ts";
 import { readBuildRequest, readFrontendAttributes, readOutputs } from "../wire/build-query.ts";
 import { BuildTranscript } from "../wire/build-transcript.ts";
+import { readAccessByDomain } from "../wire/registry-auth.ts";
 
 /** `POST /build`, Docker's classic way to build, and what is kept of builds. */
 export function buildRoutes(
@@ -45,6 +46,7 @@ async function build(builds: BuildService, request: ApiRequest, response: ApiRes
   const remote = query.text("remote") ?? "";
   if (remote !== "" && remote !== "client-session") throw buildFaults.REMOTE_UNSUPPORTED(remote);
   const asked = readBuildRequest(request);
+  const accessTo = readAccessByDomain(request);
   const quiet = query.flag("q");
   /** Opened by the first word: what goes wrong before is an answer of its own. */
   let stream: ResponseStream | undefined;
@@ -61,7 +63,7 @@ async function build(builds: BuildService, request: ApiRequest, response: ApiRes
     const image = await builds.build({
       ...asked,
       context: request.body,
-      access: async () => ({}),
+      access: async (domain) => accessTo(domain),
       signal: request.signal,
       onEvent: (event) => transcript.take(event),
     });

@@ -4,7 +4,7 @@ import type { Image, RemovedItem } from "@hawser/store";
 import { filterImages, imageFilterNames } from "../../images/image-filter.ts";
 import { type ImageService, joinReference } from "../../images/image-service.ts";
 import { parseChanges } from "../../images/parse-changes.ts";
-import type { RegistryService } from "../../images/registry-service.ts";
+import type { RemoteImages } from "../../images/remote-images.ts";
 import { httpFaults } from "../faults.ts";
 import type { ApiRequest } from "../request.ts";
 import type { ApiResponse } from "../response.ts";
@@ -21,7 +21,7 @@ import { readAccess } from "../wire/registry-auth.ts";
 import { formatPullEvent } from "../wire/transfer-progress.ts";
 
 /** Everything about images. */
-export function imageRoutes(images: ImageService, registry: RegistryService): Route[] {
+export function imageRoutes(images: ImageService, registry: RemoteImages): Route[] {
   return [
     {
       method: "GET",
@@ -96,7 +96,7 @@ async function load(images: ImageService, request: ApiRequest, response: ApiResp
 
 /** `docker pull` (`fromImage`) and `docker import` (`fromSrc`). */
 async function create(
-  { images, registry }: { readonly images: ImageService; readonly registry: RegistryService },
+  { images, registry }: { readonly images: ImageService; readonly registry: RemoteImages },
   request: ApiRequest,
   response: ApiResponse,
 ): Promise<void> {

@@ -1,6 +1,8 @@
+import { type Filters, parseFilters } from "@hawser/api";
 import { Fault } from "@hawser/base";
+import type { FoundRepository } from "@hawser/registry/client";
 import { imageFaults } from "../../images/faults.ts";
-import type { RegistryService } from "../../images/registry-service.ts";
+import type { RemoteImages } from "../../images/remote-images.ts";
 import { readJsonBody } from "../request.ts";
 import type { Route } from "../router.ts";
 import { streamProgress } from "../stream-progress.ts";
@@ -10,7 +12,7 @@ import { formatPushEvent } from "../wire/transfer-progress.ts";
 const dockerHub = "docker.io";
 
 /** What is asked of registries, but for getting images. */
-export function registryRoutes(registry: RegistryService): Route[] {
+export function registryRoutes(registry: RemoteImages): Route[] {
   return [
     {
       method: "POST",
@@ -47,6 +49,30 @@ export function registryRoutes(registry: RegistryService): Route[] {
     },
     {
       method: "GET",
+      path: "/images/search",
+      async handler(request, response) {
+        const { query } = request;
+        const filters = parseFilters(query.text("filters"), searchFilters);
+        const found = await registry.search(query.text("term") ?? "", {
+          limit: readLimit(query.text("limit") ?? ""),
+          access: readAccess(request),
+          signal: request.signal,
+        });
+        const shown = found.filter((one) => isWanted(one, filters));
+        response.sendJson(
+          200,
+          shown.map(({ name, description, stars, isOfficial }) => ({
+            star_count: stars,
+            is_official: isOfficial,
+            name,
+            is_automated: false,
+            description,
+          })),
+        );
+      },
+    },
+    {
+      method: "GET",
       path: "/distribution/{name:.*}/json",
       async handler(request, response) {
         const { mediaType, digest, sizeBytes, platforms } = await registry.describe(request.param("name"), {
@@ -64,6 +90,35 @@ export function registryRoutes(registry: RegistryService): Route[] {
       },
     },
   ];
+}
+
+const searchFilters = ["is-automated", "is-official", "stars"];
+
+/** Docker's words. */
+function readLimit(text: string): number {
+  if (text === "") return 25;
+  if (!/^[+-]?\d{1,9}$/.test(text)) throw imageFaults.SEARCH_LIMIT_WORD(text);
+  const limit = Number(text) || 25;
+  if (limit < 1 || limit > 100) throw imageFaults.SEARCH_LIMIT(limit);
+  return limit;
+}
+
+/** Nothing is automated any more: Docker Hub says so of none. */
+function isWanted({ stars, isOfficial }: FoundRepository, filters: Filters): boolean {
+  const flag = (name: string) =>
+    (filters.get(name) ?? []).map((text) => {
+      if (!["true", "1", "false", "0"].includes(text)) throw imageFaults.FILTER_VALUE(name, text);
+      return text === "true" || text === "1";
+    });
+  const least = (filters.get("stars") ?? []).map((text) => {
+    if (!/^\d{1,9}$/.test(text)) throw imageFaults.FILTER_VALUE("stars", text);
+    return Number(text);
+  });
+  return (
+    flag("is-automated").every((wanted) => !wanted) &&
+    flag("is-official").every((wanted) => wanted === isOfficial) &&
+    least.every((wanted) => stars >= wanted)
+  );
 }
 
 /** `https://index.docker.io/v1/` is what Docker's clients call Docker Hub. @throws {Fault} `invalid-argument` */

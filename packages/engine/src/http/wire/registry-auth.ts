@@ -58,3 +58,28 @@ export function readAccess(request: ApiRequest): RegistryAccess {
   const credentials = parseRegistryAuth(request.header("x-registry-auth"));
   return credentials === undefined ? {} : { credentials };
 }
+
+/**
+ * The header `X-Registry-Config` of a build: base64 of JSON, who somebody is at each of some registries, by `host[:port]` or by an
+ * address (`https://index.docker.io/v1/`). What cannot be read is nobody.
+ */
+export function readAccessByDomain(request: ApiRequest): (domain: string) => RegistryAccess {
+  const header = request.header("x-registry-config");
+  if (header === undefined || header === "") return () => ({});
+  const known = new Map<string, Credentials>();
+  try {
+    const value: unknown = JSON.parse(Buffer.from(header, "base64").toString("utf8"));
+    for (const [address, config] of Object.entries(value ?? {})) {
+      const credentials = credentialsOf(authConfigCodec.decode(config, ""));
+      const host = address.replace(/^https?:\/\//, "").split("/", 1)[0] ?? "";
+      const isHub = ["docker.io", "index.docker.io", "registry-1.docker.io"].includes(host);
+      if (credentials !== undefined) known.set(isHub ? "docker.io" : host, credentials);
+    }
+  } catch {
+    return () => ({});
+  }
+  return (domain) => {
+    const credentials = known.get(domain);
+    return credentials === undefined ? {} : { credentials };
+  };
+}

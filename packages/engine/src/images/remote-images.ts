@@ -10,7 +10,13 @@ import {
   type Reference,
   repositoryOf,
 } from "@hawser/oci";
-import type { Credentials, RegistryAccess, RegistryClient, Repository } from "@hawser/registry/client";
+import type {
+  Credentials,
+  FoundRepository,
+  RegistryAccess,
+  RegistryClient,
+  Repository,
+} from "@hawser/registry/client";
 import type { ContentStore, Image, ImageStore } from "@hawser/store";
 import type { EventBus } from "../events/event-bus.ts";
 import { imageFaults } from "./faults.ts";
@@ -19,7 +25,7 @@ import { type PushEvent, pushImage } from "./push-image.ts";
 import { pullFault, registryFault } from "./registry-words.ts";
 import { TransferFeed } from "./transfer-feed.ts";
 
-export interface RegistryServiceParts {
+export interface RemoteImagesParts {
   readonly client: RegistryClient;
   readonly store: { readonly images: ImageStore; readonly content: ContentStore };
   readonly events: EventBus;
@@ -45,12 +51,12 @@ export interface DistributedImage {
 }
 
 /** Images between this engine and registries. */
-export class RegistryService {
-  readonly #parts: RegistryServiceParts;
+export class RemoteImages {
+  readonly #parts: RemoteImagesParts;
   readonly #downloads: Semaphore;
   readonly #uploads: Semaphore;
 
-  constructor(parts: RegistryServiceParts) {
+  constructor(parts: RemoteImagesParts) {
     this.#parts = parts;
     this.#downloads = new Semaphore(parts.maxDownloads);
     this.#uploads = new Semaphore(parts.maxUploads);
@@ -127,6 +133,24 @@ export class RegistryService {
           ? manifest.manifests.flatMap(({ platform }) => platform ?? [])
           : await platformOf(repository, manifest.config, signal);
       return { mediaType, digest, sizeBytes: bytes.length, platforms };
+    } catch (error) {
+      throw registryFault(error);
+    }
+  }
+
+  /**
+   * Repositories that a registry has: `term`, or `host/term`; without a host Docker Hub's.
+   *
+   * @throws {Fault} `not-implemented` when it cannot be searched; the registry's words
+   */
+  async search(
+    text: string,
+    options: { readonly limit: number; readonly access: RegistryAccess; readonly signal: AbortSignal },
+  ): Promise<readonly FoundRepository[]> {
+    const [, domain = "docker.io", term = ""] = /^(?:([^/]*[.:][^/]*|localhost)\/)?(.*)$/s.exec(text) ?? [];
+    const wanted = domain === "docker.io" ? term.replace(/^library\//, "") : term;
+    try {
+      return await this.#parts.client.search(domain, { ...options, term: wanted });
     } catch (error) {
       throw registryFault(error);
     }
