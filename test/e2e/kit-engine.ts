@@ -41,7 +41,9 @@ export interface TestEngine extends AsyncDisposable {
   /** Process ids of the containers' monitors. */
   monitors(): number[];
   /** Start it again after `stop` or `kill`; ready when it returns. Further flags come after the first ones. */
-  start(extraFlags?: readonly string[]): Promise<void>;
+  start(extraFlags?: readonly string[], env?: TestEngineOptions["env"]): Promise<void>;
+  /** Wait until it has ended by itself. */
+  waitForEnd(): Promise<void>;
   /** SIGTERM, and wait for its end. Containers go on. */
   stop(): Promise<void>;
   /** `kill -9`, and wait for its end. */
@@ -146,10 +148,10 @@ export async function openEngine(options: TestEngineOptions = {}): Promise<TestE
     },
     launchers: () => pidsOf(native().filter((entry) => isLauncher(entry, native()))),
     monitors: () => pidsOf(native().filter((entry) => !isLauncher(entry, native()))),
-    async start(extraFlags = []) {
+    async start(extraFlags = [], env = {}) {
       const started = await startProgram([...argv, ...extraFlags], {
         log,
-        env: { ...process.env, ...options.env },
+        env: { ...process.env, ...options.env, ...env },
       });
       running = started;
       await eventually(async () => started.hasEnded() || (await ping(socket)), {
@@ -157,6 +159,10 @@ export async function openEngine(options: TestEngineOptions = {}): Promise<TestE
         what: "the engine answers",
       });
       if (started.hasEnded()) throw new Error(`the engine ended: ${started.output()}`);
+    },
+    async waitForEnd() {
+      await eventually(() => running?.hasEnded() !== false, { what: "the engine has ended" });
+      running = undefined;
     },
     async stop() {
       await running?.kill("SIGTERM");

@@ -10,7 +10,7 @@ import { runCommandOk } from "./kit-process.ts";
 import type { Inspected, Json } from "./kit-target.ts";
 
 /** Endpoints and bare namespaces that an engine holds ready. */
-const stockSize = 16;
+export const stockSize = 16;
 
 /**
  * After each test of the file: no container is there, and nothing that one had. Registers its hooks when it is called, after
@@ -52,8 +52,19 @@ async function clear(engine: TestEngine): Promise<void> {
 
 /** What an engine without containers has, and should not. */
 async function leftovers(engine: TestEngine, idleDescriptors: number): Promise<string[]> {
-  const containers = await listContainers(engine);
   const descriptors = descriptorsOf(engine.pid());
+  return [
+    ...(await findLeftovers(engine)),
+    // A few may come and go: keep-alive connections, what Node itself opens late.
+    ...(descriptors.length > idleDescriptors + 6
+      ? [`${descriptors.length} descriptors instead of ${idleDescriptors}: ${descriptors.join(" ")}`]
+      : []),
+  ];
+}
+
+/** What containers have of the machine, and of the engine's folders. */
+export async function findLeftovers(engine: TestEngine): Promise<string[]> {
+  const containers = await listContainers(engine);
   return [
     ...containers.map((container) => `container ${wordOf(container["Id"])}`),
     ...engine.monitors().map((pid) => `monitor ${pid}`),
@@ -71,10 +82,6 @@ async function leftovers(engine: TestEngine, idleDescriptors: number): Promise<s
       .slice(stockSize)
       .map((name) => `interface ${name}`),
     ...(await findRules(engine.nftTable)),
-    // A few may come and go: keep-alive connections, what Node itself opens late.
-    ...(descriptors.length > idleDescriptors + 6
-      ? [`${descriptors.length} descriptors instead of ${idleDescriptors}: ${descriptors.join(" ")}`]
-      : []),
   ];
 }
 

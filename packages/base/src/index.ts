@@ -14,6 +14,7 @@ export {
   runProgramOk,
   startDetached,
 } from "./spawn.ts";
+export type { ReachStep } from "./steps.ts";
 export { readTar, type TarMember } from "./tar/read-tar.ts";
 export { rootedTarPath, tarPathBytes } from "./tar/rooted-tar-path.ts";
 export type { TarEntry, TarEntryType } from "./tar/tar-entry.ts";

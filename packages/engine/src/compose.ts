@@ -61,6 +61,7 @@ import { lockRoot, openPidFile } from "./pid-file.ts";
 import { ContainerTable } from "./state/container-table.ts";
 import { NetworkTable } from "./state/network-table.ts";
 import { VolumeTable } from "./state/volume-table.ts";
+import { crashAt } from "./steps.ts";
 import { reloadAttributes } from "./system/reload.ts";
 import { inheritedSockets } from "./system/service-manager.ts";
 import { SystemService } from "./system/system-service.ts";
@@ -89,6 +90,7 @@ export async function composeEngine(
 ): Promise<Engine> {
   await using built = new AsyncDisposableStack();
   const config = live.now;
+  const reach = crashAt(environment["HAWSER_CRASH_AT"]);
   await refuseForeignData(config.dataRoot);
   await makeFolders(config);
   built.use(openPidFile(config.pidFile, process.pid));
@@ -103,7 +105,7 @@ export async function composeEngine(
   const nextHostInterface = openHostInterfaceNames(config.bridge);
   const launcherProgram = join(config.nativeDir, "hawser-launcher");
   const [store, launcher, bridge] = await Promise.all([
-    Store.open({ root: config.dataRoot, log }),
+    Store.open({ root: config.dataRoot, log, reach }),
     Launcher.open({
       execRoot: config.execRoot,
       program: launcherProgram,
@@ -187,6 +189,7 @@ export async function composeEngine(
       usedBy: (name) => containersWithVolume(index, name),
       now: host.now,
       randomBytes,
+      reach,
       log,
     },
     { hasContainer: (id) => index.find(id) !== undefined },
@@ -209,6 +212,7 @@ export async function composeEngine(
     events,
     host,
     locks: new KeyedMutex(),
+    reach,
     log,
   };
   await recoverContainers(collaborators);

@@ -1,1 +1,2 @@
+export { type EngineStep, engineSteps } from "./steps.ts";
 export {};

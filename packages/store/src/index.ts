@@ -32,4 +32,5 @@ export type { HeldLayer, Layer } from "./layers/layer-store.ts";
 export { defaultStoreLimits, type StoreLimits } from "./limits.ts";
 export { removeTree } from "./remove-tree.ts";
 export type { OverlayMount, Snapshotter } from "./snapshots/snapshotter.ts";
+export { type StoreStep, storeSteps } from "./steps.ts";
 export { Store, type StoreOptions } from "./store.ts";

@@ -13,6 +13,7 @@ import { LayerStore } from "./layers/layer-store.ts";
 import { defaultStoreLimits, type StoreLimits } from "./limits.ts";
 import { type StorePaths, storePaths } from "./paths.ts";
 import { Snapshotter } from "./snapshots/snapshotter.ts";
+import type { ReachStoreStep } from "./steps.ts";
 import { Trash } from "./trash.ts";
 
 export interface StoreOptions {
@@ -23,6 +24,8 @@ export interface StoreOptions {
   readonly limits?: Partial<StoreLimits>;
   /** For images without a better choice. Default: this machine. */
   readonly platform?: Platform;
+  /** Default: nothing happens at any step. */
+  readonly reach?: ReachStoreStep;
 }
 
 /** Images at rest, and the writable layers of containers on top of them. Needs root to unpack layers. */
@@ -58,7 +61,7 @@ export class Store implements AsyncDisposable {
    * the database is damaged, `unavailable` when a newer version made it
    */
   static async open(options: StoreOptions): Promise<Store> {
-    const { root, log, now = () => new Date() } = options;
+    const { root, log, now = () => new Date(), reach = () => {} } = options;
     const paths = storePaths(root);
     await makeFolders(paths);
     const trash = new Trash({ pathOf: (name) => paths.ingestedLayer(name), log });
@@ -72,7 +75,7 @@ export class Store implements AsyncDisposable {
       const content = new ContentStore(paths);
       const index = new ImageIndex({ database, now });
       await index.recover(content, log);
-      const layers = new LayerStore({ database, content, paths, trash, log, limits, bootId });
+      const layers = new LayerStore({ database, content, paths, trash, log, limits, bootId, reach });
       await layers.recover();
       const buildCache = new BuildCache({ database, layers, now });
       buildCache.recover();
@@ -92,11 +95,12 @@ export class Store implements AsyncDisposable {
         },
         log,
         now,
+        reach,
       });
       const collect = async () => {
         await images.collect([]);
       };
-      const snapshots: Snapshotter = new Snapshotter({ database, layers, paths, trash, collect, now });
+      const snapshots: Snapshotter = new Snapshotter({ database, layers, paths, trash, collect, now, reach });
       await snapshots.recover();
       await images.collect(await content.list());
       const settled = async () => {

@@ -7,6 +7,7 @@ import type { ContainerNames } from "../networks/container-names.ts";
 import type { ContainerNetworks } from "../networks/container-networks.ts";
 import type { ContainerPorts } from "../networks/container-ports.ts";
 import type { NetworkService } from "../networks/network-service.ts";
+import type { ReachEngineStep } from "../steps.ts";
 import type { VolumeService } from "../volumes/volume-service.ts";
 import type { ContainerIndex } from "./container-index.ts";
 import type { ContainerHost } from "./host.ts";
@@ -34,5 +35,6 @@ export interface Collaborators {
   readonly host: ContainerHost;
   /** One holder at a time changes the life of one container. */
   readonly locks: KeyedMutex;
+  readonly reach: ReachEngineStep;
   readonly log: Logger;
 }

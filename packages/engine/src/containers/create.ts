@@ -34,7 +34,19 @@ export interface CreateRequest {
  * @throws {Fault} `not-found` for the image (Docker's clients then pull it), `conflict` for the name, `invalid-argument`.
  */
 export async function createContainer(
-  { index, images, volumes, snapshots, networks, places, migrations, events, host, log }: Collaborators,
+  {
+    index,
+    images,
+    volumes,
+    snapshots,
+    networks,
+    places,
+    migrations,
+    events,
+    host,
+    reach,
+    log,
+  }: Collaborators,
   request: CreateRequest,
 ): Promise<{ readonly container: Container; readonly warnings: readonly string[] }> {
   migrations.warm();
@@ -92,8 +104,11 @@ export async function createContainer(
     mkdir(containerDirOf(host, id), { recursive: true, mode: 0o710 }),
   ]);
   try {
+    reach("create.prepared");
     await plan.fill(snapshots.lowerFolders(image.chainId), {});
+    reach("create.filled");
     const container = index.add({ ...record, name: request.name ?? freeName(index, host.randomBytes) });
+    reach("create.recorded");
     plan.settle();
     publishContainerEvent(events, container, "create");
     log.debug("container created", { container: id, image: image.id });

@@ -32,7 +32,8 @@ export function followRun(collaborators: Collaborators, container: Container, mo
 
 /** Record that a container's run is over, and do what follows: tell the waiters, free the address, remove it or start it again. */
 export function endRun(collaborators: Collaborators, container: Container, exit: Exit): void {
-  const { index, events, places, names, ports, volumes, restarts, log } = collaborators;
+  const { index, events, places, names, ports, volumes, restarts, reach, log } = collaborators;
+  reach("exit.told");
   container.monitor = undefined;
   const { restartCount, stoppedByUser = false, hostConfig } = container.record;
   const attachments = attachmentsOf(container.record);
@@ -66,12 +67,14 @@ export function endRun(collaborators: Collaborators, container: Container, exit:
     });
     index.update(container, change, { later: true });
   }
+  reach("exit.recorded");
   void volumes.unmount(volumesOf(container.record), container.id);
   places.release(attachments);
   names.release(container.id);
   if (published)
     container.tornDown = Promise.all([container.tornDown, ports.release(container.record)]).then(() => {});
   for (const exec of container.execs.values()) exec.settle(137);
+  reach("exit.released");
   publishContainerEvent(events, container, "die", {
     exitCode: String(exit.code),
     execDuration: String(Math.max(0, Math.floor(ranMs / 1000))),

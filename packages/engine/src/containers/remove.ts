@@ -34,6 +34,7 @@ export async function removeContainer(
     const ended = container.nextExit.promise;
     await killContainer(collaborators, container, "SIGKILL");
     await ended;
+    collaborators.reach("remove.ended");
     if (container.record.hostConfig.autoRemove) {
       await container.removed.promise;
       return;
@@ -59,7 +60,7 @@ export async function giveUpStart(container: Container): Promise<void> {
  * between leaves only what the next engine sweeps away; then its layer and folders, once its mounts are gone.
  */
 export async function discardContainer(
-  { index, events, snapshots, volumes, host, log }: Collaborators,
+  { index, events, snapshots, volumes, host, reach, log }: Collaborators,
   container: Container,
   options: { readonly volumes: boolean } = { volumes: container.record.hostConfig.autoRemove },
 ): Promise<void> {
@@ -69,6 +70,7 @@ export async function discardContainer(
   const { exitCode } = container.record.state;
   for (const { client } of container.pendingAttaches) client.end();
   index.remove(container);
+  reach("remove.forgotten");
   for (const name of anonymous) volumes.removeUnused(name);
   container.record = { ...container.record, state: { ...container.record.state, status: "removing" } };
   publishContainerEvent(events, container, "destroy");
@@ -76,10 +78,12 @@ export async function discardContainer(
   const sweep = async () => {
     await container.tornDown;
     rmSync(runDirOf(host, container.id), { recursive: true, force: true }); // on tmpfs
+    reach("remove.run-gone");
     await Promise.all([
       ...snapshotsOf(container.record).map((key) => snapshots.remove(key)),
       rm(containerDirOf(host, container.id), { recursive: true, force: true }),
     ]);
+    reach("remove.swept");
   };
   sweep().catch((cause: unknown) =>
     log.error("cannot clean up a container", { container: container.id, cause }),

@@ -62,13 +62,16 @@ function withSecretEnv(record: ContainerRecord, secretEnv: readonly string[]): C
 }
 
 async function startRun(collaborators: Collaborators, container: Container): Promise<void> {
-  const { index, places, names, ports, volumes, launcher, host, snapshots, migrations } = collaborators;
+  const { index, places, names, ports, volumes, launcher, host, snapshots, migrations, reach } =
+    collaborators;
   const { record } = container;
   migrations.warm();
   using place = await places.join(record, index);
   try {
+    reach("start.joined");
     // Before anything runs: an engine that finds the container after our death must know that the address is taken.
     index.update(container, { attachments: place.attachments }, { durable: false });
+    reach("start.placed");
     const { nameServer, namespaceFd } = place;
     if (nameServer !== undefined && namespaceFd !== undefined) {
       names.serve(record, place.attachments, { nameServer, fd: namespaceFd });
@@ -76,6 +79,7 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
     const published = await ports.publish(container.record, place.attachments);
     if (published.ports.length > 0)
       index.update(container, { published: published.ports }, { durable: false });
+    reach("start.published");
     const overlay = snapshots.get(record.id);
     const folders = await volumes.mount(volumesOf(record), record.id);
     const bundle = await writeBundle(collaborators, {
@@ -84,6 +88,7 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
       overlay,
       folders,
     });
+    reach("start.bundled");
     const attaches = [...container.pendingAttaches];
     const { config, hostConfig } = record;
     const runtime = host.runtimes[hostConfig.runtime];
@@ -112,6 +117,7 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
       },
       place.namespaceFd === undefined ? {} : { namespaceFd: place.namespaceFd },
     );
+    reach("start.launched");
     container.starting = monitor;
     if (container.unwanted) await giveUpStart(container);
     await published.ready;
@@ -138,6 +144,7 @@ async function runMonitor(
     throw error;
   });
   const { pid, startedAtMs } = await started;
+  collaborators.reach("start.running");
   container.stopRequested = false;
   container.monitor = monitor;
   const { error: _error, ...state } = container.record.state;
@@ -150,6 +157,7 @@ async function runMonitor(
     },
     { later: true }, // the monitor itself is the durable truth of a running container
   );
+  collaborators.reach("start.recorded");
   publishVolumeEvents(collaborators.events, container, "mount");
   publishNetworkEvents(collaborators, container, "connect");
   publishContainerEvent(collaborators.events, container, "start");

@@ -58,6 +58,7 @@ async function endRun(
   const ended = container.nextExit.promise;
   container.stopRequested = true;
   await killUnlessEnded(collaborators, container, signal);
+  collaborators.reach("stop.asked");
   if (seconds < 0) {
     await ended;
     return;

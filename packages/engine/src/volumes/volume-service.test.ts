@@ -35,6 +35,7 @@ async function setUp(): Promise<Setup> {
         usedBy: (name) => users.get(name) ?? [],
         now: () => 1000,
         randomBytes: (size) => crypto.getRandomValues(new Uint8Array(size)),
+        reach: () => {},
         log: silentLogger,
       },
       { hasContainer: (id) => containers.includes(id) },

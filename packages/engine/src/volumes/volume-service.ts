@@ -6,6 +6,7 @@ import { errnoOf, Fault, KeyedMutex, type Logger } from "@hawser/base";
 import { measureFiles, removeTree } from "@hawser/store";
 import type { EventBus } from "../events/event-bus.ts";
 import type { VolumeTable } from "../state/volume-table.ts";
+import type { ReachEngineStep } from "../steps.ts";
 import { copyUp } from "./copy-up.ts";
 import { volumeFaults } from "./faults.ts";
 import { needsMount } from "./local-mount.ts";
@@ -36,6 +37,7 @@ export interface VolumeServiceParts {
   readonly usedBy: (name: string) => readonly string[];
   readonly now: () => number;
   readonly randomBytes: (size: number) => Uint8Array;
+  readonly reach: ReachEngineStep;
   readonly log: Logger;
 }
 
@@ -176,7 +178,9 @@ export class VolumeService {
     const existing = this.#records.get(wanted.name);
     if (existing !== undefined) return existing;
     mkdirSync(this.mountpointOf(wanted), { recursive: true, mode: 0o755 });
+    this.#parts.reach("volume.made");
     this.#put(wanted);
+    this.#parts.reach("volume.recorded");
     this.#publish("create", wanted);
     return wanted;
   }
@@ -398,10 +402,12 @@ export class VolumeService {
   }
 
   #discard(record: VolumeRecord): void {
-    const { root, table } = this.#parts;
+    const { root, table, reach } = this.#parts;
     const away = join(root, `.${randomUUID()}`);
     if (record.driver === undefined) renameSync(join(root, record.name), away);
+    reach("volume.moved");
     table.remove(record.name);
+    reach("volume.forgotten");
     this.#records.delete(record.name);
     this.#publish("destroy", record);
     if (record.driver === undefined) this.#removeInBackground(away);

@@ -20,6 +20,7 @@ import { type ContentStore, digestOf, type StagedBlob } from "../content/content
 import { storeFaults } from "../faults.ts";
 import type { HeldLayer, Layer, LayerStore } from "../layers/layer-store.ts";
 import type { StoreLimits } from "../limits.ts";
+import type { ReachStoreStep } from "../steps.ts";
 import { type DistributableImage, makeDistributable, readDistributable } from "./distribute-image.ts";
 import { findImage } from "./find-image.ts";
 import type { Image } from "./image.ts";
@@ -53,6 +54,7 @@ export class ImageStore implements Disposable {
   readonly #inBackground: (work: Promise<unknown>) => void;
   readonly #log: Logger;
   readonly #now: () => Date;
+  readonly #reach: ReachStoreStep;
   /** Blobs that work in progress is about to refer to. */
   readonly #leases = new Set<ReadonlySet<Digest>>();
   readonly #distributing = new KeyedMutex();
@@ -68,7 +70,9 @@ export class ImageStore implements Disposable {
     readonly inBackground: (work: Promise<unknown>) => void;
     readonly log: Logger;
     readonly now: () => Date;
+    readonly reach: ReachStoreStep;
   }) {
+    this.#reach = parts.reach;
     this.#index = parts.index;
     this.#content = parts.content;
     this.#layers = parts.layers;
@@ -106,6 +110,7 @@ export class ImageStore implements Disposable {
   tag(source: string, target: string): Image {
     const id = findImage(this.#index, source);
     this.#index.setName(parseTarget(target), id);
+    this.#reach("tag.recorded");
     return this.#get(id);
   }
 
@@ -118,6 +123,7 @@ export class ImageStore implements Disposable {
   async remove(nameOrId: string, options: RemoveImageOptions): Promise<readonly RemovedItem[]> {
     const before = this.#index.get(findImage(this.#index, nameOrId));
     const { removed, image } = removeImage(this.#index, nameOrId, options);
+    this.#reach("rmi.unnamed");
     if (image === undefined || before === undefined) return removed;
     const layers = await this.collect(before.blobs);
     return [...removed, ...layers.map((chainId) => ({ deleted: chainId }))];
@@ -141,6 +147,7 @@ export class ImageStore implements Disposable {
       log: this.#log,
       ...(signal && { signal }),
     });
+    this.#reach("load.staged");
     for (const image of await this.#readArchive(files, options.platform ?? this.#platform)) {
       yield* await this.#add(image, options);
     }
@@ -423,7 +430,9 @@ export class ImageStore implements Disposable {
       this.#leftovers.has(digest) ||
       [...this.#leases].some((lease) => lease.has(digest));
     for (const digest of new Set([...blobs, ...layerBlobs])) {
-      if (!isNeeded(digest)) await this.#content.remove(digest, () => isNeeded(digest));
+      if (isNeeded(digest)) continue;
+      await this.#content.remove(digest, () => isNeeded(digest));
+      this.#reach("blob.removed");
     }
     return removed;
   }
@@ -451,7 +460,9 @@ export class ImageStore implements Disposable {
     const kept = [configBlob, ...(manifestBlob === undefined ? [] : [manifestBlob, ...layerBlobs])];
     return await this.#leased([...kept, ...layerBlobs], async () => {
       await using layers = await this.#unpackAll(image, options);
+      this.#reach("load.unpacked");
       for (const blob of kept) await blob.commit();
+      this.#reach("load.kept");
       const events: LoadEvent[] = [];
       for (const reference of references) {
         const previous = this.#index.findName(reference)?.image;
@@ -462,6 +473,7 @@ export class ImageStore implements Disposable {
         events.push({ kind: "loaded", reference: text, id: configBlob.digest });
       }
       this.#put({ ...image, layers: layers.held, kept }, references);
+      this.#reach("load.recorded");
       this.#inBackground(this.#layers.sync());
       return events.length > 0 ? events : [{ kind: "loaded", id: configBlob.digest }];
     });
@@ -479,6 +491,7 @@ export class ImageStore implements Disposable {
   ): Promise<Image> {
     const { base, target, configOf, signal } = options;
     await using blob = await this.#content.stage(stream, signal && { signal });
+    this.#reach("commit.staged");
     return await this.#leased([blob], async (lease) => {
       const isNone = base !== undefined && blob.digest === emptyArchive;
       using held = isNone
@@ -489,11 +502,14 @@ export class ImageStore implements Disposable {
             blob,
             ...(signal && { signal }),
           });
+      this.#reach("commit.unpacked");
       const config = configOf([...(base?.config.diffIds ?? []), ...(held ? [held.layer.diffId] : [])]);
       await using configBlob = await this.#content.stage(chunks(formatImageConfig(config)));
       lease.add(configBlob.digest);
       await configBlob.commit();
+      this.#reach("commit.kept");
       this.#put({ config, configBlob, layers: held ? [held] : [] }, target === undefined ? [] : [target]);
+      this.#reach("commit.recorded");
       return this.#get(configBlob.digest);
     });
   }

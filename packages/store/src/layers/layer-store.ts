@@ -16,6 +16,7 @@ import { diskFault } from "../disk-fault.ts";
 import { storeFaults } from "../faults.ts";
 import type { StoreLimits } from "../limits.ts";
 import type { StorePaths } from "../paths.ts";
+import type { ReachStoreStep } from "../steps.ts";
 import type { Trash } from "../trash.ts";
 import { completeFolders } from "./complete-folders.ts";
 import { decompress } from "./decompress.ts";
@@ -70,6 +71,7 @@ export class LayerStore {
   readonly #limits: StoreLimits;
   /** Names this run of the kernel. */
   readonly #bootId: string;
+  readonly #reach: ReachStoreStep;
 
   readonly #layers = new Map<ChainId, StoredLayer>();
   readonly #holds = new Map<ChainId, number>();
@@ -86,7 +88,9 @@ export class LayerStore {
     readonly log: Logger;
     readonly limits: StoreLimits;
     readonly bootId: string;
+    readonly reach: ReachStoreStep;
   }) {
+    this.#reach = parts.reach;
     this.#database = parts.database;
     this.#content = parts.content;
     this.#paths = parts.paths;
@@ -241,8 +245,10 @@ export class LayerStore {
     this.#database.durably(() => {
       for (const { chainId } of dead) this.#database.run("DELETE FROM layers WHERE chain_id = ?", chainId);
     });
+    this.#reach("layer.forgotten");
     for (const { chainId } of dead) this.#layers.delete(chainId);
     await Promise.all(dead.map(({ number }) => this.#trash.discard(this.#paths.layer(number))));
+    this.#reach("layer.discarded");
     return dead.map((layer) => layer.chainId);
   }
 
@@ -289,6 +295,7 @@ export class LayerStore {
         blob: blob.digest,
       };
       await rename(made.folder, this.#paths.layer(layer.number));
+      this.#reach("layer.placed");
       this.#database.run(
         "INSERT INTO layers (chain_id, number, parent, diff_id, size_bytes, blob, boot, synced) VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
         chainId,
@@ -299,6 +306,7 @@ export class LayerStore {
         layer.blob,
         this.#bootId,
       );
+      this.#reach("layer.recorded");
       this.#layers.set(chainId, layer);
       return heldLayer(layer, hold);
     } catch (error) {

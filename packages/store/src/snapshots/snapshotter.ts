@@ -5,6 +5,7 @@ import { diskFault } from "../disk-fault.ts";
 import { storeFaults } from "../faults.ts";
 import type { LayerStore } from "../layers/layer-store.ts";
 import type { StorePaths } from "../paths.ts";
+import type { ReachStoreStep } from "../steps.ts";
 import type { Trash } from "../trash.ts";
 
 /** The folders of an overlay mount, all absolute. */
@@ -32,6 +33,7 @@ export class Snapshotter {
   readonly #trash: Trash;
   readonly #collect: () => Promise<void>;
   readonly #now: () => Date;
+  readonly #reach: ReachStoreStep;
   readonly #snapshots = new Map<string, StoredSnapshot>();
   readonly #preparing = new Set<string>();
   #nextNumber = 1;
@@ -44,7 +46,9 @@ export class Snapshotter {
     /** Called when a snapshot is gone: layers may be free. */
     readonly collect: () => Promise<void>;
     readonly now: () => Date;
+    readonly reach: ReachStoreStep;
   }) {
+    this.#reach = parts.reach;
     this.#database = parts.database;
     this.#layers = parts.layers;
     this.#paths = parts.paths;
@@ -90,6 +94,7 @@ export class Snapshotter {
         mkdir(this.#paths.snapshotDiff(number), { mode: 0o755 }),
         mkdir(this.#paths.snapshotWork(number), { mode: 0o700 }),
       ]);
+      this.#reach("snapshot.made");
       this.#database.run(
         "INSERT INTO snapshots (key, number, parent, created_ms) VALUES (?, ?, ?, ?)",
         key,
@@ -97,6 +102,7 @@ export class Snapshotter {
         parent ?? null,
         this.#now().getTime(),
       );
+      this.#reach("snapshot.recorded");
       this.#snapshots.set(key, { key, number, ...(parent !== undefined && { parent }) });
     } catch (error) {
       await this.#trash.discard(this.#paths.snapshot(number));
@@ -138,8 +144,10 @@ export class Snapshotter {
     const snapshot = this.#snapshots.get(key);
     if (snapshot === undefined) return;
     this.#database.run("DELETE FROM snapshots WHERE key = ?", key);
+    this.#reach("snapshot.forgotten");
     this.#snapshots.delete(key);
     await this.#trash.discard(this.#paths.snapshot(snapshot.number));
+    this.#reach("snapshot.discarded");
     await this.#collect();
   }
 }

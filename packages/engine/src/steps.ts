@@ -1,0 +1,57 @@
+import type { ReachStep } from "@hawser/base";
+import { type StoreStep, storeSteps } from "@hawser/store";
+
+/** Every step between two of which the engine may die, the store's included. */
+export const engineSteps = [
+  ...storeSteps,
+  /** Layer and folder of a new container are there. */
+  "create.prepared",
+  /** Its volumes have what the image has there. */
+  "create.filled",
+  "create.recorded",
+  /** A container's addresses are taken. */
+  "start.joined",
+  "start.placed",
+  "start.published",
+  "start.bundled",
+  /** The monitor has the order. */
+  "start.launched",
+  "start.running",
+  "start.recorded",
+  /** The stop signal is sent. */
+  "stop.asked",
+  /** A run has ended, and its record does not say so. */
+  "exit.told",
+  "exit.recorded",
+  "exit.released",
+  "remove.ended",
+  "remove.forgotten",
+  /** The run folder is gone, the layer is not. */
+  "remove.run-gone",
+  "remove.swept",
+  /** A new volume's folder is there. */
+  "volume.made",
+  "volume.recorded",
+  /** A removed volume's folder is out of its place, its row is still there. */
+  "volume.moved",
+  "volume.forgotten",
+] as const;
+
+export type EngineStep = StoreStep | (typeof engineSteps)[number];
+
+export type ReachEngineStep = ReachStep<EngineStep>;
+
+/**
+ * End this process, as `kill -9` does, when `text` is reached: a step, or `<step>:2` for its second time. Without a text
+ * nothing happens at any.
+ */
+export function crashAt(text: string | undefined): ReachEngineStep {
+  if (text === undefined) return () => {};
+  const [name, times = "1"] = text.split(":");
+  let left = Number(times);
+  return (step) => {
+    if (step !== name) return;
+    left -= 1;
+    if (left === 0) process.kill(process.pid, "SIGKILL");
+  };
+}

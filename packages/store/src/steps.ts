@@ -1,0 +1,34 @@
+import type { ReachStep } from "@hawser/base";
+
+/** The store's steps: what is on the disk when each is reached. */
+export const storeSteps = [
+  /** An archive's files are staged. */
+  "load.staged",
+  "load.unpacked",
+  /** Its blobs have their names. */
+  "load.kept",
+  "load.recorded",
+  /** A new layer's archive is staged; the same for `import`. */
+  "commit.staged",
+  "commit.unpacked",
+  "commit.kept",
+  "commit.recorded",
+  "tag.recorded",
+  /** An image's names are gone. */
+  "rmi.unnamed",
+  /** A layer has its folder, and no row. */
+  "layer.placed",
+  "layer.recorded",
+  /** Layers have folders, and no rows any more. */
+  "layer.forgotten",
+  "layer.discarded",
+  "blob.removed",
+  "snapshot.made",
+  "snapshot.recorded",
+  "snapshot.forgotten",
+  "snapshot.discarded",
+] as const;
+
+export type StoreStep = (typeof storeSteps)[number];
+
+export type ReachStoreStep = ReachStep<StoreStep>;

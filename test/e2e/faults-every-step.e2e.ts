@@ -1,0 +1,336 @@
+import assert from "node:assert/strict";
+import { createReadStream } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { request } from "node:http";
+import { join } from "node:path";
+import { before, describe, test } from "node:test";
+import { eventually } from "@hawser/base/testing";
+import { type EngineStep, engineSteps } from "@hawser/engine";
+import { root } from "../../tools/tree.ts";
+import type { TestEngine } from "./kit-engine.ts";
+import { ask } from "./kit-http.ts";
+import { findLeftovers, findPorts, listContainers, stockSize, wordOf } from "./kit-idle.ts";
+import { againstDockerd, type Json, useTarget } from "./kit-target.ts";
+
+/** Something that a client asks for, in the middle of which the engine dies. */
+interface Act {
+  /** Steps on its way. `<step>:2`: the second time. */
+  readonly steps: readonly (EngineStep | `${EngineStep}:${number}`)[];
+  /** What must be there before. */
+  readonly prepare?: (engine: TestEngine) => Promise<void>;
+  /** Ask. An answer is a promise kept. @returns the status, 0: no answer came */
+  readonly ask: (engine: TestEngine) => Promise<number>;
+  /** After the recovery, done or not, and however far: ask again, then everything must be as it should. */
+  readonly check: (engine: TestEngine, seen: { readonly acknowledged: boolean }) => Promise<void>;
+}
+
+const hello = join(root, "build/images/hello-world.tar");
+const sleeper = { Image: "busybox", Cmd: ["sleep", "1000"], StopSignal: "SIGKILL" };
+/** With an address, a port of the host's, and a volume that the image fills. */
+const rich = {
+  ...sleeper,
+  ExposedPorts: { "80/tcp": {} },
+  Volumes: { "/etc": {} },
+  HostConfig: { PortBindings: { "80/tcp": [{ HostIp: "127.0.0.1" }] } },
+};
+
+async function status(engine: TestEngine, what: string, body?: unknown): Promise<number> {
+  try {
+    return (await ask(engine.socket, what, body === undefined ? {} : { body })).status;
+  } catch {
+    return 0;
+  }
+}
+
+async function must(
+  engine: TestEngine,
+  what: string,
+  body?: unknown,
+  allowed: readonly number[] = [],
+): Promise<Json> {
+  const answer = await ask(engine.socket, what, body === undefined ? {} : { body });
+  const isRight = (answer.status >= 200 && answer.status < 300) || allowed.includes(answer.status);
+  assert.ok(isRight, `${what}: ${answer.status} ${answer.text}`);
+  return answer.text.startsWith("{") || answer.text.startsWith("[") ? answer.json() : ({} as Json);
+}
+
+async function load(engine: TestEngine): Promise<number> {
+  const { promise, resolve } = Promise.withResolvers<number>();
+  const asked = request({ socketPath: engine.socket, path: "/images/load", method: "POST" }, (response) => {
+    let text = "";
+    response.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+    });
+    response.on("end", () => resolve(text.includes("Loaded image") ? 200 : 0));
+    response.on("error", () => resolve(0));
+  });
+  asked.on("error", () => resolve(0));
+  createReadStream(hello).pipe(asked);
+  return await promise;
+}
+
+const stateOf = async (engine: TestEngine, name: string) =>
+  (await must(engine, `GET /containers/${name}/json`))["State"];
+
+const make = async (engine: TestEngine) =>
+  void (await must(engine, "POST /containers/create?name=made", rich));
+const run = async (engine: TestEngine) => {
+  await make(engine);
+  await must(engine, "POST /containers/made/start");
+};
+const commit = "POST /commit?container=written&repo=kept&tag=1";
+const write = async (engine: TestEngine) => {
+  const Cmd = ["sh", "-c", "mkdir /new && echo new >/new/file"];
+  await must(engine, "POST /containers/create?name=written", { ...sleeper, Cmd });
+  await must(engine, "POST /containers/written/start");
+  await must(engine, "POST /containers/written/wait");
+};
+const writeAndCommit = async (engine: TestEngine) => {
+  await write(engine);
+  await must(engine, commit);
+  await must(engine, "DELETE /containers/written");
+};
+/** What a kept image says when a container of it runs. */
+async function checkKept(engine: TestEngine): Promise<void> {
+  await must(engine, "POST /containers/create?name=reader", {
+    Image: "kept:1",
+    Cmd: ["grep", "-q", "new", "/new/file"],
+  });
+  await must(engine, "POST /containers/reader/start");
+  assert.equal(wordOf((await stateOf(engine, "reader"))?.["Error"]), "");
+  assert.deepEqual(await must(engine, "POST /containers/reader/wait"), { StatusCode: 0 });
+  await must(engine, "DELETE /containers/reader");
+}
+
+const isThere = async (engine: TestEngine, path: string) => (await status(engine, `GET ${path}`)) === 200;
+
+const acts: Readonly<Record<string, Act>> = {
+  create: {
+    steps: [
+      "volume.made",
+      "volume.recorded",
+      "snapshot.made",
+      "snapshot.recorded",
+      "create.prepared",
+      "create.filled",
+      "create.recorded",
+    ],
+    ask: (engine) => status(engine, "POST /containers/create?name=made", rich),
+    async check(engine, { acknowledged }) {
+      if (acknowledged) assert.ok(await isThere(engine, "/containers/made/json"), "created, it is there");
+      await must(engine, "POST /containers/create?name=made", rich, [409]);
+      await must(engine, "POST /containers/made/start");
+      assert.equal(wordOf((await stateOf(engine, "made"))?.["Status"]), "running");
+    },
+  },
+  start: {
+    steps: [
+      "start.joined",
+      "start.placed",
+      "start.published",
+      "start.bundled",
+      "start.launched",
+      "start.running",
+      "start.recorded",
+    ],
+    prepare: make,
+    ask: (engine) => status(engine, "POST /containers/made/start"),
+    async check(engine, { acknowledged }) {
+      if (acknowledged) assert.equal(wordOf((await stateOf(engine, "made"))?.["Status"]), "running");
+      await must(engine, "POST /containers/made/start", undefined, [304]);
+      assert.equal(wordOf((await stateOf(engine, "made"))?.["Status"]), "running");
+    },
+  },
+  stop: {
+    steps: ["stop.asked", "exit.told", "exit.recorded", "exit.released"],
+    prepare: run,
+    ask: (engine) => status(engine, "POST /containers/made/stop?t=0"),
+    async check(engine) {
+      await must(engine, "POST /containers/made/stop?t=0", undefined, [304]);
+      const state = await stateOf(engine, "made");
+      assert.deepEqual([state?.["Status"], state?.["ExitCode"]], ["exited", 137]);
+    },
+  },
+  remove: {
+    steps: [
+      "exit.told",
+      "exit.recorded",
+      "remove.ended",
+      "remove.forgotten",
+      "volume.moved",
+      "volume.forgotten",
+      "remove.run-gone",
+      "snapshot.forgotten",
+      "snapshot.discarded",
+      "remove.swept",
+    ],
+    prepare: run,
+    ask: (engine) => status(engine, "DELETE /containers/made?force=1&v=1"),
+    async check(engine, { acknowledged }) {
+      if (acknowledged) assert.ok(!(await isThere(engine, "/containers/made/json")), "removed, it is gone");
+      await must(engine, "DELETE /containers/made?force=1&v=1", undefined, [404]);
+    },
+  },
+  load: {
+    steps: ["load.staged", "layer.placed", "layer.recorded", "load.unpacked", "load.kept", "load.recorded"],
+    ask: load,
+    async check(engine, { acknowledged }) {
+      if (acknowledged) assert.ok(await isThere(engine, "/images/hello-world/json"), "loaded, it is there");
+      assert.equal(await load(engine), 200);
+      await must(engine, "POST /containers/create?name=hello", { Image: "hello-world" });
+      await must(engine, "POST /containers/hello/start");
+      assert.deepEqual(await must(engine, "POST /containers/hello/wait"), { StatusCode: 0 });
+    },
+  },
+  commit: {
+    steps: [
+      "commit.staged",
+      "layer.placed",
+      "layer.recorded",
+      "commit.unpacked",
+      "commit.kept",
+      "commit.recorded",
+    ],
+    prepare: write,
+    ask: (engine) => status(engine, commit),
+    async check(engine, { acknowledged }) {
+      if (acknowledged) await checkKept(engine);
+      await must(engine, commit);
+      await checkKept(engine);
+    },
+  },
+  tag: {
+    steps: ["tag.recorded"],
+    ask: (engine) => status(engine, "POST /images/busybox/tag?repo=other&tag=1"),
+    async check(engine) {
+      await must(engine, "POST /images/busybox/tag?repo=other&tag=1");
+      assert.ok(await isThere(engine, "/images/other:1/json"));
+    },
+  },
+  "remove an image": {
+    steps: ["rmi.unnamed", "layer.forgotten", "layer.discarded", "blob.removed", "blob.removed:2"],
+    prepare: writeAndCommit,
+    ask: (engine) => status(engine, "DELETE /images/kept:1"),
+    async check(engine) {
+      await must(engine, "DELETE /images/kept:1", undefined, [404]);
+      assert.ok(!(await isThere(engine, "/images/kept:1/json")));
+    },
+  },
+  "prune containers": {
+    steps: ["remove.forgotten:2"],
+    async prepare(engine) {
+      for (const name of ["one", "two"]) await must(engine, `POST /containers/create?name=${name}`, sleeper);
+    },
+    ask: (engine) => status(engine, "POST /containers/prune"),
+    async check(engine) {
+      await must(engine, "POST /containers/prune");
+      for (const name of ["one", "two"]) assert.ok(!(await isThere(engine, `/containers/${name}/json`)));
+    },
+  },
+  "prune images": {
+    steps: ["rmi.unnamed"],
+    prepare: writeAndCommit,
+    ask: (engine) => status(engine, 'POST /images/prune?filters={"dangling":["false"],"label!":["none"]}'),
+    async check(engine) {
+      await must(engine, 'POST /images/prune?filters={"dangling":["false"],"label!":["none"]}');
+      assert.ok(!(await isThere(engine, "/images/kept:1/json")));
+      assert.ok(await isThere(engine, "/images/busybox/json"), "used by a container");
+    },
+  },
+  "prune volumes": {
+    steps: ["volume.moved:2"],
+    async prepare(engine) {
+      for (const Name of ["one", "two"]) await must(engine, "POST /volumes/create", { Name });
+    },
+    ask: (engine) => status(engine, 'POST /volumes/prune?filters={"all":["1"]}'),
+    async check(engine) {
+      await must(engine, 'POST /volumes/prune?filters={"all":["1"]}');
+      for (const name of ["one", "two"]) assert.ok(!(await isThere(engine, `/volumes/${name}`)));
+    },
+  },
+};
+
+describe("the engine dies at a step", { skip: againstDockerd }, () => {
+  const target = useTarget();
+  let keeper = "";
+  let baseline: readonly string[] = [];
+
+  before(async () => {
+    const engine = target.engine();
+    keeper = wordOf((await must(engine, "POST /containers/create?name=keeper", rich))["Id"]);
+    await must(engine, "POST /containers/keeper/start");
+    await eventually(async () => {
+      const [once, twice] = [await footprint(engine), await footprint(engine)];
+      baseline = once;
+      return once.join() === twice.join();
+    });
+  });
+  test("every step has an act on whose way it lies", () => {
+    const tried = new Set(
+      Object.values(acts).flatMap(({ steps }) => steps.map((step) => step.split(":")[0])),
+    );
+    assert.deepEqual(
+      engineSteps.filter((step) => !tried.has(step)),
+      [],
+    );
+  });
+
+  for (const [name, act] of Object.entries(acts)) {
+    for (const step of act.steps) {
+      test(`of ${name}: ${step}`, async () => {
+        const engine = target.engine();
+        await act.prepare?.(engine);
+        const pid = (await stateOf(engine, "keeper"))?.["Pid"];
+        await engine.stop();
+        await engine.start([], { HAWSER_CRASH_AT: step });
+        const answer = await act.ask(engine);
+        await engine.waitForEnd();
+        await engine.start();
+        await act.check(engine, { acknowledged: answer >= 200 && answer < 300 });
+        assert.equal(
+          (await stateOf(engine, "keeper"))?.["Pid"],
+          pid,
+          "a container beside it noticed nothing",
+        );
+        await undo(engine, keeper);
+        let found: readonly string[] = [];
+        await eventually(async () => {
+          found = await footprint(engine);
+          return found.join() === baseline.join();
+        }).catch(() => {});
+        assert.deepEqual(found, baseline, "nothing is left of it");
+        assert.ok(findPorts(engine.bridge).length <= stockSize + 1, "no interface either");
+      });
+    }
+  }
+});
+
+/** Remove whatever an act has made. */
+async function undo(engine: TestEngine, keeper: string): Promise<void> {
+  for (const { Id } of await listContainers(engine)) {
+    if (wordOf(Id) !== keeper) await must(engine, `DELETE /containers/${wordOf(Id)}?force=1&v=1`);
+  }
+  const images = (await must(engine, "GET /images/json")) as unknown as readonly {
+    Id: string;
+    RepoTags: string[];
+  }[];
+  for (const { Id, RepoTags } of images) {
+    if (RepoTags.length === 0) await must(engine, `DELETE /images/${Id}?force=1`);
+    for (const tag of RepoTags)
+      if (tag !== "busybox:latest") await must(engine, `DELETE /images/${tag}?force=1`);
+  }
+  await must(engine, 'POST /volumes/prune?filters={"all":["1"]}');
+}
+
+/** All that an engine holds of the machine, and all that its store holds, without what comes and goes by itself. */
+async function footprint(engine: TestEngine): Promise<readonly string[]> {
+  const left = await findLeftovers(engine);
+  const stored = await Promise.all(
+    ["volumes", "layers", "content/sha256", "builds"].map(async (folder) => {
+      const names = await readdir(join(engine.dataRoot, folder)).catch(() => []);
+      return names.map((name) => `${folder}/${name}`);
+    }),
+  );
+  // The engine's stock of interfaces is made anew under other names.
+  return [...left.filter((line) => !line.startsWith("interface ")), ...stored.flat()].toSorted();
+}
