@@ -1,2 +1,1 @@
 export { type EngineStep, engineSteps } from "./steps.ts";
-export {};

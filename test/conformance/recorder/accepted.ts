@@ -21,7 +21,6 @@ const early = "it could never start: refused when it is created, not when it is 
 const callers = "500 at dockerd; the fault is the caller's, which 400 says";
 const http =
   "own HTTP code, stricter where two readers could understand two things; its errors are JSON, too";
-const mounts = "not yet: the local driver's mounts of other kinds than binds";
 const emptyList =
   "absent and empty are one in a record; shown as for a container that Docker's CLI made, which sends []";
 const places = "where Hawser keeps it";
@@ -49,12 +48,6 @@ export const accepted: readonly Accepted[] = [
   { call: "*", path: "body.LogPath", reason: places },
   { call: "*", path: "body.NetworkSettings.SandboxKey", reason: places },
   { call: "*", path: "body.DockerVersion", reason: "no Docker made it" },
-  {
-    call: "*",
-    path: "headers.builder-version",
-    hawser: "1",
-    reason: "not yet: BuildKit's services, which 2 would promise",
-  },
   {
     call: "states: GET *stats*",
     path: "body.*",
@@ -151,9 +144,6 @@ export const accepted: readonly Accepted[] = [
     reason: "volumes of swarm clusters are not known here",
   },
   { call: "volumes: POST /volumes/create #*", path: "body.message", reason: words },
-  { call: "volumes: * #11", path: "*", reason: mounts },
-  { call: "volumes: GET /volumes*", path: "body.Volumes.*", reason: mounts },
-  { call: "volumes: DELETE /volumes/tmp", path: "*", reason: mounts },
   {
     call: "builds: POST /build*",
     path: "*",
