@@ -207,6 +207,61 @@ describe("the configuration file", () => {
     assert.match(info, /Base: 10\.213\.128\.0\/17, Size: 26/);
   });
 
+  test("gives the default bridge IPv6, and addresses from a part of it", async () => {
+    await using engine = await openEngine({
+      asDockerd: true,
+      config: {
+        ipv6: true,
+        "fixed-cidr-v6": "fd42:4242:7::/64",
+        bip: "10.213.9.1/24",
+        "fixed-cidr": "10.213.9.128/26",
+      },
+    });
+    await importBusybox(engine);
+    const addresses = () =>
+      ok(
+        engine,
+        "run",
+        "--rm",
+        "box",
+        "sh",
+        "-c",
+        "ip addr show eth0; ip -6 route; ping -6 -c 1 fd42:4242:7::1",
+      );
+    const first = await addresses();
+    assert.match(first, /inet 10\.213\.9\.1(2[89]|[3-8]\d|9[01])\/24/);
+    assert.match(first, /inet6 fd42:4242:7::\w+\/64/);
+    assert.match(first, /default via fd42:4242:7::1 /);
+    assert.match(first, /1 packets received/);
+    const shown = await ok(
+      engine,
+      "network",
+      "inspect",
+      "bridge",
+      "--format",
+      "{{.EnableIPv6}} {{json .IPAM.Config}}",
+    );
+    assert.match(shown, /^true .*"Subnet":"fd42:4242:7::\/64"/);
+    await ok(engine, "run", "-d", "--name", "box", "--init", "box", "sleep", "1000");
+    const own = () => ok(engine, "inspect", "--format", "{{.NetworkSettings.GlobalIPv6Address}}", "box");
+    const address = await own();
+    await engine.kill();
+    await engine.start();
+    assert.equal(await own(), address);
+    assert.doesNotMatch(await addresses(), new RegExp(`inet6 ${address}/`));
+    // Which addresses, when none are named, is the engine's own matter.
+    await ok(engine, "rm", "-f", "box");
+    await engine.stop();
+    await engine.configure({ ipv6: true });
+    await engine.start();
+    const config = ["network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}"];
+    const chosen = await ok(engine, ...config);
+    assert.match(chosen, /"Subnet":"fd[0-9a-f:]+\/64"/);
+    await engine.stop();
+    await engine.start();
+    assert.equal(await ok(engine, ...config), chosen);
+  });
+
   test("that is wrong keeps the engine from starting, and says why", async () => {
     await using engine = await openEngine({ asDockerd: true });
     await engine.stop();

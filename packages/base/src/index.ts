@@ -3,7 +3,7 @@ export { syncFolder, writeFileAtomic } from "./atomic-file.ts";
 export { defineFaults, errnoOf, Fault, type FaultKind } from "./fault.ts";
 export { compileIgnorePatterns, type IgnorePatterns, parseIgnoreFile } from "./ignore-patterns.ts";
 export { KeyedMutex } from "./keyed-mutex.ts";
-export { type LogFields, type Logger, type LogLevel, silentLogger, textLogger } from "./log.ts";
+export { jsonLogger, type LogFields, type Logger, type LogLevel, silentLogger, textLogger } from "./log.ts";
 export { Semaphore } from "./semaphore.ts";
 export {
   openProgramStream,

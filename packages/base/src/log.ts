@@ -15,18 +15,45 @@ export interface Logger {
 
 const rank: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 
-/** A logger whose lines, without newline, go to `write`: `time=… level=… msg="…" key=value`, as dockerd's text format. */
-export function textLogger(options: {
+interface LoggerOptions {
+  /** Looked at with each message. */
   readonly level: LogLevel;
+  /** Gets lines, without newline. */
   readonly write: (line: string) => void;
   readonly now: () => Date;
-}): Logger {
-  const at = (level: LogLevel) => (message: string, fields?: LogFields) => {
-    if (rank[level] < rank[options.level]) return;
-    let line = `time="${options.now().toISOString()}" level=${level} msg=${JSON.stringify(message)}`;
-    for (const [key, value] of Object.entries(fields ?? {})) line += ` ${key}=${formatValue(value)}`;
-    options.write(line);
-  };
+}
+
+/** Lines as dockerd's text format: `time=… level=… msg="…" key=value`. */
+export function textLogger(options: LoggerOptions): Logger {
+  return logger(options, ({ time, level, msg }, fields) => {
+    let line = `time="${time}" level=${level} msg=${JSON.stringify(msg)}`;
+    for (const [key, value] of Object.entries(fields)) line += ` ${key}=${formatValue(value)}`;
+    return line;
+  });
+}
+
+/** Lines as dockerd's JSON format: an object each. */
+export function jsonLogger(options: LoggerOptions): Logger {
+  return logger(options, (head, fields) =>
+    JSON.stringify({ ...fields, ...head }, (_, value: unknown) =>
+      value instanceof Error ? errorChain(value) : typeof value === "bigint" ? String(value) : value,
+    ),
+  );
+}
+
+function logger(
+  options: LoggerOptions,
+  format: (
+    head: { readonly level: LogLevel; readonly msg: string; readonly time: string },
+    fields: LogFields,
+  ) => string,
+): Logger {
+  const at =
+    (level: LogLevel) =>
+    (msg: string, fields: LogFields = {}) => {
+      if (rank[level] < rank[options.level]) return;
+      options.write(format({ level, msg, time: options.now().toISOString() }, fields));
+    };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 

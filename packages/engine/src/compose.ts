@@ -56,6 +56,7 @@ import { ContainerNetworks } from "./networks/container-networks.ts";
 import { ContainerPorts } from "./networks/container-ports.ts";
 import { endpointsIn, membersIn } from "./networks/members.ts";
 import { NetworkService } from "./networks/network-service.ts";
+import { ownSubnet6 } from "./networks/own-subnet.ts";
 import { prefixTextsOf } from "./networks/plan-network.ts";
 import { lockRoot, openPidFile } from "./pid-file.ts";
 import { ContainerTable } from "./state/container-table.ts";
@@ -116,13 +117,19 @@ export async function composeEngine(
     DefaultBridge.open({
       bridge: config.bridge,
       ...(config.bridgeAddress !== undefined && { subnet: config.bridgeAddress }),
+      ...(config.bridgeRange !== undefined && { range: config.bridgeRange }),
+      ...(config.bridgeAddress6 !== undefined && {
+        subnet6: config.bridgeAddress6 || (await ownSubnet6(config)),
+      }),
       mtu: config.mtu,
       interContainer: config.interContainer,
       masquerade: config.masquerade,
       pools: config.addressPools,
       firewall,
       nextHostInterface,
-      reserved: endpointsIn(index, "bridge").map(({ address }) => address),
+      reserved: endpointsIn(index, "bridge").flatMap(({ address, ipv6 }) =>
+        ipv6 ? [address, ipv6.address] : [address],
+      ),
       avoid: { networks: networkTable.list().flatMap(prefixTextsOf), addresses: await readResolvers() },
       log,
     }),

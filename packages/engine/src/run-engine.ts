@@ -1,4 +1,4 @@
-import { Fault, type Logger, textLogger, version } from "@hawser/base";
+import { Fault, jsonLogger, type Logger, textLogger, version } from "@hawser/base";
 import { composeEngine, type Engine } from "./compose.ts";
 import {
   type ConfigSource,
@@ -41,7 +41,7 @@ async function serve(source: ConfigSource, config: EngineConfig): Promise<void> 
   process.umask(0o022);
   const { environment } = source;
   const live = { now: config };
-  const log = textLogger({
+  const log = (config.logFormat === "json" ? jsonLogger : textLogger)({
     get level() {
       return live.now.logLevel;
     },

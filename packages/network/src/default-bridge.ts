@@ -4,16 +4,36 @@ import { BridgeNetwork } from "./bridge-network.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { networkFaults } from "./faults.ts";
 import type { Firewall } from "./firewall.ts";
-import { formatIp, formatPrefix, lastOf, parseIp, prefixOf } from "./ip-address.ts";
+import {
+  formatIp,
+  formatPrefix,
+  type IpPrefix,
+  lastOf,
+  parseIp,
+  prefixesOverlap,
+  prefixOf,
+  requirePrefix,
+} from "./ip-address.ts";
 import { findLink, hostAddresses, hostRoutes } from "./netlink/host-network.ts";
 import { ReadyPool } from "./ready-pool.ts";
-import { checkSubnet, choosePrefix, parseSubnet, type Subnet, type SubnetPool } from "./subnet-choice.ts";
+import {
+  checkSubnet,
+  choosePrefix,
+  parseSubnet,
+  parseSubnet6,
+  type Subnet,
+  type SubnetPool,
+} from "./subnet-choice.ts";
 
 export interface DefaultBridgeOptions {
   /** Name of the bridge interface; one bridge belongs to one engine. */
   readonly bridge: string;
   /** Gateway and prefix length, `172.30.0.1/16`; absent: what the bridge has, or else one that is free on this host. */
   readonly subnet?: string;
+  /** IPv4 addresses are given from there, `172.30.5.0/24`; without `subnet` it is the subnet. */
+  readonly range?: string;
+  /** IPv6, `fd00:1::/64` or with the gateway's address before the slash; absent: none. */
+  readonly subnet6?: string;
   readonly firewall: Firewall;
   readonly nextHostInterface: () => string;
   /** Endpoints to hold ready. */
@@ -37,6 +57,9 @@ export interface BridgeInfo {
   /** `172.30.0.0/16` */
   readonly subnet: string;
   readonly gateway: string;
+  readonly ipv6?: { readonly subnet: string; readonly gateway: string };
+  /** Where IPv4 addresses are given from, when not from all of the subnet. */
+  readonly range?: string;
   readonly prefixLength: number;
   readonly mtu: number;
   readonly interContainer: boolean;
@@ -72,9 +95,14 @@ export class DefaultBridge implements AsyncDisposable {
     const { bridge, firewall, reserved, nextHostInterface, log } = options;
     const { mtu = 1500, interContainer = true, masquerade = true } = options;
     const { prefix, gateway } = subnetFor(options);
+    const range = rangeIn(prefix, options.range);
+    const six = options.subnet6 === undefined ? undefined : parseSubnet6(options.subnet6);
     const network = await BridgeNetwork.open({
       bridge,
-      subnets: [{ prefix, gateway, mode: "nat", masquerade }],
+      subnets: [
+        { prefix, gateway, ...(range && { range }), mode: "nat", masquerade },
+        ...(six ? [{ ...six, mode: "nat" as const, masquerade }] : []),
+      ],
       mtu,
       internal: false,
       interContainer,
@@ -86,6 +114,8 @@ export class DefaultBridge implements AsyncDisposable {
       bridge,
       subnet: formatPrefix(prefix),
       gateway: formatIp(gateway),
+      ...(six && { ipv6: { subnet: formatPrefix(six.prefix), gateway: formatIp(six.gateway) } }),
+      ...(range && { range: formatPrefix(range) }),
       prefixLength: prefix.length,
       mtu,
       interContainer,
@@ -161,16 +191,31 @@ export class DefaultBridge implements AsyncDisposable {
   }
 }
 
+/** `172.30.5.0/24` → `172.30.5.1/24` */
+function firstAddressOf(range: string): string {
+  const prefix = requirePrefix(range);
+  return `${formatIp({ family: prefix.family, value: prefix.first + 1n })}/${prefix.length}`;
+}
+
+function rangeIn(prefix: IpPrefix, text: string | undefined): IpPrefix | undefined {
+  if (text === undefined) return undefined;
+  const range = requirePrefix(text);
+  const isInside = range.length >= prefix.length && prefixesOverlap(range, prefix);
+  if (!isInside) throw networkFaults.RANGE_OUTSIDE(text, formatPrefix(prefix));
+  return range;
+}
+
 /** The wanted subnet, or the one that the bridge has, or a free one. */
-function subnetFor({ bridge, subnet: wanted, avoid, pools = [] }: DefaultBridgeOptions): Subnet {
+function subnetFor({ bridge, subnet, range, avoid, pools = [] }: DefaultBridgeOptions): Subnet {
   const existing = findLink(bridge);
   const routes = hostRoutes()
     .filter(({ outIndex }) => existing === undefined || outIndex !== existing.index)
     .map(({ destination }) => destination);
+  const wanted = subnet ?? (range === undefined ? undefined : firstAddressOf(range));
   if (wanted !== undefined) {
-    const subnet = parseSubnet(wanted);
-    checkSubnet(subnet.prefix, { routes });
-    return subnet;
+    const parsed = parseSubnet(wanted);
+    checkSubnet(parsed.prefix, { routes });
+    return parsed;
   }
   const kept = hostAddresses().find(
     ({ index, address }) => index === existing?.index && address.family === 4,

@@ -11,6 +11,10 @@ export const networkFaults = defineFaults({
       `Cannot use "${text}" as subnet: an address of the gateway with a prefix length of 8 to 30 was wanted`,
   ],
   CIDR_INVALID: ["invalid-argument", (text: string) => `invalid CIDR address: ${text}`],
+  RANGE_OUTSIDE: [
+    "invalid-argument",
+    (range: string, subnet: string) => `Cannot give addresses from ${range}: it is not within ${subnet}`,
+  ],
   SUBNET_TAKEN: [
     "conflict",
     (subnet: string, other: string) => `Cannot use subnet ${subnet}: the host has a route to ${other}`,

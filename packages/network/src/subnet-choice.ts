@@ -31,6 +31,22 @@ export function parseSubnet(text: string): Subnet {
   return { prefix, gateway };
 }
 
+/**
+ * `fd00:1::/64`, with the gateway's address before the slash or without: the first one then.
+ *
+ * @throws {Fault} `invalid-argument`.
+ */
+export function parseSubnet6(text: string): Subnet {
+  const parsed = parseCidr(text);
+  if (parsed === undefined || parsed.prefix.family !== 6 || parsed.prefix.length > 126)
+    throw networkFaults.CIDR_INVALID(text);
+  const { prefix, address } = parsed;
+  return {
+    prefix,
+    gateway: address.value === prefix.first ? { family: 6, value: prefix.first + 1n } : address,
+  };
+}
+
 /** What a new subnet must keep clear of. */
 export interface Surroundings {
   /** Routes of the host. */

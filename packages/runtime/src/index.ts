@@ -20,6 +20,7 @@ export { SeccompCompiler } from "./seccomp-compiler.ts";
 export { type BindRequest, cleanPath, parseBind } from "./spec/bind.ts";
 export { buildSpec } from "./spec/build-spec.ts";
 export { checkConfig } from "./spec/check-config.ts";
+export { checkLog } from "./spec/check-log.ts";
 export { checkResources } from "./spec/check-resources.ts";
 export { defaultMaskedPaths, defaultReadonlyPaths } from "./spec/masked-paths.ts";
 export { type ImageDefaults, mergeImageConfig } from "./spec/merge-image-config.ts";

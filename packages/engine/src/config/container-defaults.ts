@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { HostConfig } from "@hawser/runtime";
+import { checkLog, type HostConfig } from "@hawser/runtime";
 import { configFaults } from "./faults.ts";
 import type { Settings } from "./settings.ts";
 
@@ -14,12 +14,14 @@ export interface ContainerDefaults
 
 /** @throws {Fault} `invalid-argument` */
 export function containerDefaults(said: Settings): ContainerDefaults {
+  const log = { driver: said["log-driver"] || "json-file", options: said["log-opts"] ?? {} };
+  checkLog(log);
   return {
     ulimits: said["default-ulimits"] ?? [],
     shmSizeBytes: said["default-shm-size"] || 64 << 20,
     ipcMode: said["default-ipc-mode"] || "private",
     cgroupnsMode: said["default-cgroupns-mode"] ?? "",
-    log: { driver: said["log-driver"] || "json-file", options: said["log-opts"] ?? {} },
+    log,
     securityOpt: [
       ...(said["no-new-privileges"] === true ? ["no-new-privileges"] : []),
       ...seccompOption(said),

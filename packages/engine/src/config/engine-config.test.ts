@@ -114,6 +114,9 @@ test("what is wrong with a flag is said in dockerd's words", async () => {
     [["-H", "foo://x"], /Invalid bind address format: foo:\/\/x/],
     [["--dns", "nope"], /nope is not an ip address/],
     [["--default-shm-size", "3q"], /invalid size: '3q'/],
+    [["--log-driver", "journald"], "logger: no log driver named 'journald' is registered"],
+    [["--log-opt", "nope=1"], "unknown log opt 'nope' for json-file log driver"],
+    [["--log-format", "xml"], /invalid log format: xml/],
     [["-l", "loud"], /unable to parse logging level: loud/],
     [["--default-address-pool", "base=10.0.0.0/8,size=7"], /invalid pool size: 7/],
     [["--config-file", "/nowhere"], /with file \/nowhere: open \/nowhere: no such file or directory/],
@@ -139,6 +142,8 @@ test("the configuration file counts as flags do", async () => {
       builder: { gc: { enabled: true, defaultKeepStorage: "1GB" } },
       "shutdown-timeout": 3,
       ipv6: true,
+      "fixed-cidr-v6": "2001:db8:7::/64",
+      "default-gateway": "10.8.0.9",
       features: { containerd: true },
     },
   });
@@ -147,11 +152,12 @@ test("the configuration file counts as flags do", async () => {
   deepEqual(config.runtimes["other"], { path: "/opt/other", args: ["--x"] });
   deepEqual(config.runtimes["mine"], { path: "/opt/mine", args: [] });
   equal(config.containers.shmSizeBytes, 1 << 30);
+  equal(config.bridgeAddress6, "2001:db8:7::/64");
   equal(config.buildCacheLimitBytes, 1 << 30);
   equal(config.proxies["HTTP_PROXY"], "http://p.example:1");
   deepEqual(
     config.ignored.map(({ name }) => name),
-    ["ipv6"],
+    ["default-gateway"],
   );
 });
 

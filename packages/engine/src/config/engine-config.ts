@@ -51,11 +51,16 @@ export interface EngineConfig extends ReloadableConfig {
   readonly plainTcp: boolean;
   /** Group that may use unix sockets of the API, when this host has it; it is as good as root. */
   readonly group: string;
+  readonly logFormat: "text" | "json";
   readonly experimental: boolean;
   readonly containers: ContainerDefaults;
   readonly bridge: string;
   /** Gateway and prefix of the default bridge, `172.30.0.1/16`; absent: one that is free on this host. */
   readonly bridgeAddress?: string;
+  /** Its addresses are given from there. */
+  readonly bridgeRange?: string;
+  /** Whether it has IPv6, and which, `fd00:1::/64`; empty: one that is the engine's own. */
+  readonly bridgeAddress6?: string;
   /** Of the default bridge. */
   readonly mtu: number;
   readonly interContainer: boolean;
@@ -144,10 +149,13 @@ function buildConfig({ program, path, environment }: ConfigSource, said: Setting
     ...(tls && { tls }),
     plainTcp,
     group: said.group ?? layout.group,
+    logFormat: said["log-format"] === "json" ? "json" : "text",
     experimental: said.experimental ?? false,
     containers: containerDefaults(said),
     bridge: said.bridge === undefined || said.bridge === "none" ? layout.bridge : said.bridge,
     ...(said.bip !== undefined && said.bip !== "" && { bridgeAddress: said.bip }),
+    ...(said["fixed-cidr"] !== undefined && said["fixed-cidr"] !== "" && { bridgeRange: said["fixed-cidr"] }),
+    ...(said.ipv6 === true && { bridgeAddress6: said.bip6 || said["fixed-cidr-v6"] || "" }),
     mtu: said.mtu || 1500,
     interContainer: said.icc ?? true,
     masquerade: said["ip-masq"] ?? true,

@@ -25,7 +25,15 @@ export function predefinedRecords(
       id: predefinedIdOf("bridge"),
       name: "bridge",
       driver: "bridge",
-      subnets: [{ subnet: info.subnet, gateway: info.gateway }],
+      enableIpv6: info.ipv6 !== undefined,
+      subnets: [
+        {
+          subnet: info.subnet,
+          gateway: info.gateway,
+          ...(info.range !== undefined && { ipRange: info.range }),
+        },
+        ...(info.ipv6 ? [info.ipv6] : []),
+      ],
       options: {
         "com.docker.network.bridge.default_bridge": "true",
         "com.docker.network.bridge.enable_icc": String(info.interContainer),
