@@ -20,6 +20,7 @@ struct library {
   int (*buffer_error)(void *context);
   const char *(*get_output)(void *context);
   const char *(*get_error)(void *context);
+  void (*set_flags)(void *context, unsigned flags);
   int (*run)(void *context, const char *commands);
 };
 
@@ -51,12 +52,17 @@ static bool load(struct library *library) {
          find(handle, "nft_ctx_buffer_error", &library->buffer_error) &&
          find(handle, "nft_ctx_get_output_buffer", &library->get_output) &&
          find(handle, "nft_ctx_get_error_buffer", &library->get_error) &&
+         find(handle, "nft_ctx_output_set_flags", &library->set_flags) &&
          find(handle, "nft_run_cmd_from_buffer", &library->run);
 }
+
+/* NFT_CTX_OUTPUT_HANDLE: only by its handle can a rule be taken away. */
+enum { with_handles = 1 << 3 };
 
 static void *open_context(void) {
   void *context = nft.library.new_context(0);
   if (context == NULL) return NULL;
+  nft.library.set_flags(context, with_handles);
   if (nft.library.buffer_output(context) == 0 && nft.library.buffer_error(context) == 0) return context;
   nft.library.free_context(context);
   return NULL;

@@ -102,7 +102,13 @@ export async function composeEngine(
   const volumeTable = built.use(new VolumeTable(join(config.dataRoot, "hawser.db")));
   const index = new ContainerIndex(table);
   built.defer(() => index.flush());
-  const firewall = built.use(await Firewall.open({ table: config.nftTable, log }));
+  const firewall = built.use(
+    await Firewall.open({
+      table: config.nftTable,
+      passesOthers: config.publishedPastFirewall,
+      log,
+    }),
+  );
   const nextHostInterface = openHostInterfaceNames(config.bridge);
   const launcherProgram = join(config.nativeDir, "hawser-launcher");
   const [store, launcher, bridge] = await Promise.all([

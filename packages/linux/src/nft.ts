@@ -4,7 +4,7 @@ import { native } from "./native.ts";
 
 /**
  * Run commands of nft(8) as one transaction, all or nothing, on a thread of its own and without a program, one call at a
- * time. Returns what `list` commands print. Of what comes from users only what was checked may be part of them.
+ * time. Returns what `list` commands print, with handles. Of what comes from users only what was checked may be part of them.
  *
  * @param options.namespaceFd the namespace to work in; absent: the process' own
  * @throws {Fault} `unavailable` when libnftables is not installed, `internal` with nft's words when it refuses.

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import type { Logger } from "@hawser/base";
 import { openNetlinkFeed, runNft } from "@hawser/linux";
 import { networkFaults } from "./faults.ts";
+import { FirewallPassage } from "./firewall-passage.ts";
 import { elementCommands, type RuleElement, tableRules } from "./firewall-rules.ts";
 import { parseNews } from "./netlink/nftables-news.ts";
 
@@ -31,14 +32,22 @@ export class Firewall implements AsyncDisposable {
   #repair: NodeJS.Timeout | undefined;
   /** In the transaction that is being told. */
   #isDamaged = false;
+  readonly #passage: FirewallPassage;
+  readonly #passesOthers: boolean;
+  #passageTimer: NodeJS.Timeout | undefined;
 
   /**
    * Put the table in place, empty: who owns elements adds them again.
    *
    * @throws {Fault} `invalid-argument` for the name, `unavailable` when libnftables is missing, `internal` with nft's words.
    */
-  static async open(options: { readonly table: string; readonly log: Logger }): Promise<Firewall> {
-    const { table, log } = options;
+  static async open(options: {
+    readonly table: string;
+    /** What is published passes the administrator's rules: `FirewallPassage`. */
+    readonly passesOthers?: boolean;
+    readonly log: Logger;
+  }): Promise<Firewall> {
+    const { table, passesOthers = false, log } = options;
     if (!/^[A-Za-z]\w{0,63}$/.test(table)) {
       throw networkFaults.NAME_INVALID(
         "the name of an nftables table",
@@ -46,13 +55,23 @@ export class Firewall implements AsyncDisposable {
         'up to 64 letters, digits or "_"',
       );
     }
-    const firewall = new Firewall(table, log);
+    const firewall = new Firewall({ table, passesOthers, log });
     await runNft(`add table ip ${table}\ndelete table ip ${table}\n`); // of engines before 0.2
     return firewall;
   }
 
-  private constructor(table: string, log: Logger) {
+  private constructor({
+    table,
+    passesOthers,
+    log,
+  }: {
+    readonly table: string;
+    readonly passesOthers: boolean;
+    readonly log: Logger;
+  }) {
     this.#table = table;
+    this.#passesOthers = passesOthers;
+    this.#passage = new FirewallPassage({ table, log });
     this.#log = log;
   }
 
@@ -63,6 +82,7 @@ export class Firewall implements AsyncDisposable {
   async start(): Promise<void> {
     this.#forgetPending();
     await runNft(tableRules(this.#table, this.#elements.values()));
+    await this.#pass();
     this.#feed = openNetlinkFeed({
       protocol: netfilterProtocol,
       group: nftablesGroup,
@@ -75,6 +95,7 @@ export class Firewall implements AsyncDisposable {
     if (elements.length === 0) return;
     for (const element of elements) this.#elements.set(keyOf(element), element);
     await this.#change({ verb: "add", elements });
+    await this.#passNew(elements);
   }
 
   /** Elements that are not there are left alone. Failures are logged: what was to go away has no owner that could act. */
@@ -83,6 +104,7 @@ export class Firewall implements AsyncDisposable {
     if (found.length === 0) return;
     try {
       await this.#change({ verb: "delete", elements: found });
+      await this.#passNew(found);
     } catch (error) {
       this.#log.warn("cannot take away firewall rules", { error });
     }
@@ -90,6 +112,7 @@ export class Firewall implements AsyncDisposable {
 
   async remove(): Promise<void> {
     await this[Symbol.asyncDispose]();
+    if (this.#passesOthers) await this.#passage.open([]);
     await runNft(`add table inet ${this.#table}\ndelete table inet ${this.#table}\n`);
   }
 
@@ -97,6 +120,7 @@ export class Firewall implements AsyncDisposable {
     this.#feed?.[Symbol.dispose]();
     this.#feed = undefined;
     clearTimeout(this.#repair);
+    clearTimeout(this.#passageTimer);
     await this.#running.catch(() => {});
   }
 
@@ -109,6 +133,33 @@ export class Firewall implements AsyncDisposable {
       this.#running = this.#running.then(() => this.#flush());
     }
     await promise;
+  }
+
+  /** When the bridges are others. */
+  async #passNew(elements: readonly RuleElement[]): Promise<void> {
+    if (this.#passesOthers && this.#feed !== undefined && elements.some(({ set }) => set === "bridges")) {
+      this.#running = this.#running.then(() => this.#pass());
+      await this.#running;
+    }
+  }
+
+  async #pass(): Promise<void> {
+    const bridges = [...this.#elements.values()].filter(({ set }) => set === "bridges");
+    try {
+      // Also where it is not wanted, since a former engine may have been of another mind.
+      await this.#passage.open(this.#passesOthers ? bridges.map(({ key }) => String(JSON.parse(key))) : []);
+    } catch (error) {
+      this.#log.error("cannot let published ports past other firewalls", { error });
+    }
+  }
+
+  /** A moment later, since who reloads a firewall does more than one thing. */
+  #passSoon(): void {
+    if (!this.#passesOthers) return;
+    this.#passageTimer ??= setTimeout(() => {
+      this.#passageTimer = undefined;
+      this.#running = this.#running.then(() => this.#pass());
+    }, 50);
   }
 
   /** Everything that came while the last transaction ran, as the next one. */
@@ -148,7 +199,9 @@ export class Firewall implements AsyncDisposable {
       if (news.kind === "damage") this.#isDamaged = true;
       else if (news.kind === "lost") this.#repairSoon();
       else {
-        if (this.#isDamaged && !existsSync(`/proc/self/task/${news.thread}`)) this.#repairSoon();
+        const isOwn = existsSync(`/proc/self/task/${news.thread}`);
+        if (this.#isDamaged && !isOwn) this.#repairSoon();
+        if (!isOwn) this.#passSoon();
         this.#isDamaged = false;
       }
     }

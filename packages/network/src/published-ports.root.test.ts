@@ -169,4 +169,53 @@ inOwnNetwork(import.meta.filename, () => {
     assert.match(stdout, /169\.254\.7\.8\/16/);
     assert.match(stdout, /fe80::7:8\/64/);
   });
+
+  test("past other firewalls, when that is asked for, and only what is published", async () => {
+    await using _clean = await openCleanNetwork();
+    using outside = await openOutside();
+    await runProgramOk(["iptables", "-P", "FORWARD", "DROP"]);
+    const foreign = `table inet strict {
+      chain pass { type filter hook forward priority 10; policy drop; }
+    }`;
+    await runProgramOk(["nft", foreign]);
+    const wanted = {
+      protocol: "tcp",
+      containerPort: 80,
+      hostIp: "",
+      hostPorts: { first: 8080, last: 8080 },
+    } as const;
+    try {
+      for (const passesOthers of [false, true]) {
+        await using rules = await openFirewall("hwtest", { passesOthers });
+        await using opened = await openNetwork(rules.firewall, { bridge: "hwt1", subnets: ["10.71.0.1/24"] });
+        using place = await openPlace(opened.network);
+        await using _open = await openTcp("0.0.0.0", 80, place.namespaceFd);
+        await using _closed = await openTcp("0.0.0.0", 81, place.namespaceFd);
+        await using _outside = await openTcp("0.0.0.0", 80, outside.namespaceFd);
+        await using ports = new PublishedPorts({ firewall: rules.firewall, log: silentLogger });
+        await (await ports.publish("c", [wanted], { ipv4: place.ipv4 })).ready;
+        const reached = () => ask(outside.hostAddress, 8080, outside.namespaceFd, 1);
+        if (!passesOthers) {
+          assert.equal(await reached(), undefined, "the administrator's rules stay in force");
+          continue;
+        }
+        assert.equal(await reached(), outside.address);
+        assert.equal(await ask(outside.address, 80, place.namespaceFd), outside.hostAddress);
+        assert.ok(await isClosed(place.ipv4, 81, outside.namespaceFd));
+        // What iptables makes of it is still what it understands; a reload of theirs is made good.
+        const { stdout } = await runProgramOk(["iptables", "-S", "FORWARD"]);
+        assert.match(stdout, /-A FORWARD -j hwtest_pass/);
+        await runProgramOk(["iptables", "-F"]);
+        await runProgramOk(["iptables", "-X"]);
+        await eventually(async () => (await reached()) === outside.address, {
+          what: "the way is open again",
+        });
+      }
+      const { stdout } = await runProgramOk(["nft", "list", "ruleset"]);
+      assert.doesNotMatch(stdout, /hwtest/);
+    } finally {
+      await runProgramOk(["nft", "delete", "table", "inet", "strict"]);
+      await runProgramOk(["nft", "delete", "table", "ip", "filter"]);
+    }
+  });
 });

@@ -70,6 +70,8 @@ export interface EngineConfig extends ReloadableConfig {
   /** Where subnets of new networks are from; none: what is free on this host. */
   readonly addressPools: readonly AddressPool[];
   readonly nftTable: string;
+  /** As with Docker: the administrator's rules for what the host passes on do not count for containers. */
+  readonly publishedPastFirewall: boolean;
   readonly cgroupParent: string;
   /** Folder of launcher and init. */
   readonly nativeDir: string;
@@ -162,6 +164,7 @@ function buildConfig({ program, path, environment }: ConfigSource, said: Setting
     hostBinding: said.ip || "0.0.0.0",
     addressPools: said["default-address-pools"] ?? [],
     nftTable: said["nft-table"] ?? layout.nftTable,
+    publishedPastFirewall: said["published-past-firewall"] ?? false,
     cgroupParent: (said["cgroup-parent"] || layout.cgroupParent).replace(/^\/?/, "/"),
     nativeDir,
     initPath: said["init-path"] || join(nativeDir, "hawser-init"),

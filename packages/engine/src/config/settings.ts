@@ -117,6 +117,7 @@ export const settings = {
   builder: { kind: object, only: "file" },
 
   "nft-table": { kind: text() },
+  "published-past-firewall": { kind: toggle },
   "native-dir": { kind: text() },
   "builtin-images": { kind: text() },
   "registry-hosts": { kind: texts() },

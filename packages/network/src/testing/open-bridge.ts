@@ -10,8 +10,8 @@ import { parseSubnet } from "../subnet-choice.ts";
 export type FlatPlace = Awaited<ReturnType<typeof acquireFlat>>;
 
 /** Rules that are removed with their scope. */
-export async function openFirewall(table = "hwtest") {
-  const firewall = await Firewall.open({ table, log: silentLogger });
+export async function openFirewall(table = "hwtest", options: { readonly passesOthers?: boolean } = {}) {
+  const firewall = await Firewall.open({ table, log: silentLogger, ...options });
   await firewall.start();
   return { firewall, [Symbol.asyncDispose]: () => firewall.remove() };
 }
