@@ -131,6 +131,7 @@ export async function composeEngine(
       interContainer: config.interContainer,
       masquerade: config.masquerade,
       pools: config.addressPools,
+      ...(config.bridgePreferred !== undefined && { preferred: config.bridgePreferred }),
       firewall,
       nextHostInterface,
       reserved: endpointsIn(index, "bridge").flatMap(({ address, ipv6 }) =>

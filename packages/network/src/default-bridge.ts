@@ -49,6 +49,8 @@ export interface DefaultBridgeOptions {
   readonly avoid?: { readonly networks: readonly string[]; readonly addresses: readonly string[] };
   /** Where it is from; none: what is free on the host. */
   readonly pools?: readonly SubnetPool[];
+  /** The subnet to choose when it is free and no pool is named. */
+  readonly preferred?: string;
   readonly log: Logger;
 }
 
@@ -206,7 +208,7 @@ function rangeIn(prefix: IpPrefix, text: string | undefined): IpPrefix | undefin
 }
 
 /** The wanted subnet, or the one that the bridge has, or a free one. */
-function subnetFor({ bridge, subnet, range, avoid, pools = [] }: DefaultBridgeOptions): Subnet {
+function subnetFor({ bridge, subnet, range, avoid, pools = [], preferred }: DefaultBridgeOptions): Subnet {
   const existing = findLink(bridge);
   const routes = hostRoutes()
     .filter(({ outIndex }) => existing === undefined || outIndex !== existing.index)
@@ -227,6 +229,7 @@ function subnetFor({ bridge, subnet, range, avoid, pools = [] }: DefaultBridgeOp
   const prefix = choosePrefix({
     routes,
     pools,
+    ...(preferred !== undefined && { preferred }),
     networks: (avoid?.networks ?? []).flatMap((text) => prefixOfText(text) ?? []),
     addresses: (avoid?.addresses ?? []).flatMap((text) => parseIp(text) ?? []),
   });

@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Fault } from "@hawser/base";
 import { formatIp, formatPrefix, parseIp, requirePrefix } from "./ip-address.ts";
-import { checkSubnet, choosePrefix, chooseUniqueLocalPrefix, parseSubnet } from "./subnet-choice.ts";
+import {
+  checkSubnet,
+  choosePrefix,
+  chooseUniqueLocalPrefix,
+  parseSubnet,
+  type Surroundings,
+} from "./subnet-choice.ts";
 
 test("the first subnet that overlaps with no route is chosen", () => {
   const chosen = (...routes: string[]) => formatPrefix(choosePrefix({ routes: routes.map(requirePrefix) }));
@@ -14,6 +20,26 @@ test("the first subnet that overlaps with no route is chosen", () => {
   assert.equal(chosen("fd00::/8"), "172.30.0.0/16");
   assert.throws(
     () => chosen("172.16.0.0/12", "192.168.0.0/16", "10.0.0.0/8"),
+    (error) => Fault.is(error, "resource-exhausted"),
+  );
+});
+
+test("a preferred subnet, and those of pools, come first", () => {
+  const chosen = (around: Omit<Surroundings, "routes">, ...routes: string[]) =>
+    formatPrefix(choosePrefix({ ...around, routes: routes.map(requirePrefix) }));
+  const preferred = "172.17.0.0/16";
+  assert.equal(chosen({ preferred }), preferred);
+  assert.equal(chosen({ preferred }, "172.17.3.0/24"), "172.30.0.0/16");
+  const pools = [
+    { base: "10.7.0.0/23", size: 24 },
+    { base: "fd00::/8", size: 64 },
+    { base: "10.9.0.0/16", size: 26 },
+  ];
+  assert.equal(chosen({ preferred, pools }), "10.7.0.0/24");
+  assert.equal(chosen({ pools }, "10.7.0.0/24"), "10.7.1.0/24");
+  assert.equal(chosen({ pools }, "10.7.0.0/23"), "10.9.0.0/26");
+  assert.throws(
+    () => chosen({ pools }, "10.0.0.0/8"),
     (error) => Fault.is(error, "resource-exhausted"),
   );
 });

@@ -8,6 +8,7 @@ import {
   parseCidr,
   prefixesOverlap,
   prefixOf,
+  requirePrefix,
 } from "./ip-address.ts";
 
 /** A subnet with the address in it that the host has. */
@@ -57,6 +58,8 @@ export interface Surroundings {
   readonly addresses?: readonly IpAddress[];
   /** Where a chosen subnet is to be from; none: see `choosePrefix`. */
   readonly pools?: readonly SubnetPool[];
+  /** The subnet to choose when it is free and no pool is named, `172.17.0.0/16`. */
+  readonly preferred?: string;
 }
 
 /** Addresses that are given to networks in pieces. */
@@ -73,13 +76,19 @@ export interface SubnetPool {
  *
  * @throws {Fault} `resource-exhausted`.
  */
-export function choosePrefix({ routes, networks = [], addresses = [], pools = [] }: Surroundings): IpPrefix {
+export function choosePrefix({
+  routes,
+  networks = [],
+  addresses = [],
+  pools = [],
+  preferred,
+}: Surroundings): IpPrefix {
   const taken = [...routes, ...networks];
   const own = pools.flatMap(({ base, size }) => {
     const prefix = parseCidr(base)?.prefix;
     return prefix?.family === 4 ? [{ prefix, size }] : [];
   });
-  for (const candidate of own.length > 0 ? piecesOf(own) : candidates()) {
+  for (const candidate of own.length > 0 ? piecesOf(own) : candidates(preferred)) {
     const isFree = !taken.some((other) => prefixesOverlap(candidate, other));
     if (isFree && !addresses.some((address) => contains(candidate, address))) return candidate;
   }
@@ -114,7 +123,8 @@ function* piecesOf(
   }
 }
 
-function* candidates(): Generator<IpPrefix> {
+function* candidates(preferred: string | undefined): Generator<IpPrefix> {
+  if (preferred !== undefined) yield requirePrefix(preferred);
   const ipv4 = (a: number, b: number, c: number, length: number) =>
     prefixOf({ family: 4, value: BigInt(((a << 24) | (b << 16) | (c << 8)) >>> 0) }, length);
   for (let second = 30; second >= 18; second--) yield ipv4(172, second, 0, 16);

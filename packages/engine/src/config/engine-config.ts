@@ -57,6 +57,8 @@ export interface EngineConfig extends ReloadableConfig {
   readonly bridge: string;
   /** Gateway and prefix of the default bridge, `172.30.0.1/16`; absent: one that is free on this host. */
   readonly bridgeAddress?: string;
+  /** The subnet that it has if that is free, and nothing is said of it. */
+  readonly bridgePreferred?: string;
   /** Its addresses are given from there. */
   readonly bridgeRange?: string;
   /** Whether it has IPv6, and which, `fd00:1::/64`; empty: one that is the engine's own. */
@@ -154,6 +156,7 @@ function buildConfig({ program, path, environment }: ConfigSource, said: Setting
     logFormat: said["log-format"] === "json" ? "json" : "text",
     experimental: said.experimental ?? false,
     containers: containerDefaults(said),
+    ...(layout.bridgePreferred !== undefined && { bridgePreferred: layout.bridgePreferred }),
     bridge: said.bridge === undefined || said.bridge === "none" ? layout.bridge : said.bridge,
     ...(said.bip !== undefined && said.bip !== "" && { bridgeAddress: said.bip }),
     ...(said["fixed-cidr"] !== undefined && said["fixed-cidr"] !== "" && { bridgeRange: said["fixed-cidr"] }),

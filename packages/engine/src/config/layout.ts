@@ -13,6 +13,8 @@ export interface Layout {
   readonly socket: string;
   readonly group: string;
   readonly bridge: string;
+  /** The subnet that the bridge has if that is free. */
+  readonly bridgePreferred?: string;
   readonly nftTable: string;
   readonly cgroupParent: string;
   readonly liveRestore: boolean;
@@ -35,6 +37,7 @@ const places = {
     execRoot: "/var/run/docker",
     group: "docker",
     bridge: "docker0",
+    bridgePreferred: "172.17.0.0/16",
     nftTable: "docker",
     cgroupParent: "/docker",
     liveRestore: false,
