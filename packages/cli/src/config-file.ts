@@ -12,6 +12,8 @@ export interface ConfigFile {
   readonly statsFormat?: string;
   readonly volumesFormat?: string;
   readonly httpHeaders: Readonly<Record<string, string>>;
+  /** Address of an engine, or `default` → what its containers are told of proxies, `httpProxy` and so on. */
+  readonly proxies?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
 const textFields = [
@@ -62,9 +64,25 @@ function configFrom(value: unknown): ConfigFile {
     typeof headers === "object" && headers !== null
       ? Object.fromEntries(Object.entries(headers).filter(([, header]) => typeof header === "string"))
       : {};
+  const proxies = proxiesFrom(fields.get("proxies"));
   const texts = textFields.flatMap((name) => {
     const value = text(name);
     return value === undefined ? [] : [[name, value] as const];
   });
-  return { ...Object.fromEntries(texts), httpHeaders };
+  return { ...Object.fromEntries(texts), httpHeaders, ...(proxies && { proxies }) };
+}
+
+/** Tables of texts; what is none is left out. */
+function proxiesFrom(value: unknown): ConfigFile["proxies"] {
+  if (typeof value !== "object" || value === null) return undefined;
+  return Object.fromEntries(
+    Object.entries(value as Readonly<Record<string, unknown>>).map(([host, table]) => [
+      host,
+      Object.fromEntries(
+        Object.entries(typeof table === "object" && table !== null ? table : {}).flatMap(([name, text]) =>
+          typeof text === "string" ? [[name, text]] : [],
+        ),
+      ),
+    ]),
+  );
 }

@@ -5,6 +5,7 @@ import type { EngineClient } from "@hawser/api/client";
 import { errnoOf, Fault } from "@hawser/base";
 import { cliFaults } from "../../faults.ts";
 import { familiarImageName } from "../../image-name.ts";
+import { proxyVariables } from "../../proxy-settings.ts";
 import { type Session, warnLine } from "../../session.ts";
 import type { CreateFlags } from "./create-request.ts";
 
@@ -49,13 +50,21 @@ export function checkPull(policy: string): void {
   );
 }
 
+function withProxies({ request, session, client }: CreateOptions): ContainerCreateRequest {
+  const given = request.Env ?? [];
+  const said = (name: string) => given.some((text) => text === name || text.startsWith(`${name}=`));
+  const added = Object.entries(proxyVariables(session.config(), { host: client.endpoint.text, said }));
+  if (added.length === 0) return request;
+  return { ...request, Env: [...given, ...added.map(([name, value]) => `${name}=${value}`)] };
+}
+
 async function create(options: CreateOptions): Promise<ContainerCreateResponse> {
   const { name, platform } = options.flags;
   return await options.client.json({
     method: "POST",
     path: "/containers/create",
     query: { name: name || undefined, platform: platform || undefined },
-    json: options.request,
+    json: withProxies(options),
   });
 }
 

@@ -4,6 +4,7 @@ import { openBuildContext } from "../../build/build-context.ts";
 import { defineCommand } from "../../command.ts";
 import { boolFlag, bytesFlag, intFlag, listFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { showProgress } from "../../format/progress.ts";
+import { proxyVariables } from "../../proxy-settings.ts";
 import { registryConfigHeaders } from "../../registry-auth.ts";
 
 export const command = defineCommand({
@@ -41,13 +42,16 @@ export const command = defineCommand({
   async run({ flags, args, session }) {
     const context = await openBuildContext(session, { path: args[0] ?? "", dockerfile: flags.file });
     const client = await session.connect();
+    const given = buildArgs(flags["build-arg"], session.environment);
+    const said = (name: string) => Object.hasOwn(given, name) || flags["build-arg"].includes(name);
+    const proxies = proxyVariables(session.config(), { host: client.endpoint.text, said });
     const { body } = await client.send({
       method: "POST",
       path: "/build",
       query: {
         t: flags.tag,
         dockerfile: context.dockerfile,
-        buildargs: JSON.stringify(buildArgs(flags["build-arg"], session.environment)),
+        buildargs: JSON.stringify({ ...proxies, ...given }),
         labels: JSON.stringify(Object.fromEntries(flags.label.map(pairOf))),
         target: flags.target || undefined,
         platform: flags.platform || undefined,
