@@ -7,6 +7,8 @@ import { createHash } from "node:crypto";
 export type Op =
   | { readonly kind: "image"; readonly reference: string; readonly chainId?: string }
   | { readonly kind: "local"; readonly name: string }
+  /** A repository's files, as `parseGitReference` reads the text. */
+  | { readonly kind: "git"; readonly reference: string; readonly keepsGitDir: boolean }
   | ExecOp
   | CopyOp
   | MakeFolderOp;

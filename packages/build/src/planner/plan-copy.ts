@@ -2,6 +2,7 @@ import { posix } from "node:path";
 import { invalidAt } from "../dockerfile/faults.ts";
 import { parseHeredocWord } from "../dockerfile/heredoc.ts";
 import type { InstructionNode } from "../dockerfile/parse-dockerfile.ts";
+import { parseGitReference } from "../plan/git-reference.ts";
 import { type CopySource, createVertex, type Vertex } from "../plan/vertex.ts";
 import { Flags } from "./flags.ts";
 import { heredocText, type RunContext } from "./plan-run.ts";
@@ -36,18 +37,24 @@ export async function planCopy(
   const targetText = words.at(-1) ?? "";
   const texts = [...node.heredocs];
   const checksum = value("checksum");
+  const inputs: (Vertex | undefined)[] = [stage.root];
+  let fromInput: number | undefined;
   const sources = words.slice(0, -1).map((word): CopySource => {
     const opening = node.isJson ? undefined : parseHeredocWord(word);
     const text = opening === undefined ? undefined : texts.shift();
     if (text !== undefined) return { kind: "text", name: text.name, content: heredocText(text, at) };
+    if (isAdd && parseGitReference(word) !== undefined) {
+      const keepsGitDir = flags.switch("keep-git-dir");
+      const checksum = value("checksum");
+      const reference = checksum === undefined ? word : pinned(word, checksum);
+      inputs.push(createVertex({ kind: "git", reference, keepsGitDir }));
+      return { kind: "path", input: inputs.length - 1, path: "/" };
+    }
     if (isAdd && /^https?:\/\//i.test(word)) {
-      if (/\.git(#|$)/.test(word)) throw bad("ADD of a git repository is not available in this version");
       return { kind: "url", url: word, ...(checksum !== undefined && { checksum }) };
     }
-    if (isAdd && /^(git@|ssh:|git:)/.test(word)) {
-      throw bad("ADD of a git repository is not available in this version");
-    }
-    return { kind: "path", input: 1, path: word };
+    fromInput ??= inputs.push(input) - 1;
+    return { kind: "path", input: fromInput, path: word };
   });
   const isFolder = targetText.endsWith("/") || targetText === "." || targetText.endsWith("/.");
   if (sources.length > 1 && !isFolder) {
@@ -61,7 +68,6 @@ export async function planCopy(
     throw bad(`invalid chmod parameter: '${mode}'. it should be octal string and between 0 and 07777`);
   }
   const owner = value("chown");
-  const usesInput = sources.some(({ kind }) => kind === "path");
   return createVertex(
     {
       kind: "copy",
@@ -73,6 +79,13 @@ export async function planCopy(
       exclude: flags.texts("exclude").map((pattern) => at.scope.word(pattern)),
       unpacks: isAdd && (flags.text("unpack") === undefined || flags.switch("unpack")),
     },
-    usesInput ? [stage.root, input] : [stage.root],
+    inputs,
   );
+}
+
+/** A repository at the commit that a checksum names, whatever branch or tag was given. */
+function pinned(text: string, commit: string): string {
+  const folder = parseGitReference(text)?.folder;
+  const place = text.replace(/[#?].*$/s, "");
+  return `${place}#${commit}${folder === undefined ? "" : `:${folder}`}`;
 }

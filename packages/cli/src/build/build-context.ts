@@ -8,13 +8,16 @@ import type { Session } from "../session.ts";
 
 /** What is sent to be built. */
 export interface BuildContext {
-  readonly archive: AsyncIterable<Uint8Array>;
+  /** Absent: the engine gets the files itself. */
+  readonly archive?: AsyncIterable<Uint8Array>;
+  /** Where it gets them. */
+  readonly remote?: string;
   /** Where the Dockerfile is in it. */
   readonly dockerfile: string;
 }
 
 /**
- * The files to build with: a folder without what its `.dockerignore` leaves out, or with `-` what standard input gives, an
+ * The files to build with: a repository or an address for the engine, a folder without what its `.dockerignore` leaves out, or with `-` what standard input gives, an
  * archive or a Dockerfile alone.
  *
  * @param options.dockerfile empty: `Dockerfile` in the context; `-`: standard input
@@ -31,10 +34,8 @@ export async function openBuildContext(
     );
   }
   if (path === "-") return await contextOfInput(session, dockerfile || "Dockerfile");
-  if (/^(https?:\/\/|git@|git:\/\/|github\.com\/)/.test(path)) {
-    throw cliFaults.OPTIONS_CONFLICT(
-      `Cannot build from ${path}: give a folder, or an archive on standard input`,
-    );
+  if (/^(https?:\/\/|ssh:\/\/|git@|git:\/\/|github\.com\/)/.test(path)) {
+    return { remote: path, dockerfile: dockerfile || "Dockerfile" };
   }
   const folder = resolve(session.workingDir, path);
   if (!isFolder(folder)) {

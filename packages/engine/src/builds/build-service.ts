@@ -1,9 +1,11 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Fault, type Logger } from "@hawser/base";
+import { Readable } from "node:stream";
+import { Fault, type Logger, writeTar } from "@hawser/base";
 import {
   formatSourceLines,
   type PlanRequest,
+  parseGitReference,
   rangeOf,
   Solver,
   type Step,
@@ -13,21 +15,30 @@ import {
 import type { Platform } from "@hawser/oci";
 import type { RegistryAccess } from "@hawser/registry/client";
 import type { ContainerConfig, HostConfig } from "@hawser/runtime";
-import type { BuildCache, BuildRecord, Image, ImageStore } from "@hawser/store";
+import {
+  type BuildCache,
+  type BuildRecord,
+  type Image,
+  type ImageStore,
+  openArchive,
+  readFiles,
+} from "@hawser/store";
 import type { Collaborators } from "../containers/collaborators.ts";
 import { createContainerId } from "../containers/names.ts";
 import { removeContainer } from "../containers/remove.ts";
 import type { RemoteImages } from "../images/remote-images.ts";
 import { BuildContext } from "./build-context.ts";
 import type { BuildState } from "./build-state.ts";
+import { download } from "./download.ts";
 import { buildFaults } from "./faults.ts";
+import { GitRepositories } from "./git-repositories.ts";
 import { ImageBuild, type ImageBuildOptions, type ImageBuildParts } from "./image-build.ts";
 import { KeptContexts } from "./kept-contexts.ts";
 import { buildMark } from "./run-process.ts";
 
 export interface BuildRequest {
-  /** The user's files, plain or compressed; absent: none are sent. */
-  readonly context: AsyncIterable<Uint8Array>;
+  /** The user's files, plain or compressed, or where they are. */
+  readonly context: AsyncIterable<Uint8Array> | string;
   /** In the context. */
   readonly dockerfile: string;
   readonly target?: string;
@@ -71,6 +82,7 @@ export class BuildService {
   readonly #building = new Set<ImageBuild>();
   /** Folders of the users', for builds that get them in parts. */
   readonly contexts: KeptContexts;
+  readonly #repositories: GitRepositories;
 
   private constructor(
     parts: ImageBuildParts,
@@ -81,6 +93,7 @@ export class BuildService {
     const { randomBytes } = parts.collaborators.host;
     const randomName = () => createContainerId(randomBytes);
     this.contexts = new KeptContexts({ folder: join(parts.folder, "kept"), randomName });
+    this.#repositories = new GitRepositories({ folder: join(parts.folder, "git") });
   }
 
   /** Open the service as a crash may have left it: what belonged to a build that is no more is removed. */
@@ -127,6 +140,46 @@ export class BuildService {
     return await BuildContext.open(archive, { folder: path, signal });
   }
 
+  /** Take the files of a repository in. @throws {Fault} as `GitRepositories.checkout` */
+  async receiveRepository(
+    text: string,
+    { keepsGitDir, signal }: { readonly keepsGitDir: boolean; readonly signal: AbortSignal },
+  ): Promise<BuildContext> {
+    const reference = parseGitReference(text);
+    if (reference === undefined) throw buildFaults.REMOTE_UNSUPPORTED(text);
+    const { collaborators, folder } = this.#parts;
+    const path = join(folder, "context", createContainerId(collaborators.host.randomBytes));
+    try {
+      await this.#repositories.checkout(reference, { into: path, keepsGitDir, signal });
+      const root = { kind: "folder", path } as const;
+      if (reference.folder === undefined) {
+        return await this.receiveFolder(readFiles(root, { kind: "export" }, { signal }), signal);
+      }
+      await using part = await openArchive(root, `/${reference.folder}/.`, { signal });
+      return await this.receiveFolder(part.archive, signal);
+    } finally {
+      await rm(path, { recursive: true, force: true });
+    }
+  }
+
+  /**
+   * Take in what is at an address: a repository, an archive, or a Dockerfile alone, which is called `Dockerfile` then.
+   *
+   * @throws {Fault} `unavailable`; as `receiveFolder`
+   */
+  async receiveRemote(address: string, signal: AbortSignal): Promise<BuildContext> {
+    if (parseGitReference(address) !== undefined) {
+      return await this.receiveRepository(address, { keepsGitDir: false, signal });
+    }
+    if (!/^https?:\/\//i.test(address)) throw buildFaults.REMOTE_UNSUPPORTED(address);
+    const bytes = await download({ url: address }, { signal });
+    const isText = !bytes.subarray(0, 8 << 10).includes(0);
+    const archive = isText
+      ? writeTar([{ path: "Dockerfile", type: "file", content: bytes }])
+      : Readable.from([bytes]);
+    return await this.receiveFolder(archive, signal);
+  }
+
   /**
    * Build an image of an archive that has its Dockerfile. What fails in the Dockerfile shows its lines.
    *
@@ -134,12 +187,23 @@ export class BuildService {
    */
   async build(request: BuildRequest): Promise<Image> {
     const { signal, onEvent } = request;
-    await using context = await this.receiveFolder(request.context, signal);
+    await using used = new AsyncDisposableStack();
+    const context = used.use(
+      typeof request.context === "string"
+        ? await this.receiveRemote(request.context, signal)
+        : await this.receiveFolder(request.context, signal),
+    );
     const source = await context.readText(request.dockerfile, { maxBytes: maxDockerfileBytes, signal });
     if (source === undefined) throw buildFaults.DOCKERFILE_MISSING(request.dockerfile);
     using build = this.begin({
       ...request,
-      files: { folder: async () => context, secret: async () => undefined, agent: async () => undefined },
+      files: {
+        folder: async () => context,
+        repository: async (text, options) =>
+          used.use(await this.receiveRepository(text, { ...options, signal })),
+        secret: async () => undefined,
+        agent: async () => undefined,
+      },
       onContainer: (vertex, id) => onEvent({ kind: "container", vertex, id }),
     });
     try {
@@ -167,6 +231,7 @@ export class BuildService {
     cache.remove(records.map(({ key }) => key));
     await images.collect([]);
     await this.contexts.clear();
+    await this.#repositories.clear();
     await rm(join(folder, "cache"), { recursive: true, force: true });
     return { keys: records.map(({ key }) => key), reclaimedBytes };
   }

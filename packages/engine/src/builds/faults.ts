@@ -35,10 +35,11 @@ export const buildFaults = defineFaults({
   ],
   SECRET_MISSING: ["not-found", (id: string) => `secret ${id}: not found`],
   AGENT_MISSING: ["not-found", (id: string) => `no SSH key ${JSON.stringify(id)} forwarded from the client`],
+  GIT_FAILED: ["unavailable", (url: string, words: string) => `failed to fetch remote ${url}: ${words}`],
   REMOTE_UNSUPPORTED: [
-    "not-implemented",
+    "invalid-argument",
     (remote: string) =>
-      `Cannot build from ${remote}: remote contexts are not available in this version; send the files`,
+      `Cannot build from ${remote}: it is neither a git repository nor an http or https address`,
   ],
   RESULT_EMPTY: ["invalid-argument", () => "Cannot bring an empty result anywhere: the build made nothing"],
   SESSION_NEEDED: [

@@ -33,6 +33,8 @@ export interface OpRunnerParts {
 export interface BuildFiles {
   /** Files of the user's, by the name that the plan has for them. */
   folder(name: string): Promise<BuildContext>;
+  /** Files of a repository. */
+  repository(reference: string, options: { readonly keepsGitDir: boolean }): Promise<BuildContext>;
   /** `undefined`: there is none of that name. */
   secret(id: string): Promise<Uint8Array | undefined>;
   /** A connection to an ssh agent of the user's; `undefined`: there is none of that name. */
@@ -55,7 +57,7 @@ export function createOpRunner(parts: OpRunnerParts, scope: BuildScope): OpRunne
   return {
     async cacheKey(vertex, inputs) {
       const { op } = vertex;
-      if (op.kind === "local" || op.kind === "image") return undefined;
+      if (op.kind === "local" || op.kind === "image" || op.kind === "git") return undefined;
       const told = {
         op: op.kind === "exec" ? { ...op, hiddenEnv: [] } : op,
         inputs: keyedInputs(vertex, inputs).map((input) =>
@@ -124,6 +126,8 @@ async function execute(parts: OpRunnerParts, scope: BuildScope, call: OpCall): P
       return keep(parts, scope, op.chainId === undefined ? undefined : parseChainId(op.chainId));
     case "local":
       return { kind: "context", context: await scope.files.folder(op.name) };
+    case "git":
+      return { kind: "context", context: await scope.files.repository(op.reference, op) };
     case "exec": {
       const parent = parentOf(call);
       const runDir = join(parts.folder, "run", createContainerId(parts.collaborators.host.randomBytes));

@@ -8,7 +8,7 @@ import { proxyVariables } from "../../proxy-settings.ts";
 import { registryConfigHeaders } from "../../registry-auth.ts";
 
 export const command = defineCommand({
-  usage: "[OPTIONS] PATH | -",
+  usage: "[OPTIONS] PATH | URL | -",
   flags: {
     "add-host": listFlag('Add a custom host-to-IP mapping ("host:ip")'),
     "build-arg": listFlag("Set build-time variables"),
@@ -50,6 +50,7 @@ export const command = defineCommand({
       path: "/build",
       query: {
         t: flags.tag,
+        remote: context.remote,
         dockerfile: context.dockerfile,
         buildargs: JSON.stringify({ ...proxies, ...given }),
         labels: JSON.stringify(Object.fromEntries(flags.label.map(pairOf))),
@@ -71,7 +72,7 @@ export const command = defineCommand({
         extrahosts: flags["add-host"],
       },
       headers: await registryConfigHeaders(session),
-      bytes: context.archive,
+      ...(context.archive && { bytes: context.archive }),
     });
     await showProgress(body, session.stdout, {
       onAux(aux) {

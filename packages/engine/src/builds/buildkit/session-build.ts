@@ -39,6 +39,8 @@ export class SessionBuild implements BuildWork {
   readonly #ignored = new Map<string, readonly string[]>();
   readonly #results = new WeakMap<PlannedResult, DockerfileResult>();
   readonly #used = new AsyncDisposableStack();
+  /** All folders are one, which did not come through the session. */
+  #isWhole: boolean;
 
   constructor(
     builds: BuildService,
@@ -47,11 +49,13 @@ export class SessionBuild implements BuildWork {
     this.#builds = builds;
     this.#ports = ports;
     this.#context = context;
+    this.#isWhole = context.archive !== undefined;
   }
 
   async planDockerfile(options: DockerfileOptions): Promise<PlannedResult> {
-    if (options.contextUrl !== undefined) throw buildFaults.REMOTE_UNSUPPORTED(options.contextUrl);
     const { progress, signal, entitlements } = this.#context;
+    const { contextUrl } = options;
+    if (contextUrl !== undefined) this.#beginRemote(contextUrl);
     const text = await this.#readSource(options);
     const source = { filename: options.filename, text };
     const { extraHosts, ulimits, cgroupParent, shmSizeBytes } = options;
@@ -59,6 +63,8 @@ export class SessionBuild implements BuildWork {
       this.#builds.begin({
         files: {
           folder: (name) => this.#folder(name === "context" ? options.contextName : name),
+          repository: async (reference, { keepsGitDir }) =>
+            this.#used.use(await this.#builds.receiveRepository(reference, { keepsGitDir, signal })),
           secret: async (id) => await this.#context.session?.secret(id, signal),
           agent: async (id) => await this.#context.session?.agent(id, signal),
         },
@@ -173,9 +179,9 @@ export class SessionBuild implements BuildWork {
 
   /** Small files of a folder of the client's. */
   async #readTexts(name: string, paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    const { session, signal, archive } = this.#context;
+    const { session, signal } = this.#context;
     const found = new Map<string, string>();
-    if (archive !== undefined) {
+    if (this.#isWhole) {
       const folder = await this.#folder(name);
       for (const path of paths) {
         const text = await folder.readText(path, { maxBytes: maxDockerfileBytes, signal });
@@ -194,10 +200,22 @@ export class SessionBuild implements BuildWork {
     return found;
   }
 
+  /** The files are not with the client: the folder of any name is what is at the address. */
+  #beginRemote(address: string): void {
+    if (this.#isWhole) return;
+    this.#isWhole = true;
+    const { progress, signal } = this.#context;
+    const received = progress.step(`[internal] load remote build context ${address}`, async () =>
+      this.#used.use(await this.#builds.receiveRemote(address, signal)),
+    );
+    received.catch(() => {}); // told when it is waited for
+    this.#folders.set("", received);
+  }
+
   /** A folder of the client's. All that came with the request is one, by whatever name. */
   #folder(called: string): Promise<BuildContext> {
     const { archive } = this.#context;
-    const name = archive === undefined ? called : "";
+    const name = this.#isWhole ? "" : called;
     const there = this.#folders.get(name);
     if (there !== undefined) return there;
     const folder = archive === undefined ? this.#receiveFolder(name) : this.#unpack(archive);

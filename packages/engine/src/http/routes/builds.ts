@@ -44,7 +44,6 @@ export function buildRoutes(
 async function build(builds: BuildService, request: ApiRequest, response: ApiResponse): Promise<void> {
   const { query } = request;
   const remote = query.text("remote") ?? "";
-  if (remote !== "" && remote !== "client-session") throw buildFaults.REMOTE_UNSUPPORTED(remote);
   const asked = readBuildRequest(request);
   const accessTo = readAccessByDomain(request);
   const quiet = query.flag("q");
@@ -62,7 +61,7 @@ async function build(builds: BuildService, request: ApiRequest, response: ApiRes
   try {
     const image = await builds.build({
       ...asked,
-      context: request.body,
+      context: remote === "" ? request.body : remote,
       access: async (domain) => accessTo(domain),
       signal: request.signal,
       onEvent: (event) => transcript.take(event),
@@ -93,9 +92,9 @@ async function build(builds: BuildService, request: ApiRequest, response: ApiRes
 async function buildTold(services: BuildServices, request: ApiRequest, response: ApiResponse): Promise<void> {
   const { query } = request;
   const remote = query.text("remote") ?? "";
-  if (remote !== "" && remote !== "client-session") throw buildFaults.REMOTE_UNSUPPORTED(remote);
   const exporters = readOutputs(request);
-  const attributes = readFrontendAttributes(request);
+  const place = remote === "client-session" ? "" : remote;
+  const attributes = { ...readFrontendAttributes(request), ...(place !== "" && { context: place }) };
   const stream = response.openStream(200, { contentType: "application/json" });
   try {
     const told = await services.build({

@@ -1,0 +1,30 @@
+/** A repository as a Dockerfile or a user names it: `https://host/path.git#ref:folder`, `git@host:path`, `git://…`. */
+export interface GitReference {
+  /** Without what was behind `#` and `?`. */
+  readonly url: string;
+  /** Branch, tag or commit; absent: the repository's own choice. */
+  readonly ref?: string;
+  /** Part of the tree, without slashes at its ends; absent: all. */
+  readonly folder?: string;
+}
+
+/** `undefined`: it is no repository's name. */
+export function parseGitReference(text: string): GitReference | undefined {
+  const hash = text.indexOf("#");
+  const place = hash < 0 ? text : text.slice(0, hash);
+  const fragment = hash < 0 ? "" : text.slice(hash + 1);
+  const isSsh = /^[a-z0-9_.-]+@[a-z0-9.-]+:[^/]/i.test(place);
+  const [path = "", query = ""] = isSsh ? [place] : place.split("?", 2);
+  const isGit = isSsh || /^(git|ssh):\/\//i.test(path) || (/^https?:\/\//i.test(path) && /\.git$/.test(path));
+  const isBare = /^(github|gitlab|bitbucket)\.(com|org)\/[^/]+\/[^/]+$/i.test(path);
+  if (!isGit && !isBare) return undefined;
+  const asked = new URLSearchParams(query);
+  const [before = "", ...after] = fragment.split(":");
+  const ref = before || (asked.get("ref") ?? asked.get("branch") ?? asked.get("tag") ?? "");
+  const folder = (after.join(":") || (asked.get("subdir") ?? "")).replace(/^\/+|\/+$/g, "");
+  return {
+    url: isBare ? `https://${path}` : path,
+    ...(ref !== "" && { ref }),
+    ...(folder !== "" && folder !== "." && { folder }),
+  };
+}

@@ -1,0 +1,137 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, writeFile } from "node:fs/promises";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { writeTar } from "@hawser/base";
+import { openTempDir } from "@hawser/base/testing";
+import { type BuildkitClient, openBuildkitClient, openFiles } from "./kit-buildkit.ts";
+import { runCommandOk } from "./kit-process.ts";
+import { clients, hawserOnly, runClient, useTarget } from "./kit-target.ts";
+
+describe("files that are not with the client", hawserOnly, () => {
+  const target = useTarget();
+  let client: BuildkitClient;
+  let dir: Awaited<ReturnType<typeof openTempDir>>;
+  let repository: string;
+  let git: (...args: string[]) => Promise<string>;
+  const resources = new AsyncDisposableStack();
+
+  before(async () => {
+    client = resources.use(await openBuildkitClient(target, "sid"));
+    dir = resources.use(await openTempDir());
+    const work = join(dir.path, "repository");
+    const env = { ...process.env, HOME: dir.path, GIT_CONFIG_NOSYSTEM: "1" };
+    git = (...args) =>
+      runCommandOk(["git", "-c", "user.name=t", "-c", "user.email=t@t", "-C", work, ...args], { env });
+    await mkdir(join(work, "part"), { recursive: true });
+    await git("init", "-q", "-b", "main");
+    await writeFile(join(work, "Dockerfile"), "FROM busybox\nCOPY version /version\n");
+    await writeFile(join(work, "version"), "one\n");
+    await writeFile(join(work, "part/Dockerfile"), "FROM busybox\nCOPY . /part\n");
+    await writeFile(join(work, "part/file"), "of the part\n");
+    await git("add", ".");
+    await git("commit", "-q", "-m", "one");
+    await git("tag", "v1");
+    await writeFile(join(work, "version"), "two\n");
+    await git("commit", "-q", "-am", "two");
+    const daemon = createServer((socket) => {
+      const served = spawn(
+        "git",
+        ["daemon", "--inetd", "--export-all", `--base-path=${dir.path}`, dir.path],
+        {
+          stdio: ["pipe", "pipe", "ignore"],
+          env,
+        },
+      );
+      socket.pipe(served.stdin);
+      served.stdout.pipe(socket);
+      served.stdin.on("error", () => {});
+      socket.on("error", () => served.kill());
+    }).listen(0, "127.0.0.1");
+    resources.defer(() => void daemon.close());
+    await once(daemon, "listening");
+    repository = `git://127.0.0.1:${(daemon.address() as AddressInfo).port}/repository`;
+  });
+  after(() => resources.disposeAsync());
+
+  const run = (name: string, ...command: string[]) => target.ok("run", "--rm", name, ...command);
+
+  test("a repository is a context: its newest commit, a tag, a part of it", async () => {
+    await client.ok("build", "-t", "remote:kit", repository);
+    assert.equal(await run("remote:kit", "cat", "/version"), "two\n");
+    await client.ok("build", "-t", "remote:kit", `${repository}#v1`);
+    assert.equal(await run("remote:kit", "cat", "/version"), "one\n");
+    await client.ok("build", "-t", "remote:kit", `${repository}#main:part`);
+    assert.equal(await run("remote:kit", "ls", "-A", "/part"), "Dockerfile\nfile\n");
+    const commit = (await git("rev-parse", "HEAD~1")).trim();
+    for (const own of clients.filter(({ name }) => name !== "Debian's docker")) {
+      const args = ["build", "-t", "remote:kit", `${repository}#${commit}`];
+      const { exitCode, stderr } = await runClient(target, own, { args });
+      assert.equal(exitCode, 0, stderr);
+      assert.equal(await run("remote:kit", "cat", "/version"), "one\n");
+      await target.ok("rmi", "remote:kit");
+    }
+  });
+
+  test("ADD takes a repository, with its history when that is asked for", async () => {
+    await using context = await openFiles({
+      Dockerfile: `FROM busybox\nADD ${repository}#v1 /plain\nADD --keep-git-dir ${repository} /whole\n`,
+    });
+    await client.ok("build", "-t", "added:kit", context.path);
+    assert.equal(await run("added:kit", "cat", "/plain/version", "/whole/version"), "one\ntwo\n");
+    assert.equal(
+      await run("added:kit", "sh", "-c", "ls -d /plain/.git /whole/.git 2>/dev/null || true"),
+      "/whole/.git\n",
+    );
+    assert.match(await client.ok("build", context.path), /ADD .*\n#\d+ CACHED/);
+  });
+
+  test("what the remote does not have, and what would be a command, is refused in plain words", async () => {
+    for (const [place, words] of [
+      [`${repository}#nothing`, /failed to fetch remote .*nothing/s],
+      [`${repository}/away`, /failed to fetch remote/],
+      [`${repository}#--upload-pack=touch`, /begins with -/],
+    ] as const) {
+      const { exitCode, stderr } = await client.run(["build", place]);
+      assert.equal(exitCode, 1);
+      assert.match(stderr, words);
+    }
+  });
+
+  test("an address may give an archive, or a Dockerfile", async () => {
+    const files: Readonly<Record<string, Buffer>> = {
+      "/context.tar": Buffer.concat(
+        await Array.fromAsync(
+          writeTar([
+            { path: "Dockerfile", type: "file", content: Buffer.from("FROM busybox\nCOPY a /a\n") },
+            { path: "a", type: "file", content: Buffer.from("from an archive\n") },
+          ]),
+        ),
+      ),
+      "/Dockerfile": Buffer.from("FROM busybox\nRUN echo alone > /a\n"),
+    };
+    const server = createHttpServer((request, response) => {
+      const body = files[request.url ?? ""];
+      response.writeHead(body === undefined ? 404 : 200).end(body);
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    try {
+      for (const [path, text] of [
+        ["/context.tar", "from an archive\n"],
+        ["/Dockerfile", "alone\n"],
+      ] as const) {
+        await client.ok("build", "-t", "fetched:kit", address + path);
+        assert.equal(await run("fetched:kit", "cat", "/a"), text);
+      }
+      const missing = await client.run(["build", `${address}/nothing`]);
+      assert.match(missing.stderr, /status 404/);
+    } finally {
+      server.close();
+    }
+  });
+});
