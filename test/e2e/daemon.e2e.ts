@@ -207,6 +207,26 @@ describe("the configuration file", () => {
     assert.match(info, /Base: 10\.213\.128\.0\/17, Size: 26/);
   });
 
+  test("keeps the build cache within its size", async () => {
+    await using work = await openTempDir("hawser-e2e-gc-");
+    await writeFile(
+      join(work.path, "Dockerfile"),
+      "FROM busybox\nRUN head -c 200000 /dev/urandom > /one\nRUN head -c 300000 /dev/urandom > /two\n",
+    );
+    await using engine = await openEngine({
+      config: { builder: { gc: { enabled: true, defaultKeepStorage: "400KB" } } },
+    });
+    const build = async () => {
+      const { exitCode, stdout, stderr } = await engine.hawser(["build", work.path]);
+      assert.equal(exitCode, 0, stderr);
+      return stdout;
+    };
+    const usage = () => ok(engine, "system", "df", "--format", "{{.Type}} {{.TotalCount}}");
+    await build();
+    await eventually(async () => (await usage()).includes("Build Cache 1"), { what: "one result is kept" });
+    assert.match(engine.log(), /build cache made smaller/);
+  });
+
   test("gives the default bridge IPv6, and addresses from a part of it", async () => {
     await using engine = await openEngine({
       asDockerd: true,

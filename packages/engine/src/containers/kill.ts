@@ -10,12 +10,14 @@ import { publishContainerEvent } from "./publish-event.ts";
  * Send a signal to a container's first process. After SIGKILL it returns when the container has ended and its record says so,
  * as Docker's: what comes next may be its removal. A paused container goes on, to end. As with Docker's, any signal is taken
  * for the wish that the container ends, unless it has a stop signal of its own and the signal is another one.
+ * @param options.byUser it is a user's wish, which restart policies heed; default: it is
  * @throws {Fault} `conflict` when it does not run, `invalid-argument` for a signal that does not exist.
  */
 export async function killContainer(
   collaborators: Collaborators,
   container: Container,
   signalText: string,
+  options: { readonly byUser?: boolean } = {},
 ): Promise<void> {
   const signal = parseSignal(signalText === "" ? "SIGKILL" : signalText);
   if (signal === undefined) throw containerFaults.SIGNAL_INVALID(signalText);
@@ -27,7 +29,8 @@ export async function killContainer(
   const isToEnd = isSure || stopSignal === "" || signal === parseSignal(stopSignal);
   if (isToEnd) {
     container.stopRequested = true;
-    collaborators.index.update(container, { stoppedByUser: true }, { durable: false }); // the exit's record is durable
+    if (options.byUser !== false)
+      collaborators.index.update(container, { stoppedByUser: true }, { durable: false }); // the exit's record is durable
   }
   const ended = container.nextExit.promise;
   // Before it is sent: the end that it may bring is told of as soon as the monitor tells us.

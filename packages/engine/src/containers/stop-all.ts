@@ -37,11 +37,10 @@ export async function stopAllContainers(collaborators: Collaborators, timeoutSec
 }
 
 async function stopOne(collaborators: Collaborators, container: Container): Promise<void> {
-  const { index, log } = collaborators;
+  const { log } = collaborators;
   try {
     if (container.record.state.status === "restarting") return; // the next engine starts it
-    await stopContainer(collaborators, container);
-    if (index.find(container.id) === container) index.update(container, { stoppedByUser: false });
+    await stopContainer(collaborators, container, { byUser: false });
   } catch (error) {
     if (!Fault.is(error, "not-modified"))
       log.warn("a container could not be stopped", { container: container.id, error });

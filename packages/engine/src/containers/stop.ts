@@ -14,6 +14,8 @@ export interface StopOptions {
   readonly signal?: string;
   /** How long to wait before SIGKILL; -1: for ever; absent: the container's, else the engine's. */
   readonly timeoutSeconds?: number;
+  /** It is a user's wish, which restart policies heed; default: it is. */
+  readonly byUser?: boolean;
 }
 
 /**
@@ -57,7 +59,7 @@ async function endRun(
     options.timeoutSeconds ?? config.stopTimeoutSeconds ?? collaborators.host.stopTimeoutSeconds;
   const ended = container.nextExit.promise;
   container.stopRequested = true;
-  await killUnlessEnded(collaborators, container, signal);
+  await killUnlessEnded(collaborators, container, { ...options, signal });
   collaborators.reach("stop.asked");
   if (seconds < 0) {
     await ended;
@@ -71,7 +73,7 @@ async function endRun(
   abandon.abort();
   if (first !== "late") return;
   collaborators.log.info("container did not stop in time, killing it", { container: container.id, seconds });
-  await killUnlessEnded(collaborators, container, "SIGKILL");
+  await killUnlessEnded(collaborators, container, { ...options, signal: "SIGKILL" });
   await ended;
 }
 
@@ -79,10 +81,10 @@ async function endRun(
 async function killUnlessEnded(
   collaborators: Collaborators,
   container: Container,
-  signal: string,
+  { signal, byUser = true }: StopOptions & { readonly signal: string },
 ): Promise<void> {
   try {
-    await killContainer(collaborators, container, signal);
+    await killContainer(collaborators, container, signal, { byUser });
   } catch (error) {
     if (container.monitor !== undefined) throw error;
   }

@@ -94,8 +94,11 @@ export class ApiServer implements AsyncDisposable {
       return address;
     }
     const port = await listenTcp(server, parsed);
-    if (this.#options.tls === undefined)
-      this.#options.log.warn("API without encryption: who reaches it is root on this host", { address });
+    const { tls, log } = this.#options;
+    if (tls?.clientAuthority === undefined) {
+      const what = tls === undefined ? "without encryption" : "for clients without a certificate";
+      log.warn(`API ${what}: who reaches it is root on this host`, { address });
+    }
     return `tcp://${parsed.host.includes(":") ? `[${parsed.host}]` : parsed.host}:${port}`;
   }
 

@@ -172,10 +172,12 @@ export class SystemService {
   #warnings(facts: HostFacts): readonly string[] {
     const warnings: string[] = [];
     const { hosts, tls } = this.#collaborators.live.now;
-    for (const address of hosts) {
-      if (!address.startsWith("tcp://") || tls !== undefined) continue;
+    for (const address of hosts.filter((host) => host.startsWith("tcp://"))) {
+      if (tls?.clientAuthority !== undefined) continue;
+      const [scheme, lack] =
+        tls === undefined ? ["http:", "encryption"] : ["https:", "TLS client verification"];
       warnings.push(
-        `WARNING: API is accessible on ${address.replace("tcp:", "http:")} without encryption: whoever reaches it is root on this host`,
+        `WARNING: API is accessible on ${address.replace("tcp:", scheme)} without ${lack}: whoever reaches it is root on this host`,
       );
     }
     if (!facts.ipForwarding) warnings.push("WARNING: IPv4 forwarding is disabled");
