@@ -19,6 +19,8 @@ export interface MachineOptions {
   readonly image: RootImage;
   /** Test files, from the top of the tree. */
   readonly files: readonly string[];
+  /** Disk images beside, from `/dev/nvme2n1` on. What is written to them is lost. */
+  readonly disks?: readonly string[];
   /** Ends the machine. */
   readonly signal: AbortSignal;
 }
@@ -28,7 +30,7 @@ export interface MachineOptions {
  * lost. It ends with this process, and with disposal.
  */
 export async function bootMachine(options: MachineOptions): Promise<Machine> {
-  const { image, files, signal } = options;
+  const { image, files, disks = [], signal } = options;
   await using made = new AsyncDisposableStack();
   const dir = made.use(await openTempDir("hawser-vm-"));
   const tree = await writeTreeImage(dir.path, { signal });
@@ -44,6 +46,12 @@ export async function bootMachine(options: MachineOptions): Promise<Machine> {
     `file=${image.disk},format=raw,if=none,id=root,snapshot=on`,
     "-drive",
     `file=${tree},format=raw,if=none,id=tree,readonly=on`,
+    ...disks.flatMap((disk, index) => [
+      "-device",
+      `nvme,drive=disk${index},serial=disk${index}`,
+      "-drive",
+      `file=${disk},format=raw,if=none,id=disk${index},snapshot=on`,
+    ]),
     "-kernel",
     image.kernel,
     "-append",

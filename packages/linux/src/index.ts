@@ -10,7 +10,7 @@ export {
   setTimesNs,
   setXattr,
 } from "./files.ts";
-export { mountFileSystem, mountFlags, unmountFileSystem } from "./mounts.ts";
+export { mountFileSystem, mountFlags, setProjectQuota, unmountFileSystem } from "./mounts.ts";
 export {
   createNetworkNamespace,
   type NetworkNamespaceRequest,

@@ -39,6 +39,19 @@ export async function mountFileSystem(request: {
 }
 
 /**
+ * Bound what the files in an empty folder, and all below it, may take on the disk: they become a project of that number, which
+ * must be nobody else's on this file system (xfs and ext4, mounted with `prjquota`). 0 bytes: no bound any more.
+ *
+ * @throws {Error} with `code`: this file system, or this kernel, cannot do that.
+ */
+export function setProjectQuota(
+  folder: string,
+  { project, sizeBytes }: { readonly project: number; readonly sizeBytes: number },
+): void {
+  native().setProjectQuota(folder, project, sizeBytes);
+}
+
+/**
  * Take the topmost mount away from `target`, which is no link. Who uses it goes on to do so.
  *
  * @throws {Error} `EINVAL`: nothing is mounted there.

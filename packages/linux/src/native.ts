@@ -36,6 +36,7 @@ export interface NativeAddon {
   ): void;
   mountFileSystem(source: string, target: string, type: string, flags: number, data: string): Promise<void>;
   unmountFileSystem(target: string, flags: number): Promise<void>;
+  setProjectQuota(folder: string, project: number, bytes: number): void;
   runNft(
     commands: Buffer,
     namespaceFd: number,

@@ -7,6 +7,8 @@ export interface VolumeRecord {
   /** Absent: none were given, which Docker tells from none. */
   readonly labels?: Readonly<Record<string, string>>;
   readonly options?: Readonly<Record<string, string>>;
+  /** The number of the project whose quota is its option `size`; absent: no bound. */
+  readonly project?: number;
   /** It was made for a container that gave it no name. */
   readonly anonymous: boolean;
   /**

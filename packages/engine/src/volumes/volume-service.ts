@@ -1,17 +1,19 @@
 import { randomUUID } from "node:crypto";
-import { mkdirSync, renameSync } from "node:fs";
+import { mkdirSync, renameSync, rmdirSync } from "node:fs";
 import { mkdir, readdir, rm, rmdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { errnoOf, Fault, KeyedMutex, type Logger } from "@hawser/base";
 import { measureFiles, removeTree } from "@hawser/store";
 import type { EventBus } from "../events/event-bus.ts";
 import type { VolumeTable } from "../state/volume-table.ts";
 import type { ReachEngineStep } from "../steps.ts";
+import { checkVolumeRequest, isVolumeName } from "./check-volume-request.ts";
 import { copyUp } from "./copy-up.ts";
 import { volumeFaults } from "./faults.ts";
 import { needsMount } from "./local-mount.ts";
 import { VolumeMounts } from "./volume-mounts.ts";
 import type { VolumePlugins } from "./volume-plugins.ts";
+import { freeProject, limitFolder, parseSize, unlimitFolder } from "./volume-quota.ts";
 import { anonymousLabel, localDriver, type VolumeRecord } from "./volume-record.ts";
 
 export interface VolumeRequest {
@@ -177,7 +179,15 @@ export class VolumeService {
     const wanted = this.#plan(request, boundTo);
     const existing = this.#records.get(wanted.name);
     if (existing !== undefined) return existing;
-    mkdirSync(this.mountpointOf(wanted), { recursive: true, mode: 0o755 });
+    const folder = this.mountpointOf(wanted);
+    mkdirSync(folder, { recursive: true, mode: 0o755 });
+    try {
+      limitFolder(folder, wanted);
+    } catch (error) {
+      rmdirSync(folder);
+      rmdirSync(dirname(folder));
+      throw error;
+    }
     this.#parts.reach("volume.made");
     this.#put(wanted);
     this.#parts.reach("volume.recorded");
@@ -199,6 +209,7 @@ export class VolumeService {
     const folder = join(filling, "_data");
     try {
       await mkdir(folder, { recursive: true, mode: 0o755 });
+      limitFolder(folder, wanted);
       await fill(folder);
       if (this.#records.has(name)) throw volumeFaults.VOLUME_EXISTS(name);
       renameSync(filling, join(this.#parts.root, name));
@@ -227,16 +238,19 @@ export class VolumeService {
   #plan(request: VolumeRequest, boundTo?: string): VolumeRecord {
     const anonymous = request.name === undefined || request.name === "";
     const name = anonymous ? Buffer.from(this.#parts.randomBytes(32)).toString("hex") : request.name;
-    checkRequest(name, request);
+    checkVolumeRequest(name, request);
+    const isLocal = !request.driver || request.driver === localDriver;
     const options = Object.entries(request.options ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
+    const isBounded = isLocal && (parseSize(request.options?.["size"] ?? "") ?? 0) > 0;
     const labels = anonymous ? { ...request.labels, [anonymousLabel]: "" } : request.labels;
     return {
       name,
       createdAtMs: this.#parts.now(),
-      ...(request.driver && request.driver !== localDriver && { driver: request.driver }),
+      ...(!isLocal && { driver: request.driver }),
       ...(labels && { labels }),
       ...(options.length > 0 && { options: Object.fromEntries(options) }),
       anonymous,
+      ...(isBounded && { project: freeProject(this.#records.values()) }),
       ...(boundTo !== undefined && anonymous && { boundTo }),
     };
   }
@@ -268,7 +282,9 @@ export class VolumeService {
     source: { readonly layers: readonly string[]; readonly path: string; readonly signal?: AbortSignal },
   ): Promise<void> {
     const filling = join(this.#parts.root, record.name, "_filling");
-    const isMounted = needsMount(record) || this.#parts.usedBy(record.name).length > 0;
+    // Where a project begins, nothing can be moved to.
+    const isMounted =
+      needsMount(record) || record.project !== undefined || this.#parts.usedBy(record.name).length > 0;
     await this.use(record, (folder) =>
       this.#locks.run(record.name, () => copyUp({ ...source, folder, filling, isMounted })),
     );
@@ -404,6 +420,7 @@ export class VolumeService {
   #discard(record: VolumeRecord): void {
     const { root, table, reach } = this.#parts;
     const away = join(root, `.${randomUUID()}`);
+    this.#unlimit(record);
     if (record.driver === undefined) renameSync(join(root, record.name), away);
     reach("volume.moved");
     table.remove(record.name);
@@ -411,6 +428,14 @@ export class VolumeService {
     this.#records.delete(record.name);
     this.#publish("destroy", record);
     if (record.driver === undefined) this.#removeInBackground(away);
+  }
+
+  #unlimit(record: VolumeRecord): void {
+    try {
+      unlimitFolder(this.mountpointOf(record), record);
+    } catch (error) {
+      this.#parts.log.warn("cannot lift the bound of a volume", { volume: record.name, error });
+    }
   }
 
   #removeInBackground(path: string): void {
@@ -449,45 +474,4 @@ export class VolumeService {
 
 function unbound({ boundTo: _boundTo, ...record }: VolumeRecord): VolumeRecord {
   return record;
-}
-
-function isVolumeName(name: string): boolean {
-  return /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name);
-}
-
-const optionNames: ReadonlySet<string> = new Set(["type", "o", "device", "size"]);
-
-function checkRequest(name: string, { driver = "", options = {} }: VolumeRequest): void {
-  if (name.length === 1) throw volumeFaults.VOLUME_NAME_SHORT(name);
-  if (!isVolumeName(name) || name.length > 255) throw volumeFaults.VOLUME_NAME_INVALID(name);
-  if (driver !== "" && driver !== localDriver) return; // it knows what its options are
-  const unknown = Object.keys(options).find((option) => !optionNames.has(option));
-  if (unknown !== undefined) throw volumeFaults.VOLUME_OPTION_INVALID(name, unknown);
-  if (Object.keys(options).length === 0) return;
-  const { type, device } = options;
-  const missing = Object.entries(neededWith).flatMap(([option, needed]) =>
-    options[option] === undefined ? [] : needed.filter((other) => options[other] === undefined),
-  );
-  if (missing[0] !== undefined) throw volumeFaults.VOLUME_OPTION_MISSING(name, missing[0]);
-  if (type === "cifs" && /^[a-z]*:?\/\/[^/]*:\d/i.test(device ?? ""))
-    throw volumeFaults.VOLUME_CIFS_PORT(name);
-  const { size } = options;
-  if (size === undefined) return;
-  const sizeBytes = parseSize(size);
-  if (sizeBytes === undefined) throw volumeFaults.VOLUME_SIZE_INVALID(name, size);
-  if (sizeBytes > 0) throw volumeFaults.VOLUME_QUOTA_MISSING(name);
-}
-
-/** Options that do not make sense without others. */
-const neededWith: Readonly<Record<string, readonly string[]>> = {
-  device: ["type"],
-  type: ["device"],
-  o: ["device", "type"],
-};
-
-/** A number of bytes, as Docker's options have it: `10m`, `1.5GiB`. */
-function parseSize(text: string): number | undefined {
-  const [, digits, unit = ""] = /^(\d+(?:\.\d+)?) ?(?:([kmgtp])(?:i?b)?|b)?$/i.exec(text) ?? [];
-  if (digits === undefined) return undefined;
-  return Math.floor(Number(digits) * 1024 ** " kmgtp".indexOf(unit.toLowerCase() || " "));
 }
