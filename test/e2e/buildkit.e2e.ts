@@ -196,10 +196,17 @@ services:
 `,
         "web/Dockerfile": "FROM busybox\nARG V\nRUN echo version $V > /v\n",
         "docker-bake.json": JSON.stringify({
-          group: { default: { targets: ["one", "two"] } },
+          group: { default: { targets: ["one", "two", "three"] } },
           target: {
             one: { context: "web", tags: ["baked:one"] },
             two: { context: "web", args: { V: "2" }, tags: ["baked:two"] },
+            three: {
+              context: "web",
+              contexts: { under: "target:two" },
+              "dockerfile-inline":
+                "FROM under\nRUN cp /v /w\nFROM scratch\nCOPY --from=under /v /v\nCOPY --from=0 /w /w\n",
+              output: [`type=local,dest=${suite}`],
+            },
           },
         }),
       });
@@ -207,6 +214,8 @@ services:
       const baked = await client.run(["buildx", "bake", "-f", "docker-bake.json"], { cwd });
       assert.equal(baked.exitCode, 0, baked.stderr);
       assert.equal(await target.ok("run", "--rm", "baked:two", "cat", "/v"), "version 2\n");
+      assert.deepEqual(await readdir(join(cwd, suite)), ["v", "w"]);
+      assert.equal(await readFile(join(cwd, suite, "w"), "utf8"), "version 2\n");
       const compose = (...args: string[]) => client.run(["compose", "-p", `kit${suite}`, ...args], { cwd });
       const up = await compose("up", "--build", "--abort-on-container-exit");
       assert.equal(up.exitCode, 0, up.stderr);

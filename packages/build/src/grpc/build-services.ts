@@ -12,6 +12,7 @@ import { gatewayService } from "./gateway-service.ts";
 import { Control, SolveRequestSchema, StatusResponseSchema } from "./generated/control_pb.ts";
 import { LLBBridge } from "./generated/gateway_pb.ts";
 import { TraceService } from "./generated/trace_pb.ts";
+import { PassedResults } from "./passed-results.ts";
 import type { Builder, ExporterRequest } from "./ports.ts";
 import { Sessions } from "./sessions.ts";
 import { solveRequest } from "./solve-request.ts";
@@ -51,14 +52,21 @@ export function createBuildServices(
   const { host, now, log } = options;
   const sessions = new Sessions({ log });
   const jobs = new BuildJobs();
-  const parts = { jobs, sessions, history: new BuildHistory({ now }), host, now };
+  const parts = {
+    jobs,
+    sessions,
+    history: new BuildHistory({ now }),
+    passed: new PassedResults(),
+    host,
+    now,
+  };
   const handler = connectNodeAdapter({
     connect: false,
     grpcWeb: false,
     readMaxBytes: maxMessageBytes,
     routes(router) {
       router.service(Control, controlService(builder, parts));
-      router.service(LLBBridge, gatewayService(builder, { jobs, host }));
+      router.service(LLBBridge, gatewayService(builder, parts));
       router.service(TraceService, { export: () => ({}) });
     },
   });

@@ -1,12 +1,12 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import type { Platform } from "@hawser/oci";
-import type { BuildJob, BuildJobs } from "./build-job.ts";
+import type { BuildJob } from "./build-job.ts";
 import { protocolFaults } from "./faults.ts";
 import { readDockerfileOptions } from "./frontend-options.ts";
 import type { LLBBridge, Result, ResultSchema, SolveRequest } from "./generated/gateway_pb.ts";
 import { grpcError } from "./grpc-error.ts";
 import type { Builder, PlannedResult } from "./ports.ts";
+import type { SolveParts } from "./solve-request.ts";
 import { workerRecord } from "./worker-record.ts";
 
 /** What this builder's gateway can do, by BuildKit's names of it. */
@@ -14,6 +14,7 @@ const gatewayCapabilities = [
   "solve.base",
   "solve.inlinereturn",
   "readfile",
+  "frontend.inputs",
   "return",
   "proto.refarray",
   "reference.output",
@@ -32,7 +33,7 @@ const llbCapabilities = ["source.image", "source.local", "exporter.multiple", "e
  */
 export function gatewayService(
   builder: Builder,
-  { jobs, host }: { readonly jobs: BuildJobs; readonly host: Platform },
+  { jobs, passed, host }: Pick<SolveParts, "jobs" | "passed" | "host">,
 ): Partial<ServiceImpl<typeof LLBBridge>> {
   const jobOf = async (context: HandlerContext): Promise<BuildJob> => {
     try {
@@ -53,11 +54,11 @@ export function gatewayService(
     },
     async solve(request, context) {
       const job = await jobOf(context);
-      const planned = await solve(job, request, host);
+      const planned = await solve(job, request, { passed, host });
       const id = job.add(planned);
       const result: MessageInitShape<typeof ResultSchema> = {
         result: request.allowResultArrayRef
-          ? { case: "ref", value: { id } }
+          ? { case: "ref", value: { id, def: passed.describe(id, planned) } }
           : { case: "refDeprecated", value: id },
         metadata: { "containerimage.config": planned.config },
       };
@@ -111,7 +112,11 @@ export function gatewayService(
   };
 }
 
-async function solve(job: BuildJob, request: SolveRequest, host: Platform): Promise<PlannedResult> {
+async function solve(
+  job: BuildJob,
+  request: SolveRequest,
+  { passed, host }: Pick<SolveParts, "passed" | "host">,
+): Promise<PlannedResult> {
   try {
     if (request.definition !== undefined && request.definition.def.length > 0) {
       throw protocolFaults.CALL_UNKNOWN("a build of a graph that the client made itself");
@@ -119,7 +124,11 @@ async function solve(job: BuildJob, request: SolveRequest, host: Platform): Prom
     if (request.frontend !== "dockerfile.v0") {
       throw protocolFaults.CALL_UNKNOWN(`the front end ${JSON.stringify(request.frontend)}`);
     }
-    const planned = await job.work.planDockerfile(readDockerfileOptions(request.frontendOpt, host));
+    const options = readDockerfileOptions(request.frontendOpt, host);
+    const inputs = Object.entries(request.frontendInputs).map(
+      ([name, definition]) => [name, passed.find(definition)] as const,
+    );
+    const planned = await job.work.planDockerfile(options, new Map(inputs));
     if (request.evaluate) await job.work.evaluate(planned);
     return planned;
   } catch (thrown) {

@@ -35,8 +35,16 @@ export interface BuildContextOfClient {
 
 /** One build. */
 export interface BuildWork extends AsyncDisposable {
-  /** Plan an image; nothing is executed yet. @throws {Fault} with a place in the source where it has one */
-  planDockerfile(options: DockerfileOptions): Promise<PlannedResult>;
+  /**
+   * Plan an image; nothing of it is executed yet.
+   *
+   * @param inputs results of other builds, by the names that `options.contexts` has for them (`input:name`)
+   * @throws {Fault} with a place in the source where it has one
+   */
+  planDockerfile(
+    options: DockerfileOptions,
+    inputs: ReadonlyMap<string, PlannedResult>,
+  ): Promise<PlannedResult>;
   /** Execute all that a result needs. */
   evaluate(result: PlannedResult): Promise<void>;
   /**

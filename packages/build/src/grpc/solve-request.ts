@@ -4,6 +4,7 @@ import { BuildJob, type BuildJobs } from "./build-job.ts";
 import { protocolFaults } from "./faults.ts";
 import { readDockerfileOptions } from "./frontend-options.ts";
 import type { SolveRequest } from "./generated/control_pb.ts";
+import type { PassedResults } from "./passed-results.ts";
 import type { BuildContextOfClient, Builder, ExporterRequest } from "./ports.ts";
 import { BuildProgress } from "./progress.ts";
 import type { Sessions } from "./sessions.ts";
@@ -12,6 +13,7 @@ export interface SolveParts {
   readonly jobs: BuildJobs;
   readonly sessions: Sessions;
   readonly history: BuildHistory;
+  readonly passed: PassedResults;
   readonly host: Platform;
   readonly now: () => number;
 }
@@ -55,7 +57,7 @@ async function solve(
   const job = new BuildJob({ id: request.ref, progress, work, session });
   jobs.add(job);
   if (request.frontend === "dockerfile.v0") {
-    const result = await work.planDockerfile(readDockerfileOptions(request.frontendAttrs, host));
+    const result = await work.planDockerfile(readDockerfileOptions(request.frontendAttrs, host), new Map());
     job.settle({ result, metadata: { "containerimage.config": result.config } });
   } else if (request.frontend !== "") {
     throw protocolFaults.CALL_UNKNOWN(`the front end ${JSON.stringify(request.frontend)}`);

@@ -1,6 +1,7 @@
 import { arch, platform } from "node:process";
 import { Fault, type Logger } from "@hawser/base";
 import {
+  type BaseImage,
   type BuildPlan,
   type PlanRequest,
   planDockerfile,
@@ -22,6 +23,7 @@ import type { HostConfig } from "@hawser/runtime";
 import type { Image } from "@hawser/store";
 import type { RemoteImages } from "../images/remote-images.ts";
 import type { BuildState } from "./build-state.ts";
+import { buildFaults } from "./faults.ts";
 import { configOf } from "./image-config.ts";
 import { type BuildFiles, createOpRunner, type OpRunnerParts } from "./op-runner.ts";
 
@@ -37,6 +39,8 @@ export interface ImageBuildOptions {
   readonly limits: Partial<HostConfig>;
   /** What images are asked for with. @param domain of the registry */
   readonly access: (domain: string) => Promise<RegistryAccess>;
+  /** Results of other builds by the names that the plan's contexts have for them, `input:name`. */
+  readonly input?: (name: string) => Promise<BuiltImage>;
   /** Ask registries although an image is here. */
   readonly pull: boolean;
   readonly signal: AbortSignal;
@@ -82,6 +86,8 @@ export class ImageBuild implements Disposable {
       {
         signal: this.#options.signal,
         resolveImage: async (reference) => {
+          const input = /^input:(.*)$/s.exec(reference)?.[1];
+          if (input !== undefined) return await this.#useInput(input);
           const image = await this.#findImage(reference, request.platform);
           if (image.chainId !== undefined) this.#holds.use(images.holdLayer(image.chainId));
           this.#parts.log.debug("build uses an image", { reference, image: image.id });
@@ -130,6 +136,14 @@ export class ImageBuild implements Disposable {
 
   [Symbol.dispose](): void {
     this.#holds.dispose();
+  }
+
+  async #useInput(name: string): Promise<BaseImage> {
+    const built = await this.#options.input?.(name);
+    if (built?.state.kind !== "files") throw buildFaults.INPUT_MISSING(name);
+    const { chainId } = built.state;
+    if (chainId !== undefined) this.#holds.use(this.#parts.images.holdLayer(chainId));
+    return { reference: name, config: built.config, ...(chainId !== undefined && { chainId }) };
   }
 
   /** One that is here, or else from where there are images. */

@@ -5,7 +5,7 @@ import { platformOfNode } from "@hawser/oci";
 import type { BuildCache, BuildRecord } from "@hawser/store";
 import type { BuildService } from "../build-service.ts";
 import type { ExportPorts } from "./export-result.ts";
-import { SessionBuild } from "./session-build.ts";
+import { type PlannedResults, SessionBuild } from "./session-build.ts";
 
 const workerLabels = {
   "org.mobyproject.buildkit.worker.executor": "hawser",
@@ -26,9 +26,10 @@ export function openBuildServices(
   const { ports, engine, log } = options;
   const host = platformOfNode({ platform, arch });
   const { now } = ports.collaborators.host;
+  const results: PlannedResults = new WeakMap();
   const builder: Builder = {
     about: { ...engine, platforms: [host], labels: workerLabels },
-    open: async (context) => new SessionBuild(builds, { ports, context }),
+    open: async (context) => new SessionBuild(builds, { ports, context, results }),
     usage: async () => builds.cache.list().map((record) => keptResult(builds.cache, record)),
     async prune(wanted) {
       const before = builds.cache.list().map((record) => keptResult(builds.cache, record));

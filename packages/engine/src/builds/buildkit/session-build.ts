@@ -30,6 +30,9 @@ interface DockerfileResult extends PlannedResult {
   built?: Promise<BuiltImage>;
 }
 
+/** What is known of the results that clients have been told of. */
+export type PlannedResults = WeakMap<PlannedResult, DockerfileResult>;
+
 /** A build whose files, secrets and logins a client serves while it goes on. */
 export class SessionBuild implements BuildWork {
   readonly #builds: BuildService;
@@ -37,22 +40,35 @@ export class SessionBuild implements BuildWork {
   readonly #context: BuildContextOfClient;
   readonly #folders = new Map<string, Promise<BuildContext>>();
   readonly #ignored = new Map<string, readonly string[]>();
-  readonly #results = new WeakMap<PlannedResult, DockerfileResult>();
+  readonly #results: PlannedResults;
   readonly #used = new AsyncDisposableStack();
   /** All folders are one, which did not come through the session. */
   #isWhole: boolean;
 
   constructor(
     builds: BuildService,
-    { ports, context }: { readonly ports: ExportPorts; readonly context: BuildContextOfClient },
+    {
+      ports,
+      context,
+      results,
+    }: {
+      readonly ports: ExportPorts;
+      readonly context: BuildContextOfClient;
+      /** Of all builds: one may be the base of another. */
+      readonly results: PlannedResults;
+    },
   ) {
+    this.#results = results;
     this.#builds = builds;
     this.#ports = ports;
     this.#context = context;
     this.#isWhole = context.archive !== undefined;
   }
 
-  async planDockerfile(options: DockerfileOptions): Promise<PlannedResult> {
+  async planDockerfile(
+    options: DockerfileOptions,
+    inputs: ReadonlyMap<string, PlannedResult>,
+  ): Promise<PlannedResult> {
     const { progress, signal, entitlements } = this.#context;
     const { contextUrl } = options;
     if (contextUrl !== undefined) this.#beginRemote(contextUrl);
@@ -76,6 +92,11 @@ export class SessionBuild implements BuildWork {
         },
         access: (domain) => this.#access(domain),
         pull: options.pull,
+        input: async (name) => {
+          const input = inputs.get(name);
+          if (input === undefined) throw buildFaults.INPUT_MISSING(name);
+          return await this.#build(input);
+        },
         signal,
         onEvent: (event) => progress.take(event),
         onContainer: () => {},
