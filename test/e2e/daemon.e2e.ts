@@ -137,6 +137,21 @@ describe("dockerd", () => {
     assert.equal(await ok(engine, "inspect", "--format", "{{.State.Pid}}", "box"), pid);
   });
 
+  test("does not wait for containers when it is asked three times", async () => {
+    await using engine = await openEngine({ asDockerd: true });
+    await importBusybox(engine);
+    const command = ["sh", "-c", "trap '' TERM; while :; do sleep 1; done"];
+    await ok(engine, "run", "-d", "--name", "deaf", "--stop-timeout", "-1", "box", ...command);
+    const pid = engine.pid();
+    process.kill(pid, "SIGTERM");
+    await eventually(() => engine.log().includes("engine stops"));
+    process.kill(pid, "SIGINT");
+    process.kill(pid, "SIGTERM");
+    await eventually(() => !existsSync(`/proc/${pid}/exe`));
+    await engine.start();
+    assert.equal(await statusOf(engine, "deaf"), "running 0");
+  });
+
   test("does not touch the data of Docker's own engine", async () => {
     await using engine = await openEngine({ asDockerd: true });
     const foreign = join(dirname(engine.socket), "foreign");

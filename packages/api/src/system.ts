@@ -106,6 +106,8 @@ export interface SystemInfo {
   readonly RuncCommit: ComponentCommit;
   readonly InitCommit: ComponentCommit;
   readonly SecurityOptions: readonly string[];
+  /** From API 1.49 on. */
+  readonly FirewallBackend?: { readonly Driver: string };
   readonly CDISpecDirs: readonly string[];
   readonly DefaultAddressPools?: readonly { readonly Base: string; readonly Size: number }[];
   readonly Warnings: readonly string[];

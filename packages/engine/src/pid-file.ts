@@ -1,4 +1,14 @@
-import { closeSync, constants, ftruncateSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { dirname } from "node:path";
 import { defineFaults } from "@hawser/base";
 import { lockFile } from "@hawser/linux";
 
@@ -17,6 +27,7 @@ const pidFileFaults = defineFaults({
  * @throws {Fault} `conflict` when another engine holds it.
  */
 export function openPidFile(path: string, pid: number): Disposable {
+  mkdirSync(dirname(path), { recursive: true });
   const fd = openSync(path, "a+", 0o644);
   if (!lockFile(fd)) {
     const holder = readFileSync(path, "utf8").trim();

@@ -50,7 +50,14 @@ async function serve(source: ConfigSource, config: EngineConfig): Promise<void> 
   });
   process.on("unhandledRejection", (error) => log.error("unhandled rejection", { error }));
   const stop = Promise.withResolvers<string>();
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop.resolve(signal));
+  let asked = 0;
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => {
+      stop.resolve(signal);
+      asked++;
+      if (asked === 3) process.exit(1); // whoever asks again and again will not wait for containers
+    });
+  }
   const current: { engine?: Engine } = {};
   // Before it listens there is nothing to reload, and the signal must not end it.
   process.on("SIGHUP", () => reload(source, { engine: current.engine, environment, log }));

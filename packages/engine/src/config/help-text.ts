@@ -8,8 +8,8 @@ export function helpText(program: EngineProgram): string {
     .map(([name, setting]) => {
       const letter = setting.short === undefined ? "    " : `-${setting.short}, `;
       const flag = `--${flagOf([name, setting])}`;
-      return `  ${letter}${flag.padEnd(36)}${setting.without === undefined ? "" : `no effect: ${setting.without}`}`;
-    })
-    .map((line) => line.trimEnd());
+      const text = setting.about ?? (setting.without === undefined ? "" : `no effect: ${setting.without}`);
+      return `  ${letter}${flag.padEnd(36)}${text}`.trimEnd();
+    });
   return `\nUsage:  ${program} [OPTIONS]\n\nHawser's engine: a self-sufficient runtime for containers.\n\nOptions:\n${lines.join("\n")}\n`;
 }

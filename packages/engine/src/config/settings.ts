@@ -20,6 +20,8 @@ export interface Setting {
   /** The flag, where it has another name. */
   readonly flag?: string;
   readonly short?: string;
+  /** What it means, of those that are not dockerd's. */
+  readonly about?: string;
   /** Where it can be said; default: both. */
   readonly only?: "flag" | "file";
   /** It is taken and has no effect, because of this; said once in the log. */
@@ -74,7 +76,10 @@ export const settings = {
 
   runtimes: { kind: runtimes, flag: "add-runtime" },
   "default-runtime": { kind: text() },
-  "runtime-deadline": { kind: count(atLeast(0, "runtime deadline")) },
+  "runtime-deadline": {
+    kind: count(atLeast(0, "runtime deadline")),
+    about: "seconds that an OCI runtime may take to start a process (120; 0: for ever)",
+  },
   "cgroup-parent": { kind: text() },
   init: { kind: toggle },
   "init-path": { kind: text() },
@@ -116,12 +121,12 @@ export const settings = {
   proxies: { kind: object, only: "file" },
   builder: { kind: object, only: "file" },
 
-  "nft-table": { kind: text() },
+  "nft-table": { kind: text(), about: "the nftables table of this engine" },
   "published-past-firewall": { kind: toggle },
-  "native-dir": { kind: text() },
-  "builtin-images": { kind: text() },
-  "registry-hosts": { kind: texts() },
-  "plugin-folder": { kind: texts() },
+  "native-dir": { kind: text(), about: "folder of Hawser's native programs" },
+  "builtin-images": { kind: text(), about: "folder of the built-in images' archives" },
+  "registry-hosts": { kind: texts(), about: "folders that say more of registries, as containerd's certs.d" },
+  "plugin-folder": { kind: texts(), about: "where volume plugins are looked for" },
 
   "storage-driver": { kind: text(), short: "s", without: "layers are put together by overlayfs" },
   "storage-opts": { kind: texts(), flag: "storage-opt", without: "overlayfs is used as it is" },

@@ -161,6 +161,7 @@ export class SystemService {
         `name=seccomp,profile=${seccompProfile(config)}`,
         ...(host.cgroups.mode === "v2" ? ["name=cgroupns"] : []),
       ],
+      FirewallBackend: { Driver: "nftables" },
       CDISpecDirs: [],
       ...(config.addressPools.length > 0 && {
         DefaultAddressPools: config.addressPools.map(({ base, size }) => ({ Base: base, Size: size })),

@@ -31,8 +31,9 @@ export function systemRoutes(system: SystemService): Route[] {
     {
       method: "GET",
       path: "/info",
-      async handler(_, response) {
-        response.sendJson(200, await system.describe());
+      async handler(request, response) {
+        const { FirewallBackend, ...info } = await system.describe();
+        response.sendJson(200, request.atLeast("1.49") ? { ...info, FirewallBackend } : info);
       },
     },
   ];
