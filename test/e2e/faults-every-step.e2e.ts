@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { createReadStream } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { createReadStream, existsSync, readdirSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
@@ -10,6 +11,7 @@ import { root } from "../../tools/tree.ts";
 import type { TestEngine } from "./kit-engine.ts";
 import { ask } from "./kit-http.ts";
 import { findLeftovers, findPorts, listContainers, stockSize, wordOf } from "./kit-idle.ts";
+import { findMounts } from "./kit-proc.ts";
 import { againstDockerd, type Json, useTarget } from "./kit-target.ts";
 
 /** Something that a client asks for, in the middle of which the engine dies. */
@@ -68,6 +70,24 @@ async function load(engine: TestEngine): Promise<number> {
   createReadStream(hello).pipe(asked);
   return await promise;
 }
+
+/** A volume that stands for a file system, and a container with it. */
+const memory = { Name: "memory", DriverOpts: { type: "tmpfs", device: "tmpfs" } };
+const withMemory = { ...sleeper, HostConfig: { Binds: ["memory:/m"] } };
+
+async function checkUnmounted(engine: TestEngine, end: string): Promise<void> {
+  const volumes = join(engine.dataRoot, "volumes");
+  assert.deepEqual(findMounts(volumes), [join(volumes, "memory/_data")]);
+  await must(engine, end);
+  await eventually(() => findMounts(volumes).length === 0, { what: "it is unmounted" });
+  await must(engine, "DELETE /containers/made?force=1", undefined, [404]);
+  await must(engine, "DELETE /volumes/memory");
+}
+
+const bridge = `st${randomBytes(4).toString("hex")}`;
+const network = { Name: bridge, Options: { "com.docker.network.bridge.name": bridge } };
+const hasLink = (name: string) => existsSync(`/sys/class/net/${name}`);
+const linksOn = (name: string) => readdirSync(`/sys/class/net/${name}/brif`).length;
 
 const stateOf = async (engine: TestEngine, name: string) =>
   (await must(engine, `GET /containers/${name}/json`))["State"];
@@ -235,6 +255,76 @@ const acts: Readonly<Record<string, Act>> = {
       await must(engine, 'POST /images/prune?filters={"dangling":["false"],"label!":["none"]}');
       assert.ok(!(await isThere(engine, "/images/kept:1/json")));
       assert.ok(await isThere(engine, "/images/busybox/json"), "used by a container");
+    },
+  },
+  "start with a file system": {
+    steps: ["volume.mounted"],
+    async prepare(engine) {
+      await must(engine, "POST /volumes/create", memory);
+      await must(engine, "POST /containers/create?name=made", withMemory);
+    },
+    ask: (engine) => status(engine, "POST /containers/made/start"),
+    async check(engine) {
+      assert.deepEqual(findMounts(join(engine.dataRoot, "volumes")), [], "nobody runs with it");
+      await must(engine, "POST /containers/made/start");
+      await checkUnmounted(engine, "DELETE /containers/made?force=1");
+    },
+  },
+  "end with a file system": {
+    steps: ["volume.unmounted"],
+    async prepare(engine) {
+      await must(engine, "POST /volumes/create", memory);
+      await must(engine, "POST /containers/create?name=made", withMemory);
+      await must(engine, "POST /containers/made/start");
+    },
+    ask: (engine) => status(engine, "POST /containers/made/stop?t=0"),
+    async check(engine) {
+      await must(engine, "POST /containers/made/start");
+      await checkUnmounted(engine, "POST /containers/made/stop?t=0");
+    },
+  },
+  "create a network": {
+    steps: ["network.recorded", "network.made"],
+    ask: (engine) => status(engine, "POST /networks/create", network),
+    async check(engine, { acknowledged }) {
+      const isMade = await isThere(engine, `/networks/${bridge}`);
+      if (acknowledged) assert.ok(isMade, "created, it is there");
+      assert.equal(hasLink(bridge), isMade, "no bridge without a network");
+      await must(engine, "POST /networks/create", network, [409]);
+      await must(engine, `DELETE /networks/${bridge}`);
+      assert.ok(!hasLink(bridge));
+    },
+  },
+  "remove a network": {
+    steps: ["network.unmade", "network.forgotten"],
+    prepare: async (engine) => void (await must(engine, "POST /networks/create", network)),
+    ask: (engine) => status(engine, `DELETE /networks/${bridge}`),
+    async check(engine, { acknowledged }) {
+      const isLeft = await isThere(engine, `/networks/${bridge}`);
+      if (acknowledged) assert.ok(!isLeft, "removed, it is gone");
+      assert.equal(hasLink(bridge), isLeft, "no bridge without a network");
+      await must(engine, `DELETE /networks/${bridge}`, undefined, [404]);
+      assert.ok(!hasLink(bridge));
+    },
+  },
+  "connect and disconnect": {
+    steps: ["connect.plugged", "disconnect.recorded"],
+    async prepare(engine) {
+      await must(engine, "POST /networks/create", network);
+      await run(engine);
+    },
+    async ask(engine) {
+      const connected = await status(engine, `POST /networks/${bridge}/connect`, { Container: "made" });
+      if (connected === 0) return 0;
+      return await status(engine, `POST /networks/${bridge}/disconnect`, { Container: "made" });
+    },
+    async check(engine) {
+      assert.equal(linksOn(bridge), 0, "no interface that nobody speaks of");
+      await must(engine, `POST /networks/${bridge}/connect`, { Container: "made" });
+      assert.equal(linksOn(bridge), 1);
+      await must(engine, `POST /networks/${bridge}/disconnect`, { Container: "made" });
+      assert.equal(linksOn(bridge), 0);
+      await must(engine, `DELETE /networks/${bridge}`);
     },
   },
   "prune volumes": {

@@ -157,6 +157,7 @@ export async function composeEngine(
       membersOf: (networkId) => membersIn(index, networkId),
       now: host.now,
       randomBytes,
+      reach,
       log,
     }),
   );

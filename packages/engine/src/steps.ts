@@ -35,6 +35,19 @@ export const engineSteps = [
   /** A removed volume's folder is out of its place, its row is still there. */
   "volume.moved",
   "volume.forgotten",
+  /** What a volume stands for is mounted, and nobody runs with it yet. */
+  "volume.mounted",
+  "volume.unmounted",
+  /** A new network has its row, and no bridge. */
+  "network.recorded",
+  "network.made",
+  /** A removed network's bridge is gone, its row is still there. */
+  "network.unmade",
+  "network.forgotten",
+  /** A running container has an interface on one more network, and its record does not say so. */
+  "connect.plugged",
+  /** Its record says that it is off a network, and the interface is still there. */
+  "disconnect.recorded",
 ] as const;
 
 export type EngineStep = StoreStep | (typeof engineSteps)[number];

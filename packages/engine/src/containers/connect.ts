@@ -32,7 +32,7 @@ export async function connectContainer(
   container: Container,
   { network, wish }: { readonly network: NetworkRecord; readonly wish: EndpointWish },
 ): Promise<void> {
-  const { index, places, locks } = collaborators;
+  const { index, places, locks, reach } = collaborators;
   await locks.run(container.id, async () => {
     const { record } = container;
     if (record.state.status === "removing") throw containerFaults.CONTAINER_BEING_REMOVED(container.id);
@@ -55,6 +55,7 @@ export async function connectContainer(
       { network: network.name, networkId: network.id, wish },
       { pid: record.state.pid, taken: attachments },
     );
+    reach("connect.plugged");
     try {
       index.update(container, { attachments: [...attachments, added], endpoint: undefined });
     } catch (error) {
@@ -79,7 +80,7 @@ export async function disconnectContainer(
   container: Container,
   { network, force }: { readonly network: NetworkRecord; readonly force: boolean },
 ): Promise<void> {
-  const { index, places, locks, log } = collaborators;
+  const { index, places, locks, reach, log } = collaborators;
   await locks.run(container.id, async () => {
     const { record } = container;
     if (network.name === "host" && parseNetworkMode(record.hostConfig.networkMode).kind === "host") {
@@ -91,6 +92,7 @@ export async function disconnectContainer(
     const left = attachments.filter((attachment) => attachment !== gone);
     // First on record: what an engine that dies now leaves in the container, the next one takes away.
     index.update(container, { attachments: left, endpoint: undefined });
+    reach("disconnect.recorded");
     if (hasProcess(record)) {
       try {
         await places.disconnect(gone, { pid: record.state.pid, left });

@@ -11,6 +11,7 @@ import {
 } from "@hawser/network";
 import type { EventBus } from "../events/event-bus.ts";
 import type { NetworkTable } from "../state/network-table.ts";
+import type { ReachEngineStep } from "../steps.ts";
 import type { EndpointRecord } from "./attachment.ts";
 import { parseBridgeOptions } from "./bridge-options.ts";
 import { networkServiceFaults } from "./faults.ts";
@@ -65,6 +66,7 @@ export interface NetworkServiceParts {
   readonly readResolvers: () => Promise<readonly string[]>;
   readonly now: () => number;
   readonly randomBytes: (size: number) => Uint8Array;
+  readonly reach: ReachEngineStep;
   readonly log: Logger;
 }
 
@@ -164,8 +166,10 @@ export class NetworkService implements AsyncDisposable {
       }
       const record = await this.#plan(this.#withTemplate(request));
       this.#parts.table.put(record);
+      this.#parts.reach("network.recorded");
       try {
         await this.#setUp(record);
+        this.#parts.reach("network.made");
       } catch (error) {
         this.#parts.table.remove(record.id);
         throw error;
@@ -193,7 +197,9 @@ export class NetworkService implements AsyncDisposable {
     this.#pluggables.delete(id);
     this.#broken.delete(id);
     await bridge?.remove();
+    this.#parts.reach("network.unmade");
     this.#parts.table.remove(id);
+    this.#parts.reach("network.forgotten");
     this.#publish(record, "destroy");
   }
 

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { errnoOf, Fault, KeyedMutex, type Logger } from "@hawser/base";
 import { unmountFileSystem } from "@hawser/linux";
 import { parseMountInfo } from "@hawser/runtime";
+import type { ReachEngineStep } from "../steps.ts";
 import { volumeFaults } from "./faults.ts";
 import { mountLocal } from "./local-mount.ts";
 import type { VolumePlugins } from "./volume-plugins.ts";
@@ -15,16 +16,19 @@ export class VolumeMounts {
   readonly #placeOf: (record: VolumeRecord) => string;
   readonly #log: Logger;
   readonly #plugins: VolumePlugins;
+  readonly #reach: ReachEngineStep;
   readonly #users = new Map<string, Set<string>>();
   readonly #locks = new KeyedMutex();
 
   constructor(parts: {
     readonly placeOf: (record: VolumeRecord) => string;
     readonly plugins: VolumePlugins;
+    readonly reach: ReachEngineStep;
     readonly log: Logger;
   }) {
     this.#placeOf = parts.placeOf;
     this.#plugins = parts.plugins;
+    this.#reach = parts.reach;
     this.#log = parts.log;
   }
 
@@ -38,6 +42,7 @@ export class VolumeMounts {
     return await this.#locks.run(record.name, async () => {
       const users = this.#users.get(record.name) ?? new Set();
       const folder = await this.#mount(record, { user, isFirst: !this.#users.has(record.name) });
+      this.#reach("volume.mounted");
       this.#users.set(record.name, users.add(user));
       return folder;
     });
@@ -76,7 +81,9 @@ export class VolumeMounts {
         return;
       }
       // One that cannot be unmounted stays as one that is used: its folder is not ours to remove.
-      if (users.size === 0 && (await this.#unmount(this.#placeOf(record)))) this.#users.delete(record.name);
+      if (users.size > 0 || !(await this.#unmount(this.#placeOf(record)))) return;
+      this.#reach("volume.unmounted");
+      this.#users.delete(record.name);
     });
   }
 

@@ -60,6 +60,7 @@ export class VolumeService {
     this.#mounts = new VolumeMounts({
       placeOf: (record) => this.mountpointOf(record),
       plugins: parts.plugins,
+      reach: parts.reach,
       log: parts.log,
     });
   }
