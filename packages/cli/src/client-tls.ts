@@ -18,12 +18,12 @@ export function tlsOfFlags(
   flags: TlsFlags,
   { environment, configDir }: { readonly environment: Environment; readonly configDir: string },
 ): ClientTls | undefined {
-  const verifies = flags.tlsverify || Boolean(environment["DOCKER_TLS_VERIFY"]);
+  const verifies = flags.tlsverify ?? Boolean(environment["DOCKER_TLS_VERIFY"]);
   const isNamed = [flags.tlscacert, flags.tlscert, flags.tlskey].some((path) => path !== "");
   const isOnly = flags.tls || Boolean(environment["DOCKER_TLS"]);
   if (!verifies && !isNamed && !isOnly) return undefined;
   const folder = environment["DOCKER_CERT_PATH"] || configDir;
-  const insecure = !verifies && isOnly;
+  const insecure = !verifies && (isOnly || flags.tlsverify === false);
   const authority = insecure ? undefined : readPem(flags.tlscacert, { byDefault: join(folder, "ca.pem") });
   const certificate = readPem(flags.tlscert, { byDefault: join(folder, "cert.pem") });
   const key = readPem(flags.tlskey, { byDefault: join(folder, "key.pem") });

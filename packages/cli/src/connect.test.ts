@@ -120,7 +120,7 @@ test("resolveContext() follows Docker's order", async () => {
     const resolved = resolveContext({
       hosts: given.hosts ?? [],
       context: given.context ?? "",
-      tls: { tls: false, tlsverify: false, tlscacert: "", tlscert: "", tlskey: "", ...given.tls },
+      tls: { tls: false, tlsverify: undefined, tlscacert: "", tlscert: "", tlskey: "", ...given.tls },
       environment: given.environment ?? {},
       configDir: dir.path,
       config: () => ({
@@ -170,7 +170,7 @@ test("resolveContext() follows Docker's order", async () => {
 test("resolveContext() reads the certificates of Docker's places", async () => {
   await using dir = await openTempDir();
   const folder = await makeCertFolder(join(dir.path, "certs"));
-  const flags = { tls: false, tlsverify: false, tlscacert: "", tlscert: "", tlskey: "" };
+  const flags = { tls: false, tlsverify: undefined, tlscacert: "", tlscert: "", tlskey: "" };
   const tlsOf = (change: Partial<TlsFlags>, environment: Record<string, string> = {}) => {
     const { endpoint } = resolveContext({
       hosts: ["tcp://a"],
@@ -191,6 +191,7 @@ test("resolveContext() reads the certificates of Docker's places", async () => {
   assert.deepEqual(tlsOf({ tls: true }), { port: 2376, insecure: true, certificate, key });
   const elsewhere = { DOCKER_TLS_VERIFY: "1", DOCKER_CERT_PATH: "/nonexistent" };
   assert.deepEqual(tlsOf({}, elsewhere), { port: 2376, insecure: false });
+  assert.deepEqual(tlsOf({ tlsverify: false }, elsewhere), { port: 2375 });
   // never in the clear for who names a certificate
   assert.equal(tlsOf({ tlscacert: join(folder, "ca.pem") }).insecure, false);
   assert.throws(() => tlsOf({ tlskey: "/nonexistent/key.pem" }), /could not read \/nonexistent\/key.pem/);

@@ -1,5 +1,11 @@
-import type { FlagValues } from "./flags/flag.ts";
+import type { Flag, FlagValues } from "./flags/flag.ts";
 import { boolFlag, listFlag, stringFlag } from "./flags/flag-kinds.ts";
+
+/** Not given, it is what the environment says. */
+const tlsverify: Flag<boolean | undefined> = {
+  ...boolFlag("Use TLS and verify the remote", { hidden: true }),
+  initial: undefined,
+};
 
 /** Options before the command. */
 export const globalFlags = {
@@ -15,7 +21,7 @@ export const globalFlags = {
     initial: "info",
   }),
   tls: boolFlag("Use TLS; implied by --tlsverify", { hidden: true }),
-  tlsverify: boolFlag("Use TLS and verify the remote", { hidden: true }),
+  tlsverify,
   tlscacert: stringFlag("Trust certs signed only by this CA", { hidden: true }),
   tlscert: stringFlag("Path to TLS certificate file", { hidden: true }),
   tlskey: stringFlag("Path to TLS key file", { hidden: true }),

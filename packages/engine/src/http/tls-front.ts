@@ -3,7 +3,10 @@ import { createServer, type Server } from "node:tls";
 import type { Logger } from "@hawser/base";
 import type { ServerTls } from "../config/server-tls.ts";
 
-/** Clients that are not through their handshake yet; the next one is turned away. */
+/**
+ * Clients that are not through their handshake yet. One more, and the one that has been at it for the longest goes: who means
+ * it needs milliseconds, so that those who only come to be in the way are in nobody's.
+ */
 const maxHandshakes = 256;
 
 /** Agrees with clients on encryption, and lets in whom the authority vouches for, if there is one. */
@@ -44,8 +47,9 @@ export class TlsFront {
   /** Take a connection on which nothing has been read. */
   take(socket: Socket): void {
     if (this.#handshakes.size >= maxHandshakes) {
-      socket.destroy();
-      return;
+      const [[slowest, slow] = []] = this.#handshakes;
+      slow?.destroy();
+      if (slowest !== undefined) this.#handshakes.delete(slowest);
     }
     const peer = peerOf(socket);
     this.#handshakes.set(peer, socket);
