@@ -143,6 +143,8 @@ describe("an image", () => {
       ),
       "image data:1 /i false",
     );
+    await ok("run", "--rm", "--volumes-from", "holder", "busybox", "grep", "-q", "data", "/i/f");
+    await ok("create", "--name", "heir", "--volumes-from", "holder", "busybox", "cat", "/i/f");
     assert.match(await refused("rmi", "data:1"), /container [0-9a-f]+ is using/);
     await ok("rm", "-f", "holder");
     const link = `${whole},image-subpath=srv/out/passwd`;
@@ -151,6 +153,8 @@ describe("an image", () => {
     await engine.kill();
     await engine.start();
     assert.match(await ok("start", "-a", "linked"), /root/);
+    assert.equal(await ok("start", "-a", "heir"), "data");
+    await ok("rm", "heir");
     await ok("rm", "linked");
     assert.match(await refused("run", "--rm", "--mount", whole, "busybox"), /No such image: data:1/);
   });

@@ -76,7 +76,29 @@ export async function planMounts(
     if (!noCopy && rest.subpath === undefined) fillable.push({ record, path: mount.target });
   };
 
-  for (const text of hostConfig.volumesFrom) for (const mount of mountsFrom(text, index)) add(mount);
+  const mountedImages: { readonly image: Image; readonly snapshot: string }[] = [];
+  const addImage = (
+    image: Image,
+    mount: { readonly source: string; readonly target: string; readonly subpath?: string },
+  ) => {
+    const snapshot = mountSnapshotOf(id, mountedImages.length);
+    mountedImages.push({ image, snapshot });
+    add({
+      type: "image",
+      ...mount,
+      readOnly: true,
+      recursive: true,
+      propagation: "rprivate",
+      mode: "",
+      image: { id: image.id, snapshot },
+    });
+  };
+
+  for (const mount of hostConfig.volumesFrom.flatMap((text) => mountsFrom(text, index))) {
+    const { source, target, subpath, image } = mount;
+    if (image === undefined) add(mount);
+    else addImage(findImage(images, image.id), { source, target, ...(subpath && { subpath }) });
+  }
   for (const mount of bindMountsOf(hostConfig)) add(mount);
   for (const text of hostConfig.binds) {
     const bind = parseBind(text);
@@ -101,24 +123,15 @@ export async function planMounts(
       ...(subpath !== undefined && { subpath }),
     });
   }
-  const mountedImages = hostConfig.mounts
-    .filter(({ type }) => type === "image")
-    .map((mount, number) => {
-      const image = findImage(images, mount.source);
-      const snapshot = mountSnapshotOf(id, number);
-      add({
-        type: "image",
-        source: mount.source,
-        target: cleanPath(mount.target),
-        readOnly: true,
-        recursive: true,
-        propagation: "rprivate",
-        mode: "",
-        image: { id: image.id, snapshot },
-        ...(mount.image?.subpath && { subpath: mount.image.subpath }),
-      });
-      return { image, snapshot };
+  for (const mount of hostConfig.mounts) {
+    if (mount.type !== "image") continue;
+    const { source, target, image } = mount;
+    addImage(findImage(images, source), {
+      source,
+      target: cleanPath(target),
+      ...(image?.subpath && { subpath: image.subpath }),
     });
+  }
   const tmpfs = [
     ...Object.keys(hostConfig.tmpfs),
     ...hostConfig.mounts.filter(({ type }) => type === "tmpfs").map(({ target }) => target),
@@ -189,9 +202,7 @@ function mountsFrom(text: string, index: ContainerIndex): readonly ContainerMoun
   const source = index.find(name);
   // Not `not-found`: clients take that for a missing image.
   if (source === undefined) throw containerFaults.JOIN_UNKNOWN(name);
-  // An image's layers are kept for the other container alone.
-  const mounts = mountsOf(source.record).filter(({ type }) => type !== "image");
-  return mounts.map((mount) => ({
+  return mountsOf(source.record).map((mount) => ({
     ...mount,
     mode: "",
     readOnly: mount.readOnly || readOnly,
