@@ -18,6 +18,7 @@ import { execTrue } from "./rows/exec.ts";
 import { logEngineCpu, logThroughput } from "./rows/logs.ts";
 import { listApi, listCli, removeRunning, restartEngine } from "./rows/many-containers.ts";
 import { programsPerRun } from "./rows/programs.ts";
+import { registryServer } from "./rows/registry-server.ts";
 import { runBridge, runNone, runTogether } from "./rows/run.ts";
 import { transfers } from "./rows/transfers.ts";
 import { enterSandbox } from "./sandbox.ts";
@@ -42,6 +43,7 @@ const rows: readonly Row[] = [
   logThroughput,
   logEngineCpu,
   ...transfers,
+  ...registryServer,
 ];
 
 const { values } = parseArgs({

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { openTempDir } from "@hawser/base/testing";
 import { startRegistry } from "../../test/e2e/kit-registry-program.ts";
+import { root } from "../../tools/tree.ts";
 import { type LargeImage, makeLargeImage } from "../large-image.ts";
 import type { Peer } from "../peer.ts";
 import { type Row, type RowContext, timeCommand } from "../row.ts";
@@ -8,6 +9,7 @@ import { type Summary, summarize } from "../stats.ts";
 
 const plainBytes = 640e6;
 const timeoutMs = 600_000;
+const program = [join(root, "hawser-registry")];
 
 type Measured = "pull" | "pull-changed" | "push" | "push-again";
 
@@ -43,7 +45,7 @@ function transfer(name: Measured, title: string, over: Readonly<Record<string, n
 async function measureAll({ peers, rounds = 3, onFailure }: RowContext): Promise<Map<string, Summary>> {
   await using dir = await openTempDir("hawser-bench-transfers-");
   const subjects = [...peers.values()].filter(({ name }) => name !== "hawser-cli");
-  await using registry = await startRegistry(dir.path);
+  await using registry = await startRegistry(dir.path, [], program);
   const image = await makeLargeImage(join(dir.path, "image"), plainBytes);
   process.stderr.write(`${image.files} files, ${Math.round(image.compressedBytes / 1e6)} MB compressed\n`);
   const values = new Map<string, number[]>();
@@ -68,7 +70,11 @@ async function measureAll({ peers, rounds = 3, onFailure }: RowContext): Promise
       names.push(...(await pullRound(image, { registry: registry.host, round, order, measure })));
       await using empty = await openTempDir("hawser-bench-empty-");
       for (const peer of order) {
-        await using target = await startRegistry(join(empty.path), ["--data", join(empty.path, peer.name)]);
+        await using target = await startRegistry(
+          join(empty.path),
+          ["--data", join(empty.path, peer.name)],
+          program,
+        );
         const pushed = `${target.host}/bench/big:1`;
         timeCommand([...peer.client, "tag", names.at(-2) ?? "", pushed]);
         measure("push", peer, ["push", pushed]);

@@ -10,13 +10,21 @@ export interface RegistryProgram extends AsyncDisposable {
   readonly program: RunningProgram;
 }
 
-/** Start `hawser-registry` on a free port of loopback. @param folder an existing folder, for its data and its log */
-export async function startRegistry(folder: string, flags: readonly string[] = []): Promise<RegistryProgram> {
+/**
+ * Start `hawser-registry` on a free port of loopback.
+ *
+ * @param folder an existing folder, for its data and its log
+ * @param command the program; default: its source
+ */
+export async function startRegistry(
+  folder: string,
+  flags: readonly string[] = [],
+  command: readonly string[] = [process.execPath, join(root, "packages/registry/src/server/main.ts")],
+): Promise<RegistryProgram> {
   const log = join(folder, `registry-${Math.random().toString(36).slice(2)}.log`);
-  const main = join(root, "packages/registry/src/server/main.ts");
   const data = join(folder, "registry");
   const program = await startProgram(
-    [process.execPath, main, "serve", "--address", "127.0.0.1:0", "--data", data, ...flags],
+    [...command, "serve", "--address", "127.0.0.1:0", "--data", data, ...flags],
     { log },
   );
   const urlOf = () => /registry listens.*?(https?:\/\/[\d.:]+)/.exec(program.output())?.[1];

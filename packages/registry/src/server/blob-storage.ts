@@ -16,7 +16,7 @@ export interface BlobStorage {
   /** Size; `undefined`: not there. */
   stat(digest: Digest): Promise<number | undefined>;
   /**
-   * The bytes from `start` to `end`, both included, or all.
+   * The bytes from `start` to `end`, both included, or all. A chunk is good until the next one is asked for.
    *
    * @throws {Fault} `not-found`
    */
@@ -39,7 +39,7 @@ export interface BlobStorage {
     bytes: AsyncIterable<Uint8Array>,
     options: { readonly maxBytes: number },
   ): Promise<Upload>;
-  /** Part of what has come, both ends included. Fails with `ENOENT` when it is no upload any more. */
+  /** Part of what has come, as `read` gives it. Fails with `ENOENT` when it is no upload any more. */
   readUpload(id: string, range: { readonly start: number; readonly end: number }): AsyncIterable<Uint8Array>;
   /**
    * Make the upload a blob, on the disk when this returns. The upload is gone, also after a failure.

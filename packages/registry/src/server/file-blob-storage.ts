@@ -7,7 +7,10 @@ import { type Digest, type DigestAlgorithm, digestAlgorithm, digestHex, isDigest
 import type { BlobStorage, Upload } from "./blob-storage.ts";
 import { serverFaults } from "./faults.ts";
 
-const chunkBytes = 256 * 1024;
+/** A few who read get large chunks, which cost less; many get small ones, so that all buffers together stay small. */
+const largeChunkBytes = 1 << 20;
+const smallChunkBytes = 64 << 10;
+const fewReaders = 32;
 
 /** What a running registry knows of an upload beside its file. */
 interface LiveUpload {
@@ -31,6 +34,7 @@ export class FileBlobStorage implements BlobStorage {
   readonly #root: string;
   readonly #live = new Map<string, LiveUpload>();
   readonly #folders = new Set<string>();
+  #readers = 0;
 
   private constructor(root: string) {
     this.#root = root;
@@ -52,7 +56,7 @@ export class FileBlobStorage implements BlobStorage {
   }
 
   read(digest: Digest, range?: { readonly start: number; readonly end: number }): AsyncIterable<Uint8Array> {
-    return createReadStream(this.#blobPath(digest), { ...range, highWaterMark: chunkBytes });
+    return this.#readFile(this.#blobPath(digest), range);
   }
 
   async write(digest: Digest, bytes: Uint8Array): Promise<void> {
@@ -113,7 +117,7 @@ export class FileBlobStorage implements BlobStorage {
   }
 
   readUpload(id: string, range: { readonly start: number; readonly end: number }): AsyncIterable<Uint8Array> {
-    return createReadStream(this.#uploadPath(id), { ...range, highWaterMark: chunkBytes });
+    return this.#readFile(this.#uploadPath(id), range);
   }
 
   async finishUpload(id: string, digest: Digest): Promise<void> {
@@ -154,6 +158,29 @@ export class FileBlobStorage implements BlobStorage {
       if (stats !== undefined && stats.mtimeMs < beforeMs) idle.push(name.replace(/\.json(\..*)?$/, ""));
     }
     return [...new Set(idle)];
+  }
+
+  /** Into one buffer, again and again. */
+  async *#readFile(
+    path: string,
+    range: { readonly start: number; readonly end: number } | undefined,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    await using file = await open(path, "r");
+    const end = range === undefined ? (await file.stat()).size : range.end + 1;
+    let position = range?.start ?? 0;
+    const chunkBytes = this.#readers < fewReaders ? largeChunkBytes : smallChunkBytes;
+    const buffer = Buffer.allocUnsafeSlow(Math.max(1, Math.min(chunkBytes, end - position)));
+    this.#readers += 1;
+    try {
+      while (position < end) {
+        const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, end - position), position);
+        if (bytesRead === 0) return;
+        position += bytesRead;
+        yield buffer.subarray(0, bytesRead);
+      }
+    } finally {
+      this.#readers -= 1;
+    }
   }
 
   async #requireLive(id: string): Promise<LiveUpload> {

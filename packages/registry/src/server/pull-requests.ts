@@ -1,5 +1,4 @@
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import type { ServerResponse } from "node:http";
 import { type Call, type HandlerParts, parseDigest, parseManifestReference, sendEmpty } from "./call.ts";
 import { serverFaults } from "./faults.ts";
 
@@ -30,11 +29,21 @@ export async function getBlob({ service, pullThrough, metrics }: HandlerParts, c
     response.end();
     return;
   }
-  await pipeline(Readable.from(blob.read(range), { objectMode: false }), response).catch((error: unknown) => {
-    // A client may leave at any time.
-    if (!response.destroyed) throw error;
-  });
+  if (await sendBytes(response, blob.read(range))) response.end();
   metrics.addSent(range === undefined ? size : range.end - range.start + 1);
+}
+
+/** At the pace of the client, chunk by chunk. False: it has left, which it may at any time. */
+async function sendBytes(response: ServerResponse, bytes: AsyncIterable<Uint8Array>): Promise<boolean> {
+  for await (const chunk of bytes) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    response.once("close", resolve);
+    response.write(chunk, () => resolve());
+    await promise;
+    response.off("close", resolve);
+    if (response.destroyed) return false;
+  }
+  return true;
 }
 
 /** One range of RFC 9110, 14.2; several, and what is none, are as if nothing was asked. */

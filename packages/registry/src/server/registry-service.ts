@@ -29,7 +29,7 @@ const confirmedStepMs = 600_000;
 /** A blob as it is given out. */
 export interface BlobContent {
   readonly sizeBytes: number;
-  /** Both ends included; without a range all. */
+  /** Both ends included; without a range all. A chunk is good until the next one is asked for. */
   read(range?: { readonly start: number; readonly end: number }): AsyncIterable<Uint8Array>;
 }
 
@@ -192,7 +192,9 @@ export class RegistryService {
   async readManifest({ digest }: StoredManifest): Promise<Uint8Array> {
     const there = this.#manifests.get(digest);
     if (there !== undefined) return there;
-    const bytes = Buffer.concat(await Array.fromAsync(this.storage.read(digest)));
+    const bytes = Buffer.concat(
+      await Array.fromAsync(this.storage.read(digest), (chunk) => Buffer.from(chunk)),
+    );
     this.#manifests.set(digest, bytes);
     return bytes;
   }
