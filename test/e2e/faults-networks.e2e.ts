@@ -167,6 +167,33 @@ describe("something that goes wrong", () => {
     await ok("network", "rm", nameOf(102));
   });
 
+  test("a name server that never answers, and one that is not there, hold up no name of the network", async () => {
+    await ok(...creation(110));
+    const on = ["run", "-d", "--network", nameOf(110)] as const;
+    await ok(...on, "--name", "silent", "busybox", "sh", "-c", "while :; do nc -u -l -p 53 >/dev/null; done");
+    const silent = await ok(
+      "inspect",
+      "-f",
+      `{{(index .NetworkSettings.Networks "${nameOf(110)}").IPAddress}}`,
+      "silent",
+    );
+    await ok(...on, "--name", "asking", "--dns", silent, "--dns", "127.0.0.1", "busybox", "sleep", "1000");
+    const strangers = Array.from({ length: 20 }, (_, index) =>
+      engine.docker(["exec", "asking", "nslookup", `stranger${index}.example.`]),
+    );
+    for (let round = 0; round < 5; round++) {
+      assert.match(
+        await ok("exec", "asking", "nslookup", "silent"),
+        new RegExp(silent.replaceAll(".", "\\.")),
+      );
+    }
+    for (const { exitCode, stdout, stderr } of await Promise.all(strangers)) {
+      assert.notEqual(exitCode, 0, stdout + stderr);
+    }
+    await ok("rm", "-f", "asking", "silent");
+    await ok("network", "rm", nameOf(110));
+  });
+
   test("100 containers at once on one network have an address each, and leave nothing", async () => {
     await ok(...creation(103));
     const names = Array.from({ length: 100 }, (_, index) => `many${index}`);
