@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { openTempDir } from "@hawser/base/testing";
@@ -67,6 +67,40 @@ CMD ["cat", "/app/greeting", "/app/files/one"]
       const third = await ok("build", "--no-cache", "-q", "--build-arg", "who=world", dir.path);
       assert.match(third, new RegExp(`^sha256:${id}`));
       await target.ok("rmi", "app:1", "app:2");
+    });
+
+    test("a folder that changes from build to build gives what is in it now", async () => {
+      await using dir = await context({
+        Dockerfile: "FROM busybox\nCOPY . /all\n",
+        ".dockerignore": "Dockerfile\n.dockerignore\nskipped\n!skipped/kept\n",
+        "a/one": "1",
+        "a/two": "2",
+        "skipped/kept": "k",
+        "skipped/lost": "l",
+      });
+      await symlink("/etc/passwd", join(dir.path, "link"));
+      const files = async () => {
+        await ok("build", "-q", "-t", "changing:1", dir.path);
+        const listed = await target.ok(
+          "run",
+          "--rm",
+          "changing:1",
+          "sh",
+          "-c",
+          "cd /all && find . -type f | sort | xargs grep ''; readlink link",
+        );
+        return listed.trim().split("\n");
+      };
+      const kept = ["./skipped/kept:k", "/etc/passwd"];
+      assert.deepEqual(await files(), ["./a/one:1", "./a/two:2", ...kept]);
+      assert.deepEqual(await files(), ["./a/one:1", "./a/two:2", ...kept]);
+      await writeFile(join(dir.path, "a/two"), "3");
+      await writeFile(join(dir.path, "new"), "n");
+      assert.deepEqual(await files(), ["./a/one:1", "./a/two:3", "./new:n", ...kept]);
+      await rm(join(dir.path, "a"), { recursive: true });
+      await writeFile(join(dir.path, "a"), "now a file");
+      assert.deepEqual(await files(), ["./a:now a file", "./new:n", ...kept]);
+      await target.ok("rmi", "changing:1");
     });
 
     test("stages, --target, --from, links, owners, modes", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createReadStream } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -290,6 +290,28 @@ describe("POST /build?version=2", hawserOnly, () => {
       assert.equal(refused.status, 400);
       assert.match(refused.text, /h2c/);
     }
+  });
+});
+
+describe("POST /build/local", hawserOnly, () => {
+  test("takes no folder that the client does not see as the engine does", async () => {
+    await using dir = await openFiles({ Dockerfile: "FROM busybox\nCOPY . /\n" });
+    const { dev, ino } = await stat(dir.path, { bigint: true });
+    const seen = { path: dir.path, device: String(dev), inode: String(ino), ignore: [] };
+    for (const folder of [
+      { ...seen, inode: "1" },
+      { ...seen, device: "1" },
+      { ...seen, path: join(dir.path, "Dockerfile") },
+      { ...seen, path: "relative" },
+      { ...seen, path: join(dir.path, "nothing") },
+    ]) {
+      const refused = await ask(target.socket(), "POST /build/local", { body: folder });
+      assert.equal(refused.status, 409, refused.text);
+    }
+    const invalid = await ask(target.socket(), "POST /build/local", { body: { ...seen, ignore: "x" } });
+    assert.equal(invalid.status, 400);
+    const built = await ask(target.socket(), "POST /build/local", { body: seen });
+    assert.match(built.text, /Successfully built/);
   });
 });
 

@@ -12,6 +12,13 @@ export interface BuildContext {
   readonly archive?: AsyncIterable<Uint8Array>;
   /** Where it gets them. */
   readonly remote?: string;
+  /** The same files where they are, for an engine that sees the same folder. */
+  readonly folder?: {
+    readonly path: string;
+    readonly device: string;
+    readonly inode: string;
+    readonly ignore: readonly string[];
+  };
   /** Where the Dockerfile is in it. */
   readonly dockerfile: string;
 }
@@ -47,19 +54,28 @@ export async function openBuildContext(
   const inside = relative(folder, place);
   if (inside.startsWith("..") || isAbsolute(inside)) return contextWith(folder, text, place);
   const { patterns, ignored } = ignoredIn(folder, place);
-  if (patterns.ignores(inside)) return contextWith(folder, text, place);
-  return { archive: writeTar(listContent(folder, ignored)), dockerfile: inside };
+  if (ignored.ignores(inside)) return contextWith(folder, text, place);
+  const { dev, ino } = lstatSync(`${folder}/.`, { bigint: true });
+  return {
+    archive: writeTar(listContent(folder, ignored)),
+    dockerfile: inside,
+    folder: { path: folder, device: String(dev), inode: String(ino), ignore: patterns },
+  };
 }
 
 /** A folder, and a Dockerfile that is not in it, or that is left out, under a name of no file. */
 function contextWith(folder: string, text: Uint8Array, place?: string): BuildContext {
   const dockerfile = `.dockerfile.${randomBytes(10).toString("hex")}`;
-  const { ignored } = ignoredIn(folder, place);
+  const { patterns, ignored } = ignoredIn(folder, place);
+  const hasIgnoreFile = readIfThere(join(folder, ".dockerignore")) !== undefined;
   return { archive: writeTar(entries()), dockerfile };
 
   async function* entries(): AsyncGenerator<TarSource, void, undefined> {
     yield* listContent(folder, ignored);
     yield { path: dockerfile, type: "file", mode: 0o600, content: text };
+    // What was sent to be read only says of itself that it is no part of the context.
+    const own = [...patterns, dockerfile, ...(hasIgnoreFile ? [] : [".dockerignore"])];
+    yield { path: ".dockerignore", type: "file", mode: 0o644, content: Buffer.from(`${own.join("\n")}\n`) };
   }
 }
 
@@ -68,8 +84,8 @@ function ignoredIn(folder: string, dockerfile: string | undefined) {
   const own = dockerfile === undefined ? undefined : readIfThere(`${dockerfile}.dockerignore`);
   const text = own ?? readIfThere(join(folder, ".dockerignore")) ?? "";
   try {
-    const patterns = compileIgnorePatterns(parseIgnoreFile(text));
-    return { patterns, ignored: patterns };
+    const patterns = parseIgnoreFile(text);
+    return { patterns, ignored: compileIgnorePatterns(patterns) };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw cliFaults.VALUE_INVALID(`error checking context: ${error.message}`);

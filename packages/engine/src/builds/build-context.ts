@@ -17,7 +17,7 @@ export interface ContextEntry {
 export class BuildContext implements AsyncDisposable {
   readonly root: FilesRoot;
   readonly #folder: string;
-  readonly #entries: ReadonlyMap<string, ContextEntry>;
+  readonly #entries: Map<string, ContextEntry>;
 
   private constructor(folder: string, entries: ReadonlyMap<string, ContextEntry>) {
     this.#folder = folder;
@@ -95,6 +95,17 @@ export class BuildContext implements AsyncDisposable {
       return Buffer.concat(await Array.fromAsync(data)).toString();
     }
     return undefined;
+  }
+
+  /** Take files away that were sent to be read only. What is not there, or not in a folder of its own, stays. */
+  async forget(paths: readonly string[]): Promise<void> {
+    for (const path of paths.map(cleanContextPath)) {
+      const parents = path.split("/").map((_, at, parts) => parts.slice(0, at).join("/"));
+      const isPlain = parents.slice(1).every((parent) => this.#entries.get(parent)?.isFolder === true);
+      if (!isPlain || this.#entries.get(path)?.isFolder !== false) continue;
+      await rm(join(this.#folder, "files", path));
+      this.#entries.delete(path);
+    }
   }
 
   /**

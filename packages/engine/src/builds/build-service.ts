@@ -1,7 +1,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { Fault, type Logger, writeTar } from "@hawser/base";
+import { compileIgnorePatterns, Fault, type Logger, parseIgnoreFile, writeTar } from "@hawser/base";
 import {
   formatSourceLines,
   type PlanRequest,
@@ -34,11 +34,12 @@ import { buildFaults } from "./faults.ts";
 import { GitRepositories } from "./git-repositories.ts";
 import { ImageBuild, type ImageBuildOptions, type ImageBuildParts } from "./image-build.ts";
 import { KeptContexts } from "./kept-contexts.ts";
+import { type LocalFolder, listLocalFolder } from "./local-folder.ts";
 import { buildMark } from "./run-process.ts";
 
 export interface BuildRequest {
   /** The user's files, plain or compressed, or where they are. */
-  readonly context: AsyncIterable<Uint8Array> | string;
+  readonly context: AsyncIterable<Uint8Array> | string | LocalFolder;
   /** In the context. */
   readonly dockerfile: string;
   readonly target?: string;
@@ -188,13 +189,10 @@ export class BuildService {
   async build(request: BuildRequest): Promise<Image> {
     const { signal, onEvent } = request;
     await using used = new AsyncDisposableStack();
-    const context = used.use(
-      typeof request.context === "string"
-        ? await this.receiveRemote(request.context, signal)
-        : await this.receiveFolder(request.context, signal),
-    );
+    const context = await this.#receive(request, used);
     const source = await context.readText(request.dockerfile, { maxBytes: maxDockerfileBytes, signal });
     if (source === undefined) throw buildFaults.DOCKERFILE_MISSING(request.dockerfile);
+    if (isArchive(request.context)) await forgetIgnored(context, request);
     using build = this.begin({
       ...request,
       files: {
@@ -236,6 +234,14 @@ export class BuildService {
     return { keys: records.map(({ key }) => key), reclaimedBytes };
   }
 
+  async #receive({ context, signal }: BuildRequest, used: AsyncDisposableStack): Promise<BuildContext> {
+    if (typeof context === "string") return used.use(await this.receiveRemote(context, signal));
+    if (isArchive(context)) return used.use(await this.receiveFolder(context, signal));
+    const place = JSON.stringify(context);
+    const received = await this.contexts.receive(await listLocalFolder(context, signal), { place, signal });
+    return used.use(received).context;
+  }
+
   /** Forget the results that were not used for the longest time, until the others are within the limit. */
   async #shrinkCache(limitBytes: number): Promise<void> {
     const { cache, images, log } = this.#parts;
@@ -251,6 +257,22 @@ export class BuildService {
     cache.remove(tooMuch.map(({ key }) => key));
     await images.collect([]);
     log.info("build cache made smaller", { records: tooMuch.length, limitBytes });
+  }
+}
+
+function isArchive(context: BuildRequest["context"]): context is AsyncIterable<Uint8Array> {
+  return typeof context !== "string" && !("path" in context);
+}
+
+/** Clients of the classic API send the Dockerfile and `.dockerignore` also where those leave themselves out. */
+async function forgetIgnored(context: BuildContext, { dockerfile, signal }: BuildRequest): Promise<void> {
+  const text = await context.readText(".dockerignore", { maxBytes: maxDockerfileBytes, signal });
+  if (text === undefined) return;
+  try {
+    const patterns = compileIgnorePatterns(parseIgnoreFile(text));
+    await context.forget([dockerfile, ".dockerignore"].filter((path) => patterns.ignores(path)));
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error; // the client has left out what it could
   }
 }
 

@@ -35,6 +35,10 @@ export const buildFaults = defineFaults({
   ],
   SECRET_MISSING: ["not-found", (id: string) => `secret ${id}: not found`],
   AGENT_MISSING: ["not-found", (id: string) => `no SSH key ${JSON.stringify(id)} forwarded from the client`],
+  FOLDER_ELSEWHERE: [
+    "conflict",
+    (path: string) => `Cannot build from ${path}: the engine does not see the folder that its client does`,
+  ],
   GIT_FAILED: ["unavailable", (url: string, words: string) => `failed to fetch remote ${url}: ${words}`],
   REMOTE_UNSUPPORTED: [
     "invalid-argument",

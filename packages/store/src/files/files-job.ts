@@ -42,8 +42,15 @@ export type FilesJob =
   | { readonly kind: "layer"; readonly leaveOut: readonly string[] }
   /** The same root: a line of JSON, `UpperEntry`, for each file, folders before what is in them. */
   | { readonly kind: "scan" }
+  /** A line of JSON, `ListedEntry`, for each file that `ignore` (patterns of `.dockerignore`) does not leave out. */
+  | { readonly kind: "list"; readonly ignore: readonly string[] }
+  /** Files, folders without what is in them, by paths of such a list, in that order. */
+  | { readonly kind: "pick"; readonly paths: readonly string[] }
   | { readonly kind: "measure" }
   | WriteJob;
+
+/** Path, one byte a character, without leading slash; and all of the file but its content. */
+export type ListedEntry = readonly [path: string, mark: string];
 
 /** What is in an overlay's writable folder under one name. */
 export interface UpperEntry {

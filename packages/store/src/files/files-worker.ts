@@ -1,7 +1,7 @@
 import { lstatSync, statSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { parentPort, workerData } from "node:worker_threads";
-import { errnoOf, Fault, TarParser } from "@hawser/base";
+import { compileIgnorePatterns, errnoOf, Fault, type IgnorePatterns, TarParser } from "@hawser/base";
 import { confineThread, confineThreadToView } from "@hawser/linux";
 import { storeFaults } from "../faults.ts";
 import { decompress } from "../layers/decompress.ts";
@@ -13,6 +13,7 @@ import {
   type FilesReport,
   type FilesRoot,
   type FilesWork,
+  type ListedEntry,
   type UpperEntry,
   type WriteJob,
 } from "./files-job.ts";
@@ -86,6 +87,12 @@ async function work({ root, job }: FilesWork, commands: Commands): Promise<void>
     }
     case "scan":
       await send(scan(""), commands, { isText: true });
+      return;
+    case "list":
+      await send(list("", compileIgnorePatterns(job.ignore)), commands, { isText: true });
+      return;
+    case "pick":
+      await send(pick(job.paths), commands);
       return;
     case "measure":
       report({ kind: "result", value: measure("", new Set()) });
@@ -178,6 +185,31 @@ function* scan(folder: string): Generator<Uint8Array, void, undefined> {
     yield Buffer.from(`${JSON.stringify(entry)}\n`);
     if (isFolder) yield* scan(path);
   }
+}
+
+/** Folders that are left out come all the same when something in them does not. */
+function* list(folder: string, ignore: IgnorePatterns): Generator<Uint8Array, void, undefined> {
+  for (const name of namesIn(folder)) {
+    const path = folder === "" ? name : `${folder}/${name}`;
+    const stats = lstatSync(fsPath(path), { throwIfNoEntry: false, bigint: true });
+    if (stats === undefined || stats.isSocket()) continue;
+    const shown = Buffer.from(path, "latin1").toString();
+    const isIgnored = ignore.ignores(shown);
+    const inside =
+      stats.isDirectory() && (!isIgnored || ignore.mayKeepBelow(shown)) ? [...list(path, ignore)] : [];
+    if (!isIgnored || inside.length > 0) {
+      const { mode, uid, gid, size, mtimeNs, ctimeNs, ino } = stats;
+      // A folder's own times change with what is in it, which is listed.
+      const own = stats.isDirectory() ? [mode, uid, gid] : [mode, uid, gid, size, mtimeNs, ctimeNs, ino];
+      const entry: ListedEntry = [path, own.join(" ")];
+      yield Buffer.from(`${JSON.stringify(entry)}\n`);
+    }
+    yield* inside;
+  }
+}
+
+function* pick(paths: readonly string[]): Generator<Uint8Array, void, undefined> {
+  for (const path of paths) yield* tarTree({ path, name: path, isShallow: true });
 }
 
 /** Bytes of files, each counted once however many names it has. */

@@ -24,6 +24,8 @@ export interface TarTreeOptions {
   readonly name: string;
   /** The folder is overlay's writable one: what it hides becomes whiteouts, image-spec, layer, "Representing Changes". */
   readonly asLayer?: boolean;
+  /** A folder alone, without what is in it. */
+  readonly isShallow?: boolean;
   /** Paths to leave out, with what is in them. */
   readonly leaveOut?: (path: string, stats: BigIntStats) => boolean;
 }
@@ -58,7 +60,7 @@ export function* tarTree(options: TarTreeOptions): Generator<Uint8Array, void, u
       return;
     }
     if (name !== "") yield formatTarHeader(source);
-    if (source.type !== "directory") return;
+    if (source.type !== "directory" || options.isShallow === true) return;
     const prefix = name === "" || name.endsWith("/") ? name : `${name}/`;
     if (options.asLayer && name !== "" && isOpaque(path)) {
       yield formatTarHeader({ path: bytes(`${prefix}.wh..wh..opq`), type: "file", mode: 0 });

@@ -1,6 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { openBuildContext } from "../../build/build-context.ts";
+import type { EngineClient, EngineRequest } from "@hawser/api/client";
+import { Fault } from "@hawser/base";
+import { type BuildContext, openBuildContext } from "../../build/build-context.ts";
 import { defineCommand } from "../../command.ts";
 import { boolFlag, bytesFlag, intFlag, listFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { showProgress } from "../../format/progress.ts";
@@ -45,9 +47,9 @@ export const command = defineCommand({
     const given = buildArgs(flags["build-arg"], session.environment);
     const said = (name: string) => Object.hasOwn(given, name) || flags["build-arg"].includes(name);
     const proxies = proxyVariables(session.config(), { host: client.endpoint.text, said });
-    const { body } = await client.send({
-      method: "POST",
-      path: "/build",
+    const headers = await registryConfigHeaders(session);
+    const { body } = await sendBuild(client, context, {
+      headers,
       query: {
         t: flags.tag,
         remote: context.remote,
@@ -71,8 +73,6 @@ export const command = defineCommand({
         shmsize: flags["shm-size"] || undefined,
         extrahosts: flags["add-host"],
       },
-      headers: await registryConfigHeaders(session),
-      ...(context.archive && { bytes: context.archive }),
     });
     await showProgress(body, session.stdout, {
       onAux(aux) {
@@ -83,6 +83,28 @@ export const command = defineCommand({
     return 0;
   },
 });
+
+/** An engine that sees the same folder reads it itself, and only what has changed since the last build; others are sent it. */
+async function sendBuild(
+  client: EngineClient,
+  { folder, archive }: BuildContext,
+  request: Pick<EngineRequest, "query" | "headers">,
+) {
+  if (folder !== undefined) {
+    try {
+      return await client.send({ ...request, method: "POST", path: "/build/local", json: folder });
+    } catch (error) {
+      // Docker's engine has no such door; in another mount namespace the folder is not there.
+      if (!Fault.is(error, "not-found") && !Fault.is(error, "conflict")) throw error;
+    }
+  }
+  return await client.send({
+    ...request,
+    method: "POST",
+    path: "/build",
+    ...(archive && { bytes: archive }),
+  });
+}
 
 function pairOf(text: string): readonly [string, string] {
   const at = text.indexOf("=");

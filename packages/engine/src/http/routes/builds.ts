@@ -4,10 +4,16 @@ import type { BuildServices } from "@hawser/build/grpc";
 import type { BuildRecord } from "@hawser/store";
 import type { BuildService } from "../../builds/build-service.ts";
 import { buildFaults } from "../../builds/faults.ts";
-import type { ApiRequest } from "../request.ts";
+import type { LocalFolder } from "../../builds/local-folder.ts";
+import { type ApiRequest, readJsonBody } from "../request.ts";
 import type { ApiResponse, ResponseStream } from "../response.ts";
 import type { Route } from "../router.ts";
-import { readBuildRequest, readFrontendAttributes, readOutputs } from "../wire/build-query.ts";
+import {
+  localFolderCodec,
+  readBuildRequest,
+  readFrontendAttributes,
+  readOutputs,
+} from "../wire/build-query.ts";
 import { BuildTranscript } from "../wire/build-transcript.ts";
 import { readAccessByDomain } from "../wire/registry-auth.ts";
 
@@ -27,6 +33,16 @@ export function buildRoutes(
       },
     },
     {
+      // Hawser's own: the client names a folder of this machine instead of sending it.
+      method: "POST",
+      path: "/build/local",
+      async handler(request, response) {
+        const folder = await readJsonBody(request, localFolderCodec.decode);
+        if (request.peer === undefined) throw buildFaults.FOLDER_ELSEWHERE(folder.path);
+        await build(builds, request, response, folder);
+      },
+    },
+    {
       method: "POST",
       path: "/build/prune",
       async handler(request, response) {
@@ -41,7 +57,12 @@ export function buildRoutes(
   ];
 }
 
-async function build(builds: BuildService, request: ApiRequest, response: ApiResponse): Promise<void> {
+async function build(
+  builds: BuildService,
+  request: ApiRequest,
+  response: ApiResponse,
+  folder?: LocalFolder,
+): Promise<void> {
   const { query } = request;
   const remote = query.text("remote") ?? "";
   const asked = readBuildRequest(request);
@@ -61,7 +82,7 @@ async function build(builds: BuildService, request: ApiRequest, response: ApiRes
   try {
     const image = await builds.build({
       ...asked,
-      context: remote === "" ? request.body : remote,
+      context: folder ?? (remote === "" ? request.body : remote),
       access: async (domain) => accessTo(domain),
       signal: request.signal,
       onEvent: (event) => transcript.take(event),

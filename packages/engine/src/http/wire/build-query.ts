@@ -1,5 +1,6 @@
 import { parsePlatform, parseReference, platformOfNode } from "@hawser/oci";
 import type { HostConfig } from "@hawser/runtime";
+import type { LocalFolder } from "../../builds/local-folder.ts";
 import { httpFaults } from "../faults.ts";
 import type { ApiRequest } from "../request.ts";
 import { list, map, record, string } from "./codec.ts";
@@ -124,6 +125,14 @@ export function readOutputs(
       : { type, attributes },
   );
 }
+
+/** Body of `POST /build/local`. */
+export const localFolderCodec = record<LocalFolder>({
+  path: ["path", string],
+  device: ["device", string],
+  inode: ["inode", string],
+  ignore: ["ignore", list(string)],
+});
 
 const outputsCodec = list(
   record<{ readonly type: string; readonly attributes: Readonly<Record<string, string>> }>({

@@ -1,0 +1,54 @@
+import { stat } from "node:fs/promises";
+import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
+import { readTar, type TarSource } from "@hawser/base";
+import { type ListedEntry, readFiles } from "@hawser/store";
+import { buildFaults } from "./faults.ts";
+import type { ListedFolder } from "./kept-contexts.ts";
+
+/** A folder of this machine, as a client names it that says it sees the same. */
+export interface LocalFolder {
+  readonly path: string;
+  /** What the client's kernel says of it: in another mount namespace the same path may be another folder. */
+  readonly device: string;
+  readonly inode: string;
+  /** Patterns of `.dockerignore`. */
+  readonly ignore: readonly string[];
+}
+
+/**
+ * List a folder; its files are read by a worker that is confined to it.
+ *
+ * @throws {Fault} `conflict` when it is not the folder that the client means
+ */
+export async function listLocalFolder(
+  { path, device, inode, ignore }: LocalFolder,
+  signal: AbortSignal,
+): Promise<ListedFolder> {
+  const found = await stat(path, { bigint: true }).catch(() => undefined);
+  const isSame =
+    found !== undefined && found.isDirectory() && String(found.dev) === device && String(found.ino) === inode;
+  if (!isSame) throw buildFaults.FOLDER_ELSEWHERE(path);
+  const root = { kind: "folder", path } as const;
+  const listed: { readonly path: string; readonly mark: string }[] = [];
+  const lines = Readable.from(readFiles(root, { kind: "list", ignore }, { signal }), { objectMode: false });
+  for await (const line of createInterface({ input: lines })) {
+    const [name, mark] = JSON.parse(line) as ListedEntry;
+    listed.push({ path: name, mark });
+  }
+  return {
+    listed,
+    async *receive(wants) {
+      const paths = listed.filter(wants).map((file) => file.path);
+      if (paths.length === 0) return;
+      yield* entriesOf(readFiles(root, { kind: "pick", paths }, { signal }));
+    },
+  };
+}
+
+async function* entriesOf(archive: AsyncIterable<Uint8Array>): AsyncGenerator<TarSource, void, undefined> {
+  for await (const { entry, data } of readTar(archive)) {
+    const { sparse: _sparse, sizeBytes, ...kept } = entry;
+    yield { ...kept, ...(entry.type === "file" && { content: { sizeBytes, open: () => data } }) };
+  }
+}
