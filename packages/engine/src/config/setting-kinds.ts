@@ -225,5 +225,3 @@ function parseSize(word: string): number {
   if (digits === undefined) throw invalid(`invalid size: '${word}'`);
   return Math.floor(Number(digits) * 1024 ** " kmgtp".indexOf(unit.toLowerCase() || " "));
 }
-
-export type KindOf<K> = K extends SettingKind<infer T> ? T : never;

@@ -24,6 +24,7 @@ export async function relayTo(
     closeSync(theirs);
   }
   for (const socket of [client, end]) socket.on("error", () => {}); // the close that follows says it
+  if (client.destroyed) end.destroy(); // its close has been told already
   client.once("close", () => end.destroy());
   for (const event of ["end", "close"] as const) end.once(event, () => closeGently(client));
   client.pipe(end);
