@@ -99,12 +99,17 @@ describe("a volume of a plugin", () => {
 
   test("that the plugin tells of is listed and used without being made", async () => {
     await plugin.add("foreign");
+    await plugin.add("nameless");
+    await ok("run", "--rm", "-v", "nameless:/n", "busybox", "touch", "/n/x");
+    assert.equal(await ok("volume", "inspect", "-f", "{{.Driver}}", "nameless"), "keeper");
+    await ok("volume", "rm", "nameless");
     await ok("volume", "create", "own");
     assert.equal(await ok("volume", "ls", "--format", "{{.Driver}} {{.Name}}"), "keeper foreign\nlocal own");
     assert.equal(await ok("volume", "ls", "-q", "-f", "driver=keeper"), "foreign");
     assert.equal(await ok("volume", "inspect", "-f", "{{.Driver}}", "foreign"), "keeper");
     const before = plugin.calls("VolumeDriver.Create");
     await ok("run", "--rm", "--volume-driver", "keeper", "-v", "foreign:/f", "busybox", "touch", "/f/x");
+    await ok("run", "--rm", "-v", "foreign:/f", "busybox", "ls", "/f/x");
     assert.equal(plugin.calls("VolumeDriver.Create"), before);
     assert.match(
       await refused("volume", "create", "-d", "keeper", "own"),

@@ -16,6 +16,8 @@ type Json = Readonly<Record<string, unknown>>;
 
 /** One call may take as long as a server that the plugin asks. */
 const callTimeoutMs = 120_000;
+/** Questions whose answer a plugin has at hand; who asks wants something else, and shall not wait for a plugin that hangs. */
+const questionTimeoutMs = 5_000;
 /** Lists of volumes may be long. */
 const maxAnswerBytes = 16 * 2 ** 20;
 
@@ -34,13 +36,15 @@ export class VolumePlugin {
 
   /** Whether it says of itself that it is a volume driver. @throws {Fault} `unavailable` when it does not answer */
   async isVolumeDriver(): Promise<boolean> {
-    const { Implements: roles } = await this.#call("Plugin.Activate", {});
+    const { Implements: roles } = await this.#call("Plugin.Activate", {}, questionTimeoutMs);
     return Array.isArray(roles) && roles.includes("VolumeDriver");
   }
 
   /** Whether its volumes are the same on every host; a plugin that does not say: no. */
   async isGlobal(): Promise<boolean> {
-    const answer = await this.#call("VolumeDriver.Capabilities", {}).catch(() => undefined);
+    const answer = await this.#call("VolumeDriver.Capabilities", {}, questionTimeoutMs).catch(
+      () => undefined,
+    );
     return (answer?.["Capabilities"] as Json | undefined)?.["Scope"] === "global";
   }
 
@@ -68,7 +72,7 @@ export class VolumePlugin {
   /** `undefined`: it has no such volume, or says that it cannot tell. @throws {Fault} `unavailable` */
   async find(name: string): Promise<PluginVolume | undefined> {
     try {
-      const { Volume: volume } = await this.#call("VolumeDriver.Get", { Name: name });
+      const { Volume: volume } = await this.#call("VolumeDriver.Get", { Name: name }, questionTimeoutMs);
       return parseVolume(volume);
     } catch (error) {
       if (Fault.is(error, "internal")) return undefined;
@@ -77,13 +81,13 @@ export class VolumePlugin {
   }
 
   async list(): Promise<readonly PluginVolume[]> {
-    const { Volumes: volumes } = await this.#call("VolumeDriver.List", {});
+    const { Volumes: volumes } = await this.#call("VolumeDriver.List", {}, questionTimeoutMs);
     return Array.isArray(volumes) ? volumes.flatMap((volume) => parseVolume(volume) ?? []) : [];
   }
 
   /** @throws {Fault} `internal` with the plugin's words, `unavailable` */
-  async #call(method: string, body: Json): Promise<Json> {
-    const { status, text } = await this.#post(method, JSON.stringify(body));
+  async #call(method: string, body: Json, timeoutMs = callTimeoutMs): Promise<Json> {
+    const { status, text } = await this.#post(method, { body: JSON.stringify(body), timeoutMs });
     const answer = parseJson(text);
     const problem = answer?.["Err"];
     if (typeof problem === "string" && problem !== "") throw volumeFaults.PLUGIN_FAILED(problem);
@@ -93,7 +97,10 @@ export class VolumePlugin {
     return answer;
   }
 
-  async #post(method: string, body: string): Promise<{ readonly status: number; readonly text: string }> {
+  async #post(
+    method: string,
+    { body, timeoutMs }: { readonly body: string; readonly timeoutMs: number },
+  ): Promise<{ readonly status: number; readonly text: string }> {
     const type = "application/vnd.docker.plugins.v1.2+json";
     const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
     const call = request({
@@ -102,7 +109,7 @@ export class VolumePlugin {
       path: `/${method}`,
       headers: { accept: type, "content-type": type, "content-length": Buffer.byteLength(body) },
       agent: false,
-      signal: AbortSignal.timeout(callTimeoutMs),
+      signal: AbortSignal.timeout(timeoutMs),
     });
     call.on("error", reject);
     call.on("response", (response) => {

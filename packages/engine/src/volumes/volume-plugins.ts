@@ -63,6 +63,17 @@ export class VolumePlugins {
     return { plugins, problems };
   }
 
+  /** The plugin that has a volume of that name, whoever made it. One that does not answer has none. */
+  async findOwner(volume: string): Promise<VolumePlugin | undefined> {
+    for (const plugin of (await this.all()).plugins) {
+      const found = await plugin.find(volume).catch((error: unknown) => {
+        if (!Fault.is(error, "unavailable")) throw error;
+      });
+      if (found !== undefined) return plugin;
+    }
+    return undefined;
+  }
+
   async #socketOf(name: string): Promise<string | undefined> {
     if (!isPluginName(name)) return undefined;
     for (const folder of this.#folders) {

@@ -144,11 +144,15 @@ export class VolumeService {
   async ensure(request: VolumeRequest, boundTo?: string): Promise<HeldVolume> {
     const { name = "", driver = "" } = request;
     const existing = this.#records.get(name);
-    const isLocal = driver === "" ? existing?.driver === undefined : driver === localDriver;
-    if (existing !== undefined && driver !== "" && (existing.driver ?? localDriver) !== driver)
+    if (existing === undefined) {
+      const owner = driver === "" && name !== "" ? await this.#parts.plugins.findOwner(name) : undefined;
+      const wanted = owner?.name ?? driver;
+      if (wanted !== "" && wanted !== localDriver)
+        return await this.#createPlugged({ ...request, driver: wanted }, boundTo);
+    } else if (driver !== "" && (existing.driver ?? localDriver) !== driver) {
       throw volumeFaults.VOLUME_DRIVER_CONFLICT(name, existing.driver ?? localDriver);
-    if (existing === undefined && !isLocal) return await this.#createPlugged(request, boundTo);
-    const record = existing ?? this.create(request, boundTo);
+    }
+    const record = this.#records.get(name) ?? this.create(request, boundTo);
     return { record, [Symbol.dispose]: this.hold(record)[Symbol.dispose] };
   }
 
