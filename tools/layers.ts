@@ -83,6 +83,7 @@ export const guardedModules: Readonly<Record<string, readonly string[]>> = {
   "node:sqlite": [
     "packages/engine/src/state/",
     "packages/store/src/database.ts",
+    "packages/store/src/keep-room.ts",
     "packages/registry/src/server/registry-index.ts",
   ],
 };

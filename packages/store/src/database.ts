@@ -2,6 +2,7 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { errnoOf } from "@hawser/base";
 import { diskFault } from "./disk-fault.ts";
 import { storeFaults } from "./faults.ts";
+import { keepRoom, logPages } from "./keep-room.ts";
 
 /**
  * One step per version of the schema; only ever added to.
@@ -77,7 +78,13 @@ export class Database implements Disposable {
       database = new DatabaseSync(path, { enableForeignKeyConstraints: true, timeout: 5000 });
       // NORMAL: safe from `kill -9`; a power cut may take the last seconds, as it does of the files themselves.
       database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
+      database.exec(`PRAGMA wal_autocheckpoint = ${logPages}`);
+      // Before anything acts on what it says: rows that cannot be read would pass for rows that are not there.
+      const [found] = database.prepare("PRAGMA quick_check(1)").all();
+      const problem = String(Object.values(found ?? {})[0]);
+      if (problem !== "ok") throw storeFaults.DATABASE_DAMAGED(path, problem);
       migrate(database, path);
+      keepRoom(database);
       return new Database(database, path);
     } catch (error) {
       database?.close();

@@ -87,7 +87,8 @@ export const storeFaults = defineFaults({
   DISK_FORBIDDEN: ["permission-denied", (root: string) => `Cannot write to ${root}: permission denied`],
   DATABASE_DAMAGED: [
     "data-loss",
-    (path: string, problem: string) => `Cannot open ${path}: the database is damaged: ${problem}`,
+    (path: string, problem: string) =>
+      `Cannot open ${path}: store.db is damaged (${problem}); nothing was changed. Put a copy of it back, or move it away with its -wal and -shm files: the engine then starts without images, and removes layers and what containers have written`,
   ],
   DATABASE_TOO_NEW: [
     "unavailable",

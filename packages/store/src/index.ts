@@ -28,6 +28,7 @@ export type {
 export type { ImageStore } from "./images/image-store.ts";
 export type { LayerNews } from "./images/receive-layers.ts";
 export type { ImageUse, RemovedItem, RemoveImageOptions } from "./images/remove-image.ts";
+export { keepRoom, logPages } from "./keep-room.ts";
 export type { HeldLayer, Layer } from "./layers/layer-store.ts";
 export { defaultStoreLimits, type StoreLimits } from "./limits.ts";
 export { removeTree } from "./remove-tree.ts";

@@ -292,14 +292,14 @@ describe("Store.open() says what is wrong", () => {
 
   test("with a disk that is full or read-only, and goes on when there is room again", async () => {
     await using dir = await openTempDir();
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", dir.path]);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=5m", "tmpfs", dir.path]);
     try {
       {
         await using store = await open(dir.path);
-        const big = testImage("big", "1", [[{ path: "f", type: "file", content: Buffer.alloc(3 << 20) }]]);
+        const big = testImage("big", "1", [[{ path: "f", type: "file", content: Buffer.alloc(6 << 20) }]]);
         await assert.rejects(loadImage(store, big), isFault("resource-exhausted", /no space left/));
         const inLayer = testImage("big", "2", [
-          [{ path: "f", type: "file", content: Buffer.alloc(1200 << 10) }],
+          [{ path: "f", type: "file", content: Buffer.alloc(1600 << 10) }],
         ]);
         await assert.rejects(
           loadImage(store, inLayer),

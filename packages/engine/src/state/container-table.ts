@@ -1,10 +1,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { keepRoom } from "@hawser/store";
 import type { ContainerId, ContainerRecord } from "../containers/container-record.ts";
-import { logPages, openDatabase } from "./open-database.ts";
-
-/** What is kept free in the database: as much as the log may hold. */
-const roomBytes = logPages * 4096;
-const sqliteFull = 13;
+import { openDatabase } from "./open-database.ts";
 
 /**
  * The containers of the state database, one row each:
@@ -25,7 +22,7 @@ export class ContainerTable implements Disposable {
     this.#database.exec(`
       CREATE TABLE IF NOT EXISTS containers (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, record TEXT NOT NULL) STRICT;
     `);
-    this.#keepRoom();
+    keepRoom(this.#database);
     this.#put = this.#database.prepare(
       "INSERT INTO containers VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name, record = excluded.record",
     );
@@ -47,24 +44,6 @@ export class ContainerTable implements Disposable {
 
   [Symbol.dispose](): void {
     this.#database.close();
-  }
-
-  /**
-   * Have the log at its full length and free pages in the database, so that what happens while the disk is full (an exit, a
-   * removal) can still be written. On a disk that is full already there is what there is.
-   */
-  #keepRoom(): void {
-    try {
-      this.#database.exec(`
-        CREATE TABLE IF NOT EXISTS room (filler BLOB NOT NULL) STRICT;
-        INSERT INTO room VALUES (zeroblob(${roomBytes}));
-        DELETE FROM room;
-        PRAGMA wal_checkpoint;
-      `);
-    } catch (error) {
-      const isFull = error instanceof Error && "errcode" in error && error.errcode === sqliteFull;
-      if (!isFull) throw error;
-    }
   }
 
   #write(durable: boolean, work: () => unknown): void {

@@ -1,18 +1,33 @@
 import { DatabaseSync } from "node:sqlite";
-
-/** What the write-ahead log may grow to before it is brought into the database, in pages of 4096 bytes. */
-export const logPages = 256;
+import { logPages } from "@hawser/store";
+import { stateFaults } from "./faults.ts";
 
 /**
  * A connection to the state database at `path`, made when it is not there. Every one has the same bound on the log: the
  * connection that commits brings it in, and the room that is kept for a full disk is counted on it.
+ *
+ * @throws {Fault} `data-loss` when it is damaged
  */
 export function openDatabase(path: string): DatabaseSync {
   const database = new DatabaseSync(path);
+  try {
+    // Before anything acts on what it says: rows that cannot be read would pass for rows that are not there.
+    const [found] = database.prepare("PRAGMA quick_check(1)").all();
+    const problem = String(Object.values(found ?? {})[0]);
+    if (problem !== "ok") throw stateFaults.DATABASE_DAMAGED(path, problem);
+  } catch (error) {
+    database.close();
+    throw isDamage(error) ? stateFaults.DATABASE_DAMAGED(path, error.message).because(error) : error;
+  }
   database.exec(`
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = NORMAL;
     PRAGMA wal_autocheckpoint = ${logPages};
   `);
   return database;
+}
+
+/** SQLITE_CORRUPT, SQLITE_NOTADB. */
+function isDamage(error: unknown): error is Error {
+  return error instanceof Error && "errcode" in error && [11, 26].includes(Number(error.errcode) & 0xff);
 }

@@ -99,7 +99,7 @@ async function layerMediaType(digest: Digest, content: ContentStore): Promise<st
 
 async function storedContent(digest: Digest, content: ContentStore): Promise<TarContent> {
   const { sizeBytes } = await content.get(digest);
-  return { sizeBytes, open: () => content.open(digest) };
+  return { sizeBytes, open: () => content.openChecked(digest) };
 }
 
 function formatIndex(images: readonly DescribedImage[]) {

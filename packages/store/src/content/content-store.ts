@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { errnoOf, KeyedMutex, syncFolder } from "@hawser/base";
-import { type Digest, digestAlgorithm, isDigest, parseDigest } from "@hawser/oci";
+import { type Digest, digestAlgorithm, digestHex, isDigest, parseDigest } from "@hawser/oci";
 import { diskFault } from "../disk-fault.ts";
 import { storeFaults } from "../faults.ts";
 import type { StorePaths } from "../paths.ts";
@@ -62,6 +62,16 @@ export class ContentStore {
   /** @throws {Fault} `not-found` */
   async get(digest: Digest): Promise<BlobInfo> {
     return await this.#named(digest, async (path) => ({ digest, sizeBytes: (await stat(path)).size }));
+  }
+
+  /** As `open`, all of it, checked again: what is wrong comes, and then the fault. @throws {Fault} `not-found`, `data-loss` */
+  async *openChecked(digest: Digest): AsyncGenerator<Buffer, void, undefined> {
+    const hash = createHash(digestAlgorithm(digest));
+    for await (const chunk of this.open(digest)) {
+      hash.update(chunk);
+      yield chunk;
+    }
+    if (hash.digest("hex") !== digestHex(digest)) throw storeFaults.BLOB_DAMAGED(digest);
   }
 
   /** The bytes, in chunks of up to 1 MiB, from `start` up to `end`; default: all. @throws {Fault} `not-found` */

@@ -35,6 +35,8 @@ export interface ImageName {
 export class ImageIndex {
   readonly #database: Database;
   readonly #now: () => Date;
+  /** Images whose configuration cannot be read. */
+  readonly #damaged = new Set<Digest>();
   readonly #images = new Map<Digest, ImageRecord>();
   /** By full name. */
   readonly #names = new Map<string, ImageName>();
@@ -59,7 +61,14 @@ export class ImageIndex {
           blobs: (blobs.get(id) ?? []).map((blob) => parseDigest(String(blob["digest"]))),
         });
       } catch (error) {
-        log.error("cannot read an image", { image: id, error });
+        this.#damaged.add(id);
+        log.error(
+          "cannot read an image: load or pull it again; until then nothing that is unused is removed",
+          {
+            image: id,
+            error,
+          },
+        );
       }
     }
     for (const row of this.#database.all("SELECT * FROM names")) {
@@ -72,6 +81,11 @@ export class ImageIndex {
         taggedAt: new Date(Number(row["tagged_ms"])),
       });
     }
+  }
+
+  /** Whether there is an image of which is not known what it keeps. */
+  get isDamaged(): boolean {
+    return this.#damaged.size > 0;
   }
 
   get(id: Digest): ImageRecord | undefined {
@@ -128,6 +142,7 @@ export class ImageIndex {
       for (const reference of references) this.#writeName(formatReference(reference), merged.id, now);
     });
     this.#images.set(merged.id, merged);
+    this.#damaged.delete(merged.id);
     for (const reference of references) {
       this.#names.set(formatReference(reference), { reference, image: merged.id, taggedAt: now });
     }

@@ -124,8 +124,7 @@ export class ImageStore implements Disposable {
     const before = this.#index.get(findImage(this.#index, nameOrId));
     const { removed, image } = removeImage(this.#index, nameOrId, options);
     this.#reach("rmi.unnamed");
-    if (image === undefined || before === undefined) return removed;
-    const layers = await this.collect(before.blobs);
+    const layers = image === undefined || before === undefined ? [] : await this.collect(before.blobs);
     return [...removed, ...layers.map((chainId) => ({ deleted: chainId }))];
   }
 
@@ -419,8 +418,12 @@ export class ImageStore implements Disposable {
     }
   }
 
-  /** Remove layers that nothing refers to any more, and of `blobs` those. Returns the layers, topmost first. */
+  /**
+   * Remove layers that nothing refers to any more, and of `blobs` those. Returns the layers, topmost first. None while it is
+   * not known what an image refers to.
+   */
   async collect(blobs: Iterable<Digest>): Promise<readonly ChainId[]> {
+    if (this.#index.isDamaged) return [];
     const referenced = this.#index.list().flatMap(({ chainIds }) => chainIds.at(-1) ?? []);
     const layerBlobs = this.#layers.blobs();
     const removed = await this.#layers.collect([...referenced, ...this.#layersInUse()]);
