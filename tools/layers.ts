@@ -48,11 +48,12 @@ export const layers: Readonly<Record<string, Layer>> = {
       "packages/build",
       "packages/registry/src/client",
     ],
+    modules: ["ws"],
   },
   "packages/cli": { imports: [base, oci, api] },
   tools: { imports: [base, oci, "packages/store"], modules: ["esbuild"] },
   native: { imports: ["packages"] },
-  test: { imports: ["packages", "tools"], modules: ["bcryptjs", "dockerode", "jose"] },
+  test: { imports: ["packages", "tools"], modules: ["bcryptjs", "dockerode", "jose", "ws"] },
   bench: { imports: ["packages", "tools", "test"] },
 };
 

@@ -89,11 +89,6 @@ export const accepted: readonly Accepted[] = [
     hawser: 503,
     reason: "no body is no user: asks the registry, which is away",
   },
-  {
-    call: "a container that is not there: GET /containers/nope/attach/ws",
-    path: "*",
-    reason: "not yet: attaching by websocket",
-  },
   { call: "*", path: "status", docker: 500, hawser: 400, reason: callers },
   { call: "create, the body: * (ExposedPorts *)", path: "*", reason: early },
   { call: 'create, the body: * (StopSignal "99")', path: "*", reason: early },

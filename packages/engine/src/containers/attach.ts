@@ -35,13 +35,18 @@ export async function attachContainer(
   container: Container,
   request: { readonly options: AttachOptions; readonly accept: () => Promise<StreamClient> },
 ): Promise<void> {
-  if (container.record.state.status === "paused") throw containerFaults.ATTACH_PAUSED(container.id);
-  if (container.record.state.status === "restarting") throw containerFaults.ATTACH_RESTARTING(container.id);
+  checkAttach(container);
   const client = await request.accept();
   publishContainerEvent(events, container, "attach");
   const { monitor } = container;
   if (monitor === undefined) container.pendingAttaches.add({ client, options: request.options });
   else await handToMonitor(monitor, { client, options: request.options });
+}
+
+/** @throws {Fault} `conflict` when the container is paused or waits for its restart. */
+export function checkAttach({ id, record }: Container): void {
+  if (record.state.status === "paused") throw containerFaults.ATTACH_PAUSED(id);
+  if (record.state.status === "restarting") throw containerFaults.ATTACH_RESTARTING(id);
 }
 
 /**

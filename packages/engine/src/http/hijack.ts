@@ -107,7 +107,8 @@ export async function hijack(request: ApiRequest, response: ApiResponse): Promis
       end();
     },
     handTo: async (take) => {
-      if (socket instanceof TLSSocket) return await relayTo(socket, take);
+      if (socket instanceof TLSSocket)
+        return await relayTo(socket, { take, close: () => closeGently(socket) });
       const { fd, unread } = await releaseSocket(socket);
       try {
         await take({ fd, unread });

@@ -72,6 +72,11 @@ export class ApiRequest {
     return this.#parts.params[name] ?? "";
   }
 
+  /** Names in lower case. */
+  headerMap(): Readonly<Record<string, string>> {
+    return Object.fromEntries(this.#parts.headers);
+  }
+
   /** @param name in lower case */
   header(name: string): string | undefined {
     return this.#parts.headers.get(name);

@@ -14,7 +14,6 @@ const lacking: readonly (readonly [Route["method"], string, string])[] = [
   ["POST", "/plugins/create", "plugins"],
   ["GET", "/containers/{id}/checkpoints", "checkpoints"],
   ["POST", "/containers/{id}/checkpoints", "checkpoints"],
-  ["GET", "/containers/{id}/attach/ws", "attaching by websocket"],
 ];
 
 /**

@@ -1,14 +1,17 @@
 import { once } from "node:events";
+import type { Duplex } from "node:stream";
 import { type AttachOptions, formatLogTime } from "@hawser/runtime";
-import { attachContainer } from "../../containers/attach.ts";
+import { attachContainer, checkAttach, type StreamClient } from "../../containers/attach.ts";
 import type { Collaborators } from "../../containers/collaborators.ts";
 import type { Container } from "../../containers/container.ts";
 import { containerLog } from "../../containers/logs.ts";
 import { httpFaults } from "../faults.ts";
-import { type HijackedConnection, hijack, multiplexedStreamType, rawStreamType } from "../hijack.ts";
+import { hijack, multiplexedStreamType, rawStreamType } from "../hijack.ts";
 import type { Query } from "../query.ts";
+import { relayTo } from "../relay.ts";
 import type { Route } from "../router.ts";
 import { parseTimestamp } from "../timestamp.ts";
+import { openWebSocket } from "../websocket.ts";
 import { decodeDetachKeys } from "../wire/detach-keys.ts";
 import { formatLogDetails, formatLogEntry } from "../wire/log-entry.ts";
 
@@ -28,11 +31,35 @@ export function streamRoutes(collaborators: Collaborators): Route[] {
         const accept = async () => {
           const connection = await hijack(request, response);
           connection.accept({ multiplexed: !tty });
-          if (request.query.flag("logs")) await replayLog(collaborators, { container, connection, options });
+          const { socket: target } = connection;
+          if (request.query.flag("logs")) await replayLog(collaborators, { container, target, options });
           return connection;
         };
         if (isStream) await attachContainer(collaborators, container, { options, accept });
         else (await accept()).end();
+      },
+    },
+    {
+      method: "GET",
+      path: "/containers/{id}/attach/ws",
+      hijacks: true,
+      async handler(request, response) {
+        const container = index.resolve(request.param("id"));
+        const { tty } = container.record.config;
+        // Both streams as they come: messages have no room for which is which.
+        const options = { ...readAttachOptions(request.query, { tty }), format: "raw" as const };
+        checkAttach(container);
+        const target = await openWebSocket(request, response);
+        if (target === undefined) return;
+        target.on("error", () => target.destroy());
+        if (request.query.flag("logs")) await replayLog(collaborators, { container, target, options });
+        const client: StreamClient = {
+          handTo: (take) => relayTo(target, { take, close: () => target.end() }),
+          end: (message) => target.end(message),
+        };
+        if (request.query.flag("stream"))
+          await attachContainer(collaborators, container, { options, accept: async () => client });
+        else client.end();
       },
     },
     {
@@ -81,15 +108,15 @@ async function replayLog(
   collaborators: Collaborators,
   replay: {
     readonly container: Container;
-    readonly connection: HijackedConnection;
+    readonly target: Duplex;
     readonly options: AttachOptions;
   },
 ): Promise<void> {
-  const { container, connection, options } = replay;
+  const { container, target, options } = replay;
   const entries = containerLog(collaborators, container, { ...options, follow: false });
   for await (const entry of entries) {
     const chunk = formatLogEntry(entry, { framed: options.format === "frames", timestamps: false });
-    if (!connection.socket.write(chunk)) await once(connection.socket, "drain");
+    if (!target.write(chunk)) await once(target, "drain");
   }
 }
 
