@@ -14,9 +14,12 @@ function openPair(): readonly [Socket, Socket] {
 /** `cat` gets the connection. */
 async function relayToCat(client: Socket): Promise<ChildProcess> {
   let cat: ChildProcess | undefined;
-  await relayTo(client, async ({ fd }) => {
-    cat = spawn("cat", { stdio: [fd, fd, "ignore"] });
-    await once(cat, "spawn");
+  await relayTo(client, {
+    take: async ({ fd }) => {
+      cat = spawn("cat", { stdio: [fd, fd, "ignore"] });
+      await once(cat, "spawn");
+    },
+    close: () => client.end(),
   });
   assert.ok(cat);
   return cat;
@@ -44,7 +47,7 @@ test("a client that left before is as one that leaves", async () => {
 test("a process that cannot take the connection leaves it as it was", async () => {
   const [client, peer] = openPair();
   await assert.rejects(
-    relayTo(client, () => Promise.reject(new Error("no"))),
+    relayTo(client, { take: () => Promise.reject(new Error("no")), close: () => {} }),
     /no/,
   );
   client.end("why not");
