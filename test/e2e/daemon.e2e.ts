@@ -5,7 +5,9 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { certificates, eventually, makeCertFolder, openTempDir } from "@hawser/base/testing";
+import { root } from "../../tools/tree.ts";
 import { openEngine, type TestEngine } from "./kit-engine.ts";
+import { runCommand } from "./kit-process.ts";
 import { findLayer } from "./kit-target.ts";
 
 /** The drop-in `dockerd` and what its configuration does, all by the docker CLI. */
@@ -313,6 +315,19 @@ describe("the configuration file", () => {
     await engine.configure({});
     await assert.rejects(engine.start(["-H", "tcp://127.0.0.1:0"]), /without encryption/);
     await engine.start(["--validate=false"]);
+    const validate = async (text: string) => {
+      const path = join(dirname(engine.socket), "validated.json");
+      await writeFile(path, text);
+      return await runCommand([join(root, "dockerd"), "--validate", "--config-file", path]);
+    };
+    const right = await validate('{"debug": true}');
+    assert.deepEqual([right.exitCode, right.stdout], [0, "configuration OK\n"]);
+    const wrong = await validate('{"debug": 1}');
+    assert.equal(wrong.exitCode, 1);
+    assert.match(
+      wrong.stderr,
+      /validated.json: json: cannot unmarshal number into Go struct field Config.debug of type bool/,
+    );
   });
 
   test("is read again at SIGHUP, which is announced; one that is wrong changes nothing", async () => {

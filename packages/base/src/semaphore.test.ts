@@ -26,3 +26,29 @@ test("Semaphore lets in as many as there are places, in order, and skips who gav
   await assert.rejects(semaphore.acquire(AbortSignal.abort(new Error("already"))), /already/);
   (await semaphore.acquire())[Symbol.dispose]();
 });
+
+test("more places let those in who wait, fewer let nobody out", async () => {
+  const semaphore = new Semaphore(1);
+  const entered: string[] = [];
+  const enter = async (name: string) => {
+    const place = await semaphore.acquire();
+    entered.push(name);
+    return place;
+  };
+  const first = await enter("first");
+  const [second, third] = [enter("second"), enter("third")];
+  semaphore.resize(2);
+  const secondPlace = await second;
+  assert.deepEqual([...entered], ["first", "second"]);
+  semaphore.resize(1);
+  assert.equal(semaphore.isFull, true);
+  first[Symbol.dispose]();
+  await Promise.resolve();
+  assert.deepEqual([...entered], ["first", "second"], "one is still in");
+  secondPlace[Symbol.dispose]();
+  (await third)[Symbol.dispose]();
+  assert.equal(semaphore.isFull, false);
+  const last = await enter("last");
+  assert.equal(semaphore.isFull, true);
+  last[Symbol.dispose]();
+});
