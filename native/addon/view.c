@@ -176,11 +176,36 @@ static int clone_tree(const char *path, const char *part, unsigned recursive) {
   return mounted;
 }
 
+/* The texts up to an empty one. */
+static struct list take_texts(struct list *list) {
+  struct list texts = {.at = list->at};
+  const char *text;
+  do {
+    texts.end = list->at;
+    text = next_text(list);
+  } while (text != NULL && *text != '\0');
+  return texts;
+}
+
+/* An image's layers as one tree, to be found at the topmost of them. */
+static bool join_layers(struct list layers, struct failure *failure) {
+  struct view *image = calloc(1, sizeof *image);
+  if (image == NULL) return fail(failure, "calloc", NULL) == 0;
+  image->lower = layers;
+  const int root = mount_layers(image, failure);
+  free(image);
+  if (root < 0) return false;
+  close(root);
+  return true;
+}
+
 static int bind_all(int root, const struct view *view, struct failure *failure) {
   struct list binds = view->binds;
   for (const char *source; (source = next_text(&binds)) != NULL;) {
     const char *part = next_text(&binds), *target = next_text(&binds), *options = next_text(&binds);
     if (part == NULL || target == NULL || options == NULL) return errno = EINVAL, fail(failure, "mount", source);
+    const struct list layers = take_texts(&binds);
+    if (layers.at < layers.end && !join_layers(layers, failure)) return -1;
     const unsigned recursive = strchr(options, 'r') != NULL ? AT_RECURSIVE : 0;
     const int mounted = clone_tree(source, part, recursive);
     if (mounted < 0) {
@@ -232,7 +257,7 @@ static int enter(const struct view *view, struct failure *failure) {
 
 /*
  * confineThreadToView(namespaceFd, flags, lower, upper, work, binds): flags 1: root_only, 2: read_only. All or nothing, so that a thread that is ended on the
- * way leaves no descriptor. binds: source, part of it or empty, target, options (`r` recursive, `o` read-only), each with NUL.
+ * way leaves no descriptor. binds: source, part of it or empty, target, options, layers that are at `source` as one, an empty text (`r` recursive, `o` read-only), each with NUL.
  */
 napi_value confine_thread_to_view(napi_env env, napi_callback_info info) {
   napi_value arguments[6];

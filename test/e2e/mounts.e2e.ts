@@ -149,6 +149,21 @@ describe("an image", () => {
     await ok("rm", "-f", "holder");
     const link = `${whole},image-subpath=srv/out/passwd`;
     await ok("create", "--name", "linked", "--mount", link, "busybox", "cat", "/i");
+    assert.match(await ok("cp", "linked:/i", "-"), /root:/);
+    await ok(
+      "create",
+      "--name",
+      "twice",
+      "--mount",
+      whole,
+      "--mount",
+      "type=image,src=data:1,dst=/j,image-subpath=srv/d",
+      "busybox",
+    );
+    assert.match(await ok("cp", "twice:/i/srv/d/f", "-"), /data/);
+    assert.match(await ok("cp", "twice:/j/f", "-"), /data/);
+    assert.match(await refused("cp", "/etc/hostname", "twice:/i/x"), /read-only/);
+    await ok("rm", "twice");
     await ok("rmi", "-f", "data:1");
     await engine.kill();
     await engine.start();

@@ -8,6 +8,8 @@ export interface ViewBind {
   readonly source: string;
   /** A part of `source` to be bound in its place; links on the way stay inside of `source`. */
   readonly subpath?: string;
+  /** Folders, topmost first, that are one tree at `source`, which is the first of them. */
+  readonly layers?: readonly string[];
   /** Inside; made where it is missing. Links on the way are followed inside of the view. */
   readonly target: string;
   readonly readOnly: boolean;
@@ -45,6 +47,8 @@ export function confineThreadToView(root: ViewRoot, binds: readonly ViewBind[] =
     bind.subpath ?? "",
     bind.target,
     `${bind.recursive ? "r" : ""}${bind.readOnly ? "o" : ""}`,
+    ...(bind.layers ?? []),
+    "",
   ]);
   native().confineThreadToView(
     isNamespace ? root.fd : -1,

@@ -20,7 +20,7 @@ import { type ContainerMount, type ContainerRecord, hasProcess } from "./contain
 import { containerFaults } from "./faults.ts";
 import { runDirOf } from "./host.ts";
 import { checkSources } from "./mounts.ts";
-import { mountsOf, withFolders } from "./plan-mounts.ts";
+import { mountsOf, withFolders, withLayers } from "./plan-mounts.ts";
 
 export interface Bundle {
   readonly rootfs: string;
@@ -113,10 +113,7 @@ function completeMount(
   mount: ContainerMount,
   user: { readonly uid: number; readonly gid: number },
 ): ContainerMount {
-  if (mount.image !== undefined) {
-    const layers = snapshots.get(mount.image.snapshot).lower;
-    return { ...mount, source: layers[0] ?? mount.source, layers };
-  }
+  if (mount.image !== undefined) return withLayers(mount, snapshots);
   if (mount.ownerBecomesUser !== true) return mount;
   const { uid, gid } = statSync(mount.source);
   return { ...mount, owners: { uids: swapIds(uid, user.uid), gids: swapIds(gid, user.gid) } };

@@ -4,7 +4,7 @@ import type { FilesRoot } from "@hawser/store";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
 import { containerFaults } from "./faults.ts";
-import { mountsOf, withFolders } from "./plan-mounts.ts";
+import { mountsOf, withFolders, withLayers } from "./plan-mounts.ts";
 
 export interface FilesScope {
   /** With what the container mounts, but for its /proc; or its root file system alone. */
@@ -40,7 +40,8 @@ export async function withFiles<T>(
       if (container.monitor !== undefined) return undefined;
       await container.tornDown;
       const { record } = container;
-      const binds = scope.with === "mounts" ? mountsOf(record).filter(({ type }) => type !== "image") : [];
+      const mounts = scope.with === "mounts" ? mountsOf(record) : [];
+      const binds = mounts.map((mount) => withLayers(mount, collaborators.snapshots));
       const volumes = binds.flatMap(({ volume }) => volume?.name ?? []);
       const user = `files-${record.id}`;
       const folders = await collaborators.volumes.mount(volumes, user);

@@ -225,6 +225,16 @@ export function withFolders(
   });
 }
 
+/** A mount as it is; that of an image with the folders of its layers. */
+export function withLayers(
+  mount: ContainerMount,
+  snapshots: { readonly get: (key: string) => { readonly lower: readonly string[] } },
+): ContainerMount {
+  if (mount.image === undefined) return mount;
+  const layers = snapshots.get(mount.image.snapshot).lower;
+  return { ...mount, source: layers[0] ?? mount.source, layers };
+}
+
 /** Names of the volumes that a container mounts. */
 export function volumesOf(record: ContainerRecord): readonly string[] {
   return mountsOf(record).flatMap(({ volume }) => volume?.name ?? []);
