@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { type BuildOptions, build, type Plugin } from "esbuild";
@@ -68,6 +68,8 @@ for (const [name, options] of Object.entries(programs)) {
     sourcemap: "external",
     logLevel: "warning",
   });
+  if (name === "registry")
+    cpSync(join(root, "packages/registry/src/server/page"), join(outdir, "page"), { recursive: true });
   const old = `${finished}.${process.pid}.old`;
   if (existsSync(finished)) renameSync(finished, old);
   renameSync(outdir, finished);

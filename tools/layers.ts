@@ -53,12 +53,15 @@ export const layers: Readonly<Record<string, Layer>> = {
   "packages/cli": { imports: [base, oci, api] },
   tools: { imports: [base, oci, "packages/store"], modules: ["esbuild"] },
   native: { imports: ["packages"] },
-  test: { imports: ["packages", "tools"], modules: ["bcryptjs", "dockerode", "jose", "ws"] },
+  test: {
+    imports: ["packages", "tools"],
+    modules: ["bcryptjs", "dockerode", "jose", "playwright-core", "ws"],
+  },
   bench: { imports: ["packages", "tools", "test"] },
 };
 
 /** npm packages that test files may import. */
-export const testModules: readonly string[] = ["dockerode", "tar-stream"];
+export const testModules: readonly string[] = ["dockerode", "playwright-core", "tar-stream"];
 
 /**
  * Node's own modules that only some files may import: the rest of the tree goes through the one door that names the rule

@@ -3,6 +3,7 @@ import type { Fault, Logger } from "@hawser/base";
 import { type Digest, isDigest } from "@hawser/oci";
 import type { Caller } from "./access.ts";
 import type { Authenticator } from "./authenticator.ts";
+import type { BrowsePage } from "./browse-page.ts";
 import { serverFaults } from "./faults.ts";
 import type { Metrics } from "./metrics.ts";
 import type { PullThrough } from "./pull-through.ts";
@@ -14,6 +15,7 @@ export interface HandlerParts {
   readonly pullThrough: PullThrough | undefined;
   readonly authenticator: Authenticator;
   readonly metrics: Metrics;
+  readonly page: BrowsePage | undefined;
   readonly log: Logger;
   /** Manifests may be removed, and blobs. */
   readonly deletes: boolean;

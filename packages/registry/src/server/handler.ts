@@ -121,6 +121,7 @@ async function answer(parts: HandlerParts, exchange: Exchange, asked: Asked): Pr
     response.end(parts.metrics.text());
     return;
   }
+  if (method === "GET" && parts.page?.answer(path, response) === true) return;
   const issuer = authenticator.tokens?.issuer;
   if (path === "/token" && issuer !== undefined) {
     asked.caller = await giveToken({ authenticator, issuer }, exchange);

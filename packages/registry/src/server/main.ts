@@ -58,6 +58,7 @@ async function main(): Promise<void> {
     }),
     deletes: config.deletes,
     takesSparse: config.takesSparse,
+    page: config.page,
     accessLog: config.accessLog,
     onPush: (event) => webhooks.push(event),
     log,

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { Logger } from "@hawser/base";
 import { Access, type AccessOptions } from "./access.ts";
 import { Authenticator, type TokenSource } from "./authenticator.ts";
+import { BrowsePage } from "./browse-page.ts";
 import type { PushEvent } from "./call.ts";
 import { type Collected, collectGarbage } from "./collect-garbage.ts";
 import { lockData } from "./data-lock.ts";
@@ -31,6 +32,8 @@ export interface RegistryOptions {
   /** Repositories that are copies of other registries'. */
   readonly pullThrough?: PullThroughOptions;
   readonly deletes?: boolean;
+  /** A page to browse it is at `/`. Default: yes. */
+  readonly page?: boolean;
   /** Every request is worth a line of the log. */
   readonly accessLog?: boolean;
   readonly limits?: RegistryLimits;
@@ -84,6 +87,7 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
     pullThrough,
     authenticator: new Authenticator(access, tokens),
     metrics: new Metrics(() => index.counts()),
+    page: options.page === false ? undefined : new BrowsePage(),
     log,
     deletes: options.deletes !== false,
     accessLog: options.accessLog === true,

@@ -25,6 +25,7 @@ export interface RegistryConfig {
   readonly readOnly: boolean;
   readonly deletes: boolean;
   readonly takesSparse: boolean;
+  readonly page: boolean;
   readonly accessLog: boolean;
   readonly debug: boolean;
   readonly mirrors: readonly Upstream[];
@@ -75,6 +76,7 @@ Options:
       --mirror string        Keep what is pulled from this registry: docker.io, or hub=docker.io for repositories below hub/;
                              may be given more than once
       --no-deletes           Manifests and blobs are not removed by clients
+      --no-page              There is no page to browse it with a browser
       --read-only            Nothing is pushed or removed
       --sparse               Take manifests whose blobs are elsewhere
       --tls-cert string      Certificate, PEM
@@ -106,6 +108,7 @@ const options = {
   "insecure-registry": { type: "string", multiple: true },
   mirror: { type: "string", multiple: true },
   "no-deletes": { type: "boolean" },
+  "no-page": { type: "boolean" },
   "read-only": { type: "boolean" },
   sparse: { type: "boolean" },
   "tls-cert": { type: "string" },
@@ -157,6 +160,7 @@ export function parseRegistryConfig(argv: readonly string[]): RegistryConfig | "
     readOnly: values["read-only"] ?? file.flag("readOnly"),
     deletes: !(values["no-deletes"] ?? file.flag("noDeletes")),
     takesSparse: values.sparse ?? file.flag("sparse"),
+    page: !(values["no-page"] ?? file.flag("noPage")),
     accessLog: values["access-log"] ?? file.flag("accessLog"),
     debug: values.debug ?? file.flag("debug"),
     mirrors: values.mirror?.map(parseMirror) ?? file.mirrors(),
