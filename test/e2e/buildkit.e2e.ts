@@ -98,6 +98,31 @@ CMD ["cat", "/files/greeting", "/files/one"]
       assert.match(insecure.stderr, /security.insecure is not allowed/);
     });
 
+    // The older one has no --check.
+    if (suite === "sid") {
+      test("checks say what is most often a mistake", async () => {
+        await using dir = await openFiles({
+          Dockerfile: "FROM busybox AS One\nENV a b\nCMD echo\n",
+          strict: "# check=error=true\nFROM busybox\nMAINTAINER me\n",
+          clean: "FROM busybox AS first\nFROM first AS last\nRUN true\n",
+        });
+        const checked = await client.run(["build", "--check", dir.path]);
+        assert.equal(checked.exitCode, 1);
+        assert.match(
+          checked.stdout,
+          /WARNING: StageNameCasing[^]*Dockerfile:1\n[^]*LegacyKeyValueFormat[^]*JSONArgsRecommended/,
+        );
+        const built = await client.ok("build", dir.path);
+        assert.match(built, /3 warnings found/);
+        assert.match(built, /LegacyKeyValueFormat: "ENV key=value" should be used .* \(line 2\)/);
+        const strict = await client.run(["build", "-f", join(dir.path, "strict"), dir.path]);
+        assert.match(strict.stderr, /lint violation found for rules: MaintainerDeprecated/);
+        const clean = ["-f", join(dir.path, "clean"), dir.path];
+        assert.match(await client.ok("build", "--check", ...clean), /Check complete, no warnings found/);
+        assert.match(await client.ok("build", "--call=targets", ...clean), /first[^]*last \(default\)/);
+      });
+    }
+
     test("secrets are there for one step and nowhere else", async () => {
       await using dir = await openFiles({
         Dockerfile:

@@ -1,5 +1,7 @@
 export { dockerfileFaults, rangeOf, withRange } from "./dockerfile/faults.ts";
+export { parseDockerfile } from "./dockerfile/parse-dockerfile.ts";
 export { formatSourceLines, type SourceRange } from "./dockerfile/source-range.ts";
+export { type LintResult, type LintWarning, lintDockerfile } from "./lint/lint-dockerfile.ts";
 export { type GitReference, parseGitReference } from "./plan/git-reference.ts";
 export type { CopyOp, CopySource, ExecMount, ExecOp, MakeFolderOp, Op, Vertex } from "./plan/vertex.ts";
 export type { BaseImage, PlanRequest, ResolveImage } from "./planner/build-request.ts";

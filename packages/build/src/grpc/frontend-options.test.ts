@@ -42,7 +42,6 @@ test("readDockerfileOptions() refuses what it cannot do, by name", () => {
   for (const [attributes, message] of [
     [{ platform: "linux/amd64,linux/arm64" }, /several platforms/],
     [{ "attest:sbom": "generator=x" }, /attestation \(sbom\)/],
-    [{ requestid: "frontend.lint" }, /frontend\.lint/],
     [{ ulimit: "nofile=a" }, /invalid ulimit "nofile=a"/],
     [{ "shm-size": "-1" }, /invalid shm-size/],
     [{ "force-network-mode": "container:x" }, /unsupported network mode "container:x"/],

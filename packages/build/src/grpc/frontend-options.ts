@@ -44,8 +44,6 @@ export function readDockerfileOptions(
     const isAsked = value !== "disabled=true" && !/(^|,)inline-only=true(,|$)/.test(value);
     if (isAsked) throw protocolFaults.CALL_UNKNOWN(`an attestation (${name})`);
   }
-  const request = attributes["requestid"] ?? "";
-  if (request !== "") throw protocolFaults.CALL_UNKNOWN(`the front end's request ${request}`);
   return {
     filename: attributes["filename"] || "Dockerfile",
     ...(target !== undefined && target !== "" && { target }),

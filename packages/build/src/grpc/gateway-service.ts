@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { Platform } from "@hawser/oci";
 import type { BuildJob } from "./build-job.ts";
 import { protocolFaults } from "./faults.ts";
 import { readDockerfileOptions } from "./frontend-options.ts";
@@ -7,6 +8,7 @@ import type { LLBBridge, Result, ResultSchema, SolveRequest } from "./generated/
 import { grpcError } from "./grpc-error.ts";
 import type { Builder, PlannedResult } from "./ports.ts";
 import type { SolveParts } from "./solve-request.ts";
+import { answerSubrequest, describeSubrequests } from "./subrequests.ts";
 import { workerRecord } from "./worker-record.ts";
 
 /** What this builder's gateway can do, by BuildKit's names of it. */
@@ -14,6 +16,7 @@ const gatewayCapabilities = [
   "solve.base",
   "solve.inlinereturn",
   "readfile",
+  "frontend.caps",
   "frontend.inputs",
   "return",
   "proto.refarray",
@@ -54,6 +57,8 @@ export function gatewayService(
     },
     async solve(request, context) {
       const job = await jobOf(context);
+      const question = request.frontendOpt["requestid"] ?? "";
+      if (question !== "") return { result: { metadata: await answer(job, question, { request, host }) } };
       const planned = await solve(job, request, { passed, host });
       const id = job.add(planned);
       const result: MessageInitShape<typeof ResultSchema> = {
@@ -110,6 +115,22 @@ export function gatewayService(
       return {};
     },
   };
+}
+
+async function answer(
+  job: BuildJob,
+  question: string,
+  { request, host }: { readonly request: SolveRequest; readonly host: Platform },
+): Promise<Record<string, Uint8Array>> {
+  try {
+    const source =
+      question === describeSubrequests
+        ? { filename: "", text: "" }
+        : await job.work.readDockerfile(readDockerfileOptions(request.frontendOpt, host));
+    return { ...answerSubrequest(question, source) };
+  } catch (error) {
+    throw grpcError(error);
+  }
 }
 
 async function solve(

@@ -1,6 +1,7 @@
 import type { Platform } from "@hawser/oci";
 import type { ClientSession } from "./client-session.ts";
 import type { DockerfileOptions } from "./frontend-options.ts";
+import type { FaultySource } from "./grpc-error.ts";
 import type { BuildProgress } from "./progress.ts";
 
 /** Who does the builds that clients of BuildKit's protocol ask for. */
@@ -45,6 +46,8 @@ export interface BuildWork extends AsyncDisposable {
     options: DockerfileOptions,
     inputs: ReadonlyMap<string, PlannedResult>,
   ): Promise<PlannedResult>;
+  /** A Dockerfile's text, for questions about it. @throws {Fault} `invalid-argument` */
+  readDockerfile(options: DockerfileOptions): Promise<FaultySource>;
   /** Execute all that a result needs. */
   evaluate(result: PlannedResult): Promise<void>;
   /**

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Fault } from "@hawser/base";
+import type { LintWarning } from "../lint/lint-dockerfile.ts";
 import type { VertexEvent } from "../solver/solver.ts";
 import {
   type StatusResponse,
@@ -9,6 +10,7 @@ import {
   type Vertex,
   VertexSchema,
 } from "./generated/control_pb.ts";
+import type { FaultySource } from "./grpc-error.ts";
 
 /** Something that a build does, as its client is shown it. */
 export interface ShownStep {
@@ -56,6 +58,7 @@ export class BuildProgress {
     const statuses = new Map<string, number>();
     try {
       return await work({
+        digest,
         status: (id, { current, total, isDone }) => {
           const started = statuses.get(id) ?? this.#now();
           statuses.set(id, started);
@@ -101,6 +104,22 @@ export class BuildProgress {
         break;
       case "output":
         this.#log(digest, event.stream === "stdout" ? 1 : 2, event.bytes);
+    }
+  }
+
+  /** What of a source is most often a mistake, though the build goes on. @param digest of the step that it belongs to */
+  warnOf(warnings: readonly LintWarning[], source: FaultySource, digest: string): void {
+    const info = { filename: source.filename, data: Buffer.from(source.text), language: "Dockerfile" };
+    for (const { rule, description, detail, url, range } of warnings) {
+      this.warn({
+        vertex: digest,
+        level: 1n,
+        short: Buffer.from(`${rule}: ${detail} (line ${range.firstLine})`),
+        detail: [Buffer.from(description)],
+        url,
+        info,
+        ranges: [{ start: { line: range.firstLine }, end: { line: range.lastLine } }],
+      });
     }
   }
 
@@ -178,6 +197,8 @@ export class BuildProgress {
 }
 
 export interface StepTold {
+  /** By which it is known. */
+  readonly digest: string;
   /** How far something within the step is; `id` is what is shown. */
   status(
     id: string,

@@ -62,8 +62,9 @@ async function solve(
   } else if (request.frontend !== "") {
     throw protocolFaults.CALL_UNKNOWN(`the front end ${JSON.stringify(request.frontend)}`);
   }
-  const { result } = await job.outcome(signal);
-  const exporters = exportersOf(request);
+  const { result, metadata } = await job.outcome(signal);
+  // The answer to a question about the source is for whoever asked, and nothing to bring anywhere.
+  const exporters = "result.json" in metadata ? [] : exportersOf(request);
   const response: Record<string, string> = {};
   if (exporters.length === 0 && result !== undefined) await work.evaluate(result);
   for (const exporter of exporters) Object.assign(response, await work.export(result, exporter));

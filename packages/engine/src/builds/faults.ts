@@ -46,6 +46,7 @@ export const buildFaults = defineFaults({
       `Cannot build from ${remote}: it is neither a git repository nor an http or https address`,
   ],
   INPUT_MISSING: ["not-found", (name: string) => `Cannot build on ${name}: its build has made nothing`],
+  LINT_FAILED: ["invalid-argument", (words: string) => words],
   RESULT_EMPTY: ["invalid-argument", () => "Cannot bring an empty result anywhere: the build made nothing"],
   SESSION_NEEDED: [
     "invalid-argument",

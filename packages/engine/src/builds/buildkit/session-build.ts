@@ -1,10 +1,18 @@
 import { Fault, parseIgnoreFile, readTar, rootedTarPath, writeTar } from "@hawser/base";
-import { rangeOf, type Vertex, withRange } from "@hawser/build";
+import {
+  type LintResult,
+  lintDockerfile,
+  parseDockerfile,
+  rangeOf,
+  type Vertex,
+  withRange,
+} from "@hawser/build";
 import {
   type BuildContextOfClient,
   type BuildWork,
   type DockerfileOptions,
   type ExporterRequest,
+  type FaultySource,
   grpcError,
   listFolder,
   type PlannedResult,
@@ -72,8 +80,9 @@ export class SessionBuild implements BuildWork {
     const { progress, signal, entitlements } = this.#context;
     const { contextUrl } = options;
     if (contextUrl !== undefined) this.#beginRemote(contextUrl);
-    const text = await this.#readSource(options);
-    const source = { filename: options.filename, text };
+    const { digest, ...source } = await this.#readSource(options);
+    const { text } = source;
+    this.#lint(source, digest);
     const { extraHosts, ulimits, cgroupParent, shmSizeBytes } = options;
     const build = this.#used.use(
       this.#builds.begin({
@@ -114,6 +123,12 @@ export class SessionBuild implements BuildWork {
     } catch (error) {
       throw grpcError(error, source);
     }
+  }
+
+  async readDockerfile(options: DockerfileOptions): Promise<FaultySource> {
+    if (options.contextUrl !== undefined) this.#beginRemote(options.contextUrl);
+    const { filename, text } = await this.#readSource(options);
+    return { filename, text };
   }
 
   async evaluate(result: PlannedResult): Promise<void> {
@@ -177,15 +192,19 @@ export class SessionBuild implements BuildWork {
   }
 
   /** The Dockerfile's text; what it and its neighbours leave out of the context is noted. */
-  async #readSource({ filename, dockerfileName, contextName }: DockerfileOptions): Promise<string> {
+  async #readSource({
+    filename,
+    dockerfileName,
+    contextName,
+  }: DockerfileOptions): Promise<FaultySource & { readonly digest: string }> {
     const { progress } = this.#context;
     const ignoreName = `${filename}.dockerignore`;
     const title = `[internal] load build definition from ${filename}`;
-    const texts = await progress.step(title, async (step) => {
+    const { texts, digest } = await progress.step(title, async (step) => {
       const found = await this.#readTexts(dockerfileName, [filename, ignoreName]);
       const bytes = [...found.values()].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
       step.status(`transferring ${dockerfileName}: ${bytes}B`, { current: bytes, isDone: true });
-      return found;
+      return { texts: found, digest: step.digest };
     });
     const text = texts.get(filename);
     if (text === undefined) throw buildFaults.DOCKERFILE_MISSING(filename);
@@ -195,7 +214,23 @@ export class SessionBuild implements BuildWork {
         (await this.#readTexts(contextName, [".dockerignore"])).get(".dockerignore"),
       ));
     if (ignore !== undefined) this.#ignored.set(contextName, parseIgnoreFile(ignore));
-    return text;
+    return { filename, text, digest };
+  }
+
+  /** Tell what is most often a mistake. @throws {Fault} `invalid-argument` where the source wants that */
+  #lint(source: FaultySource, digest: string): void {
+    let result: LintResult;
+    try {
+      result = lintDockerfile(parseDockerfile(source.text), source.text);
+    } catch (error) {
+      throw grpcError(error, source);
+    }
+    this.#context.progress.warnOf(result.warnings, source, digest);
+    const [first] = result.warnings;
+    if (result.areErrors && first !== undefined) {
+      const words = `lint violation found for rules: ${[...new Set(result.warnings.map(({ rule }) => rule))].join(", ")}`;
+      throw grpcError(withRange(buildFaults.LINT_FAILED(words), first.range), source);
+    }
   }
 
   /** Small files of a folder of the client's. */
