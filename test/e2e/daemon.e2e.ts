@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { certificates, eventually, makeCertFolder, openTempDir } from "@hawser/base/testing";
 import { root } from "../../tools/tree.ts";
+import { openTestRegistry } from "../conformance/distribution/kit-registry.ts";
 import { openEngine, type TestEngine } from "./kit-engine.ts";
 import { runCommand } from "./kit-process.ts";
 import { findLayer } from "./kit-target.ts";
@@ -382,6 +383,23 @@ describe("the configuration file", () => {
     assert.equal(await labels(), "[a=2] true true");
     assert.equal((await reloads()).length, 1);
   });
+});
+
+test("a mirror that a reload has brought is asked", async () => {
+  await using engine = await openEngine();
+  await using registry = await openTestRegistry();
+  await importBusybox(engine);
+  const pushed = `${new URL(registry.url).host}/library/mirrored:1`;
+  await ok(engine, "tag", "box", pushed);
+  await ok(engine, "push", pushed);
+  await ok(engine, "rmi", pushed);
+  // Nobody else is to be asked of Docker Hub: what is wanted is in the mirror.
+  await rm(join(dirname(engine.socket), "registries/docker.io"), { recursive: true });
+  await engine.configure({ "registry-mirrors": [registry.url] });
+  engine.reload();
+  await eventually(() => engine.log().includes("configuration reloaded"));
+  await ok(engine, "pull", "mirrored:1");
+  assert.equal(await ok(engine, "run", "--rm", "mirrored:1", "echo", "hello"), "hello");
 });
 
 describe("the API by TCP", () => {

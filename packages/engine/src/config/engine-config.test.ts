@@ -116,6 +116,9 @@ test("what is wrong with a flag is said in dockerd's words", async () => {
     [["--default-shm-size", "3q"], /invalid size: '3q'/],
     [["--log-driver", "journald"], "logger: no log driver named 'journald' is registered"],
     [["--log-opt", "nope=1"], "unknown log opt 'nope' for json-file log driver"],
+    [["--registry-mirror", "ftp://x"], /invalid mirror: unsupported scheme "ftp" in "ftp:\/\/x"/],
+    [["--registry-mirror", "x y"], /invalid mirror: "x y" is not a valid URI/],
+    [["--registry-mirror", "http://x/?y"], /invalid mirror: query or fragment/],
     [["--log-format", "xml"], /invalid log format: xml/],
     [["-l", "loud"], /unable to parse logging level: loud/],
     [["--default-address-pool", "base=10.0.0.0/8,size=7"], /invalid pool size: 7/],
@@ -138,6 +141,7 @@ test("the configuration file counts as flags do", async () => {
       "default-shm-size": "1g",
       "default-address-pools": [{ base: "10.8.0.0/16", size: 24 }],
       "registry-mirrors": ["http://m.example"],
+      "insecure-registries": ["http://r.example:5000", "10.0.0.0/8"],
       proxies: { "http-proxy": "http://p.example:1" },
       builder: { gc: { enabled: true, defaultKeepStorage: "1GB" } },
       "shutdown-timeout": 3,
@@ -152,6 +156,7 @@ test("the configuration file counts as flags do", async () => {
   deepEqual(config.runtimes["other"], { path: "/opt/other", args: ["--x"] });
   deepEqual(config.runtimes["mine"], { path: "/opt/mine", args: [] });
   equal(config.containers.shmSizeBytes, 1 << 30);
+  deepEqual(config.registries.insecure, ["r.example:5000", "10.0.0.0/8"]);
   equal(config.bridgeAddress6, "2001:db8:7::/64");
   equal(config.buildCacheLimitBytes, 1 << 30);
   equal(config.proxies["HTTP_PROXY"], "http://p.example:1");

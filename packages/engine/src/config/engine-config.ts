@@ -196,7 +196,8 @@ function reloadable(
     defaultRuntime,
     registries: {
       mirrors: said["registry-mirrors"] ?? [],
-      insecure: said["insecure-registries"] ?? [],
+      // As dockerd: what is asked for is a host, whatever stands before it.
+      insecure: (said["insecure-registries"] ?? []).map((host) => host.replace(/^https?:\/\//i, "")),
       hostFolders: said["registry-hosts"] ?? defaultHostFolders,
     },
     runtimeDeadlineSeconds: said["runtime-deadline"] ?? 120,

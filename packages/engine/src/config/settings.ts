@@ -38,6 +38,17 @@ const isLabel = (value: string) => (/^[^=]+=/.test(value) ? undefined : `bad att
 const atLeast = (least: number, what: string) => (value: number) =>
   value < least ? `invalid ${what}: ${value}` : undefined;
 
+/** dockerd's `registry.ValidateMirror`, but that a mirror may want a password. */
+const isMirror = (value: string) => {
+  const url = URL.parse(value);
+  if (url === null) return `invalid mirror: "${value}" is not a valid URI`;
+  if (url.protocol !== "http:" && url.protocol !== "https:")
+    return `invalid mirror: unsupported scheme "${url.protocol.slice(0, -1)}" in "${value}"`;
+  if (url.search !== "" || url.hash !== "")
+    return `invalid mirror: query or fragment at end of the URI "${value}"`;
+  return undefined;
+};
+
 const address = text((value) => (value === "" ? undefined : isAddress(value)));
 const containerd = "there is no containerd below this engine";
 const swarm = "there is no swarm";
@@ -110,7 +121,7 @@ export const settings = {
   "ip-masq": { kind: toggle },
   "default-address-pools": { kind: addressPools, flag: "default-address-pool" },
 
-  "registry-mirrors": { kind: texts(), flag: "registry-mirror" },
+  "registry-mirrors": { kind: texts(isMirror), flag: "registry-mirror" },
   "insecure-registries": { kind: texts(), flag: "insecure-registry" },
   "max-concurrent-downloads": { kind: count(atLeast(0, "max concurrent downloads")) },
   "max-concurrent-uploads": { kind: count(atLeast(0, "max concurrent uploads")) },
