@@ -9,6 +9,8 @@ export interface Descriptor {
   readonly sizeBytes: number;
   readonly annotations: Readonly<Record<string, string>>;
   readonly platform?: Platform;
+  /** What it is when it is no image. */
+  readonly artifactType?: string;
 }
 
 /** @throws {Fault} `invalid-argument` */
@@ -17,11 +19,13 @@ export function readDescriptor(reader: DocumentReader): Descriptor {
   if (sizeBytes < 0) throw reader.fail('"size" is negative');
   const platform = reader.object("platform");
   const variant = platform?.string("variant");
+  const artifactType = reader.string("artifactType");
   return {
     mediaType: reader.requiredString("mediaType"),
     digest: parseDigest(reader.requiredString("digest")),
     sizeBytes,
     annotations: reader.stringMap("annotations") ?? {},
+    ...(artifactType !== undefined && { artifactType }),
     ...(platform && {
       platform: {
         os: platform.requiredString("os"),

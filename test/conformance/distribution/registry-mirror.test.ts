@@ -8,7 +8,7 @@ import { parseDigest } from "@hawser/oci";
 import { RegistryClient } from "@hawser/registry/client";
 import type { RegistryOptions, Upstream } from "@hawser/registry/server";
 import { type FakeRegistry, openFakeRegistry } from "@hawser/registry/testing";
-import { digestOf, openTestRegistry, type TestRegistry, types } from "./kit-registry.ts";
+import { digestOf, openTestRegistry, pushImage, type TestRegistry, types } from "./kit-registry.ts";
 
 /** A registry that keeps what others have. */
 async function openMirror(
@@ -224,6 +224,41 @@ describe("a mirror", () => {
     });
     assert.equal(await status(mirror, manifestOf("1")), 200);
     assert.equal(await status(mirror, blobOf(digestOf(secret))), 404);
+  });
+
+  test("tells what is about an image: signatures, attestations; by the upstream's list or by its fallback tag", async () => {
+    await using upstream = await openTestRegistry();
+    const { host } = new URL(upstream.url);
+    await using mirror = await openMirror([{ prefix: "hub", registry: host }]);
+    const manifest = await pushImage(upstream, "team/app", { reference: "1" });
+    const subject = { mediaType: types.manifest, digest: digestOf(manifest), size: manifest.length };
+    const more = { artifactType: "application/vnd.test.signature", subject };
+    const signature = await pushImage(upstream, "team/app", { layer: "signature", more });
+    const path = `/v2/hub/team/app/referrers/${subject.digest}`;
+    const referrers = async (query = "") =>
+      (
+        JSON.parse((await mirror.ask("GET", path + query)).body.toString()) as {
+          readonly manifests: readonly { readonly digest: string; readonly artifactType: string }[];
+        }
+      ).manifests.map(({ digest, artifactType }) => [digest, artifactType]);
+    assert.deepEqual(await referrers(), [[digestOf(signature), more.artifactType]]);
+    assert.deepEqual(await referrers("?artifactType=other"), []);
+    assert.equal(await status(mirror, manifestOf(digestOf(signature))), 200);
+    await upstream.registry?.[Symbol.asyncDispose]();
+    assert.deepEqual(await referrers(), [[digestOf(signature), more.artifactType]]);
+
+    await using old = await openFakeRegistry();
+    await using other = await openMirror([{ prefix: "hub", registry: old.address }]);
+    const image = publish(old, "1", Buffer.from("one"));
+    const list = async () =>
+      (await other.ask("GET", `/v2/hub/team/app/referrers/${image.digest}`)).body.toString();
+    assert.deepEqual((JSON.parse(await list()) as { manifests: unknown }).manifests, []);
+    old.addManifest("team/app", image.digest.replace(":", "-"), {
+      schemaVersion: 2,
+      mediaType: types.index,
+      manifests: [{ ...subject, artifactType: more.artifactType }],
+    });
+    assert.match(await list(), /vnd\.test\.signature/);
   });
 
   test("forgets what nobody has used for long", async () => {

@@ -8,6 +8,7 @@ import {
   maxManifestBytes,
   mediaTypes,
   parseDigest,
+  parseManifest,
 } from "@hawser/oci";
 import type { Scope } from "./authorizer.ts";
 import type { EndpointResponse, RegistryEndpoint } from "./endpoint.ts";
@@ -38,6 +39,7 @@ const accepted = [
 
 const maxTagsBytes = 4 << 20;
 const maxTags = 100_000;
+const maxReferrerPages = 100;
 const maxConfigReplyBytes = 8 << 20;
 
 /** One repository of a registry, for one person. */
@@ -157,6 +159,43 @@ export class Repository {
     });
   }
 
+  /**
+   * Manifests that are about another one: by the registry's own list, or, where it has none, by its fallback tag.
+   * distribution-spec, "Listing Referrers".
+   *
+   * @throws {Fault} as `getManifest`
+   */
+  async listReferrers(subject: Digest, { signal }: Cancelable = {}): Promise<readonly Descriptor[]> {
+    return await this.#firstOf("resolve", async (endpoint) => {
+      const found: Descriptor[] = [];
+      let path: string | URL | undefined = `/${this.path}/referrers/${subject}`;
+      for (let pages = 0; path !== undefined && pages < maxReferrerPages; pages++) {
+        const response: EndpointResponse = await endpoint.request({
+          method: "GET",
+          path,
+          scopes: this.#scopes("pull"),
+          accept: [200, 404],
+          signal,
+        });
+        const { what, status, headers, url } = response;
+        const body = await readSmallBody(response, { what, maxBytes: maxManifestBytes, signal });
+        if (status === 404) return await this.#referrersByTag(subject, signal);
+        found.push(...manifestsOf(body));
+        path = parseNextPage(headers["link"], url);
+      }
+      return found;
+    });
+  }
+
+  async #referrersByTag(subject: Digest, signal?: AbortSignal): Promise<readonly Descriptor[]> {
+    try {
+      return manifestsOf((await this.getManifest(subject.replace(":", "-").slice(0, 128), { signal })).bytes);
+    } catch (error) {
+      if (Fault.is(error, "not-found")) return [];
+      throw error;
+    }
+  }
+
   /** Have the registry take a blob; what is there already stays there. */
   async uploadBlob(
     blob: BlobSource,
@@ -252,6 +291,11 @@ export class Repository {
     }
     throw failure;
   }
+}
+
+function manifestsOf(bytes: Buffer): readonly Descriptor[] {
+  const index = parseManifest(bytes);
+  return index.kind === "index" ? index.manifests : [];
 }
 
 function checkManifest(

@@ -100,10 +100,13 @@ export function deleteBlob({ service, deletes }: HandlerParts, { response, repos
 
 /** distribution-spec, end-12. */
 export async function getReferrers(
-  { service }: HandlerParts,
+  { service, pullThrough }: HandlerParts,
   { response, repository, rest, url }: Call,
 ): Promise<void> {
-  const all = await service.listReferrers(repository, parseDigest(rest));
+  const subject = parseDigest(rest);
+  const all =
+    (await pullThrough?.listReferrers(repository, subject)) ??
+    (await service.listReferrers(repository, subject));
   const wanted = url.searchParams.getAll("artifactType");
   const shown = wanted.length === 0 ? all : all.filter(({ artifactType }) => wanted.includes(artifactType));
   if (wanted.length > 0) response.setHeader("OCI-Filters-Applied", "artifactType");

@@ -4,7 +4,8 @@ import type { Credentials, RegistryClient, Repository } from "../client/index.ts
 import type { Caller } from "./access.ts";
 import { type Arrival, openArrival, readArrival } from "./arrival.ts";
 import { serverFaults } from "./faults.ts";
-import type { BlobContent, RegistryService } from "./registry-service.ts";
+import type { Referrer } from "./registry-index.ts";
+import { type BlobContent, type RegistryService, referrerOf } from "./registry-service.ts";
 
 /** A registry whose content is kept here once somebody has wanted it. */
 export interface Upstream {
@@ -127,13 +128,22 @@ export class PullThrough {
     }
   }
 
-  /** Every tag that the upstream has, or, while it does not answer, those that are here; `undefined`: no copy. */
+  /** Every tag that the upstream has; `undefined`: no copy, or it does not answer, so that what is here counts. */
   async listTags(repository: string): Promise<readonly string[] | undefined> {
+    return (await this.#askUpstream(repository, (remote) => remote.listTags()))?.toSorted();
+  }
+
+  /** What the upstream has about a manifest; `undefined` as `listTags`. */
+  async listReferrers(repository: string, subject: Digest): Promise<readonly Referrer[] | undefined> {
+    const found = await this.#askUpstream(repository, (remote) => remote.listReferrers(subject));
+    return found?.map(referrerOf);
+  }
+
+  async #askUpstream<T>(repository: string, ask: (remote: Repository) => Promise<T>): Promise<T | undefined> {
     const upstream = this.#find(repository);
     if (upstream === undefined) return undefined;
     try {
-      const remote = await this.#repository(upstream, repository);
-      return (await remote.listTags()).toSorted();
+      return await ask(await this.#repository(upstream, repository));
     } catch (error) {
       const fault = upstreamFault(error, upstream);
       if (fault.kind !== "unavailable") throw fault;

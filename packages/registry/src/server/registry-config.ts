@@ -72,7 +72,8 @@ Options:
       --dry-run              garbage-collect: tell what would go
       --grace-hours number   Nothing younger is collected (default 24)
       --htpasswd string      Users and their passwords (htpasswd -B); without it nobody needs to log in
-      --insecure-registry s  --mirror: a registry that may be spoken to without TLS; may be given more than once
+      --insecure-registry string
+                             --mirror: a registry that may be spoken to without TLS; may be given more than once
       --mirror string        Keep what is pulled from this registry: docker.io, or hub=docker.io for repositories below hub/;
                              may be given more than once
       --no-deletes           Manifests and blobs are not removed by clients

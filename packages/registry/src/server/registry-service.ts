@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 import { KeyedMutex } from "@hawser/base";
 import {
+  type Descriptor,
   type Digest,
   type DigestAlgorithm,
   digestAlgorithm,
   isIndexMediaType,
   mediaTypes,
+  parseManifest,
 } from "@hawser/oci";
 import type { BlobStorage, Upload } from "./blob-storage.ts";
 import { isDiskFull } from "./error-response.ts";
@@ -248,29 +250,13 @@ export class RegistryService {
    */
   async listReferrers(repository: string, subject: Digest): Promise<readonly Referrer[]> {
     const own = this.index.listReferrers(repository, subject);
-    const listed = this.index.findTag(repository, subject.replace(":", "-").slice(0, 128));
-    const fallback = listed && this.index.findManifest(repository, listed);
+    const tagged = this.index.findTag(repository, subject.replace(":", "-").slice(0, 128));
+    const fallback = tagged && this.index.findManifest(repository, tagged);
     if (fallback === undefined || !isIndexMediaType(fallback.mediaType)) return own;
     const known = new Set(own.map(({ digest }) => digest));
-    const index = JSON.parse(Buffer.from(await this.readManifest(fallback)).toString()) as {
-      readonly manifests?: readonly {
-        readonly digest: Digest;
-        readonly mediaType: string;
-        readonly size: number;
-        readonly artifactType?: string;
-        readonly annotations?: Readonly<Record<string, string>>;
-      }[];
-    };
-    const more = (index.manifests ?? [])
-      .filter(({ digest }) => !known.has(digest))
-      .map(({ digest, mediaType, size, artifactType = "", annotations = {} }) => ({
-        digest,
-        mediaType,
-        sizeBytes: size,
-        artifactType,
-        annotations,
-      }));
-    return [...own, ...more];
+    const index = parseManifest(await this.readManifest(fallback));
+    const listed = index.kind === "index" ? index.manifests.map(referrerOf) : [];
+    return [...own, ...listed.filter(({ digest }) => !known.has(digest))];
   }
 
   /** Remove a blob that no repository has. Whether there was none that has it. */
@@ -281,6 +267,17 @@ export class RegistryService {
       return true;
     });
   }
+}
+
+/** What an index says of a manifest. */
+export function referrerOf({
+  digest,
+  mediaType,
+  sizeBytes,
+  artifactType = "",
+  annotations,
+}: Descriptor): Referrer {
+  return { digest, mediaType, sizeBytes, artifactType, annotations };
 }
 
 /** The index that `GET …/referrers` answers with. */
