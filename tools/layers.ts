@@ -16,6 +16,7 @@ const linux = "packages/linux";
 
 export const layers: Readonly<Record<string, Layer>> = {
   "packages/base": { imports: [] },
+  "packages/base/src/testing": { imports: ["packages/base"], modules: ["fast-check"] },
   "packages/oci": { imports: [base] },
   "packages/api": { imports: [base, oci] },
   "packages/linux": { imports: [base] },
@@ -62,7 +63,7 @@ export const layers: Readonly<Record<string, Layer>> = {
 };
 
 /** npm packages that test files may import. */
-export const testModules: readonly string[] = ["dockerode", "playwright-core", "tar-stream"];
+export const testModules: readonly string[] = ["dockerode", "fast-check", "playwright-core", "tar-stream"];
 
 /**
  * Node's own modules that only some files may import: the rest of the tree goes through the one door that names the rule
