@@ -39,7 +39,7 @@ function read(bytes: Uint8Array, sizes: readonly number[]): string | undefined {
     let dataBytes = 0;
     for (const piece of inPieces(bytes, sizes)) {
       for (const event of parser.feed(piece)) {
-        if (event.kind === "entry") told += `${event.entry.type} ${event.entry.path}\n`;
+        if (event.kind === "entry") told += `${event.entry.type} ${event.entry.path.toString("hex")}\n`;
         else if (event.kind === "data") dataBytes += event.bytes.length;
         assert.ok(dataBytes <= bytes.length, "no more comes out than went in");
       }
