@@ -13,7 +13,7 @@ const endings = [".sock", ".spec", ".json"] as const;
  */
 export class VolumePlugins {
   readonly #folders: readonly string[];
-  /** Those that have said what they are, by socket. */
+  /** Those that have said what they are, by name and socket. */
   readonly #known = new Map<string, VolumePlugin>();
 
   constructor(folders: readonly string[]) {
@@ -41,11 +41,11 @@ export class VolumePlugins {
   async get(name: string): Promise<VolumePlugin> {
     const socket = await this.#socketOf(name);
     if (socket === undefined) throw volumeFaults.VOLUME_DRIVER_UNKNOWN(name);
-    const known = this.#known.get(socket);
+    const known = this.#known.get(`${name} ${socket}`);
     if (known !== undefined) return known;
     const plugin = new VolumePlugin(name, socket);
     if (!(await plugin.isVolumeDriver())) throw volumeFaults.VOLUME_DRIVER_UNKNOWN(name);
-    this.#known.set(socket, plugin);
+    this.#known.set(`${name} ${socket}`, plugin);
     return plugin;
   }
 
