@@ -248,6 +248,23 @@ services:
       await compose("down", "--rmi", "all", "-t", "1");
     });
 
+    test("buildx finds a builder at the engine's address, too", async () => {
+      await using dir = await openFiles({ Dockerfile: "FROM busybox\nCOPY here /\n", here: suite });
+      await client.ok("buildx", "create", "--name", "direct", "--driver", "remote", target.host());
+      const archive = join(dir.path, "image.tar");
+      await client.ok(
+        "buildx",
+        "build",
+        "--builder",
+        "direct",
+        "-o",
+        `type=docker,dest=${archive}`,
+        dir.path,
+      );
+      assert.ok((await namesIn(archive)).includes("manifest.json"));
+      await client.ok("buildx", "rm", "direct");
+    });
+
     test("several builds of one source at once do its steps once", async () => {
       await using dir = await openFiles({
         Dockerfile: `FROM busybox\nRUN sleep 1; head -c 8 /dev/urandom | od -tx1 > /${suite}\nRUN true\nRUN exit 3\n`,

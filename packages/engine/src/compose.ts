@@ -276,6 +276,15 @@ export async function composeEngine(
         ...buildkitRoutes(buildkit),
         ...absentRoutes(),
       ],
+      serveHttp2: (socket) => {
+        buildkit().then(
+          (services) => services.serve(socket),
+          (error: unknown) => {
+            log.error("cannot open the services of builds", { error });
+            socket.destroy();
+          },
+        );
+      },
       version,
       experimental: config.experimental,
       log,

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { createServer } from "node:http2";
 import type { Duplex } from "node:stream";
 import { create, toBinary } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { Logger } from "@hawser/base";
 import type { Platform } from "@hawser/oci";
@@ -64,6 +65,7 @@ export function createBuildServices(
     connect: false,
     grpcWeb: false,
     readMaxBytes: maxMessageBytes,
+    fallback: refuse,
     routes(router) {
       router.service(Control, controlService(builder, parts));
       router.service(LLBBridge, gatewayService(builder, parts));
@@ -97,5 +99,22 @@ export function createBuildServices(
     },
   };
 }
+
+/** What is none of the services: a call is told so in gRPC's way, anything else in the API's. */
+const refuse: NonNullable<Parameters<typeof connectNodeAdapter>[0]["fallback"]> = (request, response) => {
+  request.resume();
+  if (String(request.headers["content-type"] ?? "").startsWith("application/grpc")) {
+    const message = encodeURIComponent(`no service is at ${request.url}`);
+    response.writeHead(200, {
+      "content-type": "application/grpc",
+      "grpc-status": String(Code.Unimplemented),
+      "grpc-message": message,
+    });
+    response.end();
+    return;
+  }
+  response.writeHead(501, { "content-type": "application/json" });
+  response.end('{"message":"the Engine API is served over HTTP/1.1 only"}\n');
+};
 
 const maxMessageBytes = 16 << 20;

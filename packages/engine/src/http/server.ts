@@ -1,4 +1,3 @@
-import type { Http2Server } from "node:http2";
 import { createServer, type Server, type Socket } from "node:net";
 import { newestApiVersion } from "@hawser/api";
 import type { Logger } from "@hawser/base";
@@ -6,7 +5,6 @@ import { type PeerCredentials, peerCredentials, socketDescriptor } from "@hawser
 import type { ServerTls } from "../config/server-tls.ts";
 import { type Exchange, serveConnection } from "./connection.ts";
 import { httpFaults } from "./faults.ts";
-import { createHttp2Front } from "./http2-front.ts";
 import { listenInherited, listenTcp, listenUnix, parseListenAddress } from "./listen.ts";
 import { Query } from "./query.ts";
 import { ApiRequest } from "./request.ts";
@@ -18,6 +16,8 @@ export interface ApiServerOptions {
   /** For the `Server` header. */
   readonly version: string;
   readonly log: Logger;
+  /** Takes connections that speak HTTP/2 from their first byte; absent: they are closed. */
+  readonly serveHttp2?: (socket: Socket) => void;
   /** What `Docker-Experimental` says. */
   readonly experimental?: boolean;
   /** For connections by TCP; absent: they are not encrypted. */
@@ -47,7 +47,6 @@ export class ApiServer implements AsyncDisposable {
   readonly #options: ApiServerOptions;
   readonly #router: Router;
   readonly #headers: ReadonlyMap<string, string>;
-  readonly #http2: Http2Server;
   readonly #servers = new Set<Server>();
   readonly #sockets = new Set<Socket>();
   readonly #tls: TlsFront | undefined;
@@ -59,7 +58,6 @@ export class ApiServer implements AsyncDisposable {
   constructor(options: ApiServerOptions) {
     this.#options = options;
     this.#router = new Router(options.routes);
-    this.#http2 = createHttp2Front(options);
     this.#tls =
       options.tls &&
       new TlsFront(options.tls, { ...options, accept: (socket) => this.#accept(socket, "tcp") });
@@ -118,7 +116,6 @@ export class ApiServer implements AsyncDisposable {
     clearTimeout(timer);
     this.#tls?.close();
     for (const socket of this.#sockets) socket.destroySoon();
-    this.#http2.close();
     const late = setTimeout(() => {
       for (const socket of this.#sockets) socket.destroy();
     }, graceMs);
@@ -169,7 +166,7 @@ export class ApiServer implements AsyncDisposable {
     const peer = kind === "unix" ? peerCredentials(socketDescriptor(socket)) : undefined;
     void serveConnection(socket, {
       handle: (exchange) => this.#track(exchange, { peer, kind }),
-      serveHttp2: (connection) => void this.#http2.emit("connection", connection),
+      serveHttp2: this.#options.serveHttp2 ?? ((connection) => void connection.destroy()),
       headers: this.#headers,
       maxHeadBytes,
       headTimeoutMs,
