@@ -158,10 +158,15 @@ static bool scan(struct client *client, char *text, size_t length) {
   return false;
 }
 
+static void detach(struct client *client) {
+  if (client->streams->detached != NULL) client->streams->detached(client->streams);
+  client_free(client);
+}
+
 void client_input(struct client *client, char *bytes, size_t length) {
   if (!client->wants[0] || client->streams == NULL) return;
   if (!client->streams->tty || client->detach_length == 0) streams_input(client->streams, bytes, length);
-  else if (scan(client, bytes, length)) client_free(client);
+  else if (scan(client, bytes, length)) detach(client);
 }
 
 /** The client closed its side, or all. True when it has left for good. */
@@ -187,7 +192,7 @@ static bool read_input(struct client *client) {
   if (!client->streams->tty || client->detach_length == 0) {
     streams_input(client->streams, client->scratch->bytes, (size_t)got);
   } else if (scan(client, client->scratch->bytes, (size_t)got)) {
-    client_free(client);
+    detach(client);
     return false;
   }
   return true;

@@ -101,6 +101,10 @@ static void killed_for_memory(struct oom *oom) {
   notify(OWNER(oom, struct monitor, oom), "oom");
 }
 
+static void client_detached(struct streams *streams) {
+  notify(OWNER(streams, struct monitor, first.streams), "detached");
+}
+
 /* The container's life */
 
 /** The container does not start; takes `failure` over. */
@@ -330,6 +334,7 @@ int monitor_run(int connection, struct frame frame, int netns, const char *versi
   log_init(&monitor.log, start->log, start->log_max_size, start->log_max_files);
   oom_init(&monitor.oom, &monitor.loop, &start->frame, killed_for_memory);
   streams_init(&monitor.first.streams, &monitor.loop, &monitor.scratch, start->log == NULL ? NULL : &monitor.log);
+  monitor.first.streams.detached = client_detached;
   monitor.first.streams.tty = start->tty;
   monitor.first.streams.input_ends = start->stdin_once;
   if (start->has_stdin) streams_expect_input(&monitor.first.streams);

@@ -39,6 +39,8 @@ struct streams {
   struct console console;
   int64_t height;
   int64_t width;
+  /** A client has typed its detach keys and leaves. NULL: nobody asks. */
+  void (*detached)(struct streams *streams);
 };
 
 enum { DRAIN_MS = 2000 };

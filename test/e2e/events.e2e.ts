@@ -115,6 +115,31 @@ describe("events", () => {
     assert.deepEqual(await eventsOf(what, { container: ["nosuch"] }), []);
   });
 
+  test("tell of a client that types its detach keys", async () => {
+    await target.ok("run", "-dit", "--name", "left", "busybox", "sh");
+    using attached = openRaw(
+      target.socket(),
+      "POST /containers/left/attach?stream=1&stdin=1&stdout=1 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n",
+    );
+    await attached.until((text) => text.includes("\r\n\r\n"));
+    attached.socket.write("\x10\x11");
+    await attached.ended;
+    const told = () =>
+      target.ok(
+        "events",
+        "--since",
+        "1",
+        "--until",
+        "0s",
+        "--filter",
+        "container=left",
+        "--filter",
+        "event=detach",
+      );
+    await eventually(async () => /container detach /.test(await told()), { what: "a detach is told" });
+    await target.ok("rm", "-f", "left");
+  });
+
   test("begin at once: the head comes before the first event", async () => {
     using connection = openRaw(target.socket(), "GET /v1.41/events HTTP/1.1\r\nHost: docker\r\n\r\n");
     const { head } = splitHead(await connection.until((text) => text.includes("\r\n\r\n")));

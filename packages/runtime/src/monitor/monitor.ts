@@ -60,6 +60,7 @@ export class Monitor implements Disposable {
   readonly #gone = Promise.withResolvers<void>();
   readonly #reconnected = Promise.withResolvers<void>();
   readonly #oomListeners = new Set<() => void>();
+  readonly #detachListeners = new Set<() => void>();
   readonly #execListeners = new Set<ExecExitListener>();
   #execs: readonly { readonly id: string; readonly pid: number }[] = [];
   #isStarting = true;
@@ -129,6 +130,12 @@ export class Monitor implements Disposable {
   onOom(listener: () => void): () => void {
     this.#oomListeners.add(listener);
     return () => this.#oomListeners.delete(listener);
+  }
+
+  /** A client of the container's own streams has left by its detach keys. */
+  onDetach(listener: () => void): () => void {
+    this.#detachListeners.add(listener);
+    return () => this.#detachListeners.delete(listener);
   }
 
   /** Called when an exec's process has ended and its output is written. Returns what takes the listener away. */
@@ -289,6 +296,9 @@ export class Monitor implements Disposable {
         return;
       case "oom":
         for (const listener of this.#oomListeners) listener();
+        return;
+      case "detached":
+        for (const listener of this.#detachListeners) listener();
         return;
       case "exited":
         this.#exited.resolve(exitOf(frame));
