@@ -135,7 +135,8 @@ describe("the docker CLI", () => {
     );
     const [inspected] = JSON.parse(await ok("inspect", "made:1"));
     assert.equal(inspected.Id, id);
-    assert.deepEqual(inspected.Config, { Env: ["A=1"], Cmd: ["/bin/x"], Labels: { l: "m" } });
+    const unsaid = { Entrypoint: null, OnBuild: null, User: "", Volumes: null, WorkingDir: "" };
+    assert.deepEqual(inspected.Config, { ...unsaid, Env: ["A=1"], Cmd: ["/bin/x"], Labels: { l: "m" } });
     assert.deepEqual(inspected.RepoTags, ["made:1"]);
     assert.match(await ok("history", "made:1", "--format", "{{.ID}} {{.Comment}}"), /^[0-9a-f]{12} why\n$/);
 
