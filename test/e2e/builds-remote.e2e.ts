@@ -10,7 +10,7 @@ import { writeTar } from "@hawser/base";
 import { openTempDir } from "@hawser/base/testing";
 import { type BuildkitClient, openBuildkitClient, openFiles } from "./kit-buildkit.ts";
 import { runCommandOk } from "./kit-process.ts";
-import { clients, hawserOnly, runClient, useTarget } from "./kit-target.ts";
+import { clients, hawserOnly, runClient, textOf, useTarget } from "./kit-target.ts";
 
 describe("files that are not with the client", hawserOnly, () => {
   const target = useTarget();
@@ -65,6 +65,8 @@ describe("files that are not with the client", hawserOnly, () => {
     assert.equal(await run("remote:kit", "cat", "/version"), "two\n");
     await client.ok("build", "-t", "remote:kit", `${repository}#v1`);
     assert.equal(await run("remote:kit", "cat", "/version"), "one\n");
+    const committed = Number((await git("show", "-s", "--format=%ct", "v1")).trim()) * 1000;
+    assert.equal(Date.parse(textOf((await target.inspect("remote:kit"))["Created"])), committed);
     await client.ok("build", "-t", "remote:kit", `${repository}#main:part`);
     assert.equal(await run("remote:kit", "ls", "-A", "/part"), "Dockerfile\nfile\n");
     const commit = (await git("rev-parse", "HEAD~1")).trim();

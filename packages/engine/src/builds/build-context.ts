@@ -16,10 +16,13 @@ export interface ContextEntry {
 /** The user's files for one build, in a folder of their own, which disposal removes. */
 export class BuildContext implements AsyncDisposable {
   readonly root: FilesRoot;
+  /** Of a repository's files: when they were committed. */
+  readonly committedAtMs: number | undefined;
   readonly #folder: string;
   readonly #entries: Map<string, ContextEntry>;
 
-  private constructor(folder: string, entries: ReadonlyMap<string, ContextEntry>) {
+  private constructor(folder: string, entries: ReadonlyMap<string, ContextEntry>, committedAtMs?: number) {
+    this.committedAtMs = committedAtMs;
     this.#folder = folder;
     this.#entries = new Map([...entries].toSorted(([a], [b]) => (a < b ? -1 : 1)));
     this.root = { kind: "folder", path: join(folder, "files") };
@@ -32,13 +35,14 @@ export class BuildContext implements AsyncDisposable {
    */
   static async open(
     archive: AsyncIterable<Uint8Array>,
-    { folder, signal }: { readonly folder: string; readonly signal: AbortSignal },
+    options: { readonly folder: string; readonly signal: AbortSignal; readonly committedAtMs?: number },
   ): Promise<BuildContext> {
+    const { folder, signal, committedAtMs } = options;
     const root = { kind: "folder", path: join(folder, "files") } as const;
     try {
       await mkdir(root.path, { recursive: true, mode: 0o700 });
       await writeArchive(root, archive, { path: "/", keepKinds: false, keepFolder: true, signal });
-      return new BuildContext(folder, await readEntries(root, signal));
+      return new BuildContext(folder, await readEntries(root, signal), committedAtMs);
     } catch (error) {
       await rm(folder, { recursive: true, force: true });
       throw error;

@@ -135,10 +135,14 @@ export class BuildService {
   }
 
   /** Take a folder of the user's in, as an archive. @throws {Fault} as `BuildContext.open` */
-  async receiveFolder(archive: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<BuildContext> {
+  async receiveFolder(
+    archive: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+    source: { readonly committedAtMs?: number } = {},
+  ): Promise<BuildContext> {
     const { collaborators, folder } = this.#parts;
     const path = join(folder, "context", createContainerId(collaborators.host.randomBytes));
-    return await BuildContext.open(archive, { folder: path, signal });
+    return await BuildContext.open(archive, { folder: path, signal, ...source });
   }
 
   /** Take the files of a repository in. @throws {Fault} as `GitRepositories.checkout` */
@@ -151,13 +155,18 @@ export class BuildService {
     const { collaborators, folder } = this.#parts;
     const path = join(folder, "context", createContainerId(collaborators.host.randomBytes));
     try {
-      await this.#repositories.checkout(reference, { into: path, keepsGitDir, signal });
+      const { committedAtMs } = await this.#repositories.checkout(reference, {
+        into: path,
+        keepsGitDir,
+        signal,
+      });
       const root = { kind: "folder", path } as const;
       if (reference.folder === undefined) {
-        return await this.receiveFolder(readFiles(root, { kind: "export" }, { signal }), signal);
+        const archive = readFiles(root, { kind: "export" }, { signal });
+        return await this.receiveFolder(archive, signal, { committedAtMs });
       }
       await using part = await openArchive(root, `/${reference.folder}/.`, { signal });
-      return await this.receiveFolder(part.archive, signal);
+      return await this.receiveFolder(part.archive, signal, { committedAtMs });
     } finally {
       await rm(path, { recursive: true, force: true });
     }
@@ -205,7 +214,8 @@ export class BuildService {
       onContainer: (vertex, id) => onEvent({ kind: "container", vertex, id }),
     });
     try {
-      const planned = await build.plan({ ...request, source, contexts: {}, entitlements: [] });
+      const { committedAtMs } = context;
+      const planned = await build.plan({ ...request, source, contexts: {}, entitlements: [], committedAtMs });
       onEvent({ kind: "planned", steps: planned.plan.steps });
       const { config } = await build.execute(planned, () => request.noCache);
       return await this.#parts.images.create(config, { references: request.names });

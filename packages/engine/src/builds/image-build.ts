@@ -48,10 +48,13 @@ export interface ImageBuildOptions {
   readonly onContainer: (vertex: Vertex, id: string) => void;
 }
 
-/** A Dockerfile's plan, and what all that it makes is dated. */
+/** A Dockerfile's plan. */
 export interface PlannedImage {
   readonly plan: BuildPlan;
+  /** No file of the result is younger. */
   readonly epochMs: number;
+  /** What the image says of its time: that of the commit does not make layers others than they were. */
+  readonly createdMs: number;
   readonly platform: Platform | undefined;
 }
 
@@ -64,6 +67,8 @@ export interface BuiltImage {
 /** What a Dockerfile is, and how it is to be built. */
 export type DockerfileRequest = Omit<PlanRequest, "platform" | "buildPlatform"> & {
   readonly platform?: Platform | undefined;
+  /** When the source was committed, where that is known. */
+  readonly committedAtMs?: number | undefined;
 };
 
 /** One build: plans and executes, and keeps what it uses from collection until it is disposed of. */
@@ -99,7 +104,10 @@ export class ImageBuild implements Disposable {
         },
       },
     );
-    return { plan, epochMs: epochOf(plan, request), platform: request.platform };
+    const given = givenEpoch(request);
+    const epochMs = given ?? plan.base?.created?.getTime() ?? 0;
+    const createdMs = given ?? request.committedAtMs ?? epochMs;
+    return { plan, epochMs, createdMs, platform: request.platform };
   }
 
   /** Execute what a plan needs. @param ignoreCache vertices whose kept results are not used */
@@ -165,9 +173,8 @@ export class ImageBuild implements Disposable {
   }
 }
 
-/** When everything in the result was made, as far as it says. */
-function epochOf(plan: BuildPlan, { buildArgs }: DockerfileRequest): number {
-  const given = buildArgs["SOURCE_DATE_EPOCH"];
-  if (given !== undefined && /^\d{1,12}$/.test(given)) return Number(given) * 1000;
-  return plan.base?.created?.getTime() ?? 0;
+/** `SOURCE_DATE_EPOCH`, https://reproducible-builds.org/specs/source-date-epoch/ */
+function givenEpoch({ buildArgs }: DockerfileRequest): number | undefined {
+  const text = buildArgs["SOURCE_DATE_EPOCH"];
+  return text !== undefined && /^\d{1,12}$/.test(text) ? Number(text) * 1000 : undefined;
 }

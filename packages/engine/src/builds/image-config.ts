@@ -6,14 +6,14 @@ import type { BuildState } from "./build-state.ts";
 import type { PlannedImage } from "./image-build.ts";
 
 /** The configuration of an image as far as it is known before anything is executed: without layers of its own. */
-export function plannedConfig({ plan, epochMs, platform }: PlannedImage): ImageConfig {
+export function plannedConfig({ plan, createdMs, platform }: PlannedImage): ImageConfig {
   const { os, architecture, variant } =
     platform ?? plan.base ?? platformOfNode({ platform: hostSystem, arch });
   return {
     os,
     architecture,
     ...(variant !== undefined && { variant }),
-    created: new Date(epochMs),
+    created: new Date(createdMs),
     ...(plan.author !== "" && { author: plan.author }),
     execution: plan.execution,
     diffIds: plan.base?.diffIds ?? [],
@@ -26,11 +26,11 @@ export function configOf(
   planned: PlannedImage,
   at: { readonly states: ReadonlyMap<Vertex, BuildState>; readonly images: ImageStore },
 ): ImageConfig {
-  const { plan, epochMs } = planned;
+  const { plan, createdMs } = planned;
   const { states, images } = at;
   const top = plan.root === undefined ? undefined : states.get(plan.root);
   const layers = images.layersOf(top?.kind === "files" ? top.chainId : undefined);
-  const created = new Date(epochMs);
+  const created = new Date(createdMs);
   const baseLayers = plan.base?.diffIds.length ?? 0;
   const known = new Set(layers.slice(0, baseLayers).map(({ chainId }) => chainId));
   const history = plan.history.map(({ vertex, ...entry }) => {

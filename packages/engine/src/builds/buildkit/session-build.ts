@@ -114,7 +114,13 @@ export class SessionBuild implements BuildWork {
     try {
       const { target, buildArgs, labels, network, contexts, platform } = options;
       const request = { source: text, buildArgs, labels, network, contexts, platform, entitlements };
-      const planned = await build.plan({ ...request, ...(target !== undefined && { target }) });
+      const whole = this.#isWhole ? await this.#folder("") : undefined;
+      const committedAtMs = whole?.committedAtMs;
+      const planned = await build.plan({
+        ...request,
+        committedAtMs,
+        ...(target !== undefined && { target }),
+      });
       progress.announce(shownSteps(planned.plan));
       const config = formatImageConfig(plannedConfig(planned));
       const result: DockerfileResult = { config, planned, build, options, source };
