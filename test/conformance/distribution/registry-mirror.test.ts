@@ -27,9 +27,10 @@ async function openMirror(
     ...rest,
     pullThrough: { upstreams, client, freshMs, keepMs: 1000_000 },
   });
+  const close = registry[Symbol.asyncDispose];
   return Object.assign(registry, {
     async [Symbol.asyncDispose]() {
-      await registry.registry?.[Symbol.asyncDispose]();
+      await close();
       client[Symbol.dispose]();
     },
   });
