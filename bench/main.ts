@@ -12,6 +12,7 @@ import { openHawserPeers } from "./peers/hawser.ts";
 import { openPodmanPeer } from "./peers/podman.ts";
 import type { Row } from "./row.ts";
 import { loadImage, saveImage } from "./rows/archives.ts";
+import { buildAgain, buildChanged } from "./rows/builds.ts";
 import { engineMemory, helperMemory } from "./rows/density.ts";
 import { engineOnly } from "./rows/engine-only.ts";
 import { execTrue } from "./rows/exec.ts";
@@ -44,6 +45,8 @@ const rows: readonly Row[] = [
   logEngineCpu,
   ...transfers,
   ...registryServer,
+  buildAgain,
+  buildChanged,
 ];
 
 const { values } = parseArgs({

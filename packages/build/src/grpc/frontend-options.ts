@@ -17,7 +17,6 @@ export interface DockerfileOptions {
   readonly shmSizeBytes?: number;
   readonly ulimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
   readonly cgroupParent: string;
-  readonly hostname: string;
   /** By name: `local:x`, `docker-image://x`, `input:x`. */
   readonly contexts: Readonly<Record<string, string>>;
   /** Names under which the client serves its files. */
@@ -57,7 +56,6 @@ export function readDockerfileOptions(
     ...(shmSize !== undefined && shmSize !== "" && { shmSizeBytes: wholeNumber("shm-size", shmSize) }),
     ulimits: listOf(attributes["ulimit"]).map(readUlimit),
     cgroupParent: attributes["cgroup-parent"] ?? "",
-    hostname: attributes["hostname"] || "buildkitsandbox",
     contexts: below("context:"),
     contextName: attributes["contextkey"] || "context",
     dockerfileName: attributes["dockerfilekey"] || "dockerfile",
