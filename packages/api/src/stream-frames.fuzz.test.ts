@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { fuzz, inPieces, orRefused } from "@hawser/base/testing";
+import { fuzz, inPieces, orRefused } from "@hawser/base/testing/fuzz";
 import fc from "fast-check";
 import { parseFilters } from "./filters.ts";
 import { encodeFrame, FrameDecoder, type StreamName } from "./stream-frames.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { fuzz, orRefused } from "@hawser/base/testing";
+import { fuzz, orRefused } from "@hawser/base/testing/fuzz";
 import fc from "fast-check";
 import { parseImageConfig } from "./image-config.ts";
 import { parseManifest } from "./manifest.ts";

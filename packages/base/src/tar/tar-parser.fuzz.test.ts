@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { fuzz, inPieces, orRefused } from "../testing/index.ts";
+import { fuzz, inPieces, orRefused } from "../testing/fuzz.ts";
 import { TarParser } from "./tar-parser.ts";
 import { formatTarHeader } from "./tar-writer.ts";
 

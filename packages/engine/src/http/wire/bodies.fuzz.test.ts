@@ -1,4 +1,4 @@
-import { fuzz, orRefused } from "@hawser/base/testing";
+import { fuzz, orRefused } from "@hawser/base/testing/fuzz";
 import { checkConfig, readHostFacts } from "@hawser/runtime";
 import fc from "fast-check";
 import { checkPorts } from "../../networks/container-ports.ts";
