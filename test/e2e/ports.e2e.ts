@@ -235,7 +235,7 @@ describe("published ports", () => {
     await target.ok("rm", "-f", "plain");
   });
 
-  test("200 of them are opened together, not one after the other", hawserOnly, async () => {
+  test("200 of them cost less than a tenth of a second", hawserOnly, async () => {
     const flags = ["-p", "127.0.0.1:29000-29199:1000-1199"];
     const start = async (...more: string[]) => {
       await target.ok("create", "--name", "many", ...more, "busybox", "sleep", "600");
@@ -247,7 +247,6 @@ describe("published ports", () => {
     };
     const plain = Math.min(await start(), await start(), await start());
     const many = Math.min(await start(...flags), await start(...flags), await start(...flags));
-    // A program started for each would take seconds; what it costs exactly is told by the bench.
-    assert.ok(many - plain < 1000, `${many - plain} ms`);
+    assert.ok(many - plain < 100, `${many - plain} ms`);
   });
 });
