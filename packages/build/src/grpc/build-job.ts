@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { ConnectError } from "@connectrpc/connect";
 import { Arrivals } from "./arrivals.ts";
-import type { ClientSession } from "./client-session.ts";
 import { protocolFaults } from "./faults.ts";
 import type { BuildWork, PlannedResult } from "./ports.ts";
 import type { BuildProgress } from "./progress.ts";
@@ -17,7 +16,6 @@ export class BuildJob {
   readonly id: string;
   readonly progress: BuildProgress;
   readonly work: BuildWork;
-  readonly session: ClientSession | undefined;
   readonly #results = new Map<string, PlannedResult>();
   readonly #failures: ConnectError[] = [];
   readonly #returned = Promise.withResolvers<ReturnedResult>();
@@ -26,12 +24,10 @@ export class BuildJob {
     readonly id: string;
     readonly progress: BuildProgress;
     readonly work: BuildWork;
-    readonly session: ClientSession | undefined;
   }) {
     this.id = parts.id;
     this.progress = parts.progress;
     this.work = parts.work;
-    this.session = parts.session;
     this.#returned.promise.catch(() => {}); // told when it is waited for
   }
 

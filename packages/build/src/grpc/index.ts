@@ -1,17 +1,15 @@
 export { type BuildServices, createBuildServices } from "./build-services.ts";
 export type { ClientSession, SessionTraits } from "./client-session.ts";
 export { type SentFile, sendBytes, sendFolder } from "./file-send.ts";
-export { type FolderTransfer, type ListedFile, listFolder, receiveFolder } from "./file-sync.ts";
-export { type DockerfileOptions, readDockerfileOptions } from "./frontend-options.ts";
+export { listFolder, receiveFolder } from "./file-sync.ts";
+export type { DockerfileOptions } from "./frontend-options.ts";
 export { type FaultySource, grpcError } from "./grpc-error.ts";
 export type {
   BuildContextOfClient,
   Builder,
-  BuilderTraits,
   BuildWork,
   ExporterRequest,
   KeptResult,
   PlannedResult,
 } from "./ports.ts";
-export { BuildProgress } from "./progress.ts";
 export { shownSteps } from "./shown-steps.ts";

@@ -52,9 +52,9 @@ async function solve(
   request: SolveRequest,
   { jobs, host, context }: SolveParts & { readonly context: BuildContextOfClient },
 ): Promise<Record<string, string>> {
-  const { session, progress, signal } = context;
+  const { progress, signal } = context;
   await using work = await builder.open(context);
-  const job = new BuildJob({ id: request.ref, progress, work, session });
+  const job = new BuildJob({ id: request.ref, progress, work });
   jobs.add(job);
   if (request.frontend === "dockerfile.v0") {
     const result = await work.planDockerfile(readDockerfileOptions(request.frontendAttrs, host), new Map());

@@ -9,8 +9,7 @@ import {
 } from "@hawser/build/grpc";
 import { formatImageConfig, formatReference, mediaTypes, parseReference, withDefaultTag } from "@hawser/oci";
 import type { RegistryAccess } from "@hawser/registry/client";
-import type { ImageStore } from "@hawser/store";
-import { type FilesRoot, openArchive, readFiles } from "@hawser/store";
+import { type FilesRoot, type ImageStore, openArchive, readFiles } from "@hawser/store";
 import type { Collaborators } from "../../containers/collaborators.ts";
 import type { RemoteImages } from "../../images/remote-images.ts";
 import { buildFaults } from "../faults.ts";
