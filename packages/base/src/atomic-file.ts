@@ -1,16 +1,17 @@
 import { open, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 
 /**
  * Replace a file as a whole: readers see the old content or the new, never a part. Durable when it returns, unless
- * `durable` is false. A crash may leave `<path>.<random>.tmp`.
+ * `durable` is false. A crash may leave `<name>.<random>.tmp` beside the file, or in `temporaryFolder` of the same file system.
  */
 export async function writeFileAtomic(
   path: string,
   content: string | Uint8Array,
-  options: { readonly mode?: number; readonly durable?: boolean } = {},
+  options: { readonly mode?: number; readonly durable?: boolean; readonly temporaryFolder?: string } = {},
 ): Promise<void> {
-  const temporary = `${path}.${Math.random().toString(36).slice(2)}.tmp`;
+  const folder = options.temporaryFolder ?? dirname(path);
+  const temporary = join(folder, `${basename(path)}.${Math.random().toString(36).slice(2)}.tmp`);
   try {
     const file = await open(temporary, "wx", options.mode ?? 0o600);
     try {

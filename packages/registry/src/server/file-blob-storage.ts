@@ -27,6 +27,7 @@ interface LiveUpload {
  *     blobs/<algorithm>/<first 2 of hex>/<hex>   blobs
  *     uploads/<uuid>                             bytes on their way
  *     uploads/<uuid>.json                        whose they are: `{ "repository", "algorithm" }`
+ *     uploads/<anything>.tmp                     a file on its way to its name; a crash leaves it, the next start removes it
  *
  * Digests and ids are parsed before they come here: no text of a client becomes a path.
  */
@@ -40,8 +41,13 @@ export class FileBlobStorage implements BlobStorage {
     this.#root = root;
   }
 
+  /** The folder is the caller's alone: what is half there is nobody's. */
   static async open(root: string): Promise<FileBlobStorage> {
-    await mkdir(join(root, "uploads"), { recursive: true, mode: 0o700 });
+    const uploads = join(root, "uploads");
+    await mkdir(uploads, { recursive: true, mode: 0o700 });
+    for (const name of await readdir(uploads)) {
+      if (name.endsWith(".tmp")) await rm(join(uploads, name), { force: true });
+    }
     await mkdir(join(root, "blobs"), { recursive: true, mode: 0o700 });
     return new FileBlobStorage(root);
   }
@@ -61,7 +67,7 @@ export class FileBlobStorage implements BlobStorage {
 
   async write(digest: Digest, bytes: Uint8Array): Promise<void> {
     await this.#makeFolder(digest);
-    await writeFileAtomic(this.#blobPath(digest), bytes);
+    await writeFileAtomic(this.#blobPath(digest), bytes, { temporaryFolder: join(this.#root, "uploads") });
   }
 
   async remove(digest: Digest): Promise<void> {
@@ -74,7 +80,7 @@ export class FileBlobStorage implements BlobStorage {
       for (const prefix of await readdir(join(blobs, algorithm))) {
         for (const hex of await readdir(join(blobs, algorithm, prefix))) {
           const digest = `${algorithm}:${hex}`;
-          if (!isDigest(digest)) continue; // on its way
+          if (!isDigest(digest)) continue;
           const stats = await stat(this.#blobPath(digest)).catch(() => undefined);
           if (stats !== undefined) yield { digest, sizeBytes: stats.size, storedMs: stats.mtimeMs };
         }
@@ -154,8 +160,9 @@ export class FileBlobStorage implements BlobStorage {
   async listIdleUploads(beforeMs: number): Promise<readonly string[]> {
     const idle: string[] = [];
     for (const name of await readdir(join(this.#root, "uploads"))) {
+      if (name.endsWith(".tmp")) continue;
       const stats = await stat(this.#uploadPath(name)).catch(() => undefined);
-      if (stats !== undefined && stats.mtimeMs < beforeMs) idle.push(name.replace(/\.json(\..*)?$/, ""));
+      if (stats !== undefined && stats.mtimeMs < beforeMs) idle.push(name.replace(/\.json$/, ""));
     }
     return [...new Set(idle)];
   }
