@@ -6,6 +6,7 @@ export { KeyedMutex } from "./keyed-mutex.ts";
 export { jsonLogger, type LogFields, type Logger, type LogLevel, silentLogger, textLogger } from "./log.ts";
 export { Semaphore } from "./semaphore.ts";
 export {
+  type DetachedProgram,
   openProgramStream,
   type ProgramResult,
   type ProgramStream,

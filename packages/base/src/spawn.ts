@@ -82,14 +82,21 @@ export async function runProgramOk(
   throw spawnFaults.PROGRAM_FAILED(argv.join(" "), status, (result.stderr || result.stdout).trim());
 }
 
+/** A program that outlives this process. */
+export interface DetachedProgram {
+  readonly pid: number | undefined;
+  /** How it ended, or why it could not be started, if that was seen: this process does not wait for it. Never rejects. */
+  readonly ended: Promise<string>;
+}
+
 /**
  * Start a program that outlives this process: its own session, no inherited standard streams but `stderrFd`.
- * Returns its process id at once; whether it works is seen by talking to it.
+ * Returns at once; whether it works is seen by talking to it.
  */
 export function startDetached(
   argv: readonly [string, ...string[]],
   options: { readonly stderrFd?: number; readonly env?: Readonly<Record<string, string | undefined>> } = {},
-): number | undefined {
+): DetachedProgram {
   const [program, ...args] = argv;
   const out = options.stderrFd ?? "ignore";
   const child = spawn(program, args, {
@@ -97,9 +104,11 @@ export function startDetached(
     stdio: ["ignore", out, out],
     ...(options.env && { env: { ...options.env } }),
   });
-  child.on("error", () => {}); // seen by whoever waits for the program's socket
+  const { promise: ended, resolve } = Promise.withResolvers<string>();
+  child.on("error", (error) => resolve(error.message));
+  child.on("exit", (code, signal) => resolve(signal ?? `exit status ${code}`));
   child.unref();
-  return child.pid;
+  return { pid: child.pid, ended };
 }
 
 /** A program that one speaks with. */

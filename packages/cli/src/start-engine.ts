@@ -62,7 +62,7 @@ async function startAndWait(
 function spawnEngine(command: readonly [string, ...string[]], logPath: string): number | undefined {
   const log = openSync(logPath, "a", 0o600);
   try {
-    return startDetached(command, { stderrFd: log });
+    return startDetached(command, { stderrFd: log }).pid;
   } finally {
     closeSync(log);
   }

@@ -56,10 +56,24 @@ test("a stale socket does not stop a launcher from coming up; a program that is 
       program: join(dir.path, "missing"),
       version: "1",
       log: silentLogger,
-      signal: AbortSignal.timeout(200),
     }),
-    { name: "TimeoutError" },
+    { kind: "unavailable", message: /it ended: spawn .*ENOENT; see .*launcher\.log$/ },
   );
+});
+
+test("a launcher that is killed before it answers is started again at once", async () => {
+  await using dir = await openTempDir();
+  const program = join(dir.path, "program");
+  const marks = join(dir.path, "starts");
+  await writeFile(
+    program,
+    `#!/bin/sh\necho >> ${marks}\n[ "$(wc -l < ${marks})" -gt 3 ] || kill -9 $$\nexec ${launcherProgram} "$@"\n`,
+    { mode: 0o755 },
+  );
+  const options = { execRoot: dir.path, program, version: "1", log: silentLogger };
+  const launcher = await Launcher.open({ ...options, signal: AbortSignal.timeout(5000) });
+  assert.equal((await readFile(marks, "utf8")).length, 4);
+  await launcher.shutDown();
 });
 
 test("the launcher dies: containers run on, and the next start brings another one", async () => {

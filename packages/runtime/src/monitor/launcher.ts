@@ -2,7 +2,7 @@ import { closeSync, openSync } from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { abortable, errnoOf, Fault, type Logger, startDetached } from "@hawser/base";
+import { abortable, type DetachedProgram, errnoOf, Fault, type Logger, startDetached } from "@hawser/base";
 import { connectUnix, peerCredentials, sendWithDescriptors } from "@hawser/linux";
 import { runtimeFaults } from "../faults.ts";
 import { encodeFrame, type Frame, FrameDecoder, textField } from "./frame.ts";
@@ -123,24 +123,46 @@ export class Launcher {
   }
 
   async #restart(): Promise<void> {
-    const { version, program, execRoot, preload = [], log } = this.#options;
+    const { version, log } = this.#options;
     const running = await this.#ping();
     if (running?.version === version) return;
     if (running !== undefined) {
       log.info("replacing the launcher of another version", { running: running.version, version });
       await this.shutDown();
     }
+    for (let attempt = 1; ; attempt++) {
+      const { pid, ended } = this.#spawn();
+      let end: string | undefined;
+      void ended.then((how) => {
+        end = how;
+      });
+      let answers = false;
+      await this.#poll(async () => {
+        answers = (await this.#ping())?.version === version;
+        return answers || end !== undefined;
+      });
+      if (answers) {
+        log.info("launcher started", { pid, version });
+        return;
+      }
+      if (attempt === startAttempts) {
+        throw runtimeFaults.LAUNCHER_UNAVAILABLE(this.#socketPath, `it ended: ${end}; ${this.#seeLog()}`);
+      }
+      // Killed before it answered: it has no successor but the one that is started here.
+      log.warn("the launcher ended before it answered, starting another one", { pid, end });
+    }
+  }
+
+  #spawn(): DetachedProgram {
+    const { version, program, execRoot, preload = [] } = this.#options;
     const logFd = openSync(join(execRoot, "launcher.log"), "a", 0o600);
-    let pid: number | undefined;
     try {
       const kept = preload.flatMap((path) => ["--preload", path]);
-      const argv = ["--socket", this.#socketPath, "--version-string", version, ...kept];
-      pid = startDetached([program, ...argv], { stderrFd: logFd, env: { PATH: programPath } });
+      const argv = ["--socket", this.#socketPath, "--version-string", version, ...kept] as const;
+      return startDetached([program, ...argv], { stderrFd: logFd, env: { PATH: programPath } });
     } finally {
       closeSync(logFd);
     }
-    await this.#poll(async () => (await this.#ping())?.version === version);
-    log.info("launcher started", { pid, version });
   }
 
   /** The launcher that runs; `undefined` when none does. */
@@ -196,10 +218,14 @@ export class Launcher {
       if (performance.now() > end) {
         throw runtimeFaults.LAUNCHER_UNAVAILABLE(
           this.#socketPath,
-          `it did not come up in time; see ${join(this.#options.execRoot, "launcher.log")}`,
+          `it did not come up in time; ${this.#seeLog()}`,
         );
       }
       await delay(2, undefined, { ...(signal && { signal }) });
     }
+  }
+
+  #seeLog(): string {
+    return `see ${join(this.#options.execRoot, "launcher.log")}`;
   }
 }
