@@ -43,6 +43,8 @@ export function faultOfAnswer({ what, status, body, challenges = "" }: Refusal):
     case "UNSUPPORTED":
       return registryFaults.UNSUPPORTED(words);
     default:
+      // RFC 4918, 11.5: a later try needs someone who makes space first.
+      if (status === 507) return registryFaults.REGISTRY_FULL(words);
       return status >= 500 ? registryFaults.REGISTRY_FAILED(words) : registryFaults.REGISTRY_REFUSED(words);
   }
 }

@@ -382,6 +382,21 @@ describe("an upload", () => {
     assert.equal(registry.count(/^POST/), 2);
   });
 
+  test("is given up at once when the registry has no space", async () => {
+    await using registry = await openFakeRegistry();
+    registry.intercept = (request, response) => {
+      if (request.method !== "PUT") return false;
+      request.resume();
+      response.writeHead(507);
+      response.end('{"errors":[{"code":"UNAVAILABLE","message":"the registry has no space left"}]}');
+      return true;
+    };
+    using client = openClient();
+    const repository = await repositoryOf(client, registry);
+    await assert.rejects(repository.uploadBlob(blob), { code: "REGISTRY_FULL", message: /no space left/ });
+    assert.equal(registry.count(/^PUT/), 1);
+  });
+
   for (const fault of ["a proxy refuses it", "the connection breaks"] as const) {
     test(`goes on in pieces when ${fault}`, async () => {
       const large = Buffer.alloc(40 << 20, "x");

@@ -50,7 +50,7 @@ export function isDiskFull(error: unknown): boolean {
 /** distribution-spec, "Error Codes". */
 export function errorResponse(error: unknown): ErrorResponse {
   const fault = isDiskFull(error) ? serverFaults.DISK_FULL() : Fault.from(error);
-  const status = statuses[fault.kind];
+  const status = fault.code === "DISK_FULL" ? 507 : statuses[fault.kind];
   const isInternal = status === 500;
   const code = isInternal ? "UNKNOWN" : (codes[fault.code] ?? fault.code);
   const message = isInternal ? "internal error" : fault.message;
