@@ -129,7 +129,8 @@ static char *take_trees(const struct start *start, struct buffer *trees) {
 /** The tree that a bind's layers are together. */
 static char *join_layers(const struct start *start, int64_t index, int *tree) {
   char *place = place_of(start, index, layered);
-  const struct overlay overlay = {.frame = &start->frame, .key = "bind-layer", .bind = index, .place = place};
+  const struct overlay overlay = {.frame = &start->frame, .key = "bind-layer", .bind = index, .place = place,
+                                  .upper = option_of(start, "bind-upper", index), .work = option_of(start, "bind-work", index)};
   char *failure = mkdir(place, 0700) == 0 ? overlay_mount_layers(&overlay) : problem(place);
   if (failure == NULL) failure = take_tree(start, index, place, tree);
   free(place);

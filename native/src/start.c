@@ -20,14 +20,15 @@ static const char *bad_path(const struct frame *frame, const char *key) {
   return NULL;
 }
 
-/** Values "<n>:<value>" say something of one of the binds; `bind-layer` has absolute paths. */
+/** Values "<n>:<value>" say something of one of the binds; the first three keys have absolute paths. */
 static const char *bad_bind_option(const struct frame *frame) {
-  static const char *const keys[] = {"bind-option", "bind-within", "bind-layer", "bind-uids", "bind-gids"};
+  static const char *const keys[] = {"bind-layer",  "bind-upper", "bind-work", "bind-option",
+                                     "bind-within", "bind-uids",  "bind-gids"};
   for (size_t index = 0; index < sizeof keys / sizeof *keys; index++) {
     for (const char *value = NULL; (value = frame_next(frame, keys[index], value)) != NULL;) {
       const size_t digits = strspn(value, "0123456789");
       if (digits == 0 || digits > 6 || value[digits] != ':') return "an option of a bind without its number";
-      if (index == 2 && !is_path(value + digits + 1)) return "a path that is not absolute";
+      if (index < 3 && !is_path(value + digits + 1)) return "a path that is not absolute";
     }
   }
   return NULL;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { buildPrograms, Rig } from "./testing/rig.ts";
@@ -47,6 +47,8 @@ test("options that make no sense are refused", async () => {
     ["bind-within", "x"],
     ["bind-within", ":x"],
     ["bind-layer", "0:relative"],
+    ["bind-upper", "0:relative"],
+    ["bind-work", "0:relative"],
     ["bind-uids", "12345678:0 0 1"],
   ] as const) {
     const container = await rig.start({ args: ["true"], fields: { bind: [folder], [key]: [value] } });
@@ -56,4 +58,22 @@ test("options that make no sense are refused", async () => {
   const container = await rig.start({ args: ["true"], fields });
   const failed = await container.control.wait("failed");
   assert.match(failed["message"] ?? "", /^Cannot make a user namespace for a mount: Invalid argument/);
+});
+
+test("layers as one tree take what is written where they have a writable pair", async () => {
+  const at = (name: string) => join(folder, name);
+  for (const name of ["upper", "work"]) await mkdir(at(name));
+  const layers = { bind: [folder], "bind-layer": [`0:${at("in")}`] };
+  const fields = { ...layers, "bind-upper": [`0:${at("upper")}`], "bind-work": [`0:${at("work")}`] };
+  const container = await rig.run({
+    args: ["sh", "-c", "echo new > /tmp/side/f; rm /tmp/link"],
+    fields,
+    configure({ mounts }, dir) {
+      mounts.push({ destination: "/tmp", type: "bind", source: join(dir, "binds/0"), options: ["rbind"] });
+    },
+  });
+  await rig.expectGone(container);
+  assert.equal(await readFile(at("upper/side/f"), "utf8"), "new\n");
+  assert.equal((await lstat(at("upper/link"))).isCharacterDevice(), true);
+  assert.equal(await readFile(join(folder, "in/side/f"), "utf8"), "f");
 });

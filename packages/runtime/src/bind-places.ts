@@ -11,7 +11,7 @@ export interface PlacedBinds<Mount extends ResolvedMount> {
 }
 
 /** What a monitor brings: the host's path, and what `ResolvedMount` says of it. */
-export interface HostBind extends Pick<ResolvedMount, "subpath" | "layers" | "owners"> {
+export interface HostBind extends Pick<ResolvedMount, "subpath" | "layers" | "writable" | "owners"> {
   readonly path: string;
   /** `alone`: without mounts below; `read-only`: with those below. */
   readonly options: readonly ("alone" | "read-only")[];
@@ -38,7 +38,7 @@ export async function placeBinds<Mount extends ResolvedMount>(
   const binds: HostBind[] = [];
   const placed: Mount[] = [];
   for (const [index, mount] of mounts.entries()) {
-    const { source: path, subpath, layers, owners } = mount;
+    const { source: path, subpath, layers, writable, owners } = mount;
     const host = layers === undefined ? findMountOf(places[index] ?? path, all) : undefined;
     // An OCI runtime takes away what it is not told, but the host does not want set-uid programs there any more than before.
     const inherited = host?.options.filter((option) => kept.has(option)) ?? [];
@@ -55,6 +55,7 @@ export async function placeBinds<Mount extends ResolvedMount>(
       ],
       ...(subpath && { subpath }),
       ...(layers && { layers }),
+      ...(writable && { writable }),
       ...(owners && { owners }),
     };
     placed.push({ ...mount, inherited, source: join(dir, "binds", String(binds.push(bind) - 1)) });

@@ -11,7 +11,7 @@ import { keepRoom, logPages } from "./keep-room.ts";
  *     names      references in full (`docker.io/library/busybox:latest`, or `...@sha256:...`) to images
  *     blobs      the blobs that an image keeps, the configuration first
  *     layers     unpacked layers by chain id; `blob` is an archive that makes it again; `synced` 0: made in `boot` and
- *                perhaps not on the disk yet
+ *                perhaps not on the disk yet; `folder` is the number of another layer's folder that it shares
  *     snapshots  writable layers by key
  *     build_cache  results of build steps: `chain_id` is kept, `parent` is what the step worked on
  */
@@ -56,6 +56,7 @@ const migrations = [
      last_used_ms INTEGER NOT NULL,
      use_count INTEGER NOT NULL
    ) STRICT;`,
+  "ALTER TABLE layers ADD COLUMN folder INTEGER;",
 ] as const;
 
 export type Row = Readonly<Record<string, string | number | null>>;

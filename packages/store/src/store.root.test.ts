@@ -103,6 +103,37 @@ describe("Store", () => {
     await eventually(async () => Object.keys(await test.counts()).length === 0);
   });
 
+  test("stacks layers in another order without a copy, for as long as somebody needs one of them", async () => {
+    await using test = await openTestStore();
+    const { images, snapshots } = test.store;
+    await loadImage(test.store, testImage("a", "a", [base, top]));
+    await loadImage(test.store, testImage("b", "b", [[file("b", "b"), folder("d"), file("d/z", "z")]]));
+    const [a, b] = ["a", "b"].map((name) => images.resolve(name).layers.map(({ chainId }) => chainId));
+    assert.ok(a !== undefined && b !== undefined);
+    using held = snapshots.stackLayers([...a, ...b, ...a.slice(1)]);
+    assert.ok(held !== undefined);
+    assert.deepEqual(
+      images.layersOf(held.layer.chainId).map(({ diffId }) => diffId),
+      [a[0], b[0], images.resolve("a").layers[1]?.diffId],
+    );
+    assert.equal((await test.counts())["layers"], 3);
+    assert.equal(snapshots.stackLayers([]), undefined);
+    await snapshots.prepare("k", held.layer.chainId);
+    for (const name of ["a", "b"]) await images.remove(name, unused);
+    const shows = (mount: OverlayMount) =>
+      withMount(mount, (root) => {
+        assert.deepEqual(readdirSync(root).toSorted(), ["b", "d", "etc"]);
+        assert.deepEqual(readdirSync(join(root, "d")), ["y"], "the upper one hides what is in the folder");
+        assert.equal(readFileSync(join(root, "etc/a"), "utf8"), "top a");
+      });
+    shows(snapshots.get("k"));
+    held[Symbol.dispose]();
+    const store = await test.reopen();
+    shows(store.snapshots.get("k"));
+    await store.snapshots.remove("k");
+    await eventually(async () => Object.keys(await test.counts()).length === 0);
+  });
+
   test("tells the layers that go with an image, topmost first", async () => {
     await using test = await openTestStore();
     const { images } = test.store;

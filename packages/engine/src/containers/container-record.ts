@@ -68,7 +68,7 @@ export interface ContainerMount extends ResolvedMount {
     /** The plugin that has it, and finds its folder at each start. */
     readonly driver?: string;
   };
-  /** `source` is its name, as asked for; its layers are those of the snapshot. */
+  /** `source` is its name, as asked for; its layers are those of the snapshot, which takes what is written unless it is read-only. */
   readonly image?: { readonly id: string; readonly snapshot: string };
   /** `owners` are to be found at the start: the source's owner is seen as the container's user. */
   readonly ownerBecomesUser?: boolean;

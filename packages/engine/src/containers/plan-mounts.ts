@@ -1,7 +1,7 @@
 import { Fault } from "@hawser/base";
 import type { ContainerConfig, HostConfig } from "@hawser/runtime";
 import { cleanPath, parseBind } from "@hawser/runtime";
-import type { Image } from "@hawser/store";
+import type { Image, Snapshotter } from "@hawser/store";
 import { volumeFaults } from "../volumes/faults.ts";
 import type { VolumeRecord } from "../volumes/volume-record.ts";
 import type { VolumeRequest, VolumeService } from "../volumes/volume-service.ts";
@@ -226,13 +226,11 @@ export function withFolders(
 }
 
 /** A mount as it is; that of an image with the folders of its layers. */
-export function withLayers(
-  mount: ContainerMount,
-  snapshots: { readonly get: (key: string) => { readonly lower: readonly string[] } },
-): ContainerMount {
+export function withLayers(mount: ContainerMount, snapshots: Pick<Snapshotter, "get">): ContainerMount {
   if (mount.image === undefined) return mount;
-  const layers = snapshots.get(mount.image.snapshot).lower;
-  return { ...mount, source: layers[0] ?? mount.source, layers };
+  const { lower, upper, work } = snapshots.get(mount.image.snapshot);
+  const writable = mount.readOnly ? undefined : { upper, work };
+  return { ...mount, source: lower[0] ?? mount.source, layers: lower, ...(writable && { writable }) };
 }
 
 /** Names of the volumes that a container mounts. */

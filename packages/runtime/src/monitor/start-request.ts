@@ -59,6 +59,8 @@ export function startFields(request: StartRequest): Readonly<Record<string, Fiel
     "bind-option": ofBinds(({ options }) => options),
     "bind-within": ofBinds(({ subpath }) => subpath),
     "bind-layer": ofBinds(({ layers }) => layers),
+    "bind-upper": ofBinds(({ writable }) => writable?.upper),
+    "bind-work": ofBinds(({ writable }) => writable?.work),
     "bind-uids": ofBinds(({ owners }) => owners?.uids),
     "bind-gids": ofBinds(({ owners }) => owners?.gids),
     runtime: request.runtime,

@@ -65,8 +65,10 @@ export interface ResolvedMount {
   readonly writableBelow?: boolean;
   /** A folder or file in `source` to be seen in its place. Links on the way stay inside. */
   readonly subpath?: string;
-  /** Folders, topmost first, to be seen as one tree in the place of `source`; nobody can write to it. */
+  /** Folders, topmost first, to be seen as one tree in the place of `source`; without `writable` nobody can write to it. */
   readonly layers?: readonly string[];
+  /** Overlay's folders that what is written to the tree goes to. */
+  readonly writable?: { readonly upper: string; readonly work: string };
   /** Options of the source's mount on the host, as `placeBinds` finds them: `nosuid` and the like. */
   readonly inherited?: readonly string[];
   /** Show files as others'. */

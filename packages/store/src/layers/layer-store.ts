@@ -33,6 +33,8 @@ export interface Layer {
 
 interface StoredLayer extends Layer {
   readonly number: number;
+  /** Of its folder: its own number, or that of a layer with the same content, perhaps gone by now. */
+  readonly folder: number;
   /** An archive of the content store that makes the layer again. */
   readonly blob: Digest;
 }
@@ -110,18 +112,21 @@ export class LayerStore {
         diffId: parseDigest(String(row["diff_id"])),
         sizeBytes: Number(row["size_bytes"]),
         number: Number(row["number"]),
+        folder: Number(row["folder"] ?? row["number"]),
         blob: parseDigest(String(row["blob"])),
       };
       this.#layers.set(layer.chainId, layer);
     }
-    const known = new Set([0, ...[...this.#layers.values()].map((layer) => layer.number)]);
+    const stored = [...this.#layers.values()];
+    const known = new Set([0, ...stored.map(({ folder }) => folder)]);
     for (const name of await readdir(this.#paths.layers)) {
       const number = /^[0-9]+$/.test(name) ? Number(name) : undefined;
       if (number === undefined) continue;
       this.#nextNumber = Math.max(this.#nextNumber, number + 1);
       if (!known.has(number)) await this.#trash.discard(this.#paths.layer(number));
     }
-    this.#nextNumber = Math.max(this.#nextNumber, ...[...known].map((number) => number + 1));
+    const taken = [...known, ...stored.map(({ number }) => number)];
+    this.#nextNumber = Math.max(this.#nextNumber, ...taken.map((number) => number + 1));
     const doubtful = this.#database.all(
       "SELECT chain_id FROM layers WHERE synced = 0 AND boot <> ?",
       this.#bootId,
@@ -174,7 +179,7 @@ export class LayerStore {
   /** Overlay's lower folders for what lies at and below `chainId`, topmost first, never empty. @throws {Fault} `not-found` */
   folders(chainId: ChainId | undefined): readonly string[] {
     const folders = this.chain(chainId).map((layer) =>
-      this.#paths.layerDiff(this.#get(layer.chainId).number),
+      this.#paths.layerDiff(this.#get(layer.chainId).folder),
     );
     return folders.length === 0 ? [this.#paths.layerDiff(0)] : folders;
   }
@@ -227,6 +232,32 @@ export class LayerStore {
     }
   }
 
+  /**
+   * Layers that are there, lowest first, as one chain on top of nothing: nothing is copied, a layer in another place shares its
+   * folder. Of a layer that comes twice the upper one counts: it hides all that the lower one shows. Held until disposal.
+   *
+   * @returns `undefined` for no layers
+   * @throws {Fault} `not-found`
+   */
+  stack(chainIds: readonly ChainId[]): HeldLayer | undefined {
+    const wanted = chainIds.map((chainId) => this.#get(chainId));
+    const isLast = ({ diffId }: StoredLayer, at: number) =>
+      wanted.findLastIndex((layer) => layer.diffId === diffId) === at;
+    let top: StoredLayer | undefined;
+    for (const { parent: _, ...layer } of wanted.filter(isLast)) {
+      const chainId = chainIdOf(layer.diffId, top?.chainId);
+      const placed: StoredLayer = this.#layers.get(chainId) ?? {
+        ...layer,
+        chainId,
+        ...(top && { parent: top.chainId }),
+        number: this.#nextNumber++,
+      };
+      if (!this.#layers.has(chainId)) this.#record(placed);
+      top = placed;
+    }
+    return top && heldLayer(top, this.hold(top.chainId));
+  }
+
   /** Remove layers that nothing refers to any more, topmost first. Returns them. */
   async collect(referenced: Iterable<ChainId>): Promise<readonly ChainId[]> {
     const live = new Set<ChainId>();
@@ -247,7 +278,9 @@ export class LayerStore {
     });
     this.#reach("layer.forgotten");
     for (const { chainId } of dead) this.#layers.delete(chainId);
-    await Promise.all(dead.map(({ number }) => this.#trash.discard(this.#paths.layer(number))));
+    const used = new Set([...this.#layers.values()].map(({ folder }) => folder));
+    const unused = new Set(dead.map(({ folder }) => folder).filter((folder) => !used.has(folder)));
+    await Promise.all([...unused].map((folder) => this.#trash.discard(this.#paths.layer(folder))));
     this.#reach("layer.discarded");
     return dead.map((layer) => layer.chainId);
   }
@@ -286,28 +319,25 @@ export class LayerStore {
     const existing = this.#layers.get(chainId);
     try {
       if (existing !== undefined) return heldLayer(existing, hold);
+      const number = this.#nextNumber++;
       const layer: StoredLayer = {
         chainId,
         ...(parent !== undefined && { parent }),
         diffId: made.diffId,
         sizeBytes: made.sizeBytes,
-        number: this.#nextNumber++,
+        number,
+        folder: number,
         blob: blob.digest,
       };
-      await rename(made.folder, this.#paths.layer(layer.number));
+      await rename(made.folder, this.#paths.layer(number));
       this.#reach("layer.placed");
-      this.#database.run(
-        "INSERT INTO layers (chain_id, number, parent, diff_id, size_bytes, blob, boot, synced) VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
-        chainId,
-        layer.number,
-        parent ?? null,
-        layer.diffId,
-        layer.sizeBytes,
-        layer.blob,
-        this.#bootId,
-      );
+      const stacked = this.#layers.get(chainId);
+      if (stacked !== undefined) {
+        await this.#trash.discard(this.#paths.layer(number));
+        return heldLayer(stacked, hold);
+      }
+      this.#record(layer);
       this.#reach("layer.recorded");
-      this.#layers.set(chainId, layer);
       return heldLayer(layer, hold);
     } catch (error) {
       hold[Symbol.dispose]();
@@ -315,6 +345,22 @@ export class LayerStore {
     } finally {
       await this.#trash.discard(made.folder);
     }
+  }
+
+  #record(layer: StoredLayer): void {
+    const { chainId, number, folder, parent, diffId, sizeBytes, blob } = layer;
+    this.#database.run(
+      "INSERT INTO layers (chain_id, number, folder, parent, diff_id, size_bytes, blob, boot, synced) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)",
+      chainId,
+      number,
+      folder === number ? null : folder,
+      parent ?? null,
+      diffId,
+      sizeBytes,
+      blob,
+      this.#bootId,
+    );
+    this.#layers.set(chainId, layer);
   }
 
   async #makeFolder(request: UnpackRequest): Promise<UnpackedFolder> {
@@ -391,8 +437,8 @@ export class LayerStore {
       [Symbol.asyncDispose]: async () => {},
     };
     const made = await this.#makeFolder({ parent: layer.parent, diffId: layer.diffId, blob });
-    await this.#trash.discard(this.#paths.layer(layer.number));
-    await rename(made.folder, this.#paths.layer(layer.number));
+    await this.#trash.discard(this.#paths.layer(layer.folder));
+    await rename(made.folder, this.#paths.layer(layer.folder));
     this.#database.run("UPDATE layers SET boot = ? WHERE chain_id = ?", this.#bootId, chainId);
   }
 

@@ -3,7 +3,7 @@ import { type ChainId, parseChainId } from "@hawser/oci";
 import type { Database } from "../database.ts";
 import { diskFault } from "../disk-fault.ts";
 import { storeFaults } from "../faults.ts";
-import type { LayerStore } from "../layers/layer-store.ts";
+import type { HeldLayer, LayerStore } from "../layers/layer-store.ts";
 import type { StorePaths } from "../paths.ts";
 import type { ReachStoreStep } from "../steps.ts";
 import type { Trash } from "../trash.ts";
@@ -137,6 +137,11 @@ export class Snapshotter {
   /** Overlay's lower folders of an image, topmost first. @throws {Fault} `not-found` */
   lowerFolders(chainId: ChainId | undefined): readonly string[] {
     return this.#layers.folders(chainId);
+  }
+
+  /** @see LayerStore.stack */
+  stackLayers(chainIds: readonly ChainId[]): HeldLayer | undefined {
+    return this.#layers.stack(chainIds);
   }
 
   /** Remove the writable layer, and layers that only it kept. No such snapshot is fine. It must not be mounted. */
