@@ -78,6 +78,7 @@ void client_free(struct client *client) {
 }
 
 static void flush(struct client *client) {
+  if (client->source.fd < 0) return;
   while (client->queue.length > 0) {
     const ssize_t sent =
         send(client->source.fd, buffer_head(&client->queue), client->queue.length, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -95,7 +96,7 @@ static void flush(struct client *client) {
 /** Send what goes at once, queue the rest. */
 static void deliver(struct client *client, const struct iovec *pieces, int count) {
   size_t sent = 0;
-  if (client->queue.length == 0) {
+  if (client->queue.length == 0 && client->source.fd >= 0) {
     struct msghdr header = {.msg_iov = (struct iovec *)(uintptr_t)pieces, .msg_iovlen = (size_t)count};
     const ssize_t got = sendmsg(client->source.fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (got < 0 && errno != EAGAIN && errno != EINTR) client->hung_up = true;
@@ -245,11 +246,21 @@ void client_end(struct client *client, struct client **lingering) {
   client->streams = NULL;
   client->ending = true;
   flush(client);
-  if (client->hung_up || client->queue.length == 0) {
+  if (client->source.fd >= 0 && (client->hung_up || client->queue.length == 0)) {
     client_free(client);
     return;
   }
   unlink_client(client);
   client_link(client, lingering);
   client_update(client);
+}
+
+void client_take_place(struct client *client, int fd, char *bytes, size_t length) {
+  client->source.fd = fd;
+  if (client->ending && client->queue.length == 0) {
+    client_free(client);
+    return;
+  }
+  client_update(client);
+  client_input(client, bytes, length);
 }

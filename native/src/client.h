@@ -13,7 +13,10 @@ enum { DETACH_KEYS_MAX = 32 };
 /** Output that waits for a client beyond this holds back the process. */
 enum { CLIENT_SLACK = 1 << 20 };
 
-/** Somebody at the other end of a socket who reads a process' output and may write its input. */
+/**
+ * Somebody at the other end of a socket who reads a process' output and may write its input. One without a descriptor is a
+ * place kept for a client: what it misses is queued, and it never ends by itself.
+ */
 struct client {
   struct client *next;
   struct client **link;
@@ -38,6 +41,9 @@ const char *client_parse(struct client *client, const struct frame *frame);
 
 /** A copy of `parsed` on the heap that owns `fd`, a stream socket. It does nothing before streams_attach. */
 struct client *client_open(const struct client *parsed, struct loop *loop, struct scratch *scratch, int fd);
+
+/** The client whose place was kept comes, with input that it has sent already; it may be gone afterwards. */
+void client_take_place(struct client *client, int fd, char *bytes, size_t length);
 
 /** Queue bytes that come before all output. */
 void client_answer(struct client *client, struct message *message);

@@ -27,6 +27,8 @@ static void greeting_free(struct greeting *greeting) {
   frame_reader_reset(&greeting->reader);
   frame_free(&greeting->frame);
   if (greeting->passed >= 0) close(greeting->passed);
+  if (greeting->log_fd >= 0) close(greeting->log_fd);
+  if (greeting->place != NULL) client_free(greeting->place);
   free(greeting->initial);
   free(greeting);
   // There may be a descriptor for the next one again.
@@ -77,6 +79,27 @@ static int read_initial(struct greeting *greeting) {
   return 1;
 }
 
+/** Whether the frame is one that may come now. */
+static bool fits(const struct greeting *greeting) {
+  const struct frame *frame = &greeting->frame;
+  const bool has_client = greeting->passed >= 0;
+  if (greeting->place != NULL) return has_client && frame_is(frame, "client");
+  if (frame_is(frame, "reserve")) return !has_client;
+  return frame_is(frame, "control") || frame_is(frame, "attach") || frame_is(frame, "exec");
+}
+
+/** It stays, for the client. */
+static void reserve(struct greeting *greeting, struct newcomer *newcomer) {
+  greeting->place = session_reserve(greeting->monitor, newcomer, &greeting->log_fd);
+  frame_free(&greeting->frame);
+  if (greeting->place != NULL) {
+    loop_watch(&greeting->monitor->loop, &greeting->source, EPOLLIN);
+    return;
+  }
+  greeting->source.fd = -1;
+  greeting_free(greeting);
+}
+
 static void dispatch(struct greeting *greeting) {
   struct monitor *monitor = greeting->monitor;
   struct newcomer newcomer = {
@@ -86,20 +109,26 @@ static void dispatch(struct greeting *greeting) {
       .initial = greeting->initial,
       .initial_length = greeting->initial_length,
   };
-  const bool control = frame_is(&greeting->frame, "control");
-  const bool attach = frame_is(&greeting->frame, "attach");
-  if (!control && !attach && !frame_is(&greeting->frame, "exec")) {
+  if (!fits(greeting)) {
     refuse(greeting, "unknown kind");
     return;
   }
   loop_unwatch(&monitor->loop, &greeting->source);
+  if (frame_is(&greeting->frame, "reserve")) {
+    reserve(greeting, &newcomer);
+    return;
+  }
+  const bool control = frame_is(&greeting->frame, "control");
   greeting->source.fd = -1;
   if (!control) {
     greeting->passed = -1;
     greeting->initial = NULL;
   }
-  if (control) control_open(monitor, newcomer.connection, false);
-  else if (attach) session_attach(monitor, &newcomer);
+  struct client *place = greeting->place;
+  greeting->place = NULL;
+  if (place != NULL) session_take_place(place, &newcomer);
+  else if (control) control_open(monitor, newcomer.connection, false);
+  else if (frame_is(&greeting->frame, "attach")) session_attach(monitor, &newcomer);
   else session_exec(monitor, &newcomer);
   greeting_free(greeting);
 }
@@ -146,6 +175,7 @@ static void door_ready(struct source *source, uint32_t events) {
       .source = {.fd = fd, .ready = ready},
       .reader = {.passed = -1},
       .passed = -1,
+      .log_fd = -1,
   };
   monitor->greetings = greeting;
   loop_watch(&monitor->loop, &greeting->source, EPOLLIN);
@@ -158,5 +188,8 @@ void greeting_listen(struct monitor *monitor) {
 
 void greeting_close_all(struct monitor *monitor) {
   loop_close(&monitor->loop, &monitor->door);
-  while (monitor->greetings != NULL) greeting_free(monitor->greetings);
+  for (struct greeting *greeting = monitor->greetings, *next; greeting != NULL; greeting = next) {
+    next = greeting->next;
+    if (greeting->place == NULL) greeting_free(greeting);
+  }
 }

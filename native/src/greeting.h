@@ -15,12 +15,15 @@ struct greeting {
   char *initial;
   size_t initial_length;
   size_t initial_got;
+  /** `reserve`: the place of the client who comes with the next frame, and the log's file as it was, or -1. */
+  struct client *place;
+  int log_fd;
 };
 
 /** Begin to accept connections at `monitor->door`. */
 void greeting_listen(struct monitor *monitor);
 
-/** Close the door and whoever stands in it. */
+/** Close the door and whoever stands in it, but for those with a place. */
 void greeting_close_all(struct monitor *monitor);
 
 #endif

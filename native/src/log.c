@@ -154,6 +154,12 @@ void log_flush(struct log *log, enum log_stream stream) {
   write_pending(log);
 }
 
+int log_mark(struct log *log, int64_t *end) {
+  if (log->path == NULL || (log->fd < 0 && !log_reopen(log))) return -1;
+  *end = log->size;
+  return fcntl(log->fd, F_DUPFD_CLOEXEC, 3);
+}
+
 void log_trim(struct log *log) {
   if (log->path == NULL) return;
   madvise(log->pending, PENDING_SIZE, MADV_DONTNEED);

@@ -41,6 +41,12 @@ void log_flush(struct log *log, enum log_stream stream);
 /** Open what the path names now, making it when absent. False with errno. */
 bool log_reopen(struct log *log);
 
+/**
+ * Where the log ends now: a descriptor of its file, which pins the inode and is the caller's to close, and the file's size in
+ * *end. Less than 0: there is no log, or it cannot be opened.
+ */
+int log_mark(struct log *log, int64_t *end);
+
 /** Give back memory that an idle log does not need. */
 void log_trim(struct log *log);
 

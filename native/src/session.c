@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "runtime.h"
@@ -30,14 +31,17 @@ static void answer(struct client *client, int connection, struct message *messag
   close(connection);
 }
 
+/** False when it was refused. */
+static bool parse_attach(const struct monitor *monitor, const struct newcomer *newcomer, struct client *parsed) {
+  const char *problem = client_parse(parsed, newcomer->frame);
+  if (problem == NULL && monitor->state != STARTING && monitor->state != RUNNING) problem = "the container has exited";
+  if (problem != NULL) refuse(newcomer, problem);
+  return problem == NULL;
+}
+
 void session_attach(struct monitor *monitor, struct newcomer *newcomer) {
   struct client parsed;
-  const char *problem = client_parse(&parsed, newcomer->frame);
-  if (problem == NULL && monitor->state != STARTING && monitor->state != RUNNING) problem = "the container has exited";
-  if (problem != NULL) {
-    refuse(newcomer, problem);
-    return;
-  }
+  if (!parse_attach(monitor, newcomer, &parsed)) return;
   const bool handed = newcomer->passed >= 0;
   struct client *client = client_open(&parsed, &monitor->loop, &monitor->scratch,
                                       handed ? newcomer->passed : newcomer->connection);
@@ -47,6 +51,41 @@ void session_attach(struct monitor *monitor, struct newcomer *newcomer) {
   streams_attach(&monitor->first.streams, client, newcomer->initial, newcomer->initial_length);
   free(newcomer->initial);
   monitor->attached++;
+}
+
+static void add_log_end(struct message *message, int log_fd, int64_t end) {
+  struct stat status;
+  if (log_fd < 0 || fstat(log_fd, &status) != 0) return;
+  message_add_number(message, "log-inode", (int64_t)status.st_ino);
+  message_add_number(message, "log-end", end);
+}
+
+struct client *session_reserve(struct monitor *monitor, struct newcomer *newcomer, int *log_fd) {
+  struct client parsed;
+  if (!parse_attach(monitor, newcomer, &parsed)) return NULL;
+  struct client *place = client_open(&parsed, &monitor->loop, &monitor->scratch, -1);
+  int64_t end = 0;
+  *log_fd = log_mark(&monitor->log, &end);
+  struct message message = {0};
+  message_open(&message, "reserved");
+  add_log_end(&message, *log_fd, end);
+  message_send(&message, newcomer->connection);
+  streams_attach(&monitor->first.streams, place, NULL, 0);
+  // Lines without an end are not in the file yet.
+  for (int stream = LOG_STDOUT; *log_fd >= 0 && stream <= LOG_STDERR; stream++) {
+    const struct partial *partial = &monitor->log.partial[stream];
+    if (partial->length > 0) client_output(place, stream + 1, partial->text, partial->length);
+  }
+  monitor->attached++;
+  return place;
+}
+
+void session_take_place(struct client *place, struct newcomer *newcomer) {
+  struct message message = {0};
+  message_open(&message, "attached");
+  answer(place, newcomer->connection, &message);
+  client_take_place(place, newcomer->passed, newcomer->initial, newcomer->initial_length);
+  free(newcomer->initial);
 }
 
 static bool is_taken(const struct monitor *monitor, const char *exec_id) {

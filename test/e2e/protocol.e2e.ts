@@ -162,6 +162,58 @@ describe("attach", () => {
     await call("DELETE /containers/told?force=1");
   });
 
+  test("with logs, before a start, has the last run at once and then the next", async () => {
+    await create("again", { Cmd: ["echo", "run"] });
+    const run = async () => {
+      await call("POST /containers/again/start");
+      await call("POST /containers/again/wait");
+    };
+    await run();
+    using connection = hijack("/v1.41/containers/again/attach?stream=1&logs=1&stdout=1", { upgrade: true });
+    const received = await connection.until((text) => text.includes("run\n"));
+    assert.deepEqual(readFrames(splitHead(received).body), [[1, "run\n"]]);
+    await run();
+    await connection.ended;
+    assert.deepEqual(readFrames(splitHead(connection.received()).body), [
+      [1, "run\n"],
+      [1, "run\n"],
+    ]);
+  });
+
+  for (const [name, logOptions] of [
+    ["kept", {}],
+    ["rotated", { "max-size": "100k", "max-file": "20" }],
+  ] as const) {
+    test(`with logs, while it is being written (${name}), has every line once`, async () => {
+      // Two writes a line: half of one may be there when a client comes.
+      const line = 'n=$((n + 1)); printf "%s" "$n"; printf "\\n"';
+      const script = `n=0; while :; do ${line}; [ $((n % 100)) -gt 0 ] || sleep 0.01; done`;
+      const HostConfig = { LogConfig: { Type: "json-file", Config: logOptions } };
+      await create(name, { Cmd: ["sh", "-c", script], HostConfig });
+      await call(`POST /containers/${name}/start`);
+      const numbersOf = (received: string) =>
+        readFrames(splitHead(received).body)
+          .map(([, text]) => text)
+          .join("")
+          .split("\n")
+          .slice(0, -1)
+          .map(Number);
+      const lastOf = (received: string) => numbersOf(received).at(-1) ?? 0;
+      const path = `/v1.41/containers/${name}/attach?stream=1&logs=1&stdout=1`;
+      let said = 0;
+      for (let round = 0; round < 12; round += 1) {
+        using connection = hijack(path, { upgrade: true });
+        const received = await connection.until((text) => lastOf(text) > said + 200);
+        const numbers = numbersOf(received);
+        const [first = 0] = numbers;
+        const wrong = numbers.findIndex((number, index) => number !== first + index);
+        assert.equal(wrong, -1, `${numbers[wrong - 1]} is followed by ${numbers[wrong]}`);
+        said = lastOf(received);
+      }
+      await call(`DELETE /containers/${name}?force=1`);
+    });
+  }
+
   test("of an unknown container is refused on the connection", async () => {
     using connection = hijack("/v1.41/containers/nosuch/attach?stream=1", { upgrade: true });
     const received = await connection.until((text) => text.includes("No such container: nosuch"));

@@ -16,11 +16,15 @@ export interface HandedClient {
   readonly handed: Socket;
 }
 
-/** As the engine does: a client connects to somebody, who gives the connection to the monitor. */
+/**
+ * As the engine does: a client connects to somebody, who gives the connection to the monitor; as `client` over the connection
+ * that kept a place for it.
+ */
 export async function handOver(
   container: Container,
-  kind: "attach" | "exec",
+  kind: "attach" | "exec" | "client",
   fields: Fields & { readonly initial: string },
+  place?: FrameSocket,
 ): Promise<HandedClient> {
   const path = join(container.dir, "clients.sock");
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
@@ -31,13 +35,14 @@ export async function handOver(
   await listening.promise;
   const client = new FrameSocket(connect({ path, allowHalfOpen: true }));
   const handed = await accepted.promise;
-  const fd = connectUnix(join(container.dir, "monitor.sock"));
+  const fd =
+    place === undefined ? connectUnix(join(container.dir, "monitor.sock")) : socketDescriptor(place.socket);
   const { initial } = fields;
   const wanted = { stdout: true, stderr: true, format: "raw", ...fields, initial: initial.length };
   sendWithDescriptors(fd, Buffer.concat([encodeFrame(kind, wanted), Buffer.from(initial)]), [
     socketDescriptor(handed),
   ]);
-  using connection = new FrameSocket(new Socket({ fd, readable: true, writable: true }));
+  using connection = place ?? new FrameSocket(new Socket({ fd, readable: true, writable: true }));
   const answer = await connection.next();
   assert.equal(await connection.next(), undefined);
   server.close();

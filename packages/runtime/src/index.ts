@@ -7,6 +7,7 @@ export { type BlockUsage, type CgroupUsage, readCgroupUsage } from "./cgroup/rea
 export { type LiveLimits, writeLimits } from "./cgroup/write-limits.ts";
 export type * from "./container-config.ts";
 export { readHostFacts } from "./host-facts.ts";
+export { LogCursor, type LogPosition } from "./logs/log-cursor.ts";
 export { formatLogTime, type LogEntry } from "./logs/log-entry.ts";
 export { type LogOptions, readLog } from "./logs/read-log.ts";
 export { type Exit, readExitRecord } from "./monitor/exit-record.ts";

@@ -27,7 +27,7 @@ export function containerLog(
   container: Container,
   request: LogRequest,
 ): AsyncGenerator<LogEntry> {
-  if (container.record.hostConfig.log.driver === "none") throw containerFaults.LOG_NOT_KEPT();
+  checkLogKept(container);
   const { stdout, stderr, follow, ...options } = request;
   const entries = readLog(logPathOf(host, container.id), {
     ...options,
@@ -39,7 +39,13 @@ export function containerLog(
   return onlyStreams(entries, { stdout, stderr });
 }
 
-async function* onlyStreams(
+/** @throws {Fault} `not-implemented` when it keeps no log. */
+export function checkLogKept({ record }: Container): void {
+  if (record.hostConfig.log.driver === "none") throw containerFaults.LOG_NOT_KEPT();
+}
+
+/** Entries of the streams that are wanted. */
+export async function* onlyStreams(
   entries: AsyncGenerator<LogEntry>,
   wanted: { readonly stdout: boolean; readonly stderr: boolean },
 ): AsyncGenerator<LogEntry> {

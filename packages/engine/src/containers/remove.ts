@@ -1,5 +1,6 @@
 import { rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import { endPendingAttaches } from "./attach.ts";
 import { callOffRestart } from "./call-off-restart.ts";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
@@ -68,7 +69,7 @@ export async function discardContainer(
   const anonymous = options.volumes ? anonymousVolumesOf(container.record) : [];
   for (const name of anonymous) volumes.bind(name, container.id);
   const { exitCode } = container.record.state;
-  for (const { client } of container.pendingAttaches) client.end();
+  endPendingAttaches(container);
   index.remove(container);
   reach("remove.forgotten");
   for (const name of anonymous) volumes.removeUnused(name);

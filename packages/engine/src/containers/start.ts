@@ -1,7 +1,7 @@
 import { Fault } from "@hawser/base";
 import type { Monitor } from "@hawser/runtime";
 import { attachmentsOf, withoutEndpoints } from "../networks/attachment.ts";
-import { handToMonitor } from "./attach.ts";
+import { endPendingAttaches, handToMonitor } from "./attach.ts";
 import { writeBundle } from "./bundle.ts";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
@@ -209,8 +209,7 @@ export async function failStart(
   collaborators.names.release(container.id);
   if (container.record.published) await collaborators.ports.release(container.record);
   await collaborators.volumes.unmount(volumesOf(container.record), container.id);
-  for (const { client } of container.pendingAttaches) client.end();
-  container.pendingAttaches.clear();
+  endPendingAttaches(container);
   collaborators.index.update(container, {
     state: {
       ...state,

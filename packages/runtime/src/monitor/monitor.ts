@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { abortable, errnoOf, type Fault } from "@hawser/base";
@@ -7,6 +8,7 @@ import { runtimeFaults } from "../faults.ts";
 import { ControlConnection } from "./control-connection.ts";
 import type { Exit } from "./exit-record.ts";
 import { type FieldValue, type Frame, numberField, textField, timeFieldMs } from "./frame.ts";
+import { ReservedAttach } from "./reserved-attach.ts";
 import { runtimeFault } from "./runtime-error.ts";
 import { type AttachOptions, attachFields, openStream } from "./stream-connection.ts";
 
@@ -200,6 +202,17 @@ export class Monitor implements Disposable {
   }
 
   /**
+   * Keep a place for a client that comes later (`ReservedAttach`), so that whoever replays the log for it before misses
+   * nothing: output from now on waits for it.
+   *
+   * @throws {Fault} `unavailable` when the monitor is gone.
+   */
+  async reserve(options: AttachOptions): Promise<ReservedAttach> {
+    const { answer, stream } = await this.#open("reserve", attachFields(options), { what: "attach" });
+    return new ReservedAttach(answer, stream);
+  }
+
+  /**
    * Start a further process for a client that is handed over (`clientFd`, as with `handOver`), or for nobody. Returns when
    * it runs; its end comes through `onExecExit`.
    *
@@ -253,7 +266,7 @@ export class Monitor implements Disposable {
   }
 
   async #open(
-    kind: "attach" | "exec",
+    kind: "attach" | "exec" | "reserve",
     fields: Readonly<Record<string, FieldValue>>,
     options: {
       readonly initial?: Uint8Array;
@@ -261,7 +274,7 @@ export class Monitor implements Disposable {
       readonly signal?: AbortSignal;
       readonly what: string;
     },
-  ): Promise<{ readonly answer: Frame; readonly stream: Duplex }> {
+  ): Promise<{ readonly answer: Frame; readonly stream: Socket }> {
     const socketPath = join(this.#dir, "monitor.sock");
     const { initial, clientFd, signal, what } = options;
     const opened = await openStream({
@@ -273,10 +286,10 @@ export class Monitor implements Disposable {
       ...(clientFd !== undefined && { clientFd }),
       ...(signal && { signal }),
     });
-    if (opened.answer.kind === "attached" || opened.answer.kind === "started") return opened;
+    if (["attached", "reserved", "started"].includes(opened.answer.kind)) return opened;
     opened.stream.destroy();
     const text = textField(opened.answer, "message") ?? "";
-    if (kind === "attach") throw runtimeFaults.MONITOR_REFUSED(what, text);
+    if (kind !== "exec") throw runtimeFaults.MONITOR_REFUSED(what, text);
     const { process } = fields;
     const program = typeof process === "string" ? await readProgram(process) : undefined;
     throw runtimeFault({ text, verb: "exec", ...(program !== undefined && { program }) });

@@ -1,7 +1,6 @@
 import { Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import { abortable } from "@hawser/base";
-import { connectUnix, sendWithDescriptors } from "@hawser/linux";
+import { connectUnix, sendWithDescriptors, socketDescriptor } from "@hawser/linux";
 import { runtimeFaults } from "../faults.ts";
 import { encodeFrame, type FieldValue, type Frame, FrameDecoder } from "./frame.ts";
 
@@ -20,7 +19,7 @@ export interface AttachOptions {
 
 export interface StreamRequest {
   readonly socketPath: string;
-  readonly kind: "attach" | "exec";
+  readonly kind: "attach" | "exec" | "reserve";
   readonly fields: Readonly<Record<string, FieldValue>>;
   readonly initial?: Uint8Array;
   /** The client itself, to be handed over; it stays the caller's to close. */
@@ -38,17 +37,40 @@ export interface StreamRequest {
  */
 export async function openStream(
   request: StreamRequest,
-): Promise<{ readonly answer: Frame; readonly stream: Duplex }> {
+): Promise<{ readonly answer: Frame; readonly stream: Socket }> {
   request.signal?.throwIfAborted();
-  const initial = request.initial ?? new Uint8Array(0);
-  const frame = encodeFrame(request.kind, {
-    ...request.fields,
-    initial: initial.length > 0 ? initial.length : undefined,
-  });
-  const stream = connect(request, Buffer.concat([frame, initial]));
+  const stream = connect(request, encodeRequest(request));
   const { answer, rest } = await readAnswer(stream, request);
   if (rest.length > 0) stream.unshift(rest);
   return { answer, stream };
+}
+
+/**
+ * Send a client after a `reserve`.
+ *
+ * @throws {Fault} `unavailable` when the monitor is gone.
+ */
+export async function sendClient(
+  stream: Socket,
+  client: { readonly fd: number; readonly initial: Uint8Array; readonly what: string },
+): Promise<Frame> {
+  const { fd, initial, what } = client;
+  try {
+    const bytes = encodeRequest({ kind: "client", fields: {}, initial });
+    sendWithDescriptors(socketDescriptor(stream), bytes, [fd]);
+  } catch (error) {
+    throw runtimeFaults.MONITOR_LOST(what).because(error);
+  }
+  return (await readAnswer(stream, { what })).answer;
+}
+
+function encodeRequest({
+  kind,
+  fields,
+  initial = new Uint8Array(0),
+}: Pick<StreamRequest, "fields" | "initial"> & { readonly kind: string }): Buffer {
+  const frame = encodeFrame(kind, { ...fields, initial: initial.length > 0 ? initial.length : undefined });
+  return Buffer.concat([frame, initial]);
 }
 
 export function attachFields(options: AttachOptions): Readonly<Record<string, FieldValue>> {
@@ -79,7 +101,7 @@ function connect(request: StreamRequest, bytes: Uint8Array): Socket {
 
 async function readAnswer(
   stream: Socket,
-  request: StreamRequest,
+  request: Pick<StreamRequest, "what" | "signal">,
 ): Promise<{ readonly answer: Frame; readonly rest: Buffer }> {
   const decoder = new FrameDecoder();
   const { promise, resolve, reject } = Promise.withResolvers<Frame>();

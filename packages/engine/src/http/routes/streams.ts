@@ -1,7 +1,6 @@
-import { once } from "node:events";
-import type { Duplex } from "node:stream";
+import type { Writable } from "node:stream";
 import { type AttachOptions, formatLogTime } from "@hawser/runtime";
-import { attachContainer, checkAttach, type StreamClient } from "../../containers/attach.ts";
+import { type AttachClient, attachContainer, checkAttach } from "../../containers/attach.ts";
 import type { Collaborators } from "../../containers/collaborators.ts";
 import type { Container } from "../../containers/container.ts";
 import { containerLog } from "../../containers/logs.ts";
@@ -9,6 +8,7 @@ import { httpFaults } from "../faults.ts";
 import { hijack, multiplexedStreamType, rawStreamType } from "../hijack.ts";
 import type { Query } from "../query.ts";
 import { relayTo } from "../relay.ts";
+import type { ApiRequest } from "../request.ts";
 import type { Route } from "../router.ts";
 import { parseTimestamp } from "../timestamp.ts";
 import { openWebSocket } from "../websocket.ts";
@@ -18,6 +18,23 @@ import { formatLogDetails, formatLogEntry } from "../wire/log-entry.ts";
 /** The streams of a container: attach and logs. */
 export function streamRoutes(collaborators: Collaborators): Route[] {
   const { index } = collaborators;
+  const serveAttach = async (
+    { query }: ApiRequest,
+    attach: {
+      readonly container: Container;
+      readonly options: AttachOptions;
+      readonly accept: () => Promise<AttachClient>;
+    },
+  ) => {
+    const { container, options, accept } = attach;
+    const logs = query.flag("logs");
+    if (query.flag("stream"))
+      return await attachContainer(collaborators, container, { options, logs, accept });
+    const entries = logs && containerLog(collaborators, container, { ...options, follow: false });
+    const client = await accept();
+    if (entries) await client.replay(entries);
+    client.end();
+  };
   return [
     {
       method: "POST",
@@ -27,16 +44,15 @@ export function streamRoutes(collaborators: Collaborators): Route[] {
         const container = index.resolve(request.param("id"));
         const { tty } = container.record.config;
         const options = readAttachOptions(request.query, { tty });
-        const isStream = request.query.flag("stream");
-        const accept = async () => {
-          const connection = await hijack(request, response);
-          connection.accept({ multiplexed: !tty });
-          const { socket: target } = connection;
-          if (request.query.flag("logs")) await replayLog(collaborators, { container, target, options });
-          return connection;
-        };
-        if (isStream) await attachContainer(collaborators, container, { options, accept });
-        else (await accept()).end();
+        await serveAttach(request, {
+          container,
+          options,
+          accept: async () => {
+            const connection = await hijack(request, response);
+            connection.accept({ multiplexed: !tty });
+            return { ...connection, replay: replayTo(connection.socket, options) };
+          },
+        });
       },
     },
     {
@@ -52,14 +68,12 @@ export function streamRoutes(collaborators: Collaborators): Route[] {
         const target = await openWebSocket(request, response);
         if (target === undefined) return;
         target.on("error", () => target.destroy());
-        if (request.query.flag("logs")) await replayLog(collaborators, { container, target, options });
-        const client: StreamClient = {
+        const client: AttachClient = {
+          replay: replayTo(target, options),
           handTo: (take) => relayTo(target, { take, close: () => target.end() }),
           end: (message) => target.end(message),
         };
-        if (request.query.flag("stream"))
-          await attachContainer(collaborators, container, { options, accept: async () => client });
-        else client.end();
+        await serveAttach(request, { container, options, accept: async () => client });
       },
     },
     {
@@ -103,21 +117,23 @@ function readLogTime(query: Query, name: string): string | undefined {
   return timeNs === undefined || timeNs === 0n ? undefined : formatLogTime(timeNs);
 }
 
-/** What the container has said so far, before what it says from now on. */
-async function replayLog(
-  collaborators: Collaborators,
-  replay: {
-    readonly container: Container;
-    readonly target: Duplex;
-    readonly options: AttachOptions;
-  },
-): Promise<void> {
-  const { container, target, options } = replay;
-  const entries = containerLog(collaborators, container, { ...options, follow: false });
-  for await (const entry of entries) {
-    const chunk = formatLogEntry(entry, { framed: options.format === "frames", timestamps: false });
-    if (!target.write(chunk)) await once(target, "drain");
-  }
+/** Writes entries of a log to a client, as the client's streams are to come. */
+function replayTo(target: Writable, { format }: AttachOptions): AttachClient["replay"] {
+  return async (entries) => {
+    for await (const entry of entries) {
+      if (target.destroyed) return;
+      const chunk = formatLogEntry(entry, { framed: format === "frames", timestamps: false });
+      if (!target.write(chunk)) await drained(target);
+    }
+  };
+}
+
+/** What was written is on its way, or will never be. */
+async function drained(target: Writable): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  for (const event of ["drain", "close", "error"]) target.once(event, resolve);
+  await promise;
+  for (const event of ["drain", "close", "error"]) target.off(event, resolve);
 }
 
 function readAttachOptions(query: Query, container: { readonly tty: boolean }): AttachOptions {
