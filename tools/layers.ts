@@ -57,13 +57,19 @@ export const layers: Readonly<Record<string, Layer>> = {
   native: { imports: ["packages"] },
   test: {
     imports: ["packages", "tools"],
-    modules: ["bcryptjs", "dockerode", "jose", "playwright-core", "ws"],
+    modules: ["bcryptjs", "dockerode", "jose", "playwright-core", "testcontainers", "ws"],
   },
   bench: { imports: ["packages", "tools", "test"] },
 };
 
 /** npm packages that test files may import. */
-export const testModules: readonly string[] = ["dockerode", "fast-check", "playwright-core", "tar-stream"];
+export const testModules: readonly string[] = [
+  "dockerode",
+  "fast-check",
+  "playwright-core",
+  "tar-stream",
+  "testcontainers",
+];
 
 /**
  * Node's own modules that only some files may import: the rest of the tree goes through the one door that names the rule

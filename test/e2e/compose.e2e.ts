@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { eventually } from "@hawser/base/testing";
-import { debianArchive } from "../images/debian.ts";
+import { serversArchive } from "../images/debian.ts";
 import { type BuildkitClient, openBuildkitClient, openFiles, pluginSuites } from "./kit-buildkit.ts";
 import { type CommandResult } from "./kit-process.ts";
 import { useTarget } from "./kit-target.ts";
@@ -16,7 +16,7 @@ services:
     command: redis-server --bind 0.0.0.0 --protected-mode no --dir /data --appendonly yes
     volumes: [data:/data]
     networks: { back: { aliases: [db] } }
-    healthcheck: { test: [CMD, redis-cli, ping], interval: 200ms, timeout: 5s, retries: 100, start_period: 30s }
+    healthcheck: { test: [CMD, redis-cli, ping], interval: 200ms, timeout: 5s, retries: 100 }
   schema:
     image: redis:debian
     command: [redis-cli, -h, db, setnx, visits, "40"]
@@ -52,12 +52,7 @@ networks: { front: {}, back: { internal: true } }
 
 const target = useTarget({
   prepare: async (opened) => {
-    const archive = await debianArchive({
-      suite: "bookworm",
-      variant: "essential",
-      include: ["redis-server"],
-    });
-    await opened.ok("import", archive, "redis:debian");
+    await opened.ok("import", await serversArchive(), "redis:debian");
   },
 });
 
@@ -155,7 +150,7 @@ for (const suite of pluginSuites) {
     test("a dependency that never gets healthy keeps others from starting", async () => {
       const broken = stack("broken")
         .replace("[CMD, redis-cli, ping]", "[CMD, 'false']")
-        .replace("retries: 100, start_period: 30s", "retries: 2");
+        .replace("timeout: 5s, retries: 100", "timeout: 5s, retries: 2");
       await writeFile(join(dir.path, "compose.yaml"), broken);
       const { exitCode, stderr } = await compose("up", "-d");
       assert.notEqual(exitCode, 0);
