@@ -91,7 +91,12 @@ export const guardedModules: Readonly<Record<string, readonly string[]>> = {
     "test/",
     "bench/",
   ],
-  "node:http2": ["packages/engine/src/http/", "packages/build/src/grpc/", "test/"],
+  "node:http2": [
+    "packages/engine/src/http/",
+    "packages/build/src/grpc/",
+    "packages/cli/src/build/serve-session.ts",
+    "test/",
+  ],
   "node:sqlite": [
     "packages/engine/src/state/",
     "packages/store/src/database.ts",

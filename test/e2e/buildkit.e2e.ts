@@ -340,6 +340,7 @@ describe("POST /build/local", hawserOnly, () => {
     await using dir = await openFiles({ Dockerfile: "FROM busybox\nCOPY . /\n" });
     const { dev, ino } = await stat(dir.path, { bigint: true });
     const seen = { path: dir.path, device: String(dev), inode: String(ino), ignore: [] };
+    const from = (context: object) => ({ folders: { context } });
     for (const folder of [
       { ...seen, inode: "1" },
       { ...seen, device: "1" },
@@ -347,13 +348,14 @@ describe("POST /build/local", hawserOnly, () => {
       { ...seen, path: "relative" },
       { ...seen, path: join(dir.path, "nothing") },
     ]) {
-      const refused = await ask(target.socket(), "POST /build/local", { body: folder });
+      const refused = await ask(target.socket(), "POST /build/local", { body: from(folder) });
       assert.equal(refused.status, 409, refused.text);
     }
-    const invalid = await ask(target.socket(), "POST /build/local", { body: { ...seen, ignore: "x" } });
+    const invalid = await ask(target.socket(), "POST /build/local", { body: from({ ...seen, ignore: "x" }) });
     assert.equal(invalid.status, 400);
-    const built = await ask(target.socket(), "POST /build/local", { body: seen });
-    assert.match(built.text, /Successfully built/);
+    const source = { filename: "Dockerfile", text: "FROM busybox\nCOPY . /\n" };
+    const built = await ask(target.socket(), "POST /build/local", { body: { ...from(seen), source } });
+    assert.match(built.text, /"result":/);
   });
 });
 

@@ -48,6 +48,9 @@ export const cliFaults = defineFaults({
   DETACHED: ["canceled", () => "read escape sequence"],
   OBJECT_NOT_FOUND: ["not-found", (name: string) => `Error: No such object: ${name}`],
   NOT_A_TERMINAL: ["conflict", (words: string) => words],
+  SESSION_CALL: ["invalid-argument", (what: string) => `the client of this build does not serve ${what}`],
+  SECRET_ABSENT: ["not-found", (id: string) => `secret ${id}: not found`],
+  AGENT_ABSENT: ["unavailable", (id: string, why: string) => `Cannot lend the ssh agent ${id}: ${why}`],
   STREAM_FAILED: ["internal", (words: string) => words],
   CREDENTIAL_HELPER: [
     "internal",

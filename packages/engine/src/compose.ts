@@ -2,7 +2,6 @@ import { createHash, randomBytes } from "node:crypto";
 import { chmod, mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { KeyedMutex, type Logger, version } from "@hawser/base";
-import type { BuildServices } from "@hawser/build/grpc";
 import {
   BareNamespacePool,
   DefaultBridge,
@@ -18,6 +17,7 @@ import { defaultRetryPolicy, RegistryClient } from "@hawser/registry/client";
 import { Launcher, MigrationWarmer, readHostFacts, SeccompCompiler } from "@hawser/runtime";
 import { Store } from "@hawser/store";
 import { BuildService } from "./builds/build-service.ts";
+import type { EngineBuildServices } from "./builds/buildkit/open-build-services.ts";
 import type { EngineConfig, ReloadableConfig } from "./config/engine-config.ts";
 import { configFaults } from "./config/faults.ts";
 import { type LiveConfig, reloadedConfig } from "./config/live-config.ts";
@@ -242,7 +242,7 @@ export async function composeEngine(
   });
   const system = new SystemService({ live, host, index, images, plugins, events, version });
   // Opened when a client first asks: they are not small.
-  let buildServices: Promise<BuildServices> | undefined;
+  let buildServices: Promise<EngineBuildServices> | undefined;
   const openBuildServices = async () => {
     const { ID: id } = await system.describe();
     const module = await import("./builds/buildkit/open-build-services.ts");

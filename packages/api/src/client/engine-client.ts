@@ -138,13 +138,14 @@ export class EngineClient {
   }
 
   /**
-   * Send a request that turns its connection into a stream (attach, exec). An abort closes the stream.
+   * Send a request that turns its connection into a stream (attach, exec; of another protocol with a header `Upgrade`). An abort
+   * closes the stream.
    *
    * @throws {Fault} as `send`; `unavailable` when the engine answers without upgrading.
    */
   async upgrade(request: EngineRequest): Promise<EngineStream> {
     const { signal, ...rest } = request;
-    const headers = { ...request.headers, Connection: "Upgrade", Upgrade: "tcp" };
+    const headers = { Upgrade: "tcp", ...request.headers, Connection: "Upgrade" };
     const reply = await this.#reply({ ...rest, headers, ...(signal && { signal }) }, this.#prefix());
     if (reply.kind === "response") {
       if (reply.head.status >= 400) throw await this.#refusal(reply);

@@ -6,6 +6,7 @@ import { Code } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { Logger } from "@hawser/base";
 import type { Platform } from "@hawser/oci";
+import { type BuildFailure, describeFailure } from "./build-failure.ts";
 import { BuildHistory } from "./build-history.ts";
 import { BuildJobs } from "./build-job.ts";
 import { controlService } from "./control-service.ts";
@@ -15,6 +16,7 @@ import { LLBBridge } from "./generated/gateway_pb.ts";
 import { TraceService } from "./generated/trace_pb.ts";
 import { PassedResults } from "./passed-results.ts";
 import type { Builder, ExporterRequest } from "./ports.ts";
+import { type RawStatus, rawStatus } from "./raw-status.ts";
 import { Sessions } from "./sessions.ts";
 import { solveRequest } from "./solve-request.ts";
 
@@ -31,6 +33,8 @@ export interface BuildServices extends AsyncDisposable {
    * @throws {Fault} what the source and its processes make of it
    */
   build(request: BuildOfDockerfile): Promise<Readonly<Record<string, string>>>;
+  /** What made a build fail, and where. */
+  explain(thrown: unknown): BuildFailure;
 }
 
 export interface BuildOfDockerfile {
@@ -41,9 +45,21 @@ export interface BuildOfDockerfile {
   /** Of the front end `dockerfile.v0`. */
   readonly attributes: Readonly<Record<string, string>>;
   readonly exporters: readonly Omit<ExporterRequest, "id">[];
+  /** What is brought out of the kept results, in the terms of BuildKit's `CacheOptions`. */
+  readonly cacheExports?: readonly Omit<ExporterRequest, "id">[];
+  readonly entitlements?: readonly string[];
+  /** Begins the work, where that is not `Builder.open`. */
+  readonly open?: Builder["open"];
   readonly signal: AbortSignal;
-  /** Gets each `moby.buildkit.v1.StatusResponse`, as protobuf. */
-  readonly onStatus: (message: Uint8Array) => Promise<void>;
+  /** Gets each `moby.buildkit.v1.StatusResponse`. */
+  readonly onStatus: (status: ToldStatus) => Promise<void>;
+}
+
+/** A piece of what a build tells, in the form that is wanted. */
+export interface ToldStatus {
+  readonly protobuf: () => Uint8Array;
+  /** As buildx' `--progress rawjson` writes it. */
+  readonly json: () => RawStatus;
 }
 
 export function createBuildServices(
@@ -77,20 +93,26 @@ export function createBuildServices(
   return {
     serve: (socket) => server.emit("connection", socket),
     sessions,
-    async build({ session, archive, attributes, exporters, signal, onStatus }) {
+    explain: describeFailure,
+    async build({ session, archive, attributes, exporters, signal, onStatus, ...more }) {
       const ref = randomBytes(16).toString("hex");
       const request = create(SolveRequestSchema, {
         ref,
         session,
         frontend: "dockerfile.v0",
         frontendAttrs: { ...attributes },
-        exporters: exporters.map(({ type, attributes: attrs }) => ({ type, attrs: { ...attrs } })),
+        exporters: exporters.map(entryOf),
+        cache: { exports: more.cacheExports?.map(entryOf) ?? [] },
+        entitlements: [...(more.entitlements ?? [])],
       });
-      const solved = solveRequest(builder, request, { ...parts, signal, ...(archive && { archive }) });
+      const asked = more.open === undefined ? builder : { ...builder, open: more.open };
+      const solved = solveRequest(asked, request, { ...parts, signal, ...(archive && { archive }) });
       solved.catch(() => {}); // told below
       const progress = await jobs.progress(ref, signal);
-      for await (const status of progress.follow(signal))
-        await onStatus(toBinary(StatusResponseSchema, status));
+      for await (const status of progress.follow(signal)) {
+        const protobuf = () => toBinary(StatusResponseSchema, status);
+        await onStatus({ protobuf, json: () => rawStatus(status) });
+      }
       return await solved;
     },
     async [Symbol.asyncDispose]() {
@@ -98,6 +120,10 @@ export function createBuildServices(
       server.close();
     },
   };
+}
+
+function entryOf({ type, attributes }: Omit<ExporterRequest, "id">) {
+  return { type, attrs: { ...attributes } };
 }
 
 /** What is none of the services: a call is told so in gRPC's way, anything else in the API's. */

@@ -1,6 +1,7 @@
 import type { ClientHttp2Session } from "node:http2";
 import type { Duplex } from "node:stream";
 import { Fault } from "@hawser/base";
+import { protocolFaults } from "./faults.ts";
 import { GetSecretRequestSchema, GetSecretResponseSchema } from "./generated/secrets_pb.ts";
 import { CredentialsRequestSchema, CredentialsResponseSchema } from "./generated/session_pb.ts";
 import {
@@ -8,6 +9,7 @@ import {
   CheckAgentRequestSchema,
   CheckAgentResponseSchema,
 } from "./generated/ssh-forward_pb.ts";
+import { BytesMessageSchema as UploadBytesSchema } from "./generated/upload_pb.ts";
 import { callOnce, GrpcCall } from "./grpc-call.ts";
 import { callDuplex } from "./message-duplex.ts";
 
@@ -75,6 +77,25 @@ export class ClientSession {
       signal,
     });
     return callDuplex(call);
+  }
+
+  /**
+   * Bytes that the client has said it would send, an archive of files. @param path of the address that it named them by
+   *
+   * @throws {Fault} `not-found`, `unavailable`
+   */
+  async *upload(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+    const method = "/moby.upload.v1.Upload/Pull";
+    if (!this.serves(method)) throw protocolFaults.SESSION_LACKS(`file ${path}`);
+    using call = new GrpcCall(this.http2, {
+      path: method,
+      input: UploadBytesSchema,
+      output: UploadBytesSchema,
+      metadata: { urlpath: path },
+      signal,
+    });
+    call.end();
+    for await (const messages of call.batches()) for (const { data } of messages) yield data;
   }
 
   /** What the client logs in to a registry with; `undefined`: it does not. @throws {Fault} `unavailable` */

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import {
   type ClientHttp2Session,
   type ClientHttp2Stream,
@@ -67,7 +66,10 @@ export class GrpcCall<In extends DescMessage, Out extends DescMessage> implement
     const head = Buffer.alloc(5);
     head.writeUInt32BE(body.length, 1);
     if (!this.#stream.writable || this.#stream.write(Buffer.concat([head, body]))) return;
-    await Promise.race([once(this.#stream, "drain"), once(this.#stream, "close")]).catch(() => {});
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#stream.once("drain", resolve).once("close", resolve);
+    await promise;
+    this.#stream.off("drain", resolve).off("close", resolve);
   }
 
   /** Nothing more is sent. */

@@ -1,4 +1,4 @@
-export { type BuildServices, createBuildServices } from "./build-services.ts";
+export { type BuildOfDockerfile, type BuildServices, createBuildServices } from "./build-services.ts";
 export type { ClientSession, SessionTraits } from "./client-session.ts";
 export { type SentFile, sendBytes, sendFolder } from "./file-send.ts";
 export { listFolder, receiveFolder } from "./file-sync.ts";

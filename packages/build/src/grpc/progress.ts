@@ -151,7 +151,7 @@ export class BuildProgress {
 
   #add({ digest, name, inputs }: ShownStep): Vertex {
     const vertex = create(VertexSchema, { digest, name, inputs: [...inputs] });
-    this.#steps.set(digest, Object.assign(vertex, { logged: { bytes: 0 } }));
+    this.#steps.set(digest, { ...vertex, logged: { bytes: 0 } });
     return vertex;
   }
 

@@ -8,6 +8,7 @@ import type { PassedResults } from "./passed-results.ts";
 import type { BuildContextOfClient, Builder, ExporterRequest } from "./ports.ts";
 import { BuildProgress } from "./progress.ts";
 import type { Sessions } from "./sessions.ts";
+import { answerSubrequest, describeSubrequests } from "./subrequests.ts";
 
 export interface SolveParts {
   readonly jobs: BuildJobs;
@@ -56,7 +57,13 @@ async function solve(
   await using work = await builder.open(context);
   const job = new BuildJob({ id: request.ref, progress, work });
   jobs.add(job);
-  if (request.frontend === "dockerfile.v0") {
+  const question = request.frontendAttrs["requestid"] ?? "";
+  if (request.frontend === "dockerfile.v0" && question !== "") {
+    const options = readDockerfileOptions(request.frontendAttrs, host);
+    const source =
+      question === describeSubrequests ? { filename: "", text: "" } : await work.readDockerfile(options);
+    job.settle({ result: undefined, metadata: answerSubrequest(question, source) });
+  } else if (request.frontend === "dockerfile.v0") {
     const result = await work.planDockerfile(readDockerfileOptions(request.frontendAttrs, host), new Map());
     job.settle({ result, metadata: { "containerimage.config": result.config } });
   } else if (request.frontend !== "") {
@@ -65,7 +72,11 @@ async function solve(
   const { result, metadata } = await job.outcome(signal);
   // The answer to a question about the source is for whoever asked, and nothing to bring anywhere.
   const exporters = "result.json" in metadata ? [] : exportersOf(request);
-  const response: Record<string, string> = {};
+  const response: Record<string, string> = Object.fromEntries(
+    Object.entries(metadata).flatMap(([name, value]) =>
+      name.startsWith("result.") ? [[name, Buffer.from(value).toString()] as const] : [],
+    ),
+  );
   if (exporters.length === 0 && result !== undefined) await work.evaluate(result);
   for (const exporter of exporters) Object.assign(response, await work.export(result, exporter));
   return response;

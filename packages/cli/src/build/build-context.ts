@@ -1,33 +1,44 @@
-import { randomBytes } from "node:crypto";
 import { lstatSync, readFileSync } from "node:fs";
-import { isAbsolute, join, relative, resolve } from "node:path";
-import { compileIgnorePatterns, errnoOf, parseIgnoreFile, type TarSource, writeTar } from "@hawser/base";
+import { basename, join, resolve } from "node:path";
+import {
+  compileIgnorePatterns,
+  errnoOf,
+  type IgnorePatterns,
+  parseIgnoreFile,
+  type TarSource,
+  writeTar,
+} from "@hawser/base";
 import { listContent } from "../copy/pack-files.ts";
 import { cliFaults } from "../faults.ts";
 import type { Session } from "../session.ts";
 
-/** What is sent to be built. */
+/** A folder to build from. */
+export interface ContextFolder {
+  /** For an engine that sees the same one. */
+  readonly path: string;
+  readonly device: string;
+  readonly inode: string;
+  readonly ignore: readonly string[];
+}
+
+/** What is to be built, as the user named it. */
 export interface BuildContext {
-  /** Absent: the engine gets the files itself. */
-  readonly archive?: AsyncIterable<Uint8Array>;
-  /** Where it gets them. */
-  readonly remote?: string;
-  /** The same files where they are, for an engine that sees the same folder. */
-  readonly folder?: {
-    readonly path: string;
-    readonly device: string;
-    readonly inode: string;
-    readonly ignore: readonly string[];
-  };
-  /** Where the Dockerfile is in it. */
-  readonly dockerfile: string;
+  /** The Dockerfile; absent: it is in the context, under `filename`. */
+  readonly source?: { readonly filename: string; readonly text: string };
+  readonly filename: string;
+  /** Where the files are: a folder here, an address for the engine, an archive on standard input, nowhere. */
+  readonly files:
+    | { readonly kind: "folder"; readonly folder: ContextFolder }
+    | { readonly kind: "remote"; readonly address: string }
+    | { readonly kind: "archive"; readonly archive: AsyncIterable<Uint8Array> }
+    | { readonly kind: "none" };
 }
 
 /**
- * The files to build with: a repository or an address for the engine, a folder without what its `.dockerignore` leaves out, or with `-` what standard input gives, an
- * archive or a Dockerfile alone.
+ * Find what to build.
  *
- * @param options.dockerfile empty: `Dockerfile` in the context; `-`: standard input
+ * @param options.dockerfile empty: `Dockerfile` in the context; `-`: standard input. With an address as the context it is a file
+ *   here if there is one of that name, else in the context.
  * @throws {Fault} `not-found`, `invalid-argument`
  */
 export async function openBuildContext(
@@ -40,52 +51,63 @@ export async function openBuildContext(
       "invalid argument: can't use stdin for both build context and dockerfile",
     );
   }
-  if (path === "-") return await contextOfInput(session, dockerfile || "Dockerfile");
-  if (/^(https?:\/\/|ssh:\/\/|git@|git:\/\/|github\.com\/)/.test(path)) {
-    return { remote: path, dockerfile: dockerfile || "Dockerfile" };
+  const filename = dockerfile || "Dockerfile";
+  const piped = async () => ({ filename: "Dockerfile", text: (await readAll(session.stdin)).toString() });
+  if (path === "-") return await contextOfInput(session, filename);
+  if (isAddress(path)) {
+    const files = { kind: "remote", address: path } as const;
+    if (dockerfile === "-") return { source: await piped(), filename: "Dockerfile", files };
+    const text = dockerfile === "" ? undefined : readIfThere(resolve(session.workingDir, dockerfile));
+    return { ...(text !== undefined && { source: { filename: basename(filename), text } }), filename, files };
   }
   const folder = resolve(session.workingDir, path);
-  if (!isFolder(folder)) {
+  if (dockerfile === "-") {
+    const files = { kind: "folder", folder: contextFolder(folder) } as const;
+    return { source: await piped(), filename: "Dockerfile", files };
+  }
+  const place = dockerfile === "" ? join(folder, "Dockerfile") : resolve(session.workingDir, dockerfile);
+  const files = { kind: "folder", folder: contextFolder(folder, place) } as const;
+  const source = { filename: basename(place), text: readDockerfile(place).toString() };
+  return { source, filename: source.filename, files };
+}
+
+/** Whether the engine gets the files itself. */
+export function isAddress(path: string): boolean {
+  return /^(https?:\/\/|ssh:\/\/|git@|git:\/\/|github\.com\/)/.test(path);
+}
+
+/**
+ * A folder without what its `.dockerignore` leaves out. `<Dockerfile>.dockerignore` wins over the folder's.
+ *
+ * @throws {Fault} `not-found`, `invalid-argument`
+ */
+export function contextFolder(path: string, dockerfile?: string): ContextFolder {
+  if (!isFolder(path)) {
     throw cliFaults.FILE_UNREADABLE(`unable to prepare context: path ${JSON.stringify(path)} not found`);
   }
-  if (dockerfile === "-") return contextWith(folder, await readAll(session.stdin));
-  const place = dockerfile === "" ? join(folder, "Dockerfile") : resolve(session.workingDir, dockerfile);
-  const text = readDockerfile(place);
-  const inside = relative(folder, place);
-  if (inside.startsWith("..") || isAbsolute(inside)) return contextWith(folder, text, place);
-  const { patterns, ignored } = ignoredIn(folder, place);
-  if (ignored.ignores(inside)) return contextWith(folder, text, place);
-  const { dev, ino } = lstatSync(`${folder}/.`, { bigint: true });
-  return {
-    archive: writeTar(listContent(folder, ignored)),
-    dockerfile: inside,
-    folder: { path: folder, device: String(dev), inode: String(ino), ignore: patterns },
-  };
-}
-
-/** A folder, and a Dockerfile that is not in it, or that is left out, under a name of no file. */
-function contextWith(folder: string, text: Uint8Array, place?: string): BuildContext {
-  const dockerfile = `.dockerfile.${randomBytes(10).toString("hex")}`;
-  const { patterns, ignored } = ignoredIn(folder, place);
-  const hasIgnoreFile = readIfThere(join(folder, ".dockerignore")) !== undefined;
-  return { archive: writeTar(entries()), dockerfile };
-
-  async function* entries(): AsyncGenerator<TarSource, void, undefined> {
-    yield* listContent(folder, ignored);
-    yield { path: dockerfile, type: "file", mode: 0o600, content: text };
-    // What was sent to be read only says of itself that it is no part of the context.
-    const own = [...patterns, dockerfile, ...(hasIgnoreFile ? [] : [".dockerignore"])];
-    yield { path: ".dockerignore", type: "file", mode: 0o644, content: Buffer.from(`${own.join("\n")}\n`) };
-  }
-}
-
-/** `<Dockerfile>.dockerignore` wins over the folder's. */
-function ignoredIn(folder: string, dockerfile: string | undefined) {
   const own = dockerfile === undefined ? undefined : readIfThere(`${dockerfile}.dockerignore`);
-  const text = own ?? readIfThere(join(folder, ".dockerignore")) ?? "";
+  const text = own ?? readIfThere(join(path, ".dockerignore")) ?? "";
+  const { dev, ino } = lstatSync(`${path}/.`, { bigint: true });
+  const ignore = parseIgnoreFile(text);
+  ignorePatterns(ignore);
+  return { path, device: String(dev), inode: String(ino), ignore };
+}
+
+/** Its files as an archive, with `extra` ones. */
+export function packFolder(
+  { path, ignore }: ContextFolder,
+  extra: readonly TarSource[] = [],
+): AsyncIterable<Uint8Array> {
+  async function* entries(): AsyncGenerator<TarSource, void, undefined> {
+    yield* listContent(path, ignorePatterns(ignore));
+    yield* extra;
+  }
+  return writeTar(entries());
+}
+
+function ignorePatterns(ignore: readonly string[]): IgnorePatterns {
   try {
-    const patterns = parseIgnoreFile(text);
-    return { patterns, ignored: compileIgnorePatterns(patterns) };
+    return compileIgnorePatterns(ignore);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw cliFaults.VALUE_INVALID(`error checking context: ${error.message}`);
@@ -96,12 +118,12 @@ function readIfThere(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    if (errnoOf(error) === "ENOENT") return undefined;
+    if (["ENOENT", "ENOTDIR"].includes(String(errnoOf(error)))) return undefined;
     throw error;
   }
 }
 
-function readDockerfile(place: string): Uint8Array {
+function readDockerfile(place: string): Buffer {
   try {
     return readFileSync(place);
   } catch (error) {
@@ -126,7 +148,7 @@ function isFolder(path: string): boolean {
 
 const maxDockerfileBytes = 16 << 20;
 
-async function readAll(input: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+async function readAll(input: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of input) {
@@ -139,7 +161,7 @@ async function readAll(input: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
 }
 
 /** An archive, plain or compressed, as it is; anything else is a Dockerfile. */
-async function contextOfInput(session: Session, dockerfile: string): Promise<BuildContext> {
+async function contextOfInput(session: Session, filename: string): Promise<BuildContext> {
   const input = session.stdin[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
   const head: Uint8Array[] = [];
   let size = 0;
@@ -154,12 +176,9 @@ async function contextOfInput(session: Session, dockerfile: string): Promise<Bui
     yield first;
     for (let next = await input.next(); next.done !== true; next = await input.next()) yield next.value;
   }
-  if (isArchive(first)) return { archive: all(), dockerfile };
-  const text = await readAll(all());
-  return {
-    archive: writeTar([{ path: "Dockerfile", type: "file", content: text }]),
-    dockerfile: "Dockerfile",
-  };
+  if (isArchive(first)) return { filename, files: { kind: "archive", archive: all() } };
+  const text = (await readAll(all())).toString();
+  return { source: { filename: "Dockerfile", text }, filename: "Dockerfile", files: { kind: "none" } };
 }
 
 const magics = [

@@ -34,12 +34,11 @@ import { buildFaults } from "./faults.ts";
 import { GitRepositories } from "./git-repositories.ts";
 import { ImageBuild, type ImageBuildOptions, type ImageBuildParts } from "./image-build.ts";
 import { KeptContexts } from "./kept-contexts.ts";
-import { type LocalFolder, listLocalFolder } from "./local-folder.ts";
 import { buildMark } from "./run-process.ts";
 
 export interface BuildRequest {
   /** The user's files, plain or compressed, or where they are. */
-  readonly context: AsyncIterable<Uint8Array> | string | LocalFolder;
+  readonly context: AsyncIterable<Uint8Array> | string;
   /** In the context. */
   readonly dockerfile: string;
   readonly target?: string;
@@ -201,7 +200,7 @@ export class BuildService {
     const context = await this.#receive(request, used);
     const source = await context.readText(request.dockerfile, { maxBytes: maxDockerfileBytes, signal });
     if (source === undefined) throw buildFaults.DOCKERFILE_MISSING(request.dockerfile);
-    if (isArchive(request.context)) await forgetIgnored(context, request);
+    if (typeof request.context !== "string") await forgetIgnored(context, request);
     using build = this.begin({
       ...request,
       files: {
@@ -246,10 +245,7 @@ export class BuildService {
 
   async #receive({ context, signal }: BuildRequest, used: AsyncDisposableStack): Promise<BuildContext> {
     if (typeof context === "string") return used.use(await this.receiveRemote(context, signal));
-    if (isArchive(context)) return used.use(await this.receiveFolder(context, signal));
-    const place = JSON.stringify(context);
-    const received = await this.contexts.receive(await listLocalFolder(context, signal), { place, signal });
-    return used.use(received).context;
+    return used.use(await this.receiveFolder(context, signal));
   }
 
   /** Forget the results that were not used for the longest time, until the others are within the limit. */
@@ -268,10 +264,6 @@ export class BuildService {
     await images.collect([]);
     log.info("build cache made smaller", { records: tooMuch.length, limitBytes });
   }
-}
-
-function isArchive(context: BuildRequest["context"]): context is AsyncIterable<Uint8Array> {
-  return typeof context !== "string" && !("path" in context);
 }
 
 /** Clients of the classic API send the Dockerfile and `.dockerignore` also where those leave themselves out. */

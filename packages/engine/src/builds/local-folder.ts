@@ -16,6 +16,18 @@ export interface LocalFolder {
   readonly ignore: readonly string[];
 }
 
+/** @throws {Fault} `conflict` when it is not the folder that the client means */
+export async function checkLocalFolder({
+  path,
+  device,
+  inode,
+}: Pick<LocalFolder, "path" | "device" | "inode">): Promise<void> {
+  const found = await stat(path, { bigint: true }).catch(() => undefined);
+  const isSame =
+    found !== undefined && found.isDirectory() && String(found.dev) === device && String(found.ino) === inode;
+  if (!isSame) throw buildFaults.FOLDER_ELSEWHERE(path);
+}
+
 /**
  * List a folder; its files are read by a worker that is confined to it.
  *
@@ -23,12 +35,14 @@ export interface LocalFolder {
  */
 export async function listLocalFolder(
   { path, device, inode, ignore }: LocalFolder,
-  signal: AbortSignal,
+  options: {
+    readonly signal: AbortSignal;
+    /** Told of bytes that were read of files. */
+    readonly onBytes: (bytes: number) => void;
+  },
 ): Promise<ListedFolder> {
-  const found = await stat(path, { bigint: true }).catch(() => undefined);
-  const isSame =
-    found !== undefined && found.isDirectory() && String(found.dev) === device && String(found.ino) === inode;
-  if (!isSame) throw buildFaults.FOLDER_ELSEWHERE(path);
+  const { signal, onBytes } = options;
+  await checkLocalFolder({ path, device, inode });
   const root = { kind: "folder", path } as const;
   const listed: { readonly path: string; readonly mark: string }[] = [];
   const lines = Readable.from(readFiles(root, { kind: "list", ignore }, { signal }), { objectMode: false });
@@ -41,13 +55,17 @@ export async function listLocalFolder(
     async *receive(wants) {
       const paths = listed.filter(wants).map((file) => file.path);
       if (paths.length === 0) return;
-      yield* entriesOf(readFiles(root, { kind: "pick", paths }, { signal }));
+      yield* entriesOf(readFiles(root, { kind: "pick", paths }, { signal }), onBytes);
     },
   };
 }
 
-async function* entriesOf(archive: AsyncIterable<Uint8Array>): AsyncGenerator<TarSource, void, undefined> {
+async function* entriesOf(
+  archive: AsyncIterable<Uint8Array>,
+  onBytes: (bytes: number) => void,
+): AsyncGenerator<TarSource, void, undefined> {
   for await (const { entry, data } of readTar(archive)) {
+    onBytes(entry.sizeBytes);
     const { sparse: _sparse, sizeBytes, ...kept } = entry;
     yield { ...kept, ...(entry.type === "file" && { content: { sizeBytes, open: () => data } }) };
   }

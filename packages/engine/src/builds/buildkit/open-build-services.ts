@@ -1,10 +1,17 @@
 import { arch, platform } from "node:process";
 import type { Logger } from "@hawser/base";
-import { type Builder, type BuildServices, createBuildServices, type KeptResult } from "@hawser/build/grpc";
+import {
+  type Builder,
+  type BuildOfDockerfile,
+  type BuildServices,
+  createBuildServices,
+  type KeptResult,
+} from "@hawser/build/grpc";
 import { platformOfNode } from "@hawser/oci";
 import type { BuildCache, BuildRecord } from "@hawser/store";
 import type { BuildService } from "../build-service.ts";
 import type { ExportPorts } from "./export-result.ts";
+import type { GivenFiles } from "./given-files.ts";
 import { type PlannedResults, SessionBuild } from "./session-build.ts";
 
 const workerLabels = {
@@ -12,6 +19,15 @@ const workerLabels = {
   // Where a worker has a snapshotter of its own, buildx lets users ask for archives and pushes.
   "org.mobyproject.buildkit.worker.snapshotter": "overlay",
 };
+
+/** BuildKit's services, and builds of clients that give with their request what others serve. */
+export interface EngineBuildServices extends BuildServices {
+  /** @throws {Fault} as `BuildServices.build` */
+  buildGiven(
+    given: GivenFiles,
+    request: Omit<BuildOfDockerfile, "open">,
+  ): Promise<Readonly<Record<string, string>>>;
+}
 
 /** BuildKit's services, by this engine. */
 export function openBuildServices(
@@ -22,7 +38,7 @@ export function openBuildServices(
     readonly engine: { readonly id: string; readonly version: string };
     readonly log: Logger;
   },
-): BuildServices {
+): EngineBuildServices {
   const { ports, engine, log } = options;
   const host = platformOfNode({ platform, arch });
   const { now } = ports.collaborators.host;
@@ -37,7 +53,15 @@ export function openBuildServices(
       return before.filter(({ id }) => keys.includes(id));
     },
   };
-  return createBuildServices(builder, { host, now, log });
+  const services = createBuildServices(builder, { host, now, log });
+  return {
+    ...services,
+    buildGiven: (given, request) =>
+      services.build({
+        ...request,
+        open: async (context) => new SessionBuild(builds, { ports, context, results, given }),
+      }),
+  };
 }
 
 function keptResult(cache: BuildCache, record: BuildRecord): KeptResult {

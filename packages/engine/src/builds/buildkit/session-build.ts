@@ -27,7 +27,9 @@ import { type BuildService, maxDockerfileBytes } from "../build-service.ts";
 import { buildFaults } from "../faults.ts";
 import type { BuiltImage, ImageBuild, PlannedImage } from "../image-build.ts";
 import { plannedConfig } from "../image-config.ts";
+import { type LocalFolder, listLocalFolder } from "../local-folder.ts";
 import { type ExportPorts, exportResult } from "./export-result.ts";
+import type { GivenFiles, GivenFolder } from "./given-files.ts";
 
 /** A Dockerfile's result, before and after its execution. */
 interface DockerfileResult extends PlannedResult {
@@ -48,6 +50,7 @@ export class SessionBuild implements BuildWork {
   readonly #context: BuildContextOfClient;
   readonly #folders = new Map<string, Promise<BuildContext>>();
   readonly #ignored = new Map<string, readonly string[]>();
+  readonly #given: GivenFiles | undefined;
   readonly #results: PlannedResults;
   readonly #used = new AsyncDisposableStack();
   /** All folders are one, which did not come through the session. */
@@ -59,13 +62,16 @@ export class SessionBuild implements BuildWork {
       ports,
       context,
       results,
+      given,
     }: {
       readonly ports: ExportPorts;
       readonly context: BuildContextOfClient;
       /** Of all builds: one may be the base of another. */
       readonly results: PlannedResults;
+      readonly given?: GivenFiles;
     },
   ) {
+    this.#given = given;
     this.#results = results;
     this.#builds = builds;
     this.#ports = ports;
@@ -94,6 +100,7 @@ export class SessionBuild implements BuildWork {
           agent: async (id) => await this.#context.session?.agent(id, signal),
         },
         limits: {
+          ...this.#given?.limits,
           ...(extraHosts.length > 0 && { extraHosts }),
           ...(ulimits.length > 0 && { ulimits }),
           ...(cgroupParent !== "" && { cgroupParent }),
@@ -107,7 +114,8 @@ export class SessionBuild implements BuildWork {
           return await this.#build(input);
         },
         signal,
-        onEvent: (event) => progress.take(event),
+        onEvent: (event) =>
+          progress.take(event.kind === "failed" ? { ...event, error: inBuildkitsWords(event.error) } : event),
         onContainer: () => {},
       }),
     );
@@ -206,10 +214,18 @@ export class SessionBuild implements BuildWork {
     const { progress } = this.#context;
     const ignoreName = `${filename}.dockerignore`;
     const title = `[internal] load build definition from ${filename}`;
+    const given = this.#given?.source;
+    if (given !== undefined) {
+      return await progress.step(title, async (step) => {
+        const current = Buffer.byteLength(given.text);
+        step.status("transferring dockerfile:", { current, isDone: true });
+        return { ...given, digest: step.digest };
+      });
+    }
     const { texts, digest } = await progress.step(title, async (step) => {
       const found = await this.#readTexts(dockerfileName, [filename, ignoreName]);
       const bytes = [...found.values()].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
-      step.status(`transferring ${dockerfileName}: ${bytes}B`, { current: bytes, isDone: true });
+      step.status(`transferring ${dockerfileName}:`, { current: bytes, isDone: true });
       return { texts: found, digest: step.digest };
     });
     const text = texts.get(filename);
@@ -267,8 +283,13 @@ export class SessionBuild implements BuildWork {
     if (this.#isWhole) return;
     this.#isWhole = true;
     const { progress, signal } = this.#context;
-    const received = progress.step(`[internal] load remote build context ${address}`, async () =>
-      this.#used.use(await this.#builds.receiveRemote(address, signal)),
+    const upload = /^http:\/\/buildkit-session(\/.*)$/.exec(address)?.[1];
+    const title =
+      upload === undefined ? `[internal] load remote build context ${address}` : titleOf("context");
+    const received = progress.step(title, async () =>
+      upload === undefined
+        ? this.#used.use(await this.#builds.receiveRemote(address, signal))
+        : await this.#unpack(this.#uploaded(upload)),
     );
     received.catch(() => {}); // told when it is waited for
     this.#folders.set("", received);
@@ -277,10 +298,12 @@ export class SessionBuild implements BuildWork {
   /** A folder of the client's. All that came with the request is one, by whatever name. */
   #folder(called: string): Promise<BuildContext> {
     const { archive } = this.#context;
-    const name = this.#isWhole ? "" : called;
+    const given = this.#given?.folders[called];
+    const name = this.#isWhole && given === undefined ? "" : called;
     const there = this.#folders.get(name);
     if (there !== undefined) return there;
-    const folder = archive === undefined ? this.#receiveFolder(name) : this.#unpack(archive);
+    const receive = () => (archive === undefined ? this.#receiveFolder(name) : this.#unpack(archive));
+    const folder = given === undefined ? receive() : this.#takeFolder(given, name);
     this.#folders.set(name, folder);
     return folder;
   }
@@ -289,11 +312,45 @@ export class SessionBuild implements BuildWork {
     return this.#used.use(await this.#builds.receiveFolder(archive, this.#context.signal));
   }
 
+  /** A folder that came with the request. */
+  async #takeFolder(given: GivenFolder, name: string): Promise<BuildContext> {
+    const { progress } = this.#context;
+    const { path, device = "", inode = "", ignore = [], upload } = given;
+    return await progress.step(titleOf(name), async (step) => {
+      if (path === undefined && upload === undefined) return await this.#unpack(writeTar([]));
+      let current = 0;
+      const id = `transferring ${name}:`;
+      const onBytes = (bytes: number) => {
+        current += bytes;
+        step.status(id, { current });
+      };
+      const received =
+        path === undefined
+          ? await this.#unpack(counted(this.#uploaded(upload ?? ""), onBytes))
+          : await this.#readLocal({ path, device, inode, ignore }, onBytes);
+      step.status(id, { current, isDone: true });
+      return received;
+    });
+  }
+
+  async #readLocal(folder: LocalFolder, onBytes: (bytes: number) => void): Promise<BuildContext> {
+    const { signal } = this.#context;
+    const listed = await listLocalFolder(folder, { signal, onBytes });
+    const received = await this.#builds.contexts.receive(listed, { place: JSON.stringify(folder), signal });
+    return this.#used.use(received).context;
+  }
+
+  /** An archive that the client's session sends. */
+  #uploaded(path: string): AsyncIterable<Uint8Array> {
+    const { session, signal } = this.#context;
+    if (session === undefined) throw buildFaults.SESSION_NEEDED();
+    return session.upload(path, signal);
+  }
+
   async #receiveFolder(name: string): Promise<BuildContext> {
     const { session, signal, progress } = this.#context;
     if (session === undefined) throw buildFaults.SESSION_NEEDED();
-    const title = name === "context" ? "[internal] load build context" : `[context ${name}] load`;
-    return await progress.step(title, async (step) => {
+    return await progress.step(titleOf(name), async (step) => {
       const exclude = this.#ignored.get(name) ?? [];
       const id = `transferring ${name}:`;
       let current = 0;
@@ -313,6 +370,7 @@ export class SessionBuild implements BuildWork {
 
   async #access(domain: string): Promise<RegistryAccess> {
     const { session, signal } = this.#context;
+    if (this.#given !== undefined) return this.#given.access(domain);
     const host = domain === "docker.io" ? "registry-1.docker.io" : domain;
     try {
       const found = await session?.credentials(host, signal);
@@ -323,6 +381,20 @@ export class SessionBuild implements BuildWork {
       if (Fault.is(error, "not-found")) return {};
       throw error;
     }
+  }
+}
+
+function titleOf(folder: string): string {
+  return folder === "context" ? "[internal] load build context" : `[context ${folder}] load`;
+}
+
+async function* counted(
+  bytes: AsyncIterable<Uint8Array>,
+  onBytes: (bytes: number) => void,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of bytes) {
+    onBytes(chunk.length);
+    yield chunk;
   }
 }
 

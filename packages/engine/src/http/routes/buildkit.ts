@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { BuildServices } from "@hawser/build/grpc";
 import { buildFaults } from "../../builds/faults.ts";
 import { hijack } from "../hijack.ts";
@@ -20,7 +21,7 @@ export function buildkitRoutes(services: () => Promise<BuildServices>): Route[] 
         const opened = await services();
         const connection = await hijack(request, response);
         connection.accept({ protocol: "h2c" });
-        opened.serve(connection.socket);
+        opened.serve(whole(connection.socket));
       },
     },
     {
@@ -35,7 +36,7 @@ export function buildkitRoutes(services: () => Promise<BuildServices>): Route[] 
         sessions.check(id);
         const connection = await hijack(request, response);
         connection.accept({ protocol: "h2c" });
-        void sessions.serve(connection.socket, {
+        void sessions.serve(whole(connection.socket), {
           id,
           sharedKey: request.header("x-docker-expose-session-sharedkey") ?? "",
           methods: (request.header("x-docker-expose-session-grpc-method") ?? "").split(/,\s*/),
@@ -43,6 +44,11 @@ export function buildkitRoutes(services: () => Promise<BuildServices>): Route[] 
       },
     },
   ];
+}
+
+/** HTTP/2 has no half-open connections: one that the client has closed is closed. */
+function whole(socket: Socket): Socket {
+  return socket.once("end", () => socket.destroy());
 }
 
 function isHttp2(upgrade: string | undefined): boolean {

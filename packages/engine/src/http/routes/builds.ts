@@ -1,17 +1,18 @@
 import { parseFilters } from "@hawser/api";
 import { Fault } from "@hawser/base";
-import type { BuildServices } from "@hawser/build/grpc";
 import type { BuildRecord } from "@hawser/store";
 import type { BuildService } from "../../builds/build-service.ts";
+import type { EngineBuildServices } from "../../builds/buildkit/open-build-services.ts";
 import { buildFaults } from "../../builds/faults.ts";
-import type { LocalFolder } from "../../builds/local-folder.ts";
+import { checkLocalFolder } from "../../builds/local-folder.ts";
 import { type ApiRequest, readJsonBody } from "../request.ts";
 import type { ApiResponse, ResponseStream } from "../response.ts";
 import type { Route } from "../router.ts";
 import {
-  localFolderCodec,
+  givenBuildCodec,
   readBuildRequest,
   readFrontendAttributes,
+  readLimits,
   readOutputs,
 } from "../wire/build-query.ts";
 import { BuildTranscript } from "../wire/build-transcript.ts";
@@ -20,7 +21,7 @@ import { readAccessByDomain } from "../wire/registry-auth.ts";
 /** `POST /build`, Docker's classic way to build, and what is kept of builds. */
 export function buildRoutes(
   builds: BuildService,
-  options: { readonly now: () => number; readonly services: () => Promise<BuildServices> },
+  options: { readonly now: () => number; readonly services: () => Promise<EngineBuildServices> },
 ): Route[] {
   return [
     {
@@ -33,13 +34,11 @@ export function buildRoutes(
       },
     },
     {
-      // Hawser's own: the client names a folder of this machine instead of sending it.
+      // Hawser's own: the client names a folder of this machine instead of sending it, and is told in JSON.
       method: "POST",
       path: "/build/local",
       async handler(request, response) {
-        const folder = await readJsonBody(request, localFolderCodec.decode);
-        if (request.peer === undefined) throw buildFaults.FOLDER_ELSEWHERE(folder.path);
-        await build(builds, request, response, folder);
+        await buildGiven(await options.services(), request, response);
       },
     },
     {
@@ -57,12 +56,7 @@ export function buildRoutes(
   ];
 }
 
-async function build(
-  builds: BuildService,
-  request: ApiRequest,
-  response: ApiResponse,
-  folder?: LocalFolder,
-): Promise<void> {
+async function build(builds: BuildService, request: ApiRequest, response: ApiResponse): Promise<void> {
   const { query } = request;
   const remote = query.text("remote") ?? "";
   const asked = readBuildRequest(request);
@@ -82,7 +76,7 @@ async function build(
   try {
     const image = await builds.build({
       ...asked,
-      context: folder ?? (remote === "" ? request.body : remote),
+      context: remote === "" ? request.body : remote,
       access: async (domain) => accessTo(domain),
       signal: request.signal,
       onEvent: (event) => transcript.take(event),
@@ -110,7 +104,11 @@ async function build(
 }
 
 /** `version=2`: what is told of the build are BuildKit's messages, and the files may be in a session of the client's. */
-async function buildTold(services: BuildServices, request: ApiRequest, response: ApiResponse): Promise<void> {
+async function buildTold(
+  services: EngineBuildServices,
+  request: ApiRequest,
+  response: ApiResponse,
+): Promise<void> {
   const { query } = request;
   const remote = query.text("remote") ?? "";
   const exporters = readOutputs(request);
@@ -124,8 +122,8 @@ async function buildTold(services: BuildServices, request: ApiRequest, response:
       attributes,
       exporters,
       signal: request.signal,
-      onStatus: (message) =>
-        stream.writeJson({ id: "moby.buildkit.trace", aux: Buffer.from(message).toString("base64") }),
+      onStatus: ({ protobuf }) =>
+        stream.writeJson({ id: "moby.buildkit.trace", aux: Buffer.from(protobuf()).toString("base64") }),
     });
     const id = told["containerimage.config.digest"];
     if (id !== undefined) await stream.writeJson({ id: "moby.image.id", aux: { ID: id } });
@@ -133,6 +131,38 @@ async function buildTold(services: BuildServices, request: ApiRequest, response:
     const { kind, message } = Fault.from(thrown);
     if (kind === "canceled") throw thrown;
     await stream.writeJson({ errorDetail: { message }, error: message });
+  }
+  stream.end();
+}
+
+/**
+ * `POST /build/local`. The answer is a line of JSON for each thing that is told, as buildx' `--progress rawjson` has them, then
+ * `{"result"}` or `{"failure"}`.
+ */
+async function buildGiven(
+  services: EngineBuildServices,
+  request: ApiRequest,
+  response: ApiResponse,
+): Promise<void> {
+  const { source, folders, ...asked } = await readJsonBody(request, givenBuildCodec.decode);
+  for (const { path, device = "", inode = "" } of Object.values(folders)) {
+    if (path === undefined) continue;
+    if (request.peer === undefined) throw buildFaults.FOLDER_ELSEWHERE(path);
+    await checkLocalFolder({ path, device, inode });
+  }
+  const access = readAccessByDomain(request);
+  const limits = readLimits(request);
+  const stream = response.openStream(200, { contentType: "application/json" });
+  try {
+    const result = await services.buildGiven(
+      { ...(source && { source }), folders, limits, access },
+      { ...asked, signal: request.signal, onStatus: ({ json }) => stream.writeJson(json()) },
+    );
+    await stream.writeJson({ result });
+  } catch (thrown) {
+    const { kind, message, lines } = services.explain(thrown);
+    if (kind === "canceled") throw thrown;
+    await stream.writeJson({ failure: { message, lines } });
   }
   stream.end();
 }

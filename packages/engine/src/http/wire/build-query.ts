@@ -1,9 +1,9 @@
 import { parsePlatform, parseReference, platformOfNode } from "@hawser/oci";
 import type { HostConfig } from "@hawser/runtime";
-import type { LocalFolder } from "../../builds/local-folder.ts";
+import type { GivenFolder } from "../../builds/buildkit/given-files.ts";
 import { httpFaults } from "../faults.ts";
 import type { ApiRequest } from "../request.ts";
-import { list, map, record, string } from "./codec.ts";
+import { list, map, optional, record, string } from "./codec.ts";
 
 /** What is to be built, as `POST /build` says it in its query. @throws {Fault} `invalid-argument` */
 export function readBuildRequest(request: ApiRequest) {
@@ -47,7 +47,8 @@ function readMap(request: ApiRequest, name: string): Readonly<Record<string, str
   return Object.fromEntries(entries);
 }
 
-function readLimits({ query }: ApiRequest): Partial<HostConfig> {
+/** Bounds of processes, as `POST /build` says them. */
+export function readLimits({ query }: ApiRequest): Partial<HostConfig> {
   const numbers: Readonly<Record<string, keyof HostConfig>> = {
     memory: "memoryBytes",
     memswap: "memorySwapBytes",
@@ -126,20 +127,43 @@ export function readOutputs(
   );
 }
 
-/** Body of `POST /build/local`. */
-export const localFolderCodec = record<LocalFolder>({
-  path: ["path", string],
-  device: ["device", string],
-  inode: ["inode", string],
-  ignore: ["ignore", list(string)],
-});
+interface Entry {
+  readonly type: string;
+  readonly attributes: Readonly<Record<string, string>>;
+}
 
-const outputsCodec = list(
-  record<{ readonly type: string; readonly attributes: Readonly<Record<string, string>> }>({
-    type: ["Type", string],
-    attributes: ["Attrs", map(string)],
-  }),
-);
+const entryCodec = record<Entry>({ type: ["Type", string], attributes: ["Attrs", map(string)] });
+const outputsCodec = list(entryCodec);
+
+/** Body of `POST /build/local`: what `SolveRequest` of BuildKit's protocol says, and what the client gives. */
+export const givenBuildCodec = record<{
+  readonly session: string;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly exporters: readonly Entry[];
+  readonly cacheExports: readonly Entry[];
+  readonly entitlements: readonly string[];
+  readonly source?: { readonly filename: string; readonly text: string };
+  readonly folders: Readonly<Record<string, GivenFolder>>;
+}>({
+  session: ["session", string],
+  attributes: ["attributes", map(string)],
+  exporters: ["exporters", outputsCodec],
+  cacheExports: ["cacheExports", outputsCodec],
+  entitlements: ["entitlements", list(string)],
+  source: ["source", optional(record({ filename: ["filename", string], text: ["text", string] }))],
+  folders: [
+    "folders",
+    map(
+      record<GivenFolder>({
+        path: ["path", optional(string)],
+        device: ["device", optional(string)],
+        inode: ["inode", optional(string)],
+        ignore: ["ignore", optional(list(string))],
+        upload: ["upload", optional(string)],
+      }),
+    ),
+  ],
+});
 
 function parseQueryJson(name: string, text: string): unknown {
   try {
