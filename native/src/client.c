@@ -160,7 +160,7 @@ static bool scan(struct client *client, char *text, size_t length) {
 }
 
 static void detach(struct client *client) {
-  if (client->streams->detached != NULL) client->streams->detached(client->streams);
+  client->streams->detached(client->streams);
   client_free(client);
 }
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "control.h"
 #include "runtime.h"
 
 static void answer_failure(int connection, const char *why) {
@@ -105,6 +106,14 @@ static const char *check_exec(const struct monitor *monitor, const struct frame 
   return NULL;
 }
 
+static void exec_client_detached(struct streams *streams) {
+  const struct process *exec = OWNER(streams, struct process, streams);
+  struct message notice = {0};
+  message_open(&notice, "detached");
+  message_add(&notice, "exec", exec->exec_id);
+  control_notify(OWNER(streams->loop, struct monitor, loop), &notice);
+}
+
 void session_exec(struct monitor *monitor, struct newcomer *newcomer) {
   const struct frame *frame = newcomer->frame;
   struct client parsed;
@@ -126,6 +135,7 @@ void session_exec(struct monitor *monitor, struct newcomer *newcomer) {
   monitor->execs = exec;
   streams_init(&exec->streams, &monitor->loop, &monitor->scratch, NULL);
   exec->streams.input_ends = true;
+  exec->streams.detached = exec_client_detached;
   exec->streams.height = height;
   exec->streams.width = width;
   exec->connection = newcomer->connection;

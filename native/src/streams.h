@@ -39,7 +39,7 @@ struct streams {
   struct console console;
   int64_t height;
   int64_t width;
-  /** A client has typed its detach keys and leaves. NULL: nobody asks. */
+  /** A client has typed its detach keys and leaves. */
   void (*detached)(struct streams *streams);
 };
 

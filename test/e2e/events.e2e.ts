@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { eventually, openTempDir } from "@hawser/base/testing";
 import { ask, openRaw, splitHead } from "./kit-http.ts";
 import { startProgram } from "./kit-process.ts";
-import { clients, type Json, runClient, textOf, useTarget } from "./kit-target.ts";
+import { clients, hawserOnly, type Json, runClient, textOf, useTarget } from "./kit-target.ts";
 
 const target = useTarget();
 /** The engine's clock as the API takes it: seconds and nanoseconds since 1970. */
@@ -104,6 +104,11 @@ describe("events", () => {
     assert.deepEqual(actions(events), ["image tag", "image untag"]);
   });
 
+  test("tell of a build cache that is emptied", async () => {
+    const events = await eventsOf(() => ask(target.socket(), "POST /build/prune"));
+    assert.deepEqual(actions(events), ["builder prune"]);
+  });
+
   test("are filtered, in the new form of filters and the old one", async () => {
     const what = () => target.ok("run", "--rm", "-l", "team=green", "busybox", "true");
     for (const filters of [
@@ -138,6 +143,35 @@ describe("events", () => {
       );
     await eventually(async () => /container detach /.test(await told()), { what: "a detach is told" });
     await target.ok("rm", "-f", "left");
+  });
+
+  // Docker means to, but takes the keys for a failure.
+  test("tell of a client that types its detach keys in an exec", hawserOnly, async () => {
+    await target.ok("run", "-dit", "--name", "left-exec", "busybox", "sh");
+    const body = { Cmd: ["cat", "-", "x"], Tty: true, AttachStdin: true, AttachStdout: true };
+    const created = await ask(target.socket(), "POST /containers/left-exec/exec", { body });
+    const start = JSON.stringify({ Detach: false, Tty: true });
+    using attached = openRaw(
+      target.socket(),
+      `POST /exec/${textOf(created.json()["Id"])}/start HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Type: application/json\r\nContent-Length: ${start.length}\r\n\r\n${start}`,
+    );
+    await attached.until((text) => text.includes("\r\n\r\n"));
+    attached.socket.write("\x10\x11");
+    await attached.ended;
+    const told = () =>
+      target.ok(
+        "events",
+        "--since",
+        "1",
+        "--until",
+        "0s",
+        "--filter",
+        "container=left-exec",
+        "--format",
+        "{{json .}}",
+      );
+    await eventually(async () => /"Action":"exec_detach"/.test(await told()), { what: "it is told" });
+    await target.ok("rm", "-f", "left-exec");
   });
 
   test("begin at once: the head comes before the first event", async () => {

@@ -1,4 +1,7 @@
-/** One request of the list. `{name}` in the request, the headers and the body stands for a value kept from an earlier answer. */
+/**
+ * One request of the list. `{name}` in the request, the headers and the body stands for a value kept from an earlier answer,
+ * `{now}` for the time in seconds since 1970.
+ */
 export interface Call {
   /** `POST /v1.51/containers/create?name=a`, as sent; the query is not encoded any further. */
   readonly request: string;

@@ -114,6 +114,7 @@ const volatileNumbers =
   /^(Created|time|timeNano|Pid|Size|VirtualSize|SharedSize|SizeRw|SizeRootFs|SpaceReclaimed|LayersSize|size)$/;
 
 function cleanValue(value: unknown, options: NormaliseOptions, key = ""): unknown {
+  if (key === "execDuration") return "<number>";
   if (typeof value === "string") return cleanText(value, options);
   if (typeof value === "number") return volatileNumbers.test(key) && value > 0 ? "<number>" : value;
   if (Array.isArray(value)) return inOrder(value.map((each) => cleanValue(each, options)));

@@ -58,7 +58,8 @@ async function answerOf(call: Call, kept: ReadonlyMap<string, string>, socketPat
 
 function encodeCall(call: Call, kept: ReadonlyMap<string, string>): Buffer {
   if (call.raw !== undefined) return Buffer.from(call.raw);
-  const fill = (text: string) => text.replace(/\{(\w+)\}/g, (whole, name: string) => kept.get(name) ?? whole);
+  const valueOf = (name: string) => (name === "now" ? String((Date.now() + 1) / 1000) : kept.get(name));
+  const fill = (text: string) => text.replace(/\{(\w+)\}/g, (whole, name: string) => valueOf(name) ?? whole);
   const isBytes = typeof call.body === "string" || call.body instanceof Uint8Array;
   const body = isBytes
     ? Buffer.from(call.body as string)

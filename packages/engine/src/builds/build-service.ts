@@ -217,7 +217,7 @@ export class BuildService {
       const planned = await build.plan({ ...request, source, contexts: {}, entitlements: [], committedAtMs });
       onEvent({ kind: "planned", steps: planned.plan.steps });
       const { config } = await build.execute(planned, () => request.noCache);
-      return await this.#parts.images.create(config, { references: request.names });
+      return await this.#parts.collaborators.images.create(config, { references: request.names });
     } catch (error) {
       throw showSource(error, { source, name: request.dockerfile });
     }
@@ -231,7 +231,7 @@ export class BuildService {
   async prune(
     wanted: (record: BuildRecord) => boolean,
   ): Promise<{ readonly keys: readonly string[]; readonly reclaimedBytes: number }> {
-    const { cache, images, folder } = this.#parts;
+    const { cache, images, folder, collaborators } = this.#parts;
     if (this.#building.size > 0) return { keys: [], reclaimedBytes: 0 };
     const records = cache.list().filter(wanted);
     const reclaimedBytes = records.reduce((sum, record) => sum + cache.sizeOf(record), 0);
@@ -240,6 +240,8 @@ export class BuildService {
     await this.contexts.clear();
     await this.#repositories.clear();
     await rm(join(folder, "cache"), { recursive: true, force: true });
+    const attributes = { reclaimed: String(reclaimedBytes) };
+    collaborators.events.publish({ type: "builder", action: "prune", actor: { id: "", attributes } });
     return { keys: records.map(({ key }) => key), reclaimedBytes };
   }
 

@@ -10,7 +10,7 @@ import type { Container } from "./container.ts";
 import { execDirOf, forgetOldExecs, writeExecRecord } from "./exec-records.ts";
 import { type ExecConfig, ExecSession } from "./exec-session.ts";
 import { containerFaults } from "./faults.ts";
-import { publishContainerEvent } from "./publish-event.ts";
+import { publishContainerEvent, publishExecEvent } from "./publish-event.ts";
 
 /**
  * Prepare a process in a running container. Nothing runs yet.
@@ -32,7 +32,7 @@ export async function createExec(
   await writeExecRecord(host, session);
   container.execs.set(id, session);
   await forgetOldExecs(host, container);
-  publishContainerEvent(events, container, `exec_create: ${config.cmd.join(" ")}`, { execID: id });
+  publishExecEvent(events, container, { id, cmd: config.cmd, action: "exec_create" });
   return session;
 }
 
@@ -84,8 +84,10 @@ export async function startExec(
     session.pid = pid;
   };
   try {
-    publishContainerEvent(collaborators.events, container, `exec_start: ${session.config.cmd.join(" ")}`, {
-      execID: session.id,
+    publishExecEvent(collaborators.events, container, {
+      id: session.id,
+      cmd: session.config.cmd,
+      action: "exec_start",
     });
     if (client === undefined) await run();
     else await client.handTo(run);

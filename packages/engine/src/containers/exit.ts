@@ -12,7 +12,11 @@ import { nextRestartDelay, shouldRestart } from "./restart-policy.ts";
 /** Watch a running container to its end. Its exit, when it comes, is recorded, announced, and told to its waiters. */
 export function followRun(collaborators: Collaborators, container: Container, monitor: Monitor): void {
   container.tornDown = monitor.gone;
-  monitor.onDetach(() => publishContainerEvent(collaborators.events, container, "detach"));
+  monitor.onDetach((execID) =>
+    execID === undefined
+      ? publishContainerEvent(collaborators.events, container, "detach")
+      : publishContainerEvent(collaborators.events, container, "exec_detach", { execID }),
+  );
   monitor.onOom(() => publishContainerEvent(collaborators.events, container, "oom"));
   monitor.onExecExit((execId, exitCode) => container.execs.get(execId)?.settle(exitCode));
   if (container.record.state.status === "running") startHealthWatch(collaborators, container, monitor);

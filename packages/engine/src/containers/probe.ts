@@ -7,7 +7,7 @@ import { removeExecFiles } from "./exec-records.ts";
 import { ExecSession } from "./exec-session.ts";
 import type { ProbePlan, ProbeResult } from "./health.ts";
 import { formatGoDuration, ProbeOutput } from "./probe-output.ts";
-import { publishContainerEvent } from "./publish-event.ts";
+import { publishContainerEvent, publishExecEvent } from "./publish-event.ts";
 
 /**
  * Run a container's health check once: an exec, as any other to those who listen or inspect. Never fails: what goes wrong is
@@ -35,14 +35,15 @@ export async function runProbe(
     attachStderr: true,
     detachKeys: "",
   });
-  const announce = (action: string, attributes: Readonly<Record<string, string>> = {}) =>
-    publishContainerEvent(events, container, action, { execID: session.id, ...attributes });
   container.execs.set(session.id, session);
-  announce(`exec_create: ${command.join(" ")}`);
-  announce(`exec_start: ${command.join(" ")}`);
+  for (const action of ["exec_create", "exec_start"] as const)
+    publishExecEvent(events, container, { id: session.id, cmd: command, action });
   try {
     const found = await runSession(collaborators, container, { ...request, session });
-    announce("exec_die", { exitCode: String(session.exitCode ?? 137) }); // killed, if it has not ended by itself
+    publishContainerEvent(events, container, "exec_die", {
+      execID: session.id,
+      exitCode: String(session.exitCode ?? 137), // killed, if it has not ended by itself
+    });
     return { startedAtMs, endedAtMs: host.now(), ...found };
   } catch (error) {
     return { startedAtMs, endedAtMs: host.now(), exitCode: -1, output: Fault.from(error).message };

@@ -20,6 +20,22 @@ export function publishContainerEvent(
   });
 }
 
+/** Announce that an exec is made or starts, as Docker does it: the program, a space, the arguments. */
+export function publishExecEvent(
+  events: EventBus,
+  container: Container,
+  exec: {
+    readonly id: string;
+    readonly cmd: readonly string[];
+    readonly action: "exec_create" | "exec_start";
+  },
+): void {
+  const [program = "", ...args] = exec.cmd;
+  publishContainerEvent(events, container, `${exec.action}: ${program} ${args.join(" ")}`, {
+    execID: exec.id,
+  });
+}
+
 /** Announce that a container's run begins, or ends, to use its volumes. */
 export function publishVolumeEvents(
   events: EventBus,

@@ -1,5 +1,12 @@
 import type { Logger } from "@hawser/base";
-import { familiarName, formatFamiliar, parseAnyReference, parseReference, withDefaultTag } from "@hawser/oci";
+import {
+  familiarName,
+  formatFamiliar,
+  type ImageConfig,
+  parseAnyReference,
+  parseReference,
+  withDefaultTag,
+} from "@hawser/oci";
 import type {
   CommitOptions,
   Image,
@@ -84,7 +91,7 @@ export class ImageService {
     options: LoadOptions,
   ): AsyncGenerator<LoadEvent, void, undefined> {
     for await (const event of this.#images.load(archive, options)) {
-      if (event.kind === "loaded") this.#publish("load", event.id, event.reference ?? event.id);
+      if (event.kind === "loaded") this.#publish("load", event.id, event.id);
       yield event;
     }
   }
@@ -92,17 +99,24 @@ export class ImageService {
   /** Make an image of a root file system's archive. */
   async import(archive: AsyncIterable<Uint8Array>, options: ImportOptions): Promise<Image> {
     const image = await this.#images.import(archive, options);
-    this.#publish("import", image.id, options.reference ?? image.id);
+    this.#publishTags(image, options.reference);
+    this.#publish("import", image.id, image.id);
     return image;
   }
 
   /** Make an image of another one and a layer on top. */
   async commit(layer: AsyncIterable<Uint8Array>, options: CommitOptions): Promise<Image> {
     const image = await this.#images.commit(layer, options);
-    const { reference = "" } = options;
-    if (reference !== "") {
-      this.#publish("tag", image.id, formatFamiliar(withDefaultTag(parseReference(reference))));
-    }
+    this.#publish("create", image.id, image.id);
+    this.#publishTags(image, options.reference);
+    return image;
+  }
+
+  /** Make an image of layers that are there: what a build has made. @throws {Fault} as the store's `create` */
+  async create(config: ImageConfig, options: { readonly references: readonly string[] }): Promise<Image> {
+    const image = await this.#images.create(config, options);
+    this.#publish("create", image.id, image.id);
+    this.#publishTags(image, ...options.references);
     return image;
   }
 
@@ -126,7 +140,7 @@ export class ImageService {
   /** @throws {Fault} `not-found`, `invalid-argument`; Docker's words */
   tag(source: string, target: string): void {
     const image = this.#images.tag(source, target);
-    this.#publish("tag", image.id, formatFamiliar(withDefaultTag(parseReference(target))));
+    this.#publishTags(image, target);
   }
 
   /**
@@ -150,6 +164,13 @@ export class ImageService {
       else if (item.deleted === id) this.#publish("delete", id, id, labels);
     }
     return removed;
+  }
+
+  #publishTags({ id }: Image, ...references: readonly (string | undefined)[]): void {
+    for (const reference of references) {
+      if (reference === undefined || reference === "") continue;
+      this.#publish("tag", id, formatFamiliar(withDefaultTag(parseReference(reference))));
+    }
   }
 
   /** @param labels absent: the image's, which is still there */

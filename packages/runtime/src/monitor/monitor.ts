@@ -62,7 +62,7 @@ export class Monitor implements Disposable {
   readonly #gone = Promise.withResolvers<void>();
   readonly #reconnected = Promise.withResolvers<void>();
   readonly #oomListeners = new Set<() => void>();
-  readonly #detachListeners = new Set<() => void>();
+  readonly #detachListeners = new Set<(execId?: string) => void>();
   readonly #execListeners = new Set<ExecExitListener>();
   #execs: readonly { readonly id: string; readonly pid: number }[] = [];
   #isStarting = true;
@@ -134,8 +134,8 @@ export class Monitor implements Disposable {
     return () => this.#oomListeners.delete(listener);
   }
 
-  /** A client of the container's own streams has left by its detach keys. */
-  onDetach(listener: () => void): () => void {
+  /** Called when a client has left by its detach keys: of the container's own streams, or of an exec's. */
+  onDetach(listener: (execId?: string) => void): () => void {
     this.#detachListeners.add(listener);
     return () => this.#detachListeners.delete(listener);
   }
@@ -311,7 +311,7 @@ export class Monitor implements Disposable {
         for (const listener of this.#oomListeners) listener();
         return;
       case "detached":
-        for (const listener of this.#detachListeners) listener();
+        for (const listener of this.#detachListeners) listener(textField(frame, "exec"));
         return;
       case "exited":
         this.#exited.resolve(exitOf(frame));

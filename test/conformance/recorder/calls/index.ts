@@ -1,6 +1,7 @@
 import type { Scenario } from "../call.ts";
 import { containerCalls } from "./containers.ts";
 import { createCalls } from "./create.ts";
+import { eventCalls } from "./events.ts";
 import { objectCalls } from "./objects.ts";
 import { systemCalls } from "./system.ts";
 
@@ -10,4 +11,5 @@ export const scenarios: readonly Scenario[] = [
   ...createCalls,
   ...containerCalls,
   ...objectCalls,
+  ...eventCalls,
 ];

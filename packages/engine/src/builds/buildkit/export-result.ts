@@ -54,10 +54,10 @@ async function exportImage(
   { attributes }: ExporterRequest,
   context: ExportContext,
 ): Promise<Readonly<Record<string, string>>> {
-  const { progress, images, registry, signal, access } = context;
+  const { progress, collaborators, registry, signal, access } = context;
   const names = namesOf(attributes);
   return await progress.step("exporting to image", async (step) => {
-    const image = await images.create(config, { references: names });
+    const image = await collaborators.images.create(config, { references: names });
     step.status(`writing image ${image.id}`, { current: 0, isDone: true });
     for (const name of names) step.status(`naming to ${name}`, { current: 0, isDone: true });
     if (attributes["push"] === "true") {
@@ -88,12 +88,12 @@ function responseOf(config: BuiltImage["config"], names: readonly string[]): Rec
 async function exportArchive(
   { config }: BuiltImage,
   { id, attributes }: ExporterRequest,
-  { progress, images, signal, session }: ExportContext,
+  { progress, collaborators, images, signal, session }: ExportContext,
 ): Promise<Readonly<Record<string, string>>> {
   if (session === undefined) throw buildFaults.SESSION_NEEDED();
   const names = namesOf(attributes);
   return await progress.step("exporting to docker image format", async () => {
-    const image = await images.create(config, { references: names });
+    const image = await collaborators.images.create(config, { references: names });
     const { archive } = images.save(names.length > 0 ? names : [image.id]);
     await sendBytes(session, archive, { exporterId: id, metadata: {}, signal });
     return responseOf(config, names);

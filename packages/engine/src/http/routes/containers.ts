@@ -121,7 +121,7 @@ export function containerRoutes(collaborators: Collaborators): Route[] {
       method: "POST",
       path: "/containers/{id}/resize",
       async handler(request, response) {
-        await resizeContainer(containerOf(request), readSize(request.query));
+        await resizeContainer(collaborators, containerOf(request), readSize(request.query));
         response.sendEmpty(200);
       },
     },
