@@ -28,6 +28,7 @@ const programs: Readonly<Record<string, BuildOptions>> = {
     entryPoints: {
       main: "packages/engine/src/main.ts",
       dockerd: "packages/engine/src/dockerd.ts",
+      "stand-in": "packages/engine/src/stand-in.ts",
       "layer-worker": "packages/store/src/layers/layer-worker.ts",
       "files-worker": "packages/store/src/files/files-worker.ts",
     },

@@ -130,7 +130,8 @@ export async function openEngine(options: TestEngineOptions = {}): Promise<TestE
     ...env,
   });
   const ofEngine = () => findProcesses(({ command }) => folders.some((folder) => command.includes(folder)));
-  const native = () => ofEngine().filter(({ name }) => name.startsWith("hawser-"));
+  const native = () =>
+    ofEngine().filter(({ name }) => name.startsWith("hawser-") && name !== "hawser-keeper");
 
   const engine: TestEngine = {
     host,

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { describe, test } from "node:test";
 import { eventually } from "@hawser/base/testing";
+import { findProcesses, type ProcessEntry } from "./kit-proc.ts";
+import { runCommandOk } from "./kit-process.ts";
 import { hawserOnly, textOf, useTarget } from "./kit-target.ts";
 
 const target = useTarget();
@@ -19,6 +23,26 @@ async function resolve(container: string, ...question: string[]): Promise<string
     .map(([, answer = ""]) => answer)
     .filter((answer, index, all) => !answer.startsWith("127.0.0.11") && all.indexOf(answer) === index)
     .toSorted();
+}
+
+/** A name server of this host's that has one address for all names (RFC 1035, 4). */
+async function openNameServer(address: string, answer: readonly number[]): Promise<AsyncDisposable> {
+  const socket = createSocket("udp4");
+  socket.on("message", (query, from) => {
+    const header = Buffer.from(query.subarray(0, 12));
+    header.writeUInt16BE(0x8180, 2);
+    header.writeUInt16BE(1, 6);
+    const record = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, ...answer]);
+    socket.send(Buffer.concat([header, query.subarray(12), record]), from.port, from.address);
+  });
+  socket.bind(53, address);
+  await once(socket, "listening");
+  return {
+    async [Symbol.asyncDispose]() {
+      socket.close();
+      await once(socket, "close");
+    },
+  };
 }
 
 describe("names on a user's network", () => {
@@ -77,18 +101,54 @@ describe("names on a user's network", () => {
     await target.ok("network", "rm", "web");
   });
 
-  test("the engine's death interrupts them only until the next one is there", hawserOnly, async () => {
-    const engine = target.engine();
-    await target.ok("network", "create", "web");
-    await sleeper("server", "--network", "web");
-    await sleeper("client", "--network", "web");
-    const server = await addressOf("server", "web");
-    await engine.kill();
-    await engine.start();
-    await eventually(async () => (await resolve("client", "-type=a", "server"))[0] === server);
-    await target.ok("rm", "-f", "server", "client");
-    await target.ok("network", "rm", "web");
-  });
+  test(
+    "are answered while no engine runs, strangers' ones, too, and the next one takes over",
+    hawserOnly,
+    async () => {
+      const engine = target.engine();
+      const upstream = "127.0.53.53"; // the host's own loopback: asked from there
+      await using _server = await openNameServer(upstream, [192, 0, 2, 7]);
+      await target.ok("network", "create", "web");
+      await sleeper("server", "--network", "web");
+      const endless = "while :; do nslookup -type=a server >/dev/null && echo found || echo lost; done";
+      await target.ok("run", "-d", "--name", "asker", "--network", "web", "busybox", "sh", "-c", endless);
+      await sleeper("client", "--network", "web", "--dns", upstream);
+      const server = await addressOf("server", "web");
+      const pid = textOf((await target.inspect("client"))["State"]?.["Pid"]);
+      const ask = async (...question: string[]) =>
+        await runCommandOk(["nsenter", "-t", pid, "-n", "-m", "nslookup", "-type=a", ...question]);
+      const answered = async () => {
+        assert.match(await ask("server"), new RegExp(`Address: ${server}\n`));
+        assert.match(await ask("stranger.example."), /Address: 192\.0\.2\.7\n/);
+      };
+      const ofEngine = (wanted: (entry: ProcessEntry) => boolean) =>
+        findProcesses((entry) => entry.command.includes(engine.dataRoot) && wanted(entry));
+      const keepers = () => ofEngine(({ name }) => name === "hawser-keeper");
+      const standIns = () =>
+        ofEngine(({ command, name }) => command.includes("stand-in") && name !== "hawser-keeper");
+      for (let round = 0; round < 2; round++) {
+        await answered();
+        await eventually(() => keepers().length === 1, { what: "the keeper has the sockets" });
+        await engine.kill();
+        for (let times = 0; times < 3; times++) await answered();
+        assert.equal(standIns().length, 1);
+        await engine.start();
+        await answered();
+        await eventually(() => standIns().length === 0, { what: "the stand-in has ended" });
+      }
+      const heard = await target.ok("logs", "asker");
+      assert.match(heard, /found/);
+      assert.doesNotMatch(heard, /lost/);
+      await target.ok("rm", "-f", "server", "client", "asker");
+      await eventually(() => keepers().length === 1, { what: "only the keeper is left" });
+      await engine.kill();
+      await eventually(() => keepers().length + standIns().length === 0, {
+        what: "with nothing to keep it ends",
+      });
+      await engine.start();
+      await target.ok("network", "rm", "web");
+    },
+  );
 
   test("host.docker.internal is what host-gateway stands for", async () => {
     const flags = ["--add-host", "host.docker.internal:host-gateway"];

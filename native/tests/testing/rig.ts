@@ -22,6 +22,7 @@ export const sanitized = {
   launcher: join(build, "sanitize/hawser-launcher"),
   init: join(build, "sanitize/hawser-init"),
   stub: join(build, "sanitize/hawser-stub"),
+  keeper: join(build, "sanitize/hawser-keeper"),
 };
 
 export function buildPrograms(): void {

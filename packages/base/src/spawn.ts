@@ -90,18 +90,23 @@ export interface DetachedProgram {
 }
 
 /**
- * Start a program that outlives this process: its own session, no inherited standard streams but `stderrFd`.
+ * Start a program that outlives this process: its own session, no inherited standard streams but `stderrFd`. Its descriptors
+ * from 3 on are `descriptors`.
  * Returns at once; whether it works is seen by talking to it.
  */
 export function startDetached(
   argv: readonly [string, ...string[]],
-  options: { readonly stderrFd?: number; readonly env?: Readonly<Record<string, string | undefined>> } = {},
+  options: {
+    readonly stderrFd?: number;
+    readonly descriptors?: readonly number[];
+    readonly env?: Readonly<Record<string, string | undefined>>;
+  } = {},
 ): DetachedProgram {
   const [program, ...args] = argv;
   const out = options.stderrFd ?? "ignore";
   const child = spawn(program, args, {
     detached: true,
-    stdio: ["ignore", out, out],
+    stdio: ["ignore", out, out, ...(options.descriptors ?? [])],
     ...(options.env && { env: { ...options.env } }),
   });
   const { promise: ended, resolve } = Promise.withResolvers<string>();

@@ -1,12 +1,14 @@
 import { createHash, randomBytes } from "node:crypto";
 import { chmod, mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { KeyedMutex, type Logger, version } from "@hawser/base";
 import {
   BareNamespacePool,
   DefaultBridge,
   Firewall,
   NamedNamespacePool,
+  NameKeeper,
   openHostInterfaceNames,
   PublishedPorts,
   resolverAddresses,
@@ -97,9 +99,10 @@ export async function composeEngine(
   built.use(openPidFile(config.pidFile, process.pid));
   for (const root of [config.dataRoot, config.execRoot]) built.use(lockRoot(root));
   const host = await readHost(live);
-  const table = built.use(new ContainerTable(join(config.dataRoot, "hawser.db")));
-  const networkTable = built.use(new NetworkTable(join(config.dataRoot, "hawser.db")));
-  const volumeTable = built.use(new VolumeTable(join(config.dataRoot, "hawser.db")));
+  const databasePath = join(config.dataRoot, "hawser.db");
+  const table = built.use(new ContainerTable(databasePath));
+  const networkTable = built.use(new NetworkTable(databasePath));
+  const volumeTable = built.use(new VolumeTable(databasePath));
   const index = new ContainerIndex(table);
   built.defer(() => index.flush());
   const firewall = built.use(
@@ -209,6 +212,15 @@ export async function composeEngine(
     },
     { hasContainer: (id) => index.find(id) !== undefined },
   );
+  const keeper = built.use(
+    new NameKeeper({
+      program: join(config.nativeDir, "hawser-keeper"),
+      standIn: [process.execPath, standInProgram, databasePath, host.defaults.resolver.dns.join(",")],
+      pidFile: join(config.execRoot, "keeper.pid"),
+      logFile: join(config.execRoot, "keeper.log"),
+      log,
+    }),
+  );
   const collaborators: Collaborators = {
     index,
     images,
@@ -218,7 +230,7 @@ export async function composeEngine(
     migrations: await MigrationWarmer.open({ layout: host.cgroups, now: () => performance.now() }),
     networks,
     names: built.use(
-      new ContainerNames({ index, networks, servers: host.defaults.resolver.dns, randomBytes, log }),
+      new ContainerNames({ index, networks, servers: host.defaults.resolver.dns, randomBytes, keeper, log }),
     ),
     ports: new ContainerPorts({ networks, published }),
     places: new ContainerNetworks({ networks, defaultBridge: bridge, bare, named, randomBytes }),
@@ -231,6 +243,7 @@ export async function composeEngine(
     log,
   };
   await recoverContainers(collaborators);
+  keeper.retire();
   const builds = await BuildService.open({
     collaborators,
     registry,
@@ -320,6 +333,11 @@ export async function composeEngine(
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }
+
+/** In a bundle it lies beside the engine. */
+const standInProgram = fileURLToPath(
+  new URL(import.meta.url.endsWith(".ts") ? "./stand-in.ts" : "./stand-in.js", import.meta.url),
+);
 
 /** Whether an OCI runtime starts itself a second time, from memory, unless that is where it came from. */
 function startsItselfAgain(path: string): boolean {

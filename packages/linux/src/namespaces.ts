@@ -76,7 +76,9 @@ export function socketInNamespace(options: {
   readonly address: string;
   /** 0: the kernel chooses. */
   readonly port: number;
+  /** Another socket of root's that is shared, too, may have the same port: questions go to either. */
+  readonly shared?: boolean;
 }): number {
-  const { namespaceFd, protocol, address, port } = options;
-  return native().socketInNamespace(namespaceFd, protocol === "tcp", address, port);
+  const { namespaceFd, protocol, address, port, shared = false } = options;
+  return native().socketInNamespace(namespaceFd, protocol === "tcp", address, port, shared);
 }

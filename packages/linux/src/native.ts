@@ -18,7 +18,13 @@ export interface NativeAddon {
   ): Promise<{ readonly fd: number; readonly inside: Buffer; readonly outside: Buffer }>;
   netlink(request: Buffer, namespaceFd: number, protocol: number): Buffer;
   netlinkAsync(request: Buffer, namespaceFd: number, protocol: number): Promise<Buffer>;
-  socketInNamespace(namespaceFd: number, stream: boolean, address: string, port: number): number;
+  socketInNamespace(
+    namespaceFd: number,
+    stream: boolean,
+    address: string,
+    port: number,
+    shared: boolean,
+  ): number;
   confineThread(root: string): void;
   makeNode(path: string | Buffer, mode: number, rdev: number): void;
   setXattr(path: string | Buffer, name: string, value: Buffer): void;

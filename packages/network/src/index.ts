@@ -15,6 +15,7 @@ export {
   type DefaultBridgeOptions,
   type ReadyPlace,
 } from "./default-bridge.ts";
+export { NameKeeper, type NameSockets } from "./dns/name-keeper.ts";
 export { NameServer, type NameService, nameServerAddress } from "./dns/name-server.ts";
 export type { NameZone } from "./dns/name-zone.ts";
 export { Firewall } from "./firewall.ts";

@@ -9,7 +9,7 @@ import { containerFaults } from "./faults.ts";
  * written together, at the end of the event loop's turn, and not at all when the container is gone by then.
  */
 export class ContainerIndex {
-  readonly #table: ContainerTable;
+  readonly #table: Pick<ContainerTable, "list" | "put" | "remove">;
   readonly #byId = new Map<ContainerId, Container>();
   readonly #idByName = new Map<string, ContainerId>();
   /** Containers whose rows are behind. */
@@ -17,7 +17,7 @@ export class ContainerIndex {
   #scheduled: NodeJS.Immediate | undefined;
   #namesVersion = 0;
 
-  constructor(table: ContainerTable) {
+  constructor(table: Pick<ContainerTable, "list" | "put" | "remove">) {
     this.#table = table;
     for (const record of table.list()) this.#hold(new Container(record));
   }

@@ -1,13 +1,16 @@
 import { closeSync, existsSync, readFileSync } from "node:fs";
 import type { Logger } from "@hawser/base";
 import { openNamespaceOfProcess } from "@hawser/linux";
-import { NameServer, nameserversFor } from "@hawser/network";
+import { type NameKeeper, NameServer, type NameSockets, nameserversFor } from "@hawser/network";
 import type { ContainerIndex } from "../containers/container-index.ts";
 import { type ContainerId, type ContainerRecord, hasProcess } from "../containers/container-record.ts";
 import { type Attachment, attachmentsOf } from "./attachment.ts";
 import { NameDirectory } from "./name-directory.ts";
-import { isPredefined } from "./network-record.ts";
-import type { NetworkService } from "./network-service.ts";
+import { isPredefined, type NetworkRecord } from "./network-record.ts";
+
+interface Networks {
+  find(nameOrId: string): Pick<NetworkRecord, "internal"> | undefined;
+}
 
 /** A name server in the namespace that it holds. */
 interface Served {
@@ -16,29 +19,32 @@ interface Served {
 }
 
 /**
- * The name servers of containers on users' networks, one in each container's namespace. They are the engine's: when it dies,
- * the next one makes them again at the same place, and questions meanwhile are asked again by their askers.
+ * The name servers of containers on users' networks, one in each container's namespace. When the engine dies the keeper's
+ * stand-in goes on with their sockets, until the next engine has made them again at the same place.
  */
 export class ContainerNames implements Disposable {
-  readonly #networks: NetworkService;
+  readonly #networks: Networks;
   readonly #directory: NameDirectory;
   readonly #servers: readonly string[];
   readonly #randomBytes: (size: number) => Uint8Array;
+  readonly #keeper: Pick<NameKeeper, "hold" | "drop"> | undefined;
   readonly #log: Logger;
   readonly #served = new Map<ContainerId, Served>();
 
   constructor(options: {
     readonly index: ContainerIndex;
-    readonly networks: NetworkService;
+    readonly networks: Networks;
     /** Name servers for containers that name none; none: the host's. */
     readonly servers: readonly string[];
     readonly randomBytes: (size: number) => Uint8Array;
+    readonly keeper?: Pick<NameKeeper, "hold" | "drop">;
     readonly log: Logger;
   }) {
     this.#networks = options.networks;
     this.#servers = options.servers;
     this.#directory = new NameDirectory(options.index);
     this.#randomBytes = options.randomBytes;
+    this.#keeper = options.keeper;
     this.#log = options.log;
   }
 
@@ -47,6 +53,7 @@ export class ContainerNames implements Disposable {
     this.release(record.id);
     this.#served.set(record.id, served);
     this.#tell(record, attachments, served);
+    this.#keeper?.hold(record.id, served.nameServer.sockets);
   }
 
   /** Serve a container that runs: after an engine's death, or when it has come to its first network with names. */
@@ -67,17 +74,45 @@ export class ContainerNames implements Disposable {
     }
   }
 
+  /**
+   * Go on with the sockets of an engine that is dead; they are this object's from now on.
+   *
+   * @returns false when the container does not run: they are the caller's then
+   */
+  async adopt(record: ContainerRecord, sockets: NameSockets): Promise<boolean> {
+    if (!hasProcess(record)) return false;
+    try {
+      const fd = openNamespaceOfProcess(record.state.pid);
+      this.serve(record, attachmentsOf(record), { nameServer: await NameServer.adopt(sockets), fd });
+      return true;
+    } catch (error) {
+      this.#log.warn("cannot serve names to a container", { container: record.id, error });
+      return false;
+    }
+  }
+
+  /** Containers with a name server. */
+  get served(): readonly ContainerId[] {
+    return [...this.#served.keys()];
+  }
+
   /** It no longer runs. */
   release(id: ContainerId): void {
     const served = this.#served.get(id);
     if (served === undefined) return;
+    this.#keeper?.drop(id);
+    this.#close(id, served);
+  }
+
+  /** Their containers go on, and the keeper with their sockets. */
+  [Symbol.dispose](): void {
+    for (const [id, served] of this.#served) this.#close(id, served);
+  }
+
+  #close(id: ContainerId, served: Served): void {
     this.#served.delete(id);
     served.nameServer[Symbol.dispose]();
     closeSync(served.fd);
-  }
-
-  [Symbol.dispose](): void {
-    for (const id of this.#served.keys()) this.release(id);
   }
 
   #tell(record: ContainerRecord, attachments: readonly Attachment[], { nameServer, fd }: Served): void {

@@ -5,6 +5,7 @@ import { closeSync } from "node:fs";
 import { createServer, type Socket as TcpSocket } from "node:net";
 import { test } from "node:test";
 import { runProgram } from "@hawser/base";
+import { eventually } from "@hawser/base/testing";
 import { socketInNamespace } from "@hawser/linux";
 import { decode, encode, type Packet, RECURSION_DESIRED } from "dns-packet";
 import { NamedNamespacePool } from "../named-namespace-pool.ts";
@@ -163,6 +164,22 @@ inOwnNetwork(import.meta.filename, () => {
     const begun = performance.now();
     assert.equal((await askUdp(internal.fd, "example.org")).rcode, "SERVFAIL");
     assert.ok(performance.now() - begun < 1000);
+  });
+
+  test("the next engine's sockets are beside the last one's, at the same place, and have all when those go", async () => {
+    await using _clean = await openCleanNetwork();
+    const of = (address: string) =>
+      serviceOf({ zone: { lookup: () => [address], reverse: () => undefined } });
+    using named = await openNamed(of("10.71.0.1"));
+    using next = await NameServer.open(named.fd);
+    next.serve(of("10.71.0.2"), { namespaceFd: named.fd });
+    const heard = new Set<unknown>();
+    await eventually(async () => heard.add(datasOf(await askUdp(named.fd, "web"))[0]).size === 2, {
+      what: "both are asked",
+    });
+    named.nameServer[Symbol.dispose]();
+    for (let times = 0; times < 20; times++)
+      assert.deepEqual(datasOf(await askUdp(named.fd, "web")), ["10.71.0.2"]);
   });
 
   test("the next engine takes the sockets up again", async () => {

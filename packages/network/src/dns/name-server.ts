@@ -5,6 +5,7 @@ import { errnoOf } from "@hawser/base";
 import { runNft, socketInNamespace } from "@hawser/linux";
 import { answerQuery, failureOf } from "./answer.ts";
 import { Forwarder, framed } from "./forwarder.ts";
+import type { NameSockets } from "./name-keeper.ts";
 import type { NameZone } from "./name-zone.ts";
 
 /** Where containers ask, as Docker's tell them. */
@@ -35,6 +36,8 @@ export class NameServer implements Disposable {
   readonly #udp: Socket;
   readonly #tcp: Server;
   readonly #connections = new Set<TcpSocket>();
+  /** Numbers of its sockets, for others that hold them, too. */
+  readonly sockets: NameSockets;
   #closed = false;
   #service: NameService | undefined;
   #forwarder: Forwarder | undefined;
@@ -46,18 +49,11 @@ export class NameServer implements Disposable {
    * @throws {Fault} `unavailable` without libnftables, `internal`; `Error` with the system's code.
    */
   static async open(namespaceFd: number): Promise<NameServer> {
-    const udp = createSocket("udp4");
-    udp.bind({ fd: bindInside(namespaceFd, "udp") });
-    const tcp = createServer();
-    tcp.listen({ fd: bindInside(namespaceFd, "tcp") });
-    await once(tcp, "listening"); // the other is at once
-    udp.unref();
-    tcp.unref();
-    const address = tcp.address();
+    const server = await NameServer.adopt([bindInside(namespaceFd, "udp"), bindInside(namespaceFd, "tcp")]);
+    const address = server.#tcp.address();
     const tcpPort = typeof address === "object" && address !== null ? address.port : preferredPort;
-    const server = new NameServer(udp, tcp);
     try {
-      await runNft(rules({ udpPort: udp.address().port, tcpPort }), { namespaceFd });
+      await runNft(rules({ udpPort: server.#udp.address().port, tcpPort }), { namespaceFd });
     } catch (error) {
       server[Symbol.dispose]();
       throw error;
@@ -65,9 +61,25 @@ export class NameServer implements Disposable {
     return server;
   }
 
-  private constructor(udp: Socket, tcp: Server) {
+  /** Go on with the sockets of a name server whose engine is dead; they are this one's from now on. */
+  static async adopt(sockets: NameSockets): Promise<NameServer> {
+    const udp = createSocket("udp4");
+    udp.bind({ fd: sockets[0] });
+    const tcp = createServer();
+    tcp.listen({ fd: sockets[1] });
+    await once(tcp, "listening"); // the other is at once
+    udp.unref();
+    tcp.unref();
+    return new NameServer(udp, { tcp, sockets });
+  }
+
+  private constructor(
+    udp: Socket,
+    { tcp, sockets }: { readonly tcp: Server; readonly sockets: NameSockets },
+  ) {
     this.#udp = udp;
     this.#tcp = tcp;
+    this.sockets = sockets;
     tcp.maxConnections = mostConnections;
     udp.on("error", () => {}); // of one datagram: the asker asks again
     udp.on("message", (query, from) => {
@@ -131,7 +143,8 @@ export class NameServer implements Disposable {
 }
 
 function bindInside(namespaceFd: number, protocol: "tcp" | "udp"): number {
-  const where = { namespaceFd, protocol, address: nameServerAddress };
+  // Shared: the next engine opens its own before who stands in for this one closes these.
+  const where = { namespaceFd, protocol, address: nameServerAddress, shared: true };
   try {
     return socketInNamespace({ ...where, port: preferredPort });
   } catch (error) {
