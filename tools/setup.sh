@@ -213,17 +213,29 @@ if [ -n "$tests" ] && ! command -v docker >/dev/null; then
     "It needs the system's package lists: check the network and /etc/apt." docker_cli
 fi
 
-# docker_plugins <suite>: buildx and Compose of a newer Debian, beside the system's packages; from where the system has its own.
-docker_plugins() {
-  apt=$top/$state/apt
-  rm -rf "$apt" && mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "build/docker-plugins/$1" || return 1
+# unpack_from <suite> <package...>: packages of another Debian, beside the system's, from where the system has its own; to $apt/files
+apt=$top/$state/apt
+unpack_from() {
+  rm -rf "$apt" && mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" || return 1
   repository=$(apt-get indextargets --format '$(REPO_URI)' | grep -v security | head -n 1)
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $repository $1 main" >"$apt/sources" || return 1
+  shift
   from="-o Dir::Etc::SourceList=$apt/sources -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists=$apt/lists
     -o Dir::Cache=$apt/cache -o Dir::State::Status=/dev/null -o APT::Sandbox::User=root"
-  (cd -- "$apt" && apt-get $from update && apt-get $from download docker-buildx docker-compose) || return 1
+  (cd -- "$apt" && apt-get $from update && apt-get $from download "$@") || return 1
   for package in "$apt"/*.deb; do dpkg-deb -x "$package" "$apt/files" || return 1; done
-  cp -p "$apt/files/usr/libexec/docker/cli-plugins/"* "build/docker-plugins/$1/" && rm -rf "$apt"
+}
+
+docker_plugins() {
+  unpack_from "$1" docker-buildx docker-compose && mkdir -p "build/docker-plugins/$1" &&
+    cp -p "$apt/files/usr/libexec/docker/cli-plugins/"* "build/docker-plugins/$1/" && rm -rf "$apt"
+}
+
+# The last Compose in Python, with the modules that python3-docker does not bring.
+compose_v1() {
+  unpack_from bookworm docker-compose python3-attr python3-cached-property python3-distro python3-distutils python3-dockerpty \
+    python3-docopt python3-dotenv python3-jsonschema python3-pyrsistent python3-texttable python3-websocket python3-yaml &&
+    rm -rf build/compose-v1 && mv "$apt/files/usr" build/compose-v1 && rm -rf "$apt"
 }
 if [ -n "$tests" ]; then
   for suite in trixie sid; do
@@ -231,6 +243,9 @@ if [ -n "$tests" ]; then
     step "docker-plugins-$suite" "buildx and Compose (from Debian $suite)" "1" \
       "It needs the system's package lists: check the network and /etc/apt." docker_plugins "$suite"
   done
+  [ -x build/compose-v1/bin/docker-compose ] || rm -f "$state/compose-v1"
+  step compose-v1 "Compose v1 (from Debian bookworm)" "1" \
+    "It needs the system's package lists: check the network and /etc/apt." compose_v1
 fi
 
 printf '%s\n%s\n' "$node" "$top" >"$state/ready.text" || exit 1

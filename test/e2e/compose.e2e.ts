@@ -3,9 +3,10 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { eventually } from "@hawser/base/testing";
+import { root } from "../../tools/tree.ts";
 import { serversArchive } from "../images/debian.ts";
 import { type BuildkitClient, openBuildkitClient, openFiles, pluginSuites } from "./kit-buildkit.ts";
-import { type CommandResult } from "./kit-process.ts";
+import { type CommandResult, runCommandOk } from "./kit-process.ts";
 import { useTarget } from "./kit-target.ts";
 
 /** A web server that shows what a worker makes of what is in a database, each started when the one before it is healthy. */
@@ -54,6 +55,33 @@ const target = useTarget({
   prepare: async (opened) => {
     await opened.ok("import", await serversArchive(), "redis:debian");
   },
+});
+
+describe("Compose v1", () => {
+  const packages = join(root, "build/compose-v1");
+  const program = ["/usr/bin/python3", join(packages, "bin/docker-compose")] as const;
+  const path = [join(packages, "lib/python3/dist-packages"), join(packages, "lib/python3.11")].join(":");
+
+  test("brings the same stack up, changes its scale, and takes it away", async () => {
+    // It does not know what makes a dependent start again.
+    await using dir = await openFiles({ "compose.yaml": stack("old").replace(", restart: true", "") });
+    const ok = async (...args: readonly string[]) =>
+      (
+        await runCommandOk([...program, "-p", "stack-v1", ...args], {
+          cwd: dir.path,
+          env: { ...target.environment(), PYTHONPATH: path },
+        })
+      ).trim();
+    await ok("up", "-d");
+    const address = await ok("port", "web", "80");
+    await eventually(async () => (await (await fetch(`http://${address}/`)).text()) === "old 41\n");
+    assert.equal(await ok("exec", "-T", "database", "redis-cli", "get", "visits"), "41");
+    await ok("up", "-d", "--scale", "worker=2", "worker");
+    assert.equal((await ok("ps", "-q", "worker")).split("\n").length, 2);
+    await ok("down", "-v", "-t", "0");
+    assert.equal(await target.ok("ps", "-aq"), "");
+    for (const kind of ["network", "volume"]) assert.doesNotMatch(await target.ok(kind, "ls"), /stack-v1/);
+  });
 });
 
 for (const suite of pluginSuites) {

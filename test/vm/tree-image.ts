@@ -15,6 +15,7 @@ const parts = [
   "dist",
   "build/native/hawser-launcher",
   "build/native/hawser-init",
+  "build/native/hawser-keeper",
   "build/native/hawser.node",
   "build/images",
   "node_modules/@hawser",
