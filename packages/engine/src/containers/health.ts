@@ -67,7 +67,7 @@ export function applyProbe(
 ): Health {
   const log = [...health.log, result].slice(-keptResults);
   if (result.exitCode === 0) return { status: "healthy", failingStreak: 0, log };
-  const isStarting = health.status === "starting" && result.startedAtMs - runStartedAtMs < plan.startPeriodMs;
+  const isStarting = health.status === "starting" && isEarly(plan, result.startedAtMs - runStartedAtMs);
   if (isStarting) return { ...health, log };
   const failingStreak = health.failingStreak + 1;
   return { status: failingStreak >= plan.retries ? "unhealthy" : health.status, failingStreak, log };
@@ -78,5 +78,10 @@ export function probePauseMs(
   plan: ProbePlan,
   now: { readonly status: HealthStatus; readonly ranMs: number },
 ): number {
-  return now.status === "starting" && now.ranMs < plan.startPeriodMs ? plan.startIntervalMs : plan.intervalMs;
+  return now.status === "starting" && isEarly(plan, now.ranMs) ? plan.startIntervalMs : plan.intervalMs;
+}
+
+/** Whether a run is in its start period. Where it began is told by another clock, which may be ahead: it ran no less than 0. */
+function isEarly({ startPeriodMs }: ProbePlan, ranMs: number): boolean {
+  return Math.max(0, ranMs) < startPeriodMs;
 }
