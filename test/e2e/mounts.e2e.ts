@@ -1,44 +1,20 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chown, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chown, mkdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
-import { openEngine, type TestEngine } from "./kit-engine.ts";
+import { describe, test } from "node:test";
 import { ask } from "./kit-http.ts";
+import { useOwnEngine } from "./kit-own-engine.ts";
 
-let engine: TestEngine;
-let folder: string;
+const own = useOwnEngine();
+const { ok, refused } = own;
 
-before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "hawser-mounts-"));
-  engine = await openEngine();
-  await ok("pull", "-q", "busybox");
-});
-
-after(async () => {
-  await engine[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true });
-});
-
-async function ok(...args: readonly string[]): Promise<string> {
-  const { exitCode, stdout, stderr } = await engine.docker(args);
-  assert.equal(exitCode, 0, `docker ${args.join(" ")}: ${stderr}`);
-  return stdout.trim();
-}
-
-async function refused(...args: readonly string[]): Promise<string> {
-  const { exitCode, stderr } = await engine.docker(args);
-  assert.notEqual(exitCode, 0, `docker ${args.join(" ")} was to fail`);
-  return stderr;
-}
-
-const hawser = async (...args: readonly string[]) => await engine.hawser(args);
+const hawser = async (...args: readonly string[]) => await own.engine.hawser(args);
 
 /** What the docker CLI does not let through: straight to the engine. */
 async function create(mounts: readonly object[]): Promise<{ status: number; message: string }> {
   const body = { Image: "busybox", HostConfig: { Mounts: mounts } };
-  const { status, text } = await ask(engine.socket, "POST /containers/create", { body });
+  const { status, text } = await ask(own.engine.socket, "POST /containers/create", { body });
   return {
     status,
     message: String(status === 201 ? "" : (JSON.parse(text) as { message?: string }).message),
@@ -71,10 +47,10 @@ describe("a part of a volume", () => {
   });
 
   test("never is anything outside of it, whatever links lie on the way", async () => {
-    await writeFile(join(folder, "secret"), "secret of the host\n");
-    const script = `ln -s ${folder} /v/abs; ln -s ../../../../../../..${folder} /v/rel; ln -s / /v/root; ln -s a /v/inner`;
+    await writeFile(join(own.folder, "secret"), "secret of the host\n");
+    const script = `ln -s ${own.folder} /v/abs; ln -s ../../../../../../..${own.folder} /v/rel; ln -s / /v/root; ln -s a /v/inner`;
     await ok("run", "--rm", "-v", "parts:/v", "busybox", "sh", "-c", script);
-    for (const path of ["abs/secret", "rel/secret", `root${folder}/secret`]) {
+    for (const path of ["abs/secret", "rel/secret", `root${own.folder}/secret`]) {
       const error = await refused(
         "run",
         "--rm",
@@ -165,8 +141,8 @@ describe("an image", () => {
     assert.match(await refused("cp", "/etc/hostname", "twice:/i/x"), /read-only/);
     await ok("rm", "twice");
     await ok("rmi", "-f", "data:1");
-    await engine.kill();
-    await engine.start();
+    await own.engine.kill();
+    await own.engine.start();
     assert.match(await ok("start", "-a", "linked"), /root/);
     assert.equal(await ok("start", "-a", "heir"), "data");
     await ok("rm", "heir");
@@ -177,7 +153,7 @@ describe("an image", () => {
 
 describe("binds", () => {
   test("are read-only with what is mounted below, unless that is to stay writable", async () => {
-    const outer = join(folder, "outer");
+    const outer = join(own.folder, "outer");
     await mkdir(join(outer, "inner"), { recursive: true });
     assert.equal(spawnSync("mount", ["-t", "tmpfs", "tmpfs", join(outer, "inner")]).status, 0);
     try {
@@ -203,7 +179,7 @@ describe("binds", () => {
   });
 
   test("keep what the host's mount does not allow", async () => {
-    const strict = join(folder, "strict");
+    const strict = join(own.folder, "strict");
     await mkdir(strict);
     assert.equal(spawnSync("mount", ["-t", "tmpfs", "-o", "nosuid,nodev,noexec", "tmpfs", strict]).status, 0);
     try {
@@ -215,7 +191,7 @@ describe("binds", () => {
   });
 
   test("of what is not there are refused, or made where that is asked for", async () => {
-    const absent = join(folder, "absent");
+    const absent = join(own.folder, "absent");
     const bind = { Type: "bind", Source: absent, Target: "/a" };
     assert.match(
       await refused("run", "--rm", "--mount", `type=bind,src=${absent},dst=/a`, "busybox"),
@@ -228,7 +204,7 @@ describe("binds", () => {
   });
 
   test("with idmap show the owner's files as the user's, and what the user makes becomes the owner's", async () => {
-    const owned = join(folder, "owned");
+    const owned = join(own.folder, "owned");
     await mkdir(owned);
     await writeFile(join(owned, "mine"), "m");
     for (const path of [owned, join(owned, "mine")]) await chown(path, 12345, 23456);

@@ -84,6 +84,50 @@ describe("published ports", () => {
     assert.equal(textOf(all[0]?.["HostIp"]), "0.0.0.0");
     assert.ok(Number(textOf(all[0]?.["HostPort"])) > 1024);
     await target.ok("rm", "-f", "all");
+    // What is published by itself is so once, and a range that is exposed is all of it.
+    const own = ["-p", "127.0.0.1:28081:80", "-p", "127.0.0.1::81/udp"];
+    await target.ok(
+      "run",
+      "-d",
+      "--name",
+      "most",
+      "-P",
+      ...own,
+      "--expose",
+      "80",
+      "--expose",
+      "90-91",
+      "busybox",
+      "sleep",
+      "600",
+    );
+    const most = Object.entries(await portsOf("most")) as [string, Json][];
+    assert.deepEqual(
+      most.map(([port, bindings]) => [port, textOf(bindings[0]?.["HostIp"])]),
+      [
+        ["80/tcp", "127.0.0.1"],
+        ["81/udp", "127.0.0.1"],
+        ["90/tcp", "0.0.0.0"],
+        ["91/tcp", "0.0.0.0"],
+      ],
+    );
+    await target.ok("rm", "-f", "most");
+    await target.ok(
+      "run",
+      "-d",
+      "--name",
+      "none",
+      "-P",
+      "--network",
+      "none",
+      "--expose",
+      "80",
+      "busybox",
+      "sleep",
+      "600",
+    );
+    assert.deepEqual(await portsOf("none"), {});
+    await target.ok("rm", "-f", "none");
   });
 
   test("that are taken are refused, and nothing is left", async () => {

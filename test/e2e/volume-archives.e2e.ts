@@ -1,38 +1,14 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { type TarSource, writeTar } from "@hawser/base";
 import { eventually } from "@hawser/base/testing";
-import { openEngine, type TestEngine } from "./kit-engine.ts";
 import { openRaw } from "./kit-http.ts";
+import { useOwnEngine } from "./kit-own-engine.ts";
 
-let engine: TestEngine;
-let folder: string;
-
-before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "hawser-volume-archives-"));
-  engine = await openEngine();
-  await ok("pull", "-q", "busybox");
-});
-
-after(async () => {
-  await engine[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true });
-});
-
-async function ok(...args: readonly string[]): Promise<string> {
-  const { exitCode, stdout, stderr } = await engine.hawser(args);
-  assert.equal(exitCode, 0, `hawser ${args.join(" ")}: ${stderr}`);
-  return stdout.trim();
-}
-
-async function refused(...args: readonly string[]): Promise<string> {
-  const { exitCode, stderr } = await engine.hawser(args);
-  assert.notEqual(exitCode, 0, `hawser ${args.join(" ")} was to fail`);
-  return stderr;
-}
+const own = useOwnEngine("hawser");
+const { ok, refused } = own;
 
 const look =
   "cd /v; find . | sort; cat a/f; stat -c '%u:%g %a %h' a/f; readlink a/l; stat -c %F p; stat -c '%a %u' .";
@@ -53,9 +29,9 @@ describe("a volume's files", () => {
       "-c",
       `${make}; touch /ready; sleep 1000`,
     );
-    await eventually(async () => (await engine.hawser(["exec", "maker", "ls", "/ready"])).exitCode === 0);
+    await eventually(async () => (await own.engine.hawser(["exec", "maker", "ls", "/ready"])).exitCode === 0);
     const seen = await ok("exec", "maker", "sh", "-c", look);
-    const archive = join(folder, "first.tar");
+    const archive = join(own.folder, "first.tar");
     await ok("volume", "export", "-o", archive, "first");
     assert.equal(await ok("volume", "import", "--label", "k=v", "second", archive), "second");
     assert.equal(await ok("run", "--rm", "-v", "second:/v", "busybox", "sh", "-c", look), seen);
@@ -63,7 +39,7 @@ describe("a volume's files", () => {
     assert.equal(await ok("volume", "clone", "--label", "own=1", "second", "third"), "third");
     assert.equal(await ok("run", "--rm", "-v", "third:/v", "busybox", "sh", "-c", look), seen);
     assert.equal(await ok("volume", "inspect", "-f", "{{.Labels.k}} {{.Labels.own}}", "third"), "v 1");
-    const piped = await engine.hawser(["volume", "import", "fourth", "-"], {
+    const piped = await own.engine.hawser(["volume", "import", "fourth", "-"], {
       input: await readFile(archive),
     });
     assert.equal(piped.stdout, "fourth\n", piped.stderr);
@@ -73,7 +49,7 @@ describe("a volume's files", () => {
 
   test("go into an empty volume, into another only when told to", async () => {
     await ok("volume", "create", "empty");
-    const archive = join(folder, "one.tar");
+    const archive = join(own.folder, "one.tar");
     await writeFile(archive, await tar(["f", "new"]));
     await ok("volume", "import", "empty", archive);
     await ok("run", "--rm", "-v", "empty:/v", "busybox", "sh", "-c", "echo old > /v/f; echo own > /v/g");
@@ -105,7 +81,7 @@ describe("a volume's files", () => {
       "-c",
       "echo x > /v/f; touch /ready; sleep 1000",
     );
-    await eventually(async () => (await engine.hawser(["exec", "user", "ls", "/ready"])).exitCode === 0);
+    await eventually(async () => (await own.engine.hawser(["exec", "user", "ls", "/ready"])).exitCode === 0);
     await ok("volume", "clone", "ram", "kept");
     await ok("rm", "-f", "user");
     assert.equal(await ok("run", "--rm", "-v", "kept:/v", "busybox", "cat", "/v/f"), "x");
@@ -115,12 +91,12 @@ describe("a volume's files", () => {
 
 describe("a hostile archive", () => {
   test("writes nothing outside of the volume", async () => {
-    const victim = join(folder, "victim");
+    const victim = join(own.folder, "victim");
     await writeFile(victim, "as it was");
     const archives: readonly Buffer[] = [
       await tar([`../../../../../../../../../..${victim}`, "up"]),
       await tar([victim, "absolute"]),
-      await tar({ path: "door", type: "symlink", linkPath: folder }, ["door/victim", "through a link"]),
+      await tar({ path: "door", type: "symlink", linkPath: own.folder }, ["door/victim", "through a link"]),
       await tar({ path: "up", type: "symlink", linkPath: "../../../../../../../../../../../.." }, [
         `up${victim}`,
         "up a link",
@@ -132,41 +108,44 @@ describe("a hostile archive", () => {
       ]),
     ];
     for (const [index, archive] of archives.entries()) {
-      const { exitCode } = await engine.hawser(["volume", "import", `evil${index}`, "-"], { input: archive });
+      const { exitCode } = await own.engine.hawser(["volume", "import", `evil${index}`, "-"], {
+        input: archive,
+      });
       assert.equal(await readFile(victim, "utf8"), "as it was", `archive ${index}`);
       if (exitCode === 0) await ok("volume", "rm", `evil${index}`);
     }
-    assert.deepEqual(await readdir(folder).then((names) => names.filter((name) => !name.endsWith(".tar"))), [
-      "victim",
-    ]);
+    assert.deepEqual(
+      await readdir(own.folder).then((names) => names.filter((name) => !name.endsWith(".tar"))),
+      ["victim"],
+    );
   });
 
   test("or one that breaks off leaves no volume", async () => {
     const cut = (await tar(["f", "x".repeat(5000)])).subarray(0, 2000);
     for (const input of [Buffer.from("no archive at all".repeat(100)), cut]) {
-      const { exitCode, stderr } = await engine.hawser(["volume", "import", "half", "-"], { input });
+      const { exitCode, stderr } = await own.engine.hawser(["volume", "import", "half", "-"], { input });
       assert.equal(exitCode, 1, stderr);
       assert.match(await refused("volume", "inspect", "half"), /no such volume/);
     }
     const head = "POST /volumes/half/import HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n";
-    using connection = openRaw(engine.socket, head);
+    using connection = openRaw(own.engine.socket, head);
     connection.socket.write((await tar(["f", "x".repeat(100_000)])).subarray(0, 90_000));
     await eventually(async () => (await hidden()).length === 1, { what: "the import has begun" });
     connection.socket.destroy();
     await eventually(async () => (await hidden()).length === 0, { what: "nothing is left" });
-    using again = openRaw(engine.socket, head);
+    using again = openRaw(own.engine.socket, head);
     again.socket.on("error", () => {});
     again.socket.write((await tar(["f", "x".repeat(100_000)])).subarray(0, 90_000));
     await eventually(async () => (await hidden()).length === 1, { what: "the import has begun" });
-    await engine.kill();
-    await engine.start();
-    await eventually(async () => (await readdir(join(engine.dataRoot, "volumes"))).length === 0);
+    await own.engine.kill();
+    await own.engine.start();
+    await eventually(async () => (await readdir(join(own.engine.dataRoot, "volumes"))).length === 0);
     assert.equal(await ok("volume", "ls", "-q"), "");
   });
 });
 
 const hidden = async () =>
-  (await readdir(join(engine.dataRoot, "volumes"))).filter((name) => name.startsWith("."));
+  (await readdir(join(own.engine.dataRoot, "volumes"))).filter((name) => name.startsWith("."));
 
 /** An archive as an attacker writes it: paths as they are. */
 async function tar(

@@ -1,40 +1,16 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { eventually } from "@hawser/base/testing";
-import { openEngine, type TestEngine } from "./kit-engine.ts";
+import { useOwnEngine } from "./kit-own-engine.ts";
 import { findMounts } from "./kit-proc.ts";
 import { runCommandOk } from "./kit-process.ts";
 
-let engine: TestEngine;
-let folder: string;
+const own = useOwnEngine();
+const { ok, refused } = own;
 
-before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "hawser-volume-mounts-"));
-  engine = await openEngine();
-  await ok("pull", "-q", "busybox");
-});
-
-after(async () => {
-  await engine[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true });
-});
-
-async function ok(...args: readonly string[]): Promise<string> {
-  const { exitCode, stdout, stderr } = await engine.docker(args);
-  assert.equal(exitCode, 0, `docker ${args.join(" ")}: ${stderr}`);
-  return stdout.trim();
-}
-
-async function refused(...args: readonly string[]): Promise<string> {
-  const { exitCode, stderr } = await engine.docker(args);
-  assert.notEqual(exitCode, 0, `docker ${args.join(" ")} was to fail`);
-  return stderr;
-}
-
-const mounted = () => findMounts(join(engine.dataRoot, "volumes"));
+const mounted = () => findMounts(join(own.engine.dataRoot, "volumes"));
 const unmounted = () => eventually(() => mounted().length === 0, { what: "nothing is mounted" });
 const options = (type: string, device: string, o: string) =>
   ["-o", `type=${type}`, "-o", `device=${device}`, "-o", `o=${o}`] as const;
@@ -44,7 +20,7 @@ describe("a volume of a file system in memory", () => {
     await ok("volume", "create", ...options("tmpfs", "tmpfs", "size=3m,uid=77,mode=0750"), "ram");
     assert.deepEqual(mounted(), []);
     await ok("run", "-d", "--name", "one", "-v", "ram:/r", "busybox", "sleep", "1000");
-    assert.deepEqual(mounted(), [join(engine.dataRoot, "volumes/ram/_data")]);
+    assert.deepEqual(mounted(), [join(own.engine.dataRoot, "volumes/ram/_data")]);
     assert.match(
       await ok("exec", "one", "sh", "-c", "echo x > /r/f; stat -c '%u %a' /r; df -k /r | tail -1"),
       /^77 750\n.* 3072 /,
@@ -81,12 +57,12 @@ describe("a volume of a file system in memory", () => {
     );
     await ok("run", "-d", "--name", "dies", "-v", "goes:/r", "busybox", "sleep", "1000");
     const pid = await ok("inspect", "-f", "{{.State.Pid}}", "dies");
-    await engine.kill();
+    await own.engine.kill();
     process.kill(Number(pid), "SIGKILL");
     assert.equal(mounted().length, 2);
-    await eventually(() => engine.monitors().length === 1, { what: "its monitor is gone" });
-    await engine.start();
-    assert.deepEqual(mounted(), [join(engine.dataRoot, "volumes/stays/_data")]);
+    await eventually(() => own.engine.monitors().length === 1, { what: "its monitor is gone" });
+    await own.engine.start();
+    assert.deepEqual(mounted(), [join(own.engine.dataRoot, "volumes/stays/_data")]);
     assert.equal(await ok("run", "--rm", "-v", "stays:/r", "busybox", "cat", "/r/f"), "x");
     assert.equal(mounted().length, 1);
     await ok("rm", "-f", "lives", "dies");
@@ -99,13 +75,13 @@ describe("a volume of a file system in memory", () => {
     assert.match(await ok("run", "--rm", "--mount", mount, "busybox", "stat", "-c", "%u", "/r"), /^5$/);
     await eventually(async () => (await ok("volume", "ls", "-q")) === "", { what: "the volume is gone" });
     await unmounted();
-    await eventually(async () => (await readdir(join(engine.dataRoot, "volumes"))).length === 0);
+    await eventually(async () => (await readdir(join(own.engine.dataRoot, "volumes"))).length === 0);
   });
 });
 
 describe("a volume of a folder of the host", () => {
   test("is that folder, filled from the image when it is empty; it outlives the volume", async () => {
-    const host = join(folder, "host");
+    const host = join(own.folder, "host");
     await mkdir(host);
     await ok("volume", "create", ...options("none", host, "bind"), "bound");
     assert.match(await ok("run", "--rm", "-v", "bound:/etc", "busybox", "ls", "/etc"), /passwd/);
@@ -121,18 +97,18 @@ describe("a volume of a folder of the host", () => {
     // An engine that died with it mounted does not take what is in it for the volume's.
     await ok("run", "-d", "--name", "late", "-v", "bound:/h", "busybox", "sleep", "1000");
     const pid = await ok("inspect", "-f", "{{.State.Pid}}", "late");
-    await engine.kill();
+    await own.engine.kill();
     process.kill(Number(pid), "SIGKILL");
-    await eventually(() => engine.monitors().length === 0, { what: "its monitor is gone" });
-    await engine.start();
+    await eventually(() => own.engine.monitors().length === 0, { what: "its monitor is gone" });
+    await own.engine.start();
     await ok("rm", "late");
     await ok("volume", "rm", "bound", "fixed");
     assert.equal(await readFile(join(host, "own"), "utf8"), "x");
   });
 
   test("that is not there: the start says so, and nothing is left", async () => {
-    await ok("volume", "create", ...options("none", join(folder, "absent"), "bind"), "lost");
-    const { exitCode, stderr } = await engine.docker(["run", "--rm", "-v", "lost:/l:nocopy", "busybox"]);
+    await ok("volume", "create", ...options("none", join(own.folder, "absent"), "bind"), "lost");
+    const { exitCode, stderr } = await own.engine.docker(["run", "--rm", "-v", "lost:/l:nocopy", "busybox"]);
     assert.equal(exitCode, 127);
     assert.match(
       stderr,
@@ -143,7 +119,7 @@ describe("a volume of a folder of the host", () => {
 });
 
 test("a volume of a disk is that disk's file system", async () => {
-  const image = join(folder, "disk");
+  const image = join(own.folder, "disk");
   await runCommandOk(["truncate", "-s", "8M", image]);
   await runCommandOk(["mkfs.ext4", "-q", image]);
   const device = (await runCommandOk(["losetup", "--show", "-f", image])).trim();
@@ -202,7 +178,7 @@ test("sizes and uses are told by system df, volumes are found by every filter", 
     "head -c 5000 /dev/zero > /r/f; touch /r/done; sleep 1000",
   );
   await eventually(
-    async () => (await engine.docker(["exec", "user", "test", "-e", "/r/done"])).exitCode === 0,
+    async () => (await own.engine.docker(["exec", "user", "test", "-e", "/r/done"])).exitCode === 0,
   );
   const rows = (
     await ok("system", "df", "-v", "--format", "{{range .Volumes}}{{.Name}} {{.Links}} {{.Size}}\n{{end}}")

@@ -164,7 +164,7 @@ function pick({ target, readOnly, noCopy }: ReturnType<typeof parseBind>) {
   return { target, readOnly, noCopy };
 }
 
-/** Not `not-found`: clients take that for the container's own image. */
+/** As Docker, which does not pull it either; but not `not-found`: clients take that for the container's own image. */
 function findImage(images: { readonly resolve: (nameOrId: string) => Image }, name: string): Image {
   try {
     return images.resolve(name);
