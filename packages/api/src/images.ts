@@ -4,7 +4,8 @@ export interface ImageSummary {
   readonly Id: string;
   readonly ParentId: string;
   readonly RepoTags: readonly string[];
-  readonly RepoDigests: readonly string[];
+  /** `null` before API 1.43 when there are none, and in the disk usage. */
+  readonly RepoDigests: readonly string[] | null;
   /** Seconds since 1970. */
   readonly Created: number;
   readonly Size: number;

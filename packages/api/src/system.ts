@@ -110,7 +110,7 @@ export interface SystemInfo {
   readonly FirewallBackend?: { readonly Driver: string };
   readonly CDISpecDirs: readonly string[];
   readonly DefaultAddressPools?: readonly { readonly Base: string; readonly Size: number }[];
-  readonly Warnings: readonly string[];
+  readonly Warnings: readonly string[] | null;
 }
 
 export interface ComponentCommit {

@@ -45,6 +45,8 @@ export interface Healthcheck {
 }
 
 export interface HostConfig extends Resources {
+  /** Which of its lists and maps nobody gave: they are shown as null, not as empty. Absent: all were given. */
+  readonly absent?: readonly (keyof HostConfig)[];
   /** `source:target[:options]`, source a path or a volume name. */
   readonly binds: readonly string[];
   readonly mounts: readonly MountRequest[];

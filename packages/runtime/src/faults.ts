@@ -8,7 +8,7 @@ export const runtimeFaults = defineFaults({
     "invalid-argument",
     (option: string, name: string) => `invalid ${option}: unknown capability: "${name}"`,
   ],
-  SIGNAL_INVALID: ["invalid-argument", (text: string) => `Invalid signal: ${text}`],
+  SIGNAL_INVALID: ["invalid-argument", (text: string) => `invalid signal: ${text}`],
   SECURITY_OPT_INVALID: [
     "invalid-argument",
     (rule: 1 | 2, option: string) => `invalid --security-opt ${rule}: ${JSON.stringify(option)}`,
@@ -26,6 +26,10 @@ export const runtimeFaults = defineFaults({
   MOUNT_INVALID: [
     "invalid-argument",
     (type: string, reason: string) => `invalid mount config for type "${type}": ${reason}`,
+  ],
+  MOUNT_OPTIONS_FOREIGN: [
+    "invalid-argument",
+    (options: string, type: string) => `${options} must not be specified on mount type "${type}"`,
   ],
   VOLUME_NAME_INVALID: ["invalid-argument", (name: string, reason: string) => `create ${name}: ${reason}`],
   MOUNT_MODE_INVALID: ["invalid-argument", (mode: string) => `invalid mode: ${mode}`],

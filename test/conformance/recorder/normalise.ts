@@ -113,11 +113,20 @@ function decodeStat(value: string): unknown {
 const volatileNumbers =
   /^(Created|time|timeNano|Pid|Size|VirtualSize|SharedSize|SizeRw|SizeRootFs|SpaceReclaimed|LayersSize|size)$/;
 
+/** Where each engine keeps what is its own. */
+const places = /^(LowerDir|UpperDir|WorkDir|ResolvConfPath|HostnamePath|HostsPath|LogPath|SandboxKey)$/;
+
 function cleanValue(value: unknown, options: NormaliseOptions, key = ""): unknown {
   if (key === "execDuration") return "<number>";
-  if (typeof value === "string") return cleanText(value, options);
+  if (typeof value === "string")
+    return value !== "" && places.test(key) ? "<place>" : cleanText(value, options);
   if (typeof value === "number") return volatileNumbers.test(key) && value > 0 ? "<number>" : value;
-  if (Array.isArray(value)) return inOrder(value.map((each) => cleanValue(each, options)));
+  if (Array.isArray(value)) {
+    const clean = value.map((each) => cleanValue(each, options));
+    return key === "VolumesDeleted"
+      ? clean.map(String).toSorted((left, right) => (left < right ? -1 : 1))
+      : inOrder(clean);
+  }
   if (value === null || typeof value !== "object") return value;
   const entries = Object.entries(value).map(
     ([name, each]) => [cleanText(name, options), cleanValue(each, options, name)] as const,

@@ -52,7 +52,7 @@ export async function createContainer(
   migrations.warm();
   if (request.config.image === "") throw containerFaults.IMAGE_REQUIRED();
   if (request.name !== undefined && !isContainerName(request.name)) {
-    throw containerFaults.CONTAINER_NAME_INVALID(request.name);
+    throw containerFaults.CONTAINER_NAME_INVALID(request.name || "/");
   }
   const image = images.resolve(request.config.image);
   if (request.platform !== undefined && !platformsMatch(request.platform, image.config)) {

@@ -14,18 +14,21 @@ import { publishContainerEvent, publishExecEvent } from "./publish-event.ts";
 
 /**
  * Prepare a process in a running container. Nothing runs yet.
- * @throws {Fault} `conflict` when the container does not run or is paused, `invalid-argument` without a command.
+ * @throws {Fault} `conflict` when the container does not run or is paused, `invalid-argument` without a command, or for a
+ *   user whom the container does not know.
  */
 export async function createExec(
-  { events, host, migrations }: Collaborators,
+  collaborators: Collaborators,
   container: Container,
   config: ExecConfig,
 ): Promise<ExecSession> {
+  const { events, host, migrations } = collaborators;
   if (container.record.state.status === "restarting")
     throw containerFaults.CONTAINER_RESTARTING(container.id);
   if (container.monitor === undefined) throw containerFaults.EXEC_NOT_RUNNING_CONTAINER(container.id);
-  if (container.record.state.status === "paused") throw containerFaults.CONTAINER_PAUSED(container.id);
+  if (container.record.state.status === "paused") throw containerFaults.EXEC_PAUSED(container.record.name);
   if (config.cmd.length === 0) throw containerFaults.EXEC_NO_COMMAND();
+  if (config.user !== "") userOf(collaborators, container, config); // one that is not there is told of now
   migrations.warm();
   const id = Buffer.from(host.randomBytes(32)).toString("hex");
   const session = new ExecSession(id, container.id, config);
@@ -107,17 +110,17 @@ export async function startExec(
 
 /** Write the OCI process of an exec for the monitor to read; returns its path. */
 export async function writeExecProcess(
-  { host, snapshots }: Collaborators,
+  collaborators: Collaborators,
   container: Container,
   session: ExecSession,
 ): Promise<string> {
+  const { host } = collaborators;
   const { config, hostConfig } = container.record;
-  const accounts = readAccounts(snapshots.get(container.id));
   const process = buildExecProcess({
     config,
     hostConfig,
     exec: session.config,
-    user: resolveUser(session.config.user || config.user, { ...accounts, groupAdd: hostConfig.groupAdd }),
+    user: userOf(collaborators, container, session.config),
     host: host.facts,
   });
   const dir = execDirOf(host, container.id);
@@ -125,6 +128,13 @@ export async function writeExecProcess(
   const path = join(dir, `${session.id}.process.json`);
   await writeFile(path, formatRuntimeSpec(process), { mode: 0o600 });
   return path;
+}
+
+/** @throws {Fault} `invalid-argument` when the container knows no such user. */
+function userOf({ snapshots }: Collaborators, container: Container, exec: Pick<ExecConfig, "user">) {
+  const { config, hostConfig } = container.record;
+  const accounts = readAccounts(snapshots.get(container.id));
+  return resolveUser(exec.user || config.user, { ...accounts, groupAdd: hostConfig.groupAdd });
 }
 
 /**

@@ -24,9 +24,9 @@ export const containerFaults = defineFaults({
   ],
   CONTAINER_NOT_RUNNING: ["conflict", (id: string) => `container ${id} is not running`],
   EXEC_NOT_RUNNING_CONTAINER: ["conflict", (id: string) => `container ${id} is not running`],
-  CONTAINER_PAUSED: [
+  EXEC_PAUSED: [
     "conflict",
-    (id: string) => `Container ${id} is paused, unpause the container before exec`,
+    (name: string) => `Container ${name} is paused, unpause the container before exec`,
   ],
   ATTACH_PAUSED: [
     "conflict",
@@ -53,28 +53,28 @@ export const containerFaults = defineFaults({
   RENAME_SAME: ["invalid-argument", () => "Renaming a container with the same name as its current name"],
   RENAME_INVALID: ["invalid-argument", (why: string) => `Error when allocating new name: ${why}`],
   RENAME_TAKEN: ["conflict", (why: string) => `Error when allocating new name: ${why}`],
-  CANNOT_KILL_STOPPED: [
-    "conflict",
-    (id: string) => `cannot kill container: ${id}: container ${id} is not running`,
-  ],
+  KILL_STOPPED: ["conflict", (id: string) => `container ${id} is not running`],
   CONTAINER_ALREADY_STARTED: ["not-modified", () => "container already started"],
   CONTAINER_ALREADY_STOPPED: ["not-modified", () => "container already stopped"],
   CONTAINER_RUNNING_REMOVE: [
     "conflict",
     (name: string) =>
-      `cannot remove container "/${name}": container is running: stop the container before removing or force remove`,
+      `cannot remove container "${name}": container is running: stop the container before removing or force remove`,
   ],
   CONTAINER_PAUSED_REMOVE: [
     "conflict",
-    (name: string) => `cannot remove container "/${name}": container is paused and must be unpaused first`,
+    (name: string) => `cannot remove container "${name}": container is paused and must be unpaused first`,
   ],
   CONTAINER_RESTARTING_REMOVE: [
     "conflict",
     (name: string) =>
-      `cannot remove container "/${name}": container is restarting: stop the container before removing or force remove`,
+      `cannot remove container "${name}": container is restarting: stop the container before removing or force remove`,
   ],
   CONTAINER_BEING_REMOVED: ["conflict", (id: string) => `removal of container ${id} is already in progress`],
-  SIGNAL_INVALID: ["invalid-argument", (signal: string) => `invalid signal: ${signal}`],
+  SIGNAL_UNSUPPORTED: [
+    "invalid-argument",
+    (signal: string) => `the linux daemon does not support signal ${signal}`,
+  ],
   WAIT_CONDITION_INVALID: ["invalid-argument", (condition: string) => `invalid condition: "${condition}"`],
   NO_SUCH_EXEC: ["not-found", (id: string) => `No such exec instance: ${id}`],
   LINK_UNKNOWN: [
@@ -85,7 +85,7 @@ export const containerFaults = defineFaults({
   EXEC_ALREADY_STARTED: ["conflict", (id: string) => `exec ${id} has already started`],
   EXEC_NOT_RUNNING: ["conflict", (id: string) => `exec ${id} is not running`],
   EXEC_CONTAINER_STOPPED: ["conflict", (id: string) => `container ${id} has been stopped`],
-  TTY_RESIZE_NOT_RUNNING: ["conflict", (id: string) => `cannot resize a stopped container: ${id}`],
+  TTY_RESIZE_NOT_RUNNING: ["conflict", (id: string) => `container ${id} is not running`],
   LOG_NOT_KEPT: ["not-implemented", () => "configured logging driver does not support reading"],
   RUNTIME_UNKNOWN: ["invalid-argument", (name: string) => `unknown or invalid runtime name: ${name}`],
   NETWORK_UNKNOWN: ["invalid-argument", (name: string) => `network ${name} not found`],

@@ -18,6 +18,8 @@ export function withDefaults(asked: HostConfig, host: ContainerHost): HostConfig
       ...defaults.ulimits.filter(({ name }) => asked.ulimits.every((limit) => limit.name !== name)),
     ],
     securityOpt: [...asked.securityOpt, ...defaults.securityOpt.filter((option) => isFree(option, asked))],
+    // Version 2 of cgroups has no such thing.
+    ...(host.cgroups.mode !== "v2" && { oomKillDisable: asked.oomKillDisable ?? false }),
     ...(init !== undefined && { init }),
   };
 }

@@ -19,11 +19,12 @@ export async function killContainer(
   signalText: string,
   options: { readonly byUser?: boolean } = {},
 ): Promise<void> {
+  const number = Number(signalText);
+  if (number < 0 || number > 64) throw containerFaults.SIGNAL_UNSUPPORTED(signalText);
   const signal = parseSignal(signalText === "" ? "SIGKILL" : signalText);
-  if (signal === undefined) throw containerFaults.SIGNAL_INVALID(signalText);
   if (await callOffRestart(collaborators, container)) return;
   const { monitor } = container;
-  if (monitor === undefined) throw containerFaults.CANNOT_KILL_STOPPED(container.id);
+  if (monitor === undefined) throw containerFaults.KILL_STOPPED(container.id);
   const isSure = signal === parseSignal("SIGKILL");
   const { stopSignal } = container.record.config;
   const isToEnd = isSure || stopSignal === "" || signal === parseSignal(stopSignal);

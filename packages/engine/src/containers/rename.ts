@@ -19,7 +19,7 @@ export async function renameContainer(
     if (newName === oldName) throw containerFaults.RENAME_SAME();
     if (state.status === "removing") throw containerFaults.CONTAINER_BEING_REMOVED(container.id);
     try {
-      if (!isContainerName(newName)) throw containerFaults.CONTAINER_NAME_INVALID(newName);
+      if (!isContainerName(newName)) throw containerFaults.CONTAINER_NAME_INVALID(`/${newName}`);
       index.update(container, { name: newName });
     } catch (error) {
       if (!Fault.is(error)) throw error;

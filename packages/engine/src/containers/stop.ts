@@ -54,7 +54,7 @@ async function endRun(
 ): Promise<void> {
   const { config } = container.record;
   const signal = options.signal || config.stopSignal || "SIGTERM";
-  if (parseSignal(signal) === undefined) throw containerFaults.SIGNAL_INVALID(signal);
+  parseSignal(signal);
   const seconds =
     options.timeoutSeconds ?? config.stopTimeoutSeconds ?? collaborators.host.stopTimeoutSeconds;
   const ended = container.nextExit.promise;

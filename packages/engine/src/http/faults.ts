@@ -24,17 +24,23 @@ export const httpFaults = defineFaults({
   ],
   CONTENT_TYPE_UNSUPPORTED: [
     "invalid-argument",
-    (type: string) => `unsupported Content-Type header (${type}): must be 'application/json'`,
+    (type: string) =>
+      type === ""
+        ? "malformed Content-Type header (): mime: no media type"
+        : `unsupported Content-Type header (${type}): must be 'application/json'`,
   ],
   JSON_EMPTY: ["invalid-argument", () => "invalid JSON: got EOF while reading request body"],
   JSON_INVALID: ["invalid-argument", (why: string) => `invalid JSON: ${why}`],
   JSON_TYPE: [
     "invalid-argument",
     (found: string, field: string, wanted: string) =>
-      field === ""
-        ? `json: cannot unmarshal ${found} into Go value of type ${wanted}`
-        : `json: cannot unmarshal ${found} into Go struct field ${field} of type ${wanted}`,
+      `json: cannot unmarshal ${found} into Go struct field ${field} of type ${wanted}`,
   ],
+  JSON_ROOT_TYPE: [
+    "invalid-argument",
+    (found: string, wanted: string) => `json: cannot unmarshal ${found} into Go value of type ${wanted}`,
+  ],
+  JSON_BEHIND: ["invalid-argument", () => "unexpected content after JSON"],
   QUERY_JSON: [
     "invalid-argument",
     (name: string) => `invalid query parameter ${name}: a JSON object of strings was wanted`,
@@ -74,7 +80,19 @@ export const httpFaults = defineFaults({
     () =>
       "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24",
   ],
-  LOG_STREAM_MISSING: ["invalid-argument", () => "must specify at least one of 'stdout' or 'stderr'"],
+  TTY_SIZE: [
+    "invalid-argument",
+    (side: string, value: string) => {
+      const why = /^-?\d+$/.test(value) ? "value out of range" : "invalid syntax";
+      return `invalid resize ${side} ${JSON.stringify(value)}: ${why}`;
+    },
+  ],
+  ISOLATION: [
+    "invalid-argument",
+    (isolation: string) => `invalid isolation (${isolation}): linux only supports 'default'`,
+  ],
+  EXEC_DETACH_KEYS: ["invalid-argument", (key: string) => `Invalid escape keys (${key}) provided`],
+  LOG_STREAM_MISSING: ["invalid-argument", () => "Bad parameters: you must choose at least one stream"],
   STATS_STREAM_ONCE: ["invalid-argument", () => "cannot have stream=true and one-shot=true"],
   UNTIL_INVALID: [
     "invalid-argument",
@@ -82,7 +100,7 @@ export const httpFaults = defineFaults({
   ],
   QUERY_NUMBER: [
     "invalid-argument",
-    (value: string) => `strconv.ParseInt: parsing ${JSON.stringify(value)}: invalid syntax`,
+    (value: string) => `strconv.Atoi: parsing ${JSON.stringify(value)}: invalid syntax`,
   ],
   ORIGIN_REFUSED: [
     "permission-denied",

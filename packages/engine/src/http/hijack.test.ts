@@ -72,7 +72,7 @@ describe("hijack", () => {
           path: "/exec/{id}/start",
           hijacks: true,
           async handler(request, response) {
-            const body = await readJsonBody(request, (value) => value);
+            const body = await readJsonBody(request, (value) => value, { type: "json" });
             const connection = await hijack(request, response);
             connection.accept({ multiplexed: true });
             connection.socket.write(JSON.stringify(body));

@@ -97,7 +97,7 @@ describe("hostile requests", () => {
       method: "POST",
       path: "/json",
       async handler(request, response) {
-        response.sendJson(200, await readJsonBody(request, (value) => value));
+        response.sendJson(200, await readJsonBody(request, (value) => value, { type: "json" }));
       },
     };
     await using api = await openApi([json]);
@@ -111,7 +111,9 @@ describe("hostile requests", () => {
     assert.equal(await ask('{"a":"<ü>"}', "application/json; charset=utf-8"), '{"a":"<\u00c3\u00bc>"}\n');
     assert.equal(await ask(""), "{}\n");
     assert.equal(await ask(" "), '{"message":"invalid JSON: got EOF while reading request body"}\n');
-    assert.match((await ask("{} {}")) ?? "", /^\{"message":"invalid JSON: /);
+    assert.equal(await ask("{} {}"), '{"message":"unexpected content after JSON"}\n');
+    assert.equal(await ask('{"a"'), '{"message":"invalid JSON: unexpected EOF"}\n');
+    assert.match((await ask("{a}")) ?? "", /^\{"message":"invalid JSON: /);
     assert.equal(
       await ask("{}", "text/plain"),
       '{"message":"unsupported Content-Type header (text/plain): must be \'application/json\'"}\n',

@@ -1,9 +1,10 @@
 import { type ApiVersion, compareApiVersions } from "@hawser/api";
+import { Fault } from "@hawser/base";
 import type { PeerCredentials } from "@hawser/linux";
 import { httpFaults } from "./faults.ts";
 import type { Query } from "./query.ts";
 import type { RequestBody } from "./request-body.ts";
-import type { Decoder } from "./wire/codec.ts";
+import { type Decoder, describe } from "./wire/codec.ts";
 
 export interface ApiRequestParts {
   readonly method: string;
@@ -89,6 +90,8 @@ const maxJsonBytes = 8 << 20;
 /**
  * Read and decode the JSON body, with moby's rules for its content type.
  *
+ * @param options.type its type by Go's name, for what is said of mistakes
+ * @param options.path how Go names the outermost type in front of a field; default: as the last part of `type`
  * @param options.optional what no body at all means, `"refused"` when it must be there; without it, as in moby, an object
  *   without fields
  * @throws {Fault} `invalid-argument`
@@ -96,7 +99,7 @@ const maxJsonBytes = 8 << 20;
 export async function readJsonBody<T>(
   request: ApiRequest,
   decode: Decoder<T>,
-  options: { readonly optional?: T | "refused" } = {},
+  options: { readonly type: string; readonly path?: string; readonly optional?: T | "refused" },
 ): Promise<T> {
   const type = request.header("content-type") ?? "";
   const chunks: Buffer[] = [];
@@ -111,14 +114,30 @@ export async function readJsonBody<T>(
     if (size > 0 || options.optional === "refused") throw httpFaults.JSON_EMPTY();
     return options.optional ?? decode({}, "");
   }
+  const { type: goType, path = goType.slice(goType.indexOf(".") + 1) } = options;
   if (type.split(";", 1)[0]?.trim().toLowerCase() !== "application/json") {
     throw httpFaults.CONTENT_TYPE_UNSUPPORTED(type);
   }
-  let value: unknown;
+  const value = parseJson(text);
   try {
-    value = JSON.parse(text);
+    if (typeof value !== "object" || Array.isArray(value))
+      throw httpFaults.JSON_ROOT_TYPE(describe(value), goType);
+    return decode(value, path);
   } catch (error) {
-    throw httpFaults.JSON_INVALID(error instanceof Error ? error.message : String(error)).because(error);
+    if (!Fault.is(error) || !error.code.startsWith("JSON_")) throw error;
+    throw httpFaults.JSON_INVALID(error.message);
   }
-  return decode(value, "");
+}
+
+/** @throws {Fault} `invalid-argument`, in Go's words where it is about the text's end */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    const [, position] = /at position (\d+)/.exec(message) ?? [];
+    if (/after JSON/.test(message)) throw httpFaults.JSON_BEHIND().because(error);
+    const isEnd = position === undefined ? /end of JSON/.test(message) : Number(position) >= text.length;
+    throw httpFaults.JSON_INVALID(isEnd ? "unexpected EOF" : message).because(error);
+  }
 }

@@ -55,5 +55,9 @@ export const imageFaults = defineFaults({
     "invalid-argument",
     (line: string, why: string) => `Cannot apply change ${JSON.stringify(line)}: ${why}`,
   ],
+  FILTER_UNTIL: [
+    "invalid-argument",
+    (value: string) => `failed to parse value as time or duration: ${JSON.stringify(value)}`,
+  ],
   FILTER_VALUE: ["invalid-argument", (name: string, value: string) => `invalid filter '${name}=[${value}]'`],
 });

@@ -76,6 +76,6 @@ function parseUntil(text: string, nowMs: number): number {
     );
   }
   const date = Date.parse(text);
-  if (Number.isNaN(date)) throw imageFaults.FILTER_VALUE("until", text);
+  if (Number.isNaN(date)) throw imageFaults.FILTER_UNTIL(text);
   return date;
 }

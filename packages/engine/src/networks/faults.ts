@@ -142,7 +142,11 @@ export const networkServiceFaults = defineFaults({
     "internal",
     (id: string, network: string) => `container ${id} is not connected to network ${network}`,
   ],
-  FILTER_VALUE: ["invalid-argument", (name: string, value: string) => `invalid filter '${name}=[${value}]'`],
+  FILTER_TYPE: ["invalid-argument", (type: string) => `invalid filter: 'type'='${type}'`],
+  FILTER_DANGLING: [
+    "invalid-argument",
+    () => `invalid value for filter 'dangling', must be "true" (or "1"), or "false" (or "0")`,
+  ],
   VERBOSE_INVALID: [
     "invalid-argument",
     (value: string) =>

@@ -18,7 +18,7 @@ export function matchNetworks(
   const dangling = parseDangling(filters.get("dangling"));
   const types = filters.get("type") ?? [];
   for (const type of types) {
-    if (type !== "custom" && type !== "builtin") throw networkServiceFaults.FILTER_VALUE("type", type);
+    if (type !== "custom" && type !== "builtin") throw networkServiceFaults.FILTER_TYPE(type);
   }
   const fits = (name: string, test: (wanted: string) => boolean) => filters.get(name)?.some(test) ?? true;
   return (record) =>
@@ -36,5 +36,5 @@ function parseDangling(values: readonly string[] | undefined): boolean | undefin
   if (value === undefined) return undefined;
   if (["1", "true", "t", "T", "TRUE", "True"].includes(value)) return true;
   if (["0", "false", "f", "F", "FALSE", "False"].includes(value)) return false;
-  throw networkServiceFaults.FILTER_VALUE("dangling", value);
+  throw networkServiceFaults.FILTER_DANGLING();
 }

@@ -170,7 +170,8 @@ export class SystemService {
     };
   }
 
-  #warnings(facts: HostFacts): readonly string[] {
+  /** `null` when there is nothing to warn of. */
+  #warnings(facts: HostFacts): readonly string[] | null {
     const warnings: string[] = [];
     const { hosts, tls } = this.#collaborators.live.now;
     for (const address of hosts.filter((host) => host.startsWith("tcp://"))) {
@@ -184,7 +185,7 @@ export class SystemService {
     if (!facts.ipForwarding) warnings.push("WARNING: IPv4 forwarding is disabled");
     if (!facts.controllers.has("memory")) warnings.push("WARNING: No memory limit support");
     else if (!facts.swapLimit) warnings.push("WARNING: No swap limit support");
-    return warnings;
+    return warnings.length === 0 ? null : warnings;
   }
 
   #readFacts(): Promise<HostFacts> {

@@ -65,6 +65,7 @@ export function parseBind(text: string): BindRequest {
  * @throws {Fault} `invalid-argument` with Docker's words.
  */
 function checkMountRequest(mount: MountRequest): void {
+  checkOptionsOwn(mount);
   const problem = mountProblem(mount);
   if (problem !== undefined) throw runtimeFaults.MOUNT_INVALID(mount.type, problem);
 }
@@ -107,12 +108,10 @@ function mountProblem(mount: MountRequest): string | undefined {
     case "bind":
       if (mount.source === "") return "field Source must not be empty";
       if (!mount.source.startsWith("/")) return notAbsolute(mount.source);
-      return foreignOption(mount, "bind") ?? bindProblem(mount);
+      return bindProblem(mount);
     case "volume": {
       const isAnonymous = mount.source === "";
       const subpath = mount.volume?.subpath ?? "";
-      const problem = foreignOption(mount, "volume");
-      if (problem !== undefined) return problem;
       if (subpath !== "" && isAnonymous) return "must not set Subpath when using anonymous volumes";
       if (!isLocalPath(subpath)) return "subpath must be a relative path within the volume";
       if (isAnonymous && mount.readOnly) return "must not set ReadOnly mode when using anonymous volumes";
@@ -123,10 +122,10 @@ function mountProblem(mount: MountRequest): string | undefined {
       if (mount.source === "") return "field Source must not be empty";
       if (!isLocalPath(mount.image?.subpath ?? ""))
         return "subpath must be a relative path within the volume";
-      return foreignOption(mount, "image");
+      return undefined;
     case "tmpfs": {
       if (mount.source !== "") return "field Source must not be specified";
-      const problem = foreignOption(mount, "tmpfs") ?? tmpfsProblem(mount.tmpfs?.options ?? []);
+      const problem = tmpfsProblem(mount.tmpfs?.options ?? []);
       if (problem !== undefined) return problem;
       parseTmpfsOptions(tmpfsOptionsOf(mount));
       return undefined;
@@ -143,12 +142,13 @@ const optionFields = {
   tmpfs: "TmpfsOptions",
 } as const;
 
-/** Options of another sort of mount than it is. Docker lets those of a tmpfs pass. */
-function foreignOption(mount: MountRequest, own: keyof typeof optionFields): string | undefined {
+/** None of another sort of mount than it is. Docker lets those of a tmpfs pass. @throws {Fault} `invalid-argument` */
+function checkOptionsOwn(mount: MountRequest): void {
   const foreign = (["bind", "volume", "image"] as const).find(
-    (sort) => sort !== own && mount[sort] !== undefined,
+    (sort) => sort !== mount.type && mount[sort] !== undefined,
   );
-  return foreign && `field ${optionFields[foreign]} must not be specified`;
+  if (foreign !== undefined && Object.hasOwn(optionFields, mount.type))
+    throw runtimeFaults.MOUNT_OPTIONS_FOREIGN(optionFields[foreign], mount.type);
 }
 
 function bindProblem({ bind = {}, readOnly }: MountRequest): string | undefined {

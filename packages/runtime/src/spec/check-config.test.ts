@@ -136,7 +136,7 @@ for (const [hostConfig, message] of refusals) {
 }
 
 test("refused in Docker's words: what belongs to the container itself", () => {
-  assert.throws(() => check({}, { stopSignal: "FOO" }), { message: "Invalid signal: FOO" });
+  assert.throws(() => check({}, { stopSignal: "FOO" }), { message: "invalid signal: FOO" });
   assert.throws(() => check({}, { env: ["=x"] }), { message: "invalid environment variable: =x" });
   assert.throws(() => check({}, { workingDir: "x" }), {
     message: "the working directory 'x' is invalid, it needs to be an absolute path",

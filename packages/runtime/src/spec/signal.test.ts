@@ -41,6 +41,6 @@ test("what is no signal is refused in Docker's words", () => {
     "1e1",
     " 9",
   ]) {
-    assert.throws(() => parseSignal(text), { kind: "invalid-argument", message: `Invalid signal: ${text}` });
+    assert.throws(() => parseSignal(text), { kind: "invalid-argument", message: `invalid signal: ${text}` });
   }
 });

@@ -144,7 +144,9 @@ async function buildGiven(
   request: ApiRequest,
   response: ApiResponse,
 ): Promise<void> {
-  const { source, folders, ...asked } = await readJsonBody(request, givenBuildCodec.decode);
+  const { source, folders, ...asked } = await readJsonBody(request, givenBuildCodec.decode, {
+    type: "build.Request",
+  });
   for (const { path, device = "", inode = "" } of Object.values(folders)) {
     if (path === undefined) continue;
     if (request.peer === undefined) throw buildFaults.FOLDER_ELSEWHERE(path);

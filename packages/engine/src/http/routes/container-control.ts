@@ -49,7 +49,7 @@ export function containerControlRoutes(collaborators: Collaborators): Route[] {
       method: "POST",
       path: "/containers/{id}/update",
       async handler(request, response) {
-        const update = await readJsonBody(request, decodeUpdateRequest);
+        const update = await readJsonBody(request, decodeUpdateRequest, { type: "container.UpdateConfig" });
         const warnings = await updateContainer(collaborators, containerOf(request), update);
         response.sendJson(200, { Warnings: warnings.length === 0 ? null : warnings });
       },

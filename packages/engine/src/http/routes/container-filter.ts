@@ -11,7 +11,8 @@ import { formatPortList } from "../wire/network-settings.ts";
 const filterFaults = defineFaults({
   FILTER_VALUE_INVALID: [
     "invalid-argument",
-    (name: string, value: string) => `invalid filter '${name}=${value}'`,
+    (name: string, value: string, why = "") =>
+      `invalid filter '${name}=${value}'${why === "" ? "" : `: ${why}`}`,
   ],
 });
 
@@ -31,7 +32,7 @@ const known = [
   "status",
   "volume",
 ] as const;
-const statuses = ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
+const statuses = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
 
 type Test = (container: Container) => boolean;
 
@@ -82,12 +83,13 @@ function testOf(name: (typeof known)[number], values: readonly string[], collabo
         });
     }
     case "health":
-      checkWords(name, values, ["none", "starting", "healthy", "unhealthy"]);
+      checkWords(name, values, { known: ["none", "starting", "healthy", "unhealthy"], what: "health" });
       return ({ record }) => values.includes(record.health?.status ?? "none");
     case "id":
       return ({ id }) => values.some((value) => id.startsWith(value) || matchesPattern(value, id));
     case "is-task": {
-      checkWords(name, values, ["true", "1", "false", "0"]);
+      if (values.some((value) => !["true", "1", "false", "0"].includes(value)))
+        throw filterFaults.FILTER_VALUE_INVALID(name, `[${values.join(" ")}]`);
       return () => values.every((value) => value === "false" || value === "0");
     }
     case "label":
@@ -105,7 +107,7 @@ function testOf(name: (typeof known)[number], values: readonly string[], collabo
             (networkId !== "" && values.some((value) => networkId.startsWith(value))),
         );
     case "status": {
-      checkWords(name, values, statuses);
+      checkWords(name, values, { known: statuses, what: "state" });
       return ({ record }) => values.includes(record.state.status);
     }
     case "volume":
@@ -124,9 +126,16 @@ function parsePortFilter(name: string, text: string) {
   return { first: Number(from), last: Number(to), protocol };
 }
 
-function checkWords(name: string, values: readonly string[], known: readonly string[]): void {
+function checkWords(
+  name: string,
+  values: readonly string[],
+  words: { readonly known: readonly string[]; readonly what: string },
+): void {
+  const { known, what } = words;
   const wrong = values.find((value) => !known.includes(value));
-  if (wrong !== undefined) throw filterFaults.FILTER_VALUE_INVALID(name, wrong);
+  if (wrong === undefined) return;
+  const why = `invalid value for ${what} (${wrong}): must be one of ${known.join(", ")}`;
+  throw filterFaults.FILTER_VALUE_INVALID(name, wrong, why);
 }
 
 function all(tests: readonly Test[]): Test {
@@ -142,7 +151,10 @@ function createdAfter(other: Container): Test {
 }
 
 function readInteger(name: string, value: string): number {
-  if (!/^-?\d{1,9}$/.test(value)) throw filterFaults.FILTER_VALUE_INVALID(name, value);
+  if (!/^-?\d{1,9}$/.test(value)) {
+    const why = `strconv.Atoi: parsing ${JSON.stringify(value)}: invalid syntax`;
+    throw filterFaults.FILTER_VALUE_INVALID(name, value, why);
+  }
   return Number(value);
 }
 

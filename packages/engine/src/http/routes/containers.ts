@@ -1,4 +1,5 @@
 import type { ContainerWaitResponse } from "@hawser/api";
+import { Fault } from "@hawser/base";
 import { type Platform, parsePlatform, platformOfNode } from "@hawser/oci";
 import type { Collaborators } from "../../containers/collaborators.ts";
 import type { Container } from "../../containers/container.ts";
@@ -32,6 +33,8 @@ export function containerRoutes(collaborators: Collaborators): Route[] {
       async handler(request, response) {
         const name = request.query.text("name");
         const { config, hostConfig, endpoints } = await readJsonBody(request, decodeCreateRequest, {
+          type: "container.CreateRequest",
+          path: "",
           optional: "refused",
         });
         const platform = readPlatform(request);
@@ -76,7 +79,7 @@ export function containerRoutes(collaborators: Collaborators): Route[] {
           host,
           mounts: formatMountPoints(container.record),
           withIdAlias: !request.atLeast("1.45"),
-          graphDriver: formatGraphDriver(collaborators.snapshots.get(container.id)),
+          graphDriver: formatGraphDriver(container.id, collaborators.snapshots.get(container.id)),
         });
         response.sendJson(200, {
           ...inspected,
@@ -97,7 +100,11 @@ export function containerRoutes(collaborators: Collaborators): Route[] {
       method: "POST",
       path: "/containers/{id}/stop",
       async handler(request, response) {
-        await stopContainer(collaborators, containerOf(request), readStopOptions(request.query));
+        const container = containerOf(request);
+        const options = readStopOptions(request.query);
+        await saying(`cannot stop container: ${request.param("id")}`, () =>
+          stopContainer(collaborators, container, options),
+        );
         response.sendEmpty(204);
       },
     },
@@ -113,7 +120,9 @@ export function containerRoutes(collaborators: Collaborators): Route[] {
       method: "POST",
       path: "/containers/{id}/kill",
       async handler(request, response) {
-        await killContainer(collaborators, containerOf(request), request.query.text("signal") ?? "");
+        await saying(`cannot kill container: ${request.param("id")}`, () =>
+          killContainer(collaborators, containerOf(request), request.query.text("signal") ?? ""),
+        );
         response.sendEmpty(204);
       },
     },
@@ -167,12 +176,22 @@ function withoutZero(sizes: Readonly<Record<string, number>>): Readonly<Record<s
   return Object.fromEntries(Object.entries(sizes).filter(([, size]) => size > 0));
 }
 
+/** Put in front of a refusal what it is that cannot be done, as Docker does. */
+async function saying(what: string, act: () => Promise<void>): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    if (!Fault.is(error)) throw error;
+    throw new Fault(error.kind, error.code, `${what}: ${error.message}`).because(error);
+  }
+}
+
 /** Docker wants both, as unsigned integers. */
 export function readSize(query: Query): { readonly height: number; readonly width: number } {
-  const [height = 0, width = 0] = ["h", "w"].map((name) => {
-    const value = query.integer(name);
-    if (value === undefined || value < 0) throw httpFaults.QUERY_NUMBER(query.text(name) ?? "");
-    return value;
+  const [height = 0, width = 0] = ["height", "width"].map((side) => {
+    const value = query.text(side.slice(0, 1)) ?? "";
+    if (!/^\d{1,9}$/.test(value)) throw httpFaults.TTY_SIZE(side, value);
+    return Number(value);
   });
   return { height, width };
 }

@@ -36,6 +36,7 @@ export function diskUsageRoutes(collaborators: Collaborators, cache: BuildCache)
                 useCount: images.useCount(image),
               }),
               Containers: images.useCount(image),
+              RepoDigests: image.repoDigests.length === 0 ? null : image.repoDigests,
             })) ?? null,
           Containers:
             usage.containers?.map(({ container, size }) => ({

@@ -20,7 +20,7 @@ export function execRoutes(collaborators: Collaborators): Route[] {
       path: "/containers/{id}/exec",
       async handler(request, response) {
         const container = collaborators.index.resolve(request.param("id"));
-        const config = await readJsonBody(request, decodeExecCreate);
+        const config = await readJsonBody(request, decodeExecCreate, { type: "container.ExecOptions" });
         const session = await createExec(collaborators, container, config);
         response.sendJson(201, { Id: session.id });
       },
@@ -32,6 +32,7 @@ export function execRoutes(collaborators: Collaborators): Route[] {
       async handler(request, response) {
         const exec = resolveExec(collaborators, request.param("id"));
         const start = await readJsonBody(request, decodeExecStart, {
+          type: "container.ExecStartOptions",
           optional: emptyStart,
         });
         const { config } = exec.session;

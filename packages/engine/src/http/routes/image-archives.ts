@@ -59,6 +59,7 @@ export function imageArchiveRoutes(collaborators: Collaborators): Route[] {
         if (name === "") throw httpFaults.NAME_EMPTY();
         const container = index.resolve(name);
         const own = await readJsonBody(request, containerConfigCodec.decode, {
+          type: "container.Config",
           optional: container.record.config,
         });
         const repository = query.text("repo") ?? "";

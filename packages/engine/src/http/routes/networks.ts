@@ -57,7 +57,11 @@ export function networkRoutes(collaborators: Collaborators): Route[] {
       method: "POST",
       path: "/networks/create",
       async handler(request, response) {
-        const { id } = await networks.create(await readJsonBody(request, decodeNetworkRequest));
+        const { id } = await networks.create(
+          await readJsonBody(request, decodeNetworkRequest, {
+            type: "network.CreateRequest",
+          }),
+        );
         response.sendJson(201, { Id: id, Warning: "" });
       },
     },
@@ -65,7 +69,9 @@ export function networkRoutes(collaborators: Collaborators): Route[] {
       method: "POST",
       path: "/networks/{id}/connect",
       async handler(request, response) {
-        const { container, wish } = await readJsonBody(request, decodeConnectRequest);
+        const { container, wish } = await readJsonBody(request, decodeConnectRequest, {
+          type: "network.ConnectOptions",
+        });
         if (container === "") throw httpFaults.NAME_EMPTY();
         await connectContainer(collaborators, index.resolve(container), {
           network: networkOf(request),
@@ -78,7 +84,9 @@ export function networkRoutes(collaborators: Collaborators): Route[] {
       method: "POST",
       path: "/networks/{id}/disconnect",
       async handler(request, response) {
-        const { container, force } = await readJsonBody(request, decodeDisconnectRequest);
+        const { container, force } = await readJsonBody(request, decodeDisconnectRequest, {
+          type: "network.DisconnectOptions",
+        });
         const network = networkOf(request);
         await disconnectContainer(collaborators, index.resolve(container), { network, force });
         response.sendEmpty(200);

@@ -18,7 +18,10 @@ export function registryRoutes(registry: RemoteImages): Route[] {
       method: "POST",
       path: "/auth",
       async handler(request, response) {
-        const config = await readJsonBody(request, authConfigCodec.decode);
+        const config = await readJsonBody(request, authConfigCodec.decode, {
+          type: "registry.AuthConfig",
+          path: "",
+        });
         try {
           const { identityToken = "" } = await registry.login(
             registryOf(config.serverAddress),

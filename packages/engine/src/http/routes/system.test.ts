@@ -62,7 +62,7 @@ describe("the system routes", () => {
     assert.equal(info.Images, 3);
     assert.equal(info.DefaultRuntime, "crun");
     assert.ok(info.MemTotal > 0 && info.NCPU > 0);
-    assert.ok(info.Warnings.some((warning) => warning.includes("http://127.0.0.1:2375 without encryption")));
+    assert.ok(info.Warnings?.some((warning) => warning.includes("http://127.0.0.1:2375 without encryption")));
     assert.match(info.ID, /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/);
   });
 

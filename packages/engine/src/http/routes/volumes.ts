@@ -70,7 +70,7 @@ export function volumeRoutes(
       path: "/volumes/{name}/clone",
       async handler(request, response) {
         const source = volumes.get(request.param("name"));
-        const wanted = await readJsonBody(request, decodeVolumeRequest);
+        const wanted = await readJsonBody(request, decodeVolumeRequest, { type: "volume.CreateOptions" });
         const events = cloneVolume(volumes, { source, wanted }, { signal: request.signal, now });
         await streamProgress(response, events, { format: formatVolumeCopy });
       },
@@ -86,7 +86,7 @@ export function volumeRoutes(
       method: "POST",
       path: "/volumes/create",
       async handler(request, response) {
-        const wanted = await readJsonBody(request, decodeVolumeRequest);
+        const wanted = await readJsonBody(request, decodeVolumeRequest, { type: "volume.CreateOptions" });
         using held = await volumes.ensure(wanted);
         response.sendJson(201, format(await describeVolume(volumes, plugins, held.record.name)));
       },

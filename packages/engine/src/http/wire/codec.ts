@@ -1,6 +1,9 @@
 import { httpFaults } from "../faults.ts";
 
-/** Gives a value its type, or refuses it; `path` names its place for the message (`HostConfig.Memory`). */
+/**
+ * Gives a value its type, or refuses it; `path` names its place for the message as Go does, from the name of the outermost
+ * type on, which may be empty (`UpdateConfig.Memory`, `.HostConfig.Memory`).
+ */
 export type Decoder<T> = (value: unknown, path: string) => T;
 
 /**
@@ -20,14 +23,13 @@ export interface Codec<T> {
 
 const absent = (value: unknown): value is undefined | null => value === undefined || value === null;
 
-/** Refuse `value` as Go's decoder does. `wanted` is the name of the Go type. */
+/** Refuse `value` as Go's decoder does. `wanted` is the name of the Go type. @throws {Fault} `invalid-argument` */
 export function refuse(value: unknown, path: string, wanted: string): never {
   throw httpFaults.JSON_TYPE(describe(value), path, wanted);
 }
 
-function describe(value: unknown): string {
+export function describe(value: unknown): string {
   if (Array.isArray(value)) return "array";
-  if (typeof value === "number") return Number.isInteger(value) ? "number" : `number ${value}`;
   return typeof value === "boolean" ? "bool" : typeof value;
 }
 
@@ -54,6 +56,7 @@ export const integer: Codec<number> = {
   decode: (value, path) => {
     if (absent(value)) return 0;
     if (typeof value === "number" && Number.isInteger(value) && Math.abs(value) <= 2 ** 63) return value;
+    if (typeof value === "number") throw httpFaults.JSON_TYPE(`number ${value}`, path, "int64");
     return refuse(value, path, "int64");
   },
   encode: same,
@@ -104,7 +107,9 @@ export function map<T>(
     decode: (value, path) => {
       if (absent(value)) return {};
       if (typeof value !== "object" || Array.isArray(value)) return refuse(value, path, "map[string]string");
-      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, codec.decode(item, path)]));
+      return Object.fromEntries(
+        Object.entries(value).map(([key, item]) => [key, codec.decode(item, `${path}.${key}`)]),
+      );
     },
     encode: (value) => {
       const entries = Object.entries(value);
@@ -145,11 +150,13 @@ type Fields<T> = {
 /**
  * An object with named fields, written in the order of the table.
  *
+ * @param goType its type by Go's name, for refusals
  * @param constants fields of Docker's that mean nothing here: always written so, ignored when read.
  */
 export function record<T extends object>(
   fields: Fields<T>,
   constants: Readonly<Record<string, unknown>> = {},
+  goType = "struct",
 ): Codec<T> {
   const table = Object.entries(fields) as (readonly [string, Field<unknown>])[];
   const nameOf = new Map(
@@ -164,7 +171,7 @@ export function record<T extends object>(
   return {
     decode: (value, path) => {
       if (!absent(value) && (typeof value !== "object" || Array.isArray(value))) {
-        return refuse(value, path, "struct");
+        return refuse(value, path, goType);
       }
       const found = new Map<string, unknown>();
       for (const [key, item] of Object.entries(value ?? {})) {
@@ -173,7 +180,7 @@ export function record<T extends object>(
       }
       const decoded: [string, unknown][] = [];
       for (const [key, [name, codec]] of table) {
-        const item = codec.decode(found.get(name), path === "" ? name : `${path}.${name}`);
+        const item = codec.decode(found.get(name), `${path}.${name}`);
         if (item !== undefined) decoded.push([key, item]);
       }
       return Object.fromEntries(decoded) as T;

@@ -36,10 +36,11 @@ export function formatMountPoints(record: ContainerRecord): MountPoint[] {
 }
 
 /** Where a container's file system lies, in the fields of Docker's overlay2 driver. */
-export function formatGraphDriver(overlay: OverlayMount): ContainerInspect["GraphDriver"] {
+export function formatGraphDriver(id: string, overlay: OverlayMount): ContainerInspect["GraphDriver"] {
   return {
     Name: "overlay2",
     Data: {
+      ID: id,
       LowerDir: overlay.lower.join(":"),
       UpperDir: overlay.upper,
       WorkDir: overlay.work,

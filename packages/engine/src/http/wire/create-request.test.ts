@@ -157,18 +157,20 @@ describe("a container's configuration", () => {
   for (const [request, message] of [
     [
       { HostConfig: { Memory: "5" } },
-      "json: cannot unmarshal string into Go struct field HostConfig.Memory of type int64",
+      "json: cannot unmarshal string into Go struct field .HostConfig.Memory of type int64",
     ],
     [
       { HostConfig: { Memory: 1.5 } },
-      "json: cannot unmarshal number 1.5 into Go struct field HostConfig.Memory of type int64",
+      "json: cannot unmarshal number 1.5 into Go struct field .HostConfig.Memory of type int64",
     ],
-    [{ Env: "x" }, "json: cannot unmarshal string into Go struct field Env of type []string"],
-    [{ Env: [1] }, "json: cannot unmarshal number into Go struct field Env of type string"],
-    [{ Tty: "true" }, "json: cannot unmarshal string into Go struct field Tty of type bool"],
-    [{ Labels: { a: 1 } }, "json: cannot unmarshal number into Go struct field Labels of type string"],
-    [[], "json: cannot unmarshal array into Go value of type struct"],
-    [{ HostConfig: [] }, "json: cannot unmarshal array into Go struct field HostConfig of type struct"],
+    [{ Env: "x" }, "json: cannot unmarshal string into Go struct field .Env of type []string"],
+    [{ Env: [1] }, "json: cannot unmarshal number into Go struct field .Env of type string"],
+    [{ Tty: "true" }, "json: cannot unmarshal string into Go struct field .Tty of type bool"],
+    [{ Labels: { a: 1 } }, "json: cannot unmarshal number into Go struct field .Labels.a of type string"],
+    [
+      { HostConfig: [] },
+      "json: cannot unmarshal array into Go struct field .HostConfig of type container.HostConfig",
+    ],
     [
       { HostConfig: { RestartPolicy: { Name: "foo" } } },
       "invalid restart policy: unknown policy 'foo'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'",

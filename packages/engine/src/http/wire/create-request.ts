@@ -23,7 +23,11 @@ const envelopeCodec = record<Envelope>({
   hostConfig: ["HostConfig", hostConfigCodec],
   networking: [
     "NetworkingConfig",
-    record<Envelope["networking"]>({ endpoints: ["EndpointsConfig", map(endpointWishCodec)] }),
+    record<Envelope["networking"]>(
+      { endpoints: ["EndpointsConfig", map(endpointWishCodec)] },
+      {},
+      "network.NetworkingConfig",
+    ),
   ],
 });
 

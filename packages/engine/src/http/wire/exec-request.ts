@@ -1,4 +1,5 @@
 import type { ExecConfig } from "../../containers/exec-session.ts";
+import { httpFaults } from "../faults.ts";
 import {
   boolean,
   type Codec,
@@ -39,7 +40,11 @@ const execConfigCodec = record<ExecConfig>({
 /** The body of `POST /containers/{id}/exec`. */
 export const decodeExecCreate: Decoder<ExecConfig> = (value, path) => {
   const config = execConfigCodec.decode(value, path);
-  decodeDetachKeys(config.detachKeys);
+  try {
+    decodeDetachKeys(config.detachKeys);
+  } catch {
+    throw httpFaults.EXEC_DETACH_KEYS(config.detachKeys);
+  }
   return config;
 };
 

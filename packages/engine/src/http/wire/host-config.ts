@@ -94,11 +94,23 @@ const consoleSize: Codec<HostConfig["consoleSize"]> = {
   encode: (size) => size,
 };
 
-/**
- * Docker's `HostConfig` (API 1.51), with moby's defaults for what is absent. An empty list comes out as Docker's inspect
- * shows it for a container that its own CLI made. The constants are Windows' and swarm's.
- */
-export const hostConfigCodec: Codec<HostConfig> = record<HostConfig>(
+/** Lists and maps that Docker's inspect shows as they came: null or empty. */
+const asGiven = {
+  portBindings: "PortBindings",
+  dns: "Dns",
+  dnsOptions: "DnsOptions",
+  dnsSearch: "DnsSearch",
+  blkioWeightDevice: "BlkioWeightDevice",
+  blkioDeviceReadBps: "BlkioDeviceReadBps",
+  blkioDeviceWriteBps: "BlkioDeviceWriteBps",
+  blkioDeviceReadIops: "BlkioDeviceReadIOps",
+  blkioDeviceWriteIops: "BlkioDeviceWriteIOps",
+  devices: "Devices",
+  ulimits: "Ulimits",
+} as const satisfies Partial<Record<keyof HostConfig, string>>;
+
+/** The constants are Windows' and swarm's. */
+const fields = record<Omit<HostConfig, "absent">>(
   {
     binds: ["Binds", list(string, null)],
     containerIdFile: ["ContainerIDFile", string],
@@ -201,7 +213,30 @@ export const hostConfigCodec: Codec<HostConfig> = record<HostConfig>(
     init: ["Init", optional(boolean)],
   },
   { Cgroup: "", Isolation: "", CpuCount: 0, CpuPercent: 0, IOMaximumIOps: 0, IOMaximumBandwidth: 0 },
+  "container.HostConfig",
 );
+
+/** Docker's `HostConfig` (API 1.51), with moby's defaults for what is absent. */
+export const hostConfigCodec: Codec<HostConfig> = {
+  decode: (value, path) => {
+    const decoded = fields.decode(value, path);
+    const given = (value ?? {}) as Readonly<Record<string, unknown>>;
+    const absent = Object.entries(asGiven).flatMap(([key, name]) =>
+      (given[name] ?? null) === null ? [key as keyof typeof asGiven] : [],
+    );
+    const isolation = string.decode(given["Isolation"], `${path}.Isolation`);
+    if (isolation !== "" && isolation !== "default") throw httpFaults.ISOLATION(isolation);
+    return { ...decoded, ...(absent.length > 0 && { absent }) };
+  },
+  encode: (hostConfig) => {
+    const encoded = fields.encode(hostConfig) as Record<string, unknown>;
+    for (const key of hostConfig.absent ?? []) {
+      const name = asGiven[key as keyof typeof asGiven];
+      if (Object.keys(encoded[name] ?? {}).length === 0) encoded[name] = null;
+    }
+    return encoded;
+  },
+};
 
 /** A container's host configuration as inspect shows it: with the paths that are masked and read-only by default. */
 export function encodeHostConfig(hostConfig: HostConfig): WireHostConfig {

@@ -90,7 +90,7 @@ export function formatImageSummary(
     Id: image.id,
     ParentId: "",
     RepoTags: isNameless ? ["<none>:<none>"] : image.names,
-    RepoDigests: image.repoDigests.length === 0 && isNameless ? ["<none>@<none>"] : image.repoDigests,
+    RepoDigests: formatDigests(image, request),
     Created: Math.floor(image.createdAt.getTime() / 1000),
     Size: image.sizeBytes,
     SharedSize: options.sharedBytes ?? -1,
@@ -132,4 +132,10 @@ export function formatLoadEvent(event: LoadEvent): ProgressMessage {
 
 function formatDate(date: Date): string {
   return date.toISOString().replace(/\.?0*Z$/, "Z");
+}
+
+/** Before API 1.43 no digests are null, and an image without any name has a placeholder for one. */
+function formatDigests({ names, repoDigests }: Image, request: ApiRequest): readonly string[] | null {
+  if (repoDigests.length > 0 || request.atLeast("1.43")) return repoDigests;
+  return names.length === 0 ? ["<none>@<none>"] : null;
 }
