@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { eventually, openTempDir } from "@hawser/base/testing";
 import { removeCgroups } from "./kit-cgroups.ts";
 import { dockerCli, formatFlags } from "./kit-cli.ts";
+import { findMounts } from "./kit-proc.ts";
 import { type RunningProgram, runCommand, startProgram } from "./kit-process.ts";
 
 /** A real dockerd, private to one test, to compare with. */
@@ -47,6 +48,8 @@ export async function openDockerd(options: {
     await removeContainers(host);
     await program.kill("SIGTERM");
     await removeCgroups([cgroupParent]);
+    // The host's network namespace, which it mounts for containers that share it.
+    for (const path of findMounts(execRoot).toReversed()) await runCommand(["umount", "-l", path]);
     await rm(execRoot, { recursive: true, force: true });
     await dir[Symbol.asyncDispose]();
   };

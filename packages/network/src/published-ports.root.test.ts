@@ -4,7 +4,8 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { runProgramOk, silentLogger } from "@hawser/base";
 import { eventually } from "@hawser/base/testing";
-import { socketInNamespace } from "@hawser/linux";
+import { openNetlinkFeed, socketInNamespace } from "@hawser/linux";
+import { parseNews } from "./netlink/nftables-news.ts";
 import { PublishedPorts } from "./published-ports.ts";
 import { openFirewall, openNetwork } from "./testing/open-bridge.ts";
 import { openOutside } from "./testing/outside.ts";
@@ -82,6 +83,36 @@ inOwnNetwork(import.meta.filename, () => {
     assert.deepEqual([first, second], ["inside one", "inside two"]);
     await ports.release("c");
     assert.equal(await exchange(one.client, { address: "::1", port: 5300 }, "three"), undefined);
+  });
+
+  test("200 ports are one transaction of the rules, and one when they go", async () => {
+    await using _clean = await openCleanNetwork();
+    await using rules = await openFirewall();
+    await using ports = new PublishedPorts({ firewall: rules.firewall, log: silentLogger });
+    const heard: string[] = [];
+    using _feed = openNetlinkFeed({
+      protocol: 12, // NETLINK_NETFILTER
+      group: 7, // NFNLGRP_NFTABLES
+      onNews: (bytes) => {
+        for (const { kind } of parseNews(Buffer.from(bytes), "hwtest"))
+          if (kind !== "damage" || heard.at(-1) !== kind) heard.push(kind);
+      },
+    });
+    const requests = Array.from({ length: 200 }, (_, index) => ({
+      protocol: "tcp" as const,
+      containerPort: index + 1,
+      hostIp: "127.0.0.1",
+      hostPorts: { first: 20_000 + index, last: 20_000 + index },
+    }));
+    const { ports: told, ready } = await ports.publish("c", requests, { ipv4: "10.71.0.2" });
+    await ready;
+    assert.equal(told.length, 200);
+    const { stdout } = await runProgramOk(["nft", "list", "map", "inet", "hwtest", "published4_at"]);
+    assert.equal(stdout.match(/127\.0\.0\.1 \. tcp/g)?.length, 200);
+    await ports.release("c");
+    // The end of the second tells that there was nothing between.
+    await eventually(() => heard.includes("damage") && heard.at(-1) === "end", { what: "both are told" });
+    assert.deepEqual(heard, ["end", "damage", "end"]);
   });
 
   test("a client that never stops sending reaches who has the port now", async () => {
