@@ -206,7 +206,7 @@ napi_value netlink_async(napi_env env, napi_callback_info info) {
 /* A socket born in a namespace: it keeps working there whoever holds it. */
 struct birth {
   struct job job;
-  int namespace_fd, type, fd;
+  int namespace_fd, protocol, fd;
   bool shared;
   union {
     struct sockaddr any;
@@ -229,9 +229,11 @@ static void birth_run(struct job *job) {
     job_failed(job, "setns");
     return;
   }
-  birth->fd = socket(birth->address.any.sa_family, birth->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const bool stream = birth->protocol != IPPROTO_UDP;
+  const int type = (stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK;
+  birth->fd = socket(birth->address.any.sa_family, type, birth->protocol);
   if (birth->fd < 0) job_failed(job, "socket");
-  else if (birth->type == SOCK_STREAM && setsockopt(birth->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
+  else if (stream && setsockopt(birth->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
     job_failed(job, "setsockopt");
   else if (birth->shared && setsockopt(birth->fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0)
     job_failed(job, "setsockopt");
@@ -242,23 +244,22 @@ static napi_value birth_result(napi_env env, struct job *job) {
   return make_int(env, ((struct birth *)job)->fd);
 }
 
-/* socketInNamespace(namespaceFd, stream, address, port, shared): number */
+/* socketInNamespace(namespaceFd, protocol, address, port, shared): number */
 napi_value socket_in_namespace(napi_env env, napi_callback_info info) {
   napi_value arguments[5];
   struct text address;
-  bool stream, shared;
-  int namespace_fd, port;
+  bool shared;
+  int namespace_fd, protocol, port;
   if (!take_arguments(env, info, 5, arguments) || !take_int(env, arguments[0], &namespace_fd) ||
-      !take_text(env, arguments[2], &address) || !take_int(env, arguments[3], &port))
+      !take_int(env, arguments[1], &protocol) || !take_text(env, arguments[2], &address) || !take_int(env, arguments[3], &port))
     return NULL;
-  if (napi_get_value_bool(env, arguments[1], &stream) != napi_ok ||
-      napi_get_value_bool(env, arguments[4], &shared) != napi_ok || port < 0 || port > UINT16_MAX)
+  if (napi_get_value_bool(env, arguments[4], &shared) != napi_ok || port < 0 || port > UINT16_MAX)
     return throw_system_error(env, EINVAL, "bind", address.data);
   struct birth *birth = calloc(1, sizeof *birth);
   if (birth == NULL) return throw_system_error(env, ENOMEM, "calloc", NULL);
   birth->job = (struct job){.run = birth_run, .result = birth_result, .discard = birth_discard};
   birth->namespace_fd = namespace_fd;
-  birth->type = stream ? SOCK_STREAM : SOCK_DGRAM;
+  birth->protocol = protocol;
   birth->shared = shared;
   birth->fd = -1;
   if (inet_pton(AF_INET, address.data, &birth->address.v4.sin_addr) == 1) {

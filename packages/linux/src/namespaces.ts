@@ -63,15 +63,18 @@ export function openNamespaceOfProcess(pid: number | "self"): number {
   }
 }
 
+/** IANA's numbers of protocols above IP. */
+const protocolNumbers = { tcp: 6, udp: 17, sctp: 132 } as const;
+
 /**
  * A socket that lives in another network namespace, bound, not blocking; the descriptor is the caller's and works from
  * this process: `dgram.Socket#bind({ fd })`, `net.Server#listen({ fd })`.
  *
- * @throws {Error} with `code` `EADDRINUSE`, `EADDRNOTAVAIL`, `EINVAL` (not an address) and so on.
+ * @throws {Error} with `code` `EADDRINUSE`, `EADDRNOTAVAIL`, `EINVAL` (not an address), `EPROTONOSUPPORT` and so on.
  */
 export function socketInNamespace(options: {
   readonly namespaceFd: number;
-  readonly protocol: "tcp" | "udp";
+  readonly protocol: keyof typeof protocolNumbers;
   /** IPv4 or IPv6. */
   readonly address: string;
   /** 0: the kernel chooses. */
@@ -80,5 +83,5 @@ export function socketInNamespace(options: {
   readonly shared?: boolean;
 }): number {
   const { namespaceFd, protocol, address, port, shared = false } = options;
-  return native().socketInNamespace(namespaceFd, protocol === "tcp", address, port, shared);
+  return native().socketInNamespace(namespaceFd, protocolNumbers[protocol], address, port, shared);
 }

@@ -20,7 +20,7 @@ export interface NativeAddon {
   netlinkAsync(request: Buffer, namespaceFd: number, protocol: number): Promise<Buffer>;
   socketInNamespace(
     namespaceFd: number,
-    stream: boolean,
+    protocol: number,
     address: string,
     port: number,
     shared: boolean,

@@ -53,6 +53,10 @@ export const networkFaults = defineFaults({
   ],
   PORT_BIND: ["unavailable", (what: string, why: string) => `failed to bind host port for ${what}: ${why}`],
   PORT_IN_USE: ["unavailable", (why: string) => why],
+  SCTP_UNSUPPORTED: [
+    "unavailable",
+    (where: string) => `failed to bind host port for ${where}/sctp: protocol not supported by this kernel`,
+  ],
   PORTS_EXHAUSTED: ["resource-exhausted", () => "all ports are allocated"],
   NO_PARENT: [
     "not-found",

@@ -1,6 +1,9 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
+import { closeSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
+import { errnoOf } from "@hawser/base";
+import { openNamespaceOfProcess, socketInNamespace } from "@hawser/linux";
 import { networkFaults } from "./faults.ts";
 import { formatIp, parseIp } from "./ip-address.ts";
 import { relayUdp } from "./udp-relay.ts";
@@ -31,7 +34,7 @@ export interface PortReservationOptions {
  * it all the same are those that the rules cannot translate (from the host's own `::1`, or by IPv6 to a container without):
  * TCP is passed on, and UDP by IPv6, under the host's address.
  *
- * SCTP is not reserved: Node has no such sockets, and few kernels.
+ * SCTP is not reserved: Node has no such sockets. See `hasSctp`.
  *
  * @throws {Fault} `unavailable`: `address already in use`, `cannot assign requested address`.
  */
@@ -43,6 +46,20 @@ export async function reservePort(options: PortReservationOptions): Promise<Port
     return { port, async [Symbol.asyncDispose]() {} };
   } catch (error) {
     throw reservationFault(error, `${bracketed(hostIp)}:${port}`);
+  }
+}
+
+/** Whether this kernel has SCTP: where it has not, no container has either. Loads the module that is there. */
+export function hasSctp(): boolean {
+  const namespaceFd = openNamespaceOfProcess(process.pid);
+  try {
+    closeSync(socketInNamespace({ namespaceFd, protocol: "sctp", address: "127.0.0.1", port: 0 }));
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === "EPROTONOSUPPORT") return false;
+    throw error;
+  } finally {
+    closeSync(namespaceFd);
   }
 }
 

@@ -6,6 +6,7 @@ import { runProgramOk, silentLogger } from "@hawser/base";
 import { eventually } from "@hawser/base/testing";
 import { openNetlinkFeed, socketInNamespace } from "@hawser/linux";
 import { parseNews } from "./netlink/nftables-news.ts";
+import { hasSctp } from "./port-reservation.ts";
 import { PublishedPorts } from "./published-ports.ts";
 import { openFirewall, openNetwork } from "./testing/open-bridge.ts";
 import { openOutside } from "./testing/outside.ts";
@@ -113,6 +114,20 @@ inOwnNetwork(import.meta.filename, () => {
     // The end of the second tells that there was nothing between.
     await eventually(() => heard.includes("damage") && heard.at(-1) === "end", { what: "both are told" });
     assert.deepEqual(heard, ["end", "damage", "end"]);
+  });
+
+  test("SCTP is published where the kernel has it, and refused where it has not", async () => {
+    await using _clean = await openCleanNetwork();
+    await using rules = await openFirewall();
+    await using ports = new PublishedPorts({ firewall: rules.firewall, log: silentLogger });
+    const wanted = { protocol: "sctp", containerPort: 80, hostIp: "127.0.0.1" } as const;
+    const published = ports.publish("c", [wanted], { ipv4: "10.71.0.2" });
+    if (hasSctp()) assert.equal((await published).ports.length, 1);
+    else
+      await assert.rejects(published, {
+        kind: "unavailable",
+        message: /protocol not supported by this kernel/,
+      });
   });
 
   test("a client that never stops sending reaches who has the port now", async () => {

@@ -5,7 +5,7 @@ import { networkFaults } from "./faults.ts";
 import type { Firewall } from "./firewall.ts";
 import type { RuleElement } from "./firewall-rules.ts";
 import { forgetUdp, type UdpFilter } from "./netlink/conntrack.ts";
-import { bracketed, canonicalIp, type PortReservation, reservePort } from "./port-reservation.ts";
+import { bracketed, canonicalIp, hasSctp, type PortReservation, reservePort } from "./port-reservation.ts";
 
 export type Protocol = "tcp" | "udp" | "sctp";
 
@@ -46,14 +46,14 @@ interface Publication {
  * The ports of the host that lead to containers: each is an element of the rules, and a socket that keeps it from others.
  */
 export class PublishedPorts implements AsyncDisposable {
-  readonly #firewall: Firewall;
+  readonly #firewall: Pick<Firewall, "add" | "delete">;
   readonly #log: Logger;
   readonly #publications = new Map<string, Publication>();
   /** `tcp 8080` → the addresses at which it is taken. */
   readonly #taken = new Map<string, Set<string>>();
   #nextEphemeral = 0;
 
-  constructor(options: { readonly firewall: Firewall; readonly log: Logger }) {
+  constructor(options: { readonly firewall: Pick<Firewall, "add" | "delete">; readonly log: Logger }) {
     this.#firewall = options.firewall;
     this.#log = options.log;
   }
@@ -248,6 +248,7 @@ export class PublishedPorts implements AsyncDisposable {
       .map((address) => ({ protocol, containerPort, hostIp: address, hostPort: 0 }));
     const addresses = all.filter((address) => !isDirect(address));
     if (addresses.length === 0) return direct;
+    if (protocol === "sctp" && !hasSctp()) throw networkFaults.SCTP_UNSUPPORTED(String(containerPort));
     let failure: Fault | undefined;
     for (const hostPort of hostPorts === undefined ? this.#ephemeral() : between(hostPorts)) {
       const wanted = addresses.map((address) => ({ protocol, containerPort, hostIp: address, hostPort }));
