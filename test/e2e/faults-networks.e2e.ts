@@ -167,6 +167,27 @@ describe("something that goes wrong", () => {
     await ok("network", "rm", nameOf(102));
   });
 
+  test("subnets that run out: of many who come at once one gets the last, and the others leave nothing", async () => {
+    const restart = async (...flags: readonly string[]) => {
+      await engine.stop();
+      await engine.start(flags);
+    };
+    await restart("--default-address-pool", "base=10.98.8.0/25,size=26");
+    await ok(...creation(120));
+    const results = await Promise.all([121, 122, 123, 124].map((number) => engine.docker(creation(number))));
+    const failed = results.filter(({ exitCode }) => exitCode !== 0);
+    assert.equal(failed.length, 3);
+    for (const { stderr } of failed)
+      assert.match(stderr, /all predefined address pools have been fully subnetted/);
+    const made = await networks();
+    assert.equal(made.length, 2);
+    assert.deepEqual(await bridges(), made);
+    await ok("network", "rm", nameOf(120));
+    await ok(...creation(125));
+    await ok("network", "rm", ...(await networks()));
+    await restart();
+  });
+
   test("a name server that never answers, and one that is not there, hold up no name of the network", async () => {
     await ok(...creation(110));
     const on = ["run", "-d", "--network", nameOf(110)] as const;

@@ -69,6 +69,7 @@ export const networkServiceFaults = defineFaults({
     "permission-denied",
     () => "invalid pool request: Pool overlaps with other one on this address space",
   ],
+  SUBNETS_EXHAUSTED: ["invalid-argument", () => "all predefined address pools have been fully subnetted"],
   BRIDGE_NAME_TAKEN: [
     "permission-denied",
     (id: string, bridge: string, other: string) =>

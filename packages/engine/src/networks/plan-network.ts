@@ -1,3 +1,4 @@
+import { Fault } from "@hawser/base";
 import {
   choosePrefix,
   chooseUniqueLocalPrefix,
@@ -80,7 +81,8 @@ function* problemsOfRange(
 /**
  * The subnets of a new network: those asked for, and one that is free for each family that has none.
  *
- * @throws {Fault} `permission-denied`, Docker's words, when one overlaps with another network's; `resource-exhausted`.
+ * @throws {Fault} Docker's words: `permission-denied` when one overlaps with another network's, `invalid-argument` when none
+ *   is free.
  */
 export function planSubnets(
   request: {
@@ -114,13 +116,23 @@ export function planSubnets(
   const configs = wanted.map(({ config }) => config);
   const has = (family: 4 | 6) => wanted.some(({ prefix }) => prefix.family === family);
   const chosen = [
-    ...(request.ipv4 && !has(4) ? [withGateway(choosePrefix(around))] : []),
+    ...(request.ipv4 && !has(4) ? [withGateway(chooseIpv4(around))] : []),
     ...(request.ipv6 && !has(6) ? [withGateway(chooseIpv6(request.randomBytes, around))] : []),
   ];
   return {
     subnets: [...configs, ...chosen].toSorted((a, b) => familyOf(a) - familyOf(b)),
     chosenFamilies: chosen.map(familyOf),
   };
+}
+
+function chooseIpv4(around: Surroundings): IpPrefix {
+  try {
+    return choosePrefix(around);
+  } catch (error) {
+    throw Fault.is(error, "resource-exhausted")
+      ? networkServiceFaults.SUBNETS_EXHAUSTED().because(error)
+      : error;
+  }
 }
 
 function chooseIpv6(randomBytes: (size: number) => Uint8Array, around: Surroundings): IpPrefix {
