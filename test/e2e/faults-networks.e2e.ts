@@ -1,38 +1,21 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { after, describe, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { eventually } from "@hawser/base/testing";
-import { openEngine, type TestEngine } from "./kit-engine.ts";
+import { useOwnEngine } from "./kit-own-engine.ts";
 import { runCommand, runCommandOk } from "./kit-process.ts";
 
-let engine: TestEngine;
+const own = useOwnEngine();
+const { ok, refused } = own;
 /** Of this file alone: other engines of this machine have bridges, too. */
 const mark = randomBytes(2).toString("hex");
 
 const byText = (one: string = "", other: string = "") => one.localeCompare(other, "en");
 
-before(async () => {
-  engine = await openEngine();
-  await ok("pull", "-q", "busybox");
-});
-
 after(async () => {
-  await engine[Symbol.asyncDispose]();
   assert.deepEqual(await bridges(), []);
 });
-
-async function ok(...args: readonly string[]): Promise<string> {
-  const { exitCode, stdout, stderr } = await engine.docker(args);
-  assert.equal(exitCode, 0, `docker ${args.join(" ")}: ${stderr}`);
-  return stdout.trim();
-}
-
-async function refused(...args: readonly string[]): Promise<string> {
-  const { exitCode, stderr } = await engine.docker(args);
-  assert.notEqual(exitCode, 0, `docker ${args.join(" ")} was to fail`);
-  return stderr;
-}
 
 const nameOf = (number: number) => `f${mark}${number}`;
 const creation = (number: number) =>
@@ -57,9 +40,9 @@ const networks = async () =>
 /** Ends the engine at some moment of `work`, whose outcome nobody knows then, and starts it again. */
 async function killDuring(delayMs: number, work: readonly Promise<unknown>[]): Promise<void> {
   await wait(delayMs);
-  await engine.kill();
+  await own.engine.kill();
   await Promise.allSettled(work);
-  await engine.start();
+  await own.engine.start();
 }
 
 describe("an engine that is killed", () => {
@@ -68,13 +51,13 @@ describe("an engine that is killed", () => {
       const numbers = Array.from({ length: 8 }, (_, index) => round * 8 + index);
       await killDuring(
         60 + round * 40,
-        numbers.map((number) => engine.docker(creation(number))),
+        numbers.map((number) => own.engine.docker(creation(number))),
       );
       const made = await networks();
       assert.deepEqual(await bridges(), made, `round ${round}, making`);
       await killDuring(
         60 + round * 25,
-        made.map((name) => engine.docker(["network", "rm", name])),
+        made.map((name) => own.engine.docker(["network", "rm", name])),
       );
       const left = await networks();
       assert.deepEqual(await bridges(), left, `round ${round}, removing`);
@@ -91,12 +74,12 @@ describe("an engine that is killed", () => {
       const others = all.slice(1).map(nameOf);
       await killDuring(
         50 + round * 25,
-        others.map((name) => engine.docker(["network", "connect", name, "moved"])),
+        others.map((name) => own.engine.docker(["network", "connect", name, "moved"])),
       );
       await asTold();
       await killDuring(
         50 + round * 20,
-        others.map((name) => engine.docker(["network", "disconnect", name, "moved"])),
+        others.map((name) => own.engine.docker(["network", "disconnect", name, "moved"])),
       );
       const on = await asTold();
       for (const name of others) if (on.includes(name)) await ok("network", "disconnect", name, "moved");
@@ -169,12 +152,14 @@ describe("something that goes wrong", () => {
 
   test("subnets that run out: of many who come at once one gets the last, and the others leave nothing", async () => {
     const restart = async (...flags: readonly string[]) => {
-      await engine.stop();
-      await engine.start(flags);
+      await own.engine.stop();
+      await own.engine.start(flags);
     };
     await restart("--default-address-pool", "base=10.98.8.0/25,size=26");
     await ok(...creation(120));
-    const results = await Promise.all([121, 122, 123, 124].map((number) => engine.docker(creation(number))));
+    const results = await Promise.all(
+      [121, 122, 123, 124].map((number) => own.engine.docker(creation(number))),
+    );
     const failed = results.filter(({ exitCode }) => exitCode !== 0);
     assert.equal(failed.length, 3);
     for (const { stderr } of failed)
@@ -200,7 +185,7 @@ describe("something that goes wrong", () => {
     );
     await ok(...on, "--name", "asking", "--dns", silent, "--dns", "127.0.0.1", "busybox", "sleep", "1000");
     const strangers = Array.from({ length: 20 }, (_, index) =>
-      engine.docker(["exec", "asking", "nslookup", `stranger${index}.example.`]),
+      own.engine.docker(["exec", "asking", "nslookup", `stranger${index}.example.`]),
     );
     for (let round = 0; round < 5; round++) {
       assert.match(
@@ -220,9 +205,12 @@ describe("something that goes wrong", () => {
     const names = Array.from({ length: 100 }, (_, index) => `many${index}`);
     const started = await Promise.all(
       names.map((name) =>
-        engine.docker(["run", "-d", "--name", name, "--network", nameOf(103), "busybox", "sleep", "1000"], {
-          timeoutMs: 120_000,
-        }),
+        own.engine.docker(
+          ["run", "-d", "--name", name, "--network", nameOf(103), "busybox", "sleep", "1000"],
+          {
+            timeoutMs: 120_000,
+          },
+        ),
       ),
     );
     for (const { exitCode, stderr } of started) assert.equal(exitCode, 0, stderr);

@@ -1,30 +1,10 @@
 import assert from "node:assert/strict";
 import { access } from "node:fs/promises";
-import { after, before, describe, test } from "node:test";
-import { openEngine, type TestEngine } from "./kit-engine.ts";
+import { describe, test } from "node:test";
+import { useOwnEngine } from "./kit-own-engine.ts";
 
-let engine: TestEngine;
-
-before(async () => {
-  engine = await openEngine();
-  await ok("pull", "-q", "busybox");
-});
-
-after(async () => {
-  await engine[Symbol.asyncDispose]();
-});
-
-async function ok(...args: readonly string[]): Promise<string> {
-  const { exitCode, stdout, stderr } = await engine.docker(args);
-  assert.equal(exitCode, 0, `docker ${args.join(" ")}: ${stderr}`);
-  return stdout.trim();
-}
-
-async function refused(...args: readonly string[]): Promise<string> {
-  const { exitCode, stderr } = await engine.docker(args);
-  assert.notEqual(exitCode, 0, `docker ${args.join(" ")} was to fail`);
-  return stderr;
-}
+const own = useOwnEngine();
+const { ok, refused } = own;
 
 const names = async (...filter: readonly string[]) =>
   (await ok("volume", "ls", "-q", ...filter)).split("\n").filter((name) => name !== "");
@@ -87,8 +67,8 @@ describe("volumes", () => {
   test("survive the engine's death, with what they are bound to", async () => {
     await ok("run", "-d", "--name", "holder", "-v", "lasting:/l", "-v", "/anon", "busybox", "sleep", "1000");
     await ok("volume", "create", "--label", "k=v", "idle");
-    await engine.kill();
-    await engine.start();
+    await own.engine.kill();
+    await own.engine.start();
     assert.equal((await names()).length, 3);
     assert.match(await refused("volume", "rm", "lasting"), /in use/);
     assert.deepEqual(await names("-f", "label=k=v"), ["idle"]);

@@ -15,7 +15,16 @@ export interface OwnEngine {
 }
 
 /** One engine for all tests of a file, from its first test to its last, with busybox, spoken to by docker's client or Hawser's. */
-export function useOwnEngine(client: "docker" | "hawser" = "docker"): OwnEngine {
+export function useOwnEngine(
+  options: {
+    readonly client?: "docker" | "hawser";
+    /** More flags of the engine's. */
+    readonly flags?: (folder: string) => readonly string[];
+    /** Done before the first test, when the engine is there. */
+    readonly prepare?: (folder: string) => Promise<void>;
+  } = {},
+): OwnEngine {
+  const { client = "docker", flags = () => [] } = options;
   let opened:
     | { readonly engine: TestEngine; readonly dir: Awaited<ReturnType<typeof openTempDir>> }
     | undefined;
@@ -34,8 +43,10 @@ export function useOwnEngine(client: "docker" | "hawser" = "docker"): OwnEngine 
     return stderr;
   };
   before(async () => {
-    opened = { dir: await openTempDir("hawser-own-engine-"), engine: await openEngine() };
+    const dir = await openTempDir("hawser-own-engine-");
+    opened = { dir, engine: await openEngine({ flags: flags(dir.path) }) };
     await ok("pull", "-q", "busybox");
+    await options.prepare?.(dir.path);
   });
   after(async () => {
     await opened?.engine[Symbol.asyncDispose]();

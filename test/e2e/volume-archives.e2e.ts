@@ -7,7 +7,7 @@ import { eventually } from "@hawser/base/testing";
 import { openRaw } from "./kit-http.ts";
 import { useOwnEngine } from "./kit-own-engine.ts";
 
-const own = useOwnEngine("hawser");
+const own = useOwnEngine({ client: "hawser" });
 const { ok, refused } = own;
 
 const look =

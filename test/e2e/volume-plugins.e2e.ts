@@ -1,42 +1,23 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { after, describe, test } from "node:test";
 import { eventually } from "@hawser/base/testing";
-import { openEngine, type TestEngine } from "./kit-engine.ts";
 import { ask } from "./kit-http.ts";
+import { useOwnEngine } from "./kit-own-engine.ts";
 import { textOf } from "./kit-target.ts";
 
-let engine: TestEngine;
-let folder: string;
 let plugin: Plugin;
-
-before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "hawser-plugins-"));
-  plugin = await openPlugin(join(folder, "keeper.sock"), join(folder, "kept"));
-  engine = await openEngine({ flags: ["--plugin-folder", folder] });
-  await ok("pull", "-q", "busybox");
+const own = useOwnEngine({
+  flags: (folder) => ["--plugin-folder", folder],
+  prepare: async (folder) => {
+    plugin = await openPlugin(join(folder, "keeper.sock"), join(folder, "kept"));
+  },
 });
+const { ok, refused } = own;
 
-after(async () => {
-  await engine[Symbol.asyncDispose]();
-  plugin.server.close();
-  await rm(folder, { recursive: true });
-});
-
-async function ok(...args: readonly string[]): Promise<string> {
-  const { exitCode, stdout, stderr } = await engine.docker(args);
-  assert.equal(exitCode, 0, `docker ${args.join(" ")}: ${stderr}`);
-  return stdout.trim();
-}
-
-async function refused(...args: readonly string[]): Promise<string> {
-  const { exitCode, stderr } = await engine.docker(args);
-  assert.notEqual(exitCode, 0, `docker ${args.join(" ")} was to fail`);
-  return stderr;
-}
+after(() => plugin.server.close());
 
 describe("a volume of a plugin", () => {
   test("is made, mounted for each container, unmounted and removed by it", async () => {
@@ -50,7 +31,7 @@ describe("a volume of a plugin", () => {
         "{{.Driver}} {{.Scope}} {{.Mountpoint}} {{.Status.state}} {{.Options.colour}}",
         "mine",
       ),
-      `keeper global ${join(folder, "kept/mine")} fine red`,
+      `keeper global ${join(own.folder, "kept/mine")} fine red`,
     );
     await ok(
       "run",
@@ -72,10 +53,10 @@ describe("a volume of a plugin", () => {
     );
     const mount = "type=volume,src=mine,dst=/m,volume-driver=keeper";
     assert.equal(await ok("run", "--rm", "--mount", mount, "busybox", "cat", "/m/f"), "x");
-    assert.equal(await readFile(join(folder, "kept/mine/f"), "utf8"), "x\n");
+    assert.equal(await readFile(join(own.folder, "kept/mine/f"), "utf8"), "x\n");
     assert.match(await refused("volume", "rm", "mine"), /volume is in use/);
-    await engine.kill();
-    await engine.start(["--plugin-folder", folder]);
+    await own.engine.kill();
+    await own.engine.start(["--plugin-folder", own.folder]);
     assert.deepEqual(plugin.usersOf("mine"), [one]);
     await ok("rm", "-f", "one");
     await eventually(() => plugin.usersOf("mine").length === 0, { what: "the plugin was told" });
@@ -151,24 +132,24 @@ describe("a volume of a plugin", () => {
   });
 
   test("that does not answer is warned of, and holds up nothing else", async () => {
-    const dead = join(folder, "dead.sock");
+    const dead = join(own.folder, "dead.sock");
     const server = createServer().listen(dead);
     await new Promise((resolve) => server.once("listening", resolve));
     // A socket whose server is gone.
-    await rm(join(folder, "gone"), { force: true });
-    await writeFile(join(folder, "gone.spec"), `unix://${join(folder, "nobody.sock")}\n`);
+    await rm(join(own.folder, "gone"), { force: true });
+    await writeFile(join(own.folder, "gone.spec"), `unix://${join(own.folder, "nobody.sock")}\n`);
     try {
       server.on("request", (_request, response) => response.end("no JSON"));
       await ok("volume", "create", "own");
       assert.equal(await ok("volume", "ls", "-q"), "own");
-      const warnings = textOf((await ask(engine.socket, "GET /volumes")).json()["Warnings"]);
+      const warnings = textOf((await ask(own.engine.socket, "GET /volumes")).json()["Warnings"]);
       assert.match(warnings, /Cannot reach volume plugin gone/);
       assert.match(warnings, /Cannot use volume plugin dead: it has answered with no JSON/);
       assert.match(await refused("volume", "create", "-d", "gone", "vv"), /Cannot reach volume plugin gone/);
       await ok("volume", "rm", "own");
     } finally {
       server.close();
-      await rm(join(folder, "gone.spec"));
+      await rm(join(own.folder, "gone.spec"));
       await rm(dead, { force: true });
     }
   });

@@ -34,8 +34,12 @@ async function standIn([database = "", servers = "", ...held]: readonly string[]
     const [id = "", udp, tcp] = text.split(":");
     const sockets = [Number(udp), Number(tcp)] as const;
     const record = index.find(id)?.record;
-    if (record === undefined || !(await names.adopt(record, sockets)))
+    try {
+      if (record !== undefined && (await names.adopt(record, sockets))) continue;
       for (const fd of sockets) closeSync(fd);
+    } catch (error) {
+      log.warn("cannot serve names to a container", { container: id, error });
+    }
   }
   log.info("names are answered while no engine runs", { containers: names.served.length });
   const look = () => {

@@ -80,15 +80,10 @@ export class ContainerNames implements Disposable {
    * @returns false when the container does not run: they are the caller's then
    */
   async adopt(record: ContainerRecord, sockets: NameSockets): Promise<boolean> {
-    if (!hasProcess(record)) return false;
-    try {
-      const fd = openNamespaceOfProcess(record.state.pid);
-      this.serve(record, attachmentsOf(record), { nameServer: await NameServer.adopt(sockets), fd });
-      return true;
-    } catch (error) {
-      this.#log.warn("cannot serve names to a container", { container: record.id, error });
-      return false;
-    }
+    if (!hasProcess(record) || !existsSync(`/proc/${record.state.pid}`)) return false;
+    const fd = openNamespaceOfProcess(record.state.pid);
+    this.serve(record, attachmentsOf(record), { nameServer: await NameServer.adopt(sockets), fd });
+    return true;
   }
 
   /** Containers with a name server. */
