@@ -9,6 +9,7 @@ export interface Lease {
   readonly macAddress: string;
 }
 
+/** An address that somebody has, and the way out of its subnet. */
 export interface LeasedAddress {
   readonly address: string;
   readonly prefixLength: number;

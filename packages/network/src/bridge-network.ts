@@ -17,6 +17,7 @@ import type { PlugOptions } from "./plug-options.ts";
 /** How the host treats a network: `nat`, without protection of what is not published, without translation, or not at all. */
 export type GatewayMode = "nat" | "nat-unprotected" | "routed" | "isolated";
 
+/** A subnet of a bridge: how it is reached, and whether who goes out gets the host's address. */
 export interface BridgeSubnet extends LeasedSubnet {
   readonly mode: GatewayMode;
   readonly masquerade: boolean;

@@ -54,6 +54,7 @@ export interface DefaultBridgeOptions {
   readonly log: Logger;
 }
 
+/** What the default bridge is, as `docker network inspect bridge` tells it. */
 export interface BridgeInfo {
   readonly bridge: string;
   /** `172.30.0.0/16` */

@@ -71,11 +71,13 @@ export function requirePrefix(text: string): IpPrefix {
   return parsed.prefix;
 }
 
+/** The prefix of that length which an address is in. */
 export function prefixOf({ family, value }: IpAddress, length: number): IpPrefix {
   const hostBits = BigInt(bitsOf(family) - length);
   return { family, first: (value >> hostBits) << hostBits, length };
 }
 
+/** `172.30.0.0/16`; IPv6 as `formatIp`. */
 export function formatPrefix({ family, first, length }: IpPrefix): string {
   return `${formatIp({ family, value: first })}/${length}`;
 }
@@ -85,14 +87,17 @@ export function lastOf({ family, first, length }: IpPrefix): bigint {
   return first + (1n << BigInt(bitsOf(family) - length)) - 1n;
 }
 
+/** Whether an address is in a prefix; one of the other family never is. */
 export function contains(prefix: IpPrefix, { family, value }: IpAddress): boolean {
   return family === prefix.family && value >= prefix.first && value <= lastOf(prefix);
 }
 
+/** Whether two prefixes have an address in common. */
 export function prefixesOverlap(a: IpPrefix, b: IpPrefix): boolean {
   return a.family === b.family && a.first <= lastOf(b) && b.first <= lastOf(a);
 }
 
+/** Length of the addresses of a family. */
 export function bitsOf(family: 4 | 6): number {
   return family === 4 ? 32 : 128;
 }

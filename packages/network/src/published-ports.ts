@@ -7,6 +7,7 @@ import type { RuleElement } from "./firewall-rules.ts";
 import { forgetUdp, type UdpFilter } from "./netlink/conntrack.ts";
 import { bracketed, canonicalIp, hasSctp, type PortReservation, reservePort } from "./port-reservation.ts";
 
+/** Protocols that have ports which can be translated. */
 export type Protocol = "tcp" | "udp" | "sctp";
 
 /** A port of a container that the host is to offer. */
@@ -19,6 +20,7 @@ export interface PortRequest {
   readonly hostPorts?: { readonly first: number; readonly last: number };
 }
 
+/** A port of the host that leads to one of a container: at one address, or `0.0.0.0` and `::` for all of a family. */
 export interface PublishedPort {
   readonly protocol: Protocol;
   readonly containerPort: number;

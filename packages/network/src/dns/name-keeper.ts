@@ -36,7 +36,7 @@ export class NameKeeper implements Disposable {
   readonly #options: NameKeeperOptions;
   readonly #held = new Map<string, NameSockets>();
   #connection: { readonly fd: number; readonly socket: Socket } | undefined;
-  #starting: Promise<void> | undefined;
+  #isStarting = false;
   #starts = 0;
   #closed = false;
 
@@ -54,11 +54,6 @@ export class NameKeeper implements Disposable {
   /** The server is gone, or about to go. */
   drop(key: string): void {
     if (this.#held.delete(key)) this.#send(`-${key}`, []);
-  }
-
-  /** Resolves when what has been held until now is. */
-  async settled(): Promise<void> {
-    await this.#starting;
   }
 
   /** End the keeper, or stand-in, of an engine before this one. To be called when this one answers at the same sockets' places. */
@@ -82,10 +77,13 @@ export class NameKeeper implements Disposable {
   }
 
   #begin(delayMs: number): void {
-    if (this.#starts === mostStarts) return;
-    this.#starting ??= this.#start(delayMs).finally(() => {
-      this.#starting = undefined;
-    });
+    if (this.#isStarting || this.#starts === mostStarts || this.#held.size === 0) return;
+    this.#isStarting = true;
+    void this.#start(delayMs)
+      .catch((error: unknown) => this.#options.log.warn("names have no keeper", { error }))
+      .finally(() => {
+        this.#isStarting = false;
+      });
   }
 
   async #start(delayMs: number): Promise<void> {
@@ -130,7 +128,7 @@ export class NameKeeper implements Disposable {
       await delay(pollMs, undefined, { ref: false });
     }
     closeSync(fd);
-    this.#options.log.warn("the stand-in of the last engine does not end", { path });
+    if (!this.#closed) this.#options.log.warn("the stand-in of the last engine does not end", { path });
     return undefined;
   }
 

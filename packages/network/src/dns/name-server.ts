@@ -17,6 +17,7 @@ const table = "hawser_names";
 const mostConnections = 64;
 const idleMs = 10_000;
 
+/** What a name server answers, and whom it asks for the rest. */
 export interface NameService {
   readonly zone: NameZone;
   /** Servers for everything else. */

@@ -32,6 +32,7 @@ interface Tuple {
   readonly destinationPort: number;
 }
 
+/** A UDP connection that the kernel remembers, in both directions. */
 export interface UdpConnection {
   /** As the client sees it. */
   readonly original: Tuple;

@@ -16,14 +16,17 @@ import {
  * Questions to the kernel about the network namespace of this process, and changes of it.
  */
 
+/** The interface of that name; `undefined` when there is none. */
 export function findLink(name: string): Link | undefined {
   return hostLinks().find((link) => link.name === name);
 }
 
+/** All interfaces. */
 export function hostLinks(): readonly Link[] {
   return list(listLinks).map(parseLink);
 }
 
+/** Addresses of all interfaces, but for those that no traffic could come from. */
 export function hostAddresses(): readonly InterfaceAddress[] {
   return list(listAddresses).flatMap((body) => parseAddress(body) ?? []);
 }
@@ -58,6 +61,7 @@ export async function change(
   if (refusal !== undefined) throw refused(what, refusal);
 }
 
+/** `Cannot <what>: the kernel says EPERM`. */
 export function refused(what: string, { errno, reason }: Refusal): Error {
   return networkFaults.REFUSED(what, errnoName(errno), reason);
 }

@@ -26,6 +26,7 @@ const inet6AddressMode = 8;
 const addressModeNone = 1;
 const skipStatistics = 8;
 
+/** An interface that is being made; what is absent is the kernel's choice. */
 export interface LinkSettings {
   readonly name: string;
   readonly macAddress?: string;
@@ -125,16 +126,19 @@ export function setLinkWithoutIpv6(name: string): NetlinkMessage {
   };
 }
 
+/** Take an interface away, with the other end of a pair. */
 export function deleteLink(name: string): NetlinkMessage {
   return { type: rtm.delLink, body: Buffer.concat([linkHeader(0, 0), attribute(ifla.name, name)]) };
 }
 
+/** All interfaces, without their statistics; answers are `parseLink`'s. */
 export const listLinks: NetlinkMessage = {
   type: rtm.getLink,
   flags: nlm.dump,
   body: Buffer.concat([linkHeader(0, 0), attribute(ifla.extMask, skipStatistics)]),
 };
 
+/** An interface, as the kernel tells it. */
 export interface Link {
   readonly index: number;
   readonly name: string;

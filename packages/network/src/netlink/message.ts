@@ -89,6 +89,7 @@ export interface Refusal {
   readonly reason: string;
 }
 
+/** What was answered to some messages. */
 export interface NetlinkReply {
   readonly messages: readonly { readonly type: number; readonly body: Buffer }[];
   readonly refusals: readonly Refusal[];
@@ -96,6 +97,7 @@ export interface NetlinkReply {
   readonly interrupted: boolean;
 }
 
+/** A message as it lies in its piece (netlink(7), `nlmsghdr`); the body is without header. */
 export interface RawMessage {
   readonly type: number;
   readonly flags: number;

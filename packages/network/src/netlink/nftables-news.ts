@@ -7,6 +7,7 @@ const newGeneration = 15;
 const generationThread = 2;
 const overrunType = 4;
 
+/** What happened to a table. */
 export type NftablesNews =
   /** Something of the table is being deleted. */
   | { readonly kind: "damage" }

@@ -14,6 +14,7 @@ const addressNoDad = 0x02;
 const mainTable = 254;
 const families = { 4: 2, 6: 10 } as const;
 
+/** An address of the interface of that index. */
 export interface InterfaceAddress {
   readonly index: number;
   readonly address: IpAddress;
@@ -38,6 +39,7 @@ export function addAddress({ index, address, prefixLength }: InterfaceAddress): 
   };
 }
 
+/** Take an address from its interface. */
 export function deleteAddress(which: InterfaceAddress): NetlinkMessage {
   return {
     type: rtm.delAddress,
@@ -66,12 +68,14 @@ export function setDefaultRoute(options: {
   };
 }
 
+/** Addresses of all interfaces; answers are `parseAddress`'s. */
 export const listAddresses: NetlinkMessage = {
   type: rtm.getAddress,
   flags: nlm.dump,
   body: Buffer.alloc(8),
 };
 
+/** All routes; answers are `parseRoute`'s. */
 export const listRoutes: NetlinkMessage = {
   type: rtm.getRoute,
   flags: nlm.dump,
@@ -86,6 +90,7 @@ export function parseAddress(body: Buffer): InterfaceAddress | undefined {
   return { index: body.readUInt32LE(4), address: ipOfBytes(bytes), prefixLength: body.readUInt8(1) };
 }
 
+/** Where what goes to a prefix leaves. */
 export interface Route {
   readonly destination: IpPrefix;
   readonly outIndex: number | undefined;
