@@ -207,10 +207,10 @@ describe("the docker CLI", () => {
       "--format",
       "{{.Action}} {{.Actor.Attributes.name}}",
     );
-    const own = lines.split("\n").slice(-6, -1);
+    const own = lines.split("\n").slice(-7, -1);
     assert.deepEqual(
       own.map((line) => line.replace(/sha256:\w+/, "id")),
-      ["import evented:1", "tag evented:2", "untag id", "untag id", "delete id"],
+      ["tag evented:1", "import id", "tag evented:2", "untag id", "untag id", "delete id"],
     );
   });
 
