@@ -12,6 +12,7 @@
 #include "complain.h"
 #include "file.h"
 #include "namespace.h"
+#include "owners.h"
 
 /** The longest string, with its NUL, that fsconfig takes. */
 enum { FSCONFIG_VALUE = 256 };
@@ -176,6 +177,38 @@ char *overlay_mount_layers(const struct overlay *overlay) {
   return failure;
 }
 
+/**
+ * Put a copy of what is at `folder` over it, for this mount namespace alone, in which files are seen as others': overlay has no
+ * owners of its own to change, but takes its layers as they are seen. NULL, or what went wrong.
+ */
+static char *change_owners(const char *folder, const struct start *start) {
+  const int namespace = owners_open(start->uids, start->gids);
+  if (namespace < 0) return problem("Cannot make a user namespace for", folder, "");
+  namespace_receive_only(folder);
+  const int tree = open_tree(AT_FDCWD, folder, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+  struct mount_attr attributes = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)namespace};
+  char *failure = NULL;
+  if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &attributes, sizeof attributes) != 0 ||
+      move_mount(tree, "", AT_FDCWD, folder, MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+    failure = problem("Cannot show files as others' in", folder, "");
+  }
+  if (tree >= 0) close(tree);
+  close(namespace);
+  return failure;
+}
+
+static char *mount_for_others(const struct overlay *overlay, const struct start *start) {
+  char *folder = strndup(next_lower(overlay, NULL), common_folder(overlay));
+  if (folder == NULL) return problem("Cannot mount", overlay->place, "");
+  char *failure = change_owners(folder, start);
+  if (failure == NULL) {
+    failure = overlay_mount_layers(overlay);
+    if (umount2(folder, MNT_DETACH) != 0) complain("cannot take the layers' owners back", errno);
+  }
+  free(folder);
+  return failure;
+}
+
 char *overlay_mount(const struct start *start) {
   if (frame_get(&start->frame, "lower") == NULL) return NULL;
   if (mkdir(start->rootfs, 0700) != 0 && errno != EEXIST) return problem("Cannot make", start->rootfs, "");
@@ -188,7 +221,7 @@ char *overlay_mount(const struct start *start) {
       .work = start->work,
       .place = start->rootfs,
   };
-  return overlay_mount_layers(&overlay);
+  return start->uids == NULL ? overlay_mount_layers(&overlay) : mount_for_others(&overlay, start);
 }
 
 void overlay_unmount(const struct start *start) {

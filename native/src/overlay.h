@@ -27,6 +27,7 @@ char *overlay_mount_layers(const struct overlay *overlay);
  *   lower…, upper, work   overlay, writable
  *   lower…                overlay, read-only whatever a runtime does
  *   none                  nothing to do: the folder is the root already
+ *   uids, gids            files are seen as others', and what others write is on the disk as if they had not been
  *
  * NULL, or what went wrong in words for people, which the caller frees.
  */

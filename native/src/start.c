@@ -53,6 +53,8 @@ const char *start_parse(struct start *start, struct frame frame) {
       .rootfs = frame_get(&frame, "rootfs"),
       .upper = frame_get(&frame, "upper"),
       .work = frame_get(&frame, "work"),
+      .uids = frame_get(&frame, "uids"),
+      .gids = frame_get(&frame, "gids"),
       .runtime = frame_get(&frame, "runtime"),
       .log = frame_get(&frame, "log"),
       .exit_record = frame_get(&frame, "exit-record"),
@@ -76,6 +78,7 @@ const char *start_parse(struct start *start, struct frame frame) {
   if (start->runtime == NULL) return "runtime is missing";
   if (frame_get(&frame, "lower") != NULL && start->rootfs == NULL) return "rootfs is missing";
   if ((start->upper == NULL) != (start->work == NULL)) return "upper and work come together";
+  if ((start->uids == NULL) != (start->gids == NULL)) return "uids and gids come together";
   if (!frame_number(&frame, "log-max-size", INT64_MAX, &start->log_max_size)) return "log-max-size is no size";
   if (!frame_number(&frame, "log-max-files", 1000, &start->log_max_files)) return "log-max-files is not 1 to 1000";
   if (start->log_max_files == 0) start->log_max_files = 1;

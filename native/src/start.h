@@ -17,6 +17,9 @@ struct start {
   const char *rootfs;
   const char *upper;
   const char *work;
+  /** Whose the root's files are seen to be (`owners_open`); both or neither. */
+  const char *uids;
+  const char *gids;
   const char *runtime;
   const char *log;
   const char *exit_record;

@@ -397,7 +397,7 @@ async function readHost(live: LiveConfig): Promise<ContainerHost> {
     },
     cgroupParent: config.cgroupParent,
     cgroups: facts.cgroups,
-    facts,
+    facts: { ...facts, ...(config.userMap && { userMap: config.userMap }) },
     initPath: config.initPath,
     stopTimeoutSeconds: 10,
     get runtimeDeadlineMs() {

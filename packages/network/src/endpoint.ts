@@ -16,11 +16,13 @@ export interface Endpoint extends Disposable {
 
 /**
  * Kernel settings of containers' namespaces: nobody but the engine tells a container its way, whatever a neighbour
- * advertises.
+ * advertises; and as with Docker it may ping and bind low ports without capabilities.
  */
 export const namespaceSettings = {
   "net/ipv6/conf/all/accept_ra": "0",
   "net/ipv6/conf/default/accept_ra": "0",
+  "net/ipv4/ip_unprivileged_port_start": "0",
+  "net/ipv4/ping_group_range": "0 2147483647",
 } as const;
 
 /**

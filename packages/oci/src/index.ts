@@ -9,6 +9,7 @@ export {
   parseDigest,
   shortId,
 } from "./digest.ts";
+export { type IdRange, insideOf, outsideOf, type UserMap } from "./id-map.ts";
 export {
   type ExecutionConfig,
   formatImageConfig,

@@ -60,6 +60,9 @@ export interface RuntimeMount {
 
 export interface RuntimeLinux {
   readonly namespaces: readonly RuntimeNamespace[];
+  /** Of a new user namespace. */
+  readonly uidMappings?: readonly RuntimeIdMapping[];
+  readonly gidMappings?: readonly RuntimeIdMapping[];
   readonly cgroupsPath?: string;
   readonly resources?: RuntimeResources;
   readonly devices?: readonly RuntimeDevice[];
@@ -79,6 +82,12 @@ export interface RuntimeLinux {
 }
 
 export type RuntimeNamespaceType = "pid" | "network" | "mount" | "ipc" | "uts" | "user" | "cgroup";
+
+export interface RuntimeIdMapping {
+  readonly containerID: number;
+  readonly hostID: number;
+  readonly size: number;
+}
 
 export interface RuntimeNamespace {
   readonly type: RuntimeNamespaceType;

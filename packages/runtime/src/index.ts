@@ -38,3 +38,4 @@ export type {
   SpecInput,
 } from "./spec/spec-input.ts";
 export { type ResolvedUser, resolveUser } from "./spec/user.ts";
+export { layerOwnersOf, ownerMapsOf, userMapOf } from "./spec/user-map.ts";

@@ -19,6 +19,11 @@ export const storeFaults = defineFaults({
     () => "refusing to create an ambiguous tag using digest algorithm as name",
   ],
 
+  OWNER_UNMAPPED: [
+    "invalid-argument",
+    (uid: number, gid: number) =>
+      `Cannot write files of ${uid}:${gid}: the container has no such user or group`,
+  ],
   BLOB_NOT_FOUND: ["not-found", (digest: string) => `No such blob: ${digest}`],
   BLOB_DIGEST_MISMATCH: [
     "data-loss",

@@ -127,7 +127,7 @@ test("what is wrong with a flag is said in dockerd's words", async () => {
     [["--tls"], /cert.pem/],
   ];
   for (const [flags, message] of wrong) await dir.refuses({ flags }, message);
-  throws(await dir.command({ flags: ["--userns-remap", "default"] }), { kind: "not-implemented" });
+  throws(await dir.command({ flags: ["--userns-remap", "not-there"] }), { kind: "invalid-argument" });
 });
 
 test("the configuration file counts as flags do", async () => {

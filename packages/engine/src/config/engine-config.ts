@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { LogLevel } from "@hawser/base";
+import type { UserMap } from "@hawser/oci";
 import type { RegistrySettings } from "@hawser/registry/client";
 import type { RuntimeProgram } from "../containers/host.ts";
 import { buildCacheLimit } from "./build-cache-limit.ts";
@@ -16,6 +17,7 @@ import { findRuntimes, knownRuntimes } from "./runtimes.ts";
 import { type ServerTls, serverTls } from "./server-tls.ts";
 import type { AddressPool } from "./setting-kinds.ts";
 import { allSettings, type Settings } from "./settings.ts";
+import { parseUserMap, readAccountTexts } from "./user-map.ts";
 
 /** What may change while the engine runs, by SIGHUP: dockerd's reloadable keys. */
 export interface ReloadableConfig {
@@ -76,6 +78,8 @@ export interface EngineConfig extends ReloadableConfig {
   readonly publishedPastFirewall: boolean;
   readonly cgroupParent: string;
   /** Folder of launcher and init. */
+  /** Whom containers' users are on the host; absent: themselves. */
+  readonly userMap?: UserMap;
   readonly nativeDir: string;
   readonly initPath: string;
   /** Folder of the built-in images' archives. */
@@ -132,7 +136,6 @@ function buildConfig({ program, path, environment }: ConfigSource, said: Setting
   const layout = layoutOf(program, said["exec-root"]);
   const execRoot = said["exec-root"] ?? layout.execRoot;
   const remap = said["userns-remap"] ?? "";
-  if (remap !== "" && remap !== "host") throw configFaults.USERNS_REMAP(remap);
   const tls = serverTls(said, environment);
   const hosts = (said.hosts ?? [""]).map((host) =>
     parseListenHost(host, { defaultSocket: layout.socket, hasTls: tls !== undefined }),
@@ -174,6 +177,7 @@ function buildConfig({ program, path, environment }: ConfigSource, said: Setting
     builtinImagesDir: said["builtin-images"] ?? join(topOfTree(), "build/images"),
     pluginFolders: said["plugin-folder"] ?? defaultPluginFolders,
     proxies: proxyVariables(said, environment),
+    ...(remap !== "" && remap !== "host" && { userMap: parseUserMap(remap, readAccountTexts()) }),
     ...(cacheLimit !== undefined && { buildCacheLimitBytes: cacheLimit }),
     ignored: ignoredIn(said),
     ...reloadable(said, { path, liveRestore: layout.liveRestore }),

@@ -43,7 +43,7 @@ export const configFaults = defineFaults({
       `Cannot listen on "${host}" without encryption: whoever reaches it is root on this host; --tlsverify with --tlscacert, --tlscert and --tlskey was wanted, or --tls=false to have it so`,
   ],
   USERNS_REMAP: [
-    "not-implemented",
-    (value: string) => `Cannot map users (userns-remap "${value}"): containers share the host's users`,
+    "invalid-argument",
+    (value: string, why: string) => `Cannot map users (userns-remap "${value}"): ${why}`,
   ],
 });

@@ -1,15 +1,17 @@
-import { chmodSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { formatRuntimeSpec } from "@hawser/oci";
+import { formatRuntimeSpec, outsideOf, type UserMap } from "@hawser/oci";
 import {
   buildSpec,
   cgroupsOf,
   type HostBind,
+  ownerMapsOf,
   parseIpcMode,
   placeBinds,
   resolveDevices,
   resolveUser,
   swapIds,
+  userMapOf,
 } from "@hawser/runtime";
 import type { OverlayMount } from "@hawser/store";
 import type { NetworkPlace } from "../networks/container-networks.ts";
@@ -80,8 +82,10 @@ export async function writeBundle(
   }
   writeFileSync(files.hostname, `${config.hostname}\n`);
   const user = resolveUser(config.user, { ...readAccounts(overlay), groupAdd: hostConfig.groupAdd });
+  const userMap = userMapOf(hostConfig, host.facts);
+  if (userMap !== undefined) openToRoot(userMap, { dir, files: Object.values(files) });
   const placed = await placeBinds(
-    mounts.map((mount) => completeMount(collaborators, mount, user)),
+    mounts.map((mount) => completeMount(collaborators, mount, { user, userMap, folders })),
     dir,
   );
   const spec = buildSpec({
@@ -111,12 +115,36 @@ export async function writeBundle(
 function completeMount(
   { snapshots }: Collaborators,
   mount: ContainerMount,
-  user: { readonly uid: number; readonly gid: number },
+  of: {
+    readonly user: { readonly uid: number; readonly gid: number };
+    readonly userMap: UserMap | undefined;
+    readonly folders: ReadonlyMap<string, string>;
+  },
 ): ContainerMount {
+  const { user, userMap, folders } = of;
   if (mount.image !== undefined) return withLayers(mount, snapshots);
-  if (mount.ownerBecomesUser !== true) return mount;
-  const { uid, gid } = statSync(mount.source);
-  return { ...mount, owners: { uids: swapIds(uid, user.uid), gids: swapIds(gid, user.gid) } };
+  if (mount.ownerBecomesUser === true) {
+    const { uid, gid } = statSync(mount.source);
+    const seen = {
+      uid: userMap === undefined ? user.uid : (outsideOf(userMap.uids, user.uid) ?? uid),
+      gid: userMap === undefined ? user.gid : (outsideOf(userMap.gids, user.gid) ?? gid),
+    };
+    return { ...mount, owners: { uids: swapIds(uid, seen.uid), gids: swapIds(gid, seen.gid) } };
+  }
+  // A volume of ours belongs to containers: its files are on the disk as if nobody was mapped, as those of roots are.
+  if (userMap === undefined || mount.volume === undefined || folders.has(mount.volume.name)) return mount;
+  return { ...mount, owners: ownerMapsOf(userMap) };
+}
+
+/** Let a container's root, who is nobody in particular on the host, reach what is bound from its run directory. */
+function openToRoot(
+  userMap: UserMap,
+  { dir, files }: { readonly dir: string; readonly files: readonly string[] },
+): void {
+  const [uid, gid] = [outsideOf(userMap.uids, 0) ?? 0, outsideOf(userMap.gids, 0) ?? 0];
+  chownSync(dir, 0, gid);
+  chmodSync(dir, 0o710);
+  for (const file of files) chownSync(file, uid, gid);
 }
 
 /** `container:<id>`: the namespace of that container's first process. */

@@ -1,5 +1,6 @@
 import { open } from "node:fs/promises";
 import { errnoOf } from "@hawser/base";
+import { userMapOf } from "@hawser/runtime";
 import type { FilesRoot } from "@hawser/store";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
@@ -23,13 +24,24 @@ export async function withFiles<T>(
   work: (root: FilesRoot) => Promise<T>,
 ): Promise<T> {
   const { container, scope } = target;
-  const { state } = container.record;
+  const { state, hostConfig } = container.record;
+  const userMap = userMapOf(hostConfig, collaborators.host.facts);
+  if (userMap !== undefined && scope.with === "root-only") {
+    // The kernel copies no mount of other users' without what is mounted in it.
+    const { upper, lower } = collaborators.snapshots.get(container.id);
+    return await work({ kind: "layers", lower: [upper, ...lower] });
+  }
   if (container.monitor !== undefined) {
     const namespace = await openNamespace(state.pid);
     // While it has its monitor its process is not reaped, so the number was still its own.
     if (namespace !== undefined && container.monitor !== undefined) {
       await using handle = namespace;
-      return await work({ kind: "namespace", fd: handle.fd, rootOnly: scope.with === "root-only" });
+      return await work({
+        kind: "namespace",
+        fd: handle.fd,
+        rootOnly: scope.with === "root-only",
+        ...(userMap && { userMap }),
+      });
     }
     await namespace?.close();
   }

@@ -1,5 +1,5 @@
 import { Fault } from "@hawser/base";
-import type { Monitor } from "@hawser/runtime";
+import { layerOwnersOf, type Monitor, userMapOf } from "@hawser/runtime";
 import { attachmentsOf, withoutEndpoints } from "../networks/attachment.ts";
 import { endPendingAttaches, handToMonitor } from "./attach.ts";
 import { writeBundle } from "./bundle.ts";
@@ -91,6 +91,7 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
     reach("start.bundled");
     const attaches = [...container.pendingAttaches];
     const { config, hostConfig } = record;
+    const userMap = userMapOf(hostConfig, host.facts);
     const runtime = host.runtimes[hostConfig.runtime];
     if (runtime === undefined) throw containerFaults.RUNTIME_UNKNOWN(hostConfig.runtime);
     const monitor = await launcher.start(
@@ -99,6 +100,7 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
         dir: runDirOf(host, record.id),
         rootfs: bundle.rootfs,
         overlay,
+        ...(userMap && { owners: layerOwnersOf(userMap) }),
         binds: bundle.binds,
         runtime: runtime.path,
         runtimeArgs: runtime.args,

@@ -19,6 +19,7 @@ const shownOfConfig = [
   "proxies",
   "registries",
   "tls",
+  "userMap",
 ] as const;
 
 export interface SystemCollaborators {
@@ -159,6 +160,7 @@ export class SystemService {
       InitCommit: { ID: version },
       SecurityOptions: [
         `name=seccomp,profile=${seccompProfile(config)}`,
+        ...(config.userMap === undefined ? [] : ["name=userns"]),
         ...(host.cgroups.mode === "v2" ? ["name=cgroupns"] : []),
       ],
       FirewallBackend: { Driver: "nftables" },

@@ -1,4 +1,5 @@
 import type { HostBind } from "../bind-places.ts";
+import type { OwnerMaps } from "../spec/spec-input.ts";
 import type { FieldValue } from "./frame.ts";
 
 /** What a monitor needs to start its container: the message `start` of `docs/contracts/monitor-protocol.md`. */
@@ -15,6 +16,8 @@ export interface StartRequest {
     readonly work: string;
     readonly options?: readonly string[];
   };
+  /** Whose the root's files are seen to be; absent: as on the disk. */
+  readonly owners?: OwnerMaps;
   /** What the monitor brings from the host to `<dir>/binds/<n>`, in this order: `placeBinds`. */
   readonly binds?: readonly HostBind[];
   /** Absolute path of the OCI runtime. */
@@ -55,6 +58,8 @@ export function startFields(request: StartRequest): Readonly<Record<string, Fiel
     upper: overlay.upper,
     work: overlay.work,
     "overlay-option": overlay.options ?? [],
+    uids: request.owners?.uids,
+    gids: request.owners?.gids,
     bind: binds.map(({ path }) => path),
     "bind-option": ofBinds(({ options }) => options),
     "bind-within": ofBinds(({ subpath }) => subpath),

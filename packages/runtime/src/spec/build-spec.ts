@@ -1,4 +1,4 @@
-import type { RuntimeSeccomp, RuntimeSpec } from "@hawser/oci";
+import type { IdRange, RuntimeIdMapping, RuntimeSeccomp, RuntimeSpec } from "@hawser/oci";
 import { resolveCapabilities } from "./capabilities.ts";
 import { buildDevices } from "./devices.ts";
 import { pathProtection } from "./masked-paths.ts";
@@ -12,6 +12,7 @@ import { parseSeccompProfile } from "./seccomp-policy.ts";
 import { parseSecurityOptions } from "./security-opt.ts";
 import type { SpecInput } from "./spec-input.ts";
 import { buildSysctls } from "./sysctls.ts";
+import { userMapOf } from "./user-map.ts";
 
 /**
  * The whole `config.json` of a container. Pure: the same input gives the same specification.
@@ -27,6 +28,7 @@ export function buildSpec(input: SpecInput): RuntimeSpec {
   const security = parseSecurityOptions(hostConfig.securityOpt);
   const seccomp = buildSeccomp(input);
   const propagation = rootfsPropagation(input.mounts);
+  const userMap = userMapOf(hostConfig, input.host);
   return {
     ociVersion: "1.0.2",
     process: buildProcess(input),
@@ -35,6 +37,7 @@ export function buildSpec(input: SpecInput): RuntimeSpec {
     mounts: buildMounts(input),
     linux: {
       namespaces: buildNamespaces(input),
+      ...(userMap && { uidMappings: idMappings(userMap.uids), gidMappings: idMappings(userMap.gids) }),
       cgroupsPath: input.cgroupsPath,
       resources: buildResources(input, rules),
       devices,
@@ -45,6 +48,10 @@ export function buildSpec(input: SpecInput): RuntimeSpec {
     },
     ...(Object.keys(hostConfig.annotations).length > 0 && { annotations: hostConfig.annotations }),
   };
+}
+
+function idMappings(ranges: readonly IdRange[]): readonly RuntimeIdMapping[] {
+  return ranges.map(({ inside, outside, count }) => ({ containerID: inside, hostID: outside, size: count }));
 }
 
 function buildSeccomp(input: SpecInput): RuntimeSeccomp | undefined {

@@ -12,6 +12,7 @@ import { parseSecurityOptions } from "./security-opt.ts";
 import { parseSignal } from "./signal.ts";
 import type { HostFacts } from "./spec-input.ts";
 import { checkSysctls } from "./sysctls.ts";
+import { checkUserMap } from "./user-map.ts";
 
 /**
  * Everything that can be found wrong with a container's configuration without looking at the host's files, in one go when
@@ -49,6 +50,7 @@ export function checkConfig(
   parseIpcMode(hostConfig.ipcMode);
   parseUtsMode(hostConfig.utsMode);
   parseCgroupnsMode(hostConfig, host);
+  checkUserMap(hostConfig, host);
   checkMounts(hostConfig);
   buildRlimits(hostConfig.ulimits);
   for (const rule of hostConfig.deviceCgroupRules) parseDeviceRule(rule);

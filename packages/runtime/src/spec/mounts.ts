@@ -4,6 +4,7 @@ import { cleanPath, tmpfsOptionsOf } from "./bind.ts";
 import { parseIpcMode } from "./namespaces.ts";
 import type { ResolvedMount, SpecInput } from "./spec-input.ts";
 import { parseTmpfsOptions } from "./tmpfs.ts";
+import { userMapOf } from "./user-map.ts";
 
 /** Where the init program is inside a container that asked for one; Docker's place. */
 export const initPathInside = "/sbin/docker-init";
@@ -64,7 +65,10 @@ function kernelMounts(input: MountInput): readonly RuntimeMount[] {
       source: "devpts",
       options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
     },
-    { destination: "/sys", type: "sysfs", source: "sysfs", options: [...plain, ...access] },
+    // The kernel gives a file system of a network to nobody but those whom the network belongs to.
+    userMapOf(input.hostConfig, input.host) === undefined
+      ? { destination: "/sys", type: "sysfs", source: "sysfs", options: [...plain, ...access] }
+      : { destination: "/sys", type: "bind", source: "/sys", options: ["rbind", ...plain, "ro"] },
     { destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: [...access, ...plain] },
     ...ipcMounts(input, plain),
   ];

@@ -2,6 +2,7 @@ import type { RuntimeNamespace, RuntimeNamespaceType } from "@hawser/oci";
 import type { HostConfig } from "../container-config.ts";
 import { runtimeFaults } from "../faults.ts";
 import type { HostFacts, SpecInput } from "./spec-input.ts";
+import { userMapOf } from "./user-map.ts";
 
 /** Whose a namespace is: the container's own, the host's, or that of another container. */
 export type NamespaceMode =
@@ -63,6 +64,7 @@ export function buildNamespaces(
     else if (path !== undefined) namespaces.push({ type, path });
     else throw runtimeFaults.NAMESPACE_MODE_INVALID(type, "container: (it does not run)");
   };
+  if (userMapOf(hostConfig, input.host) !== undefined) namespaces.push({ type: "user" });
   const { network } = namespacePaths;
   if (network !== undefined) namespaces.push({ type: "network", path: network });
   else add("network", hostConfig.networkMode === "host" ? "host" : "own");

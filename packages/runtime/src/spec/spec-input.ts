@@ -1,3 +1,4 @@
+import type { UserMap } from "@hawser/oci";
 import type { CgroupLayout } from "../cgroup/cgroup-layout.ts";
 import type { ContainerConfig, HostConfig } from "../container-config.ts";
 import type { ResolvedUser } from "./user.ts";
@@ -18,6 +19,8 @@ export interface HostFacts {
   readonly appArmorProfile?: string;
   /** The kernel has AppArmor switched on. */
   readonly appArmor: boolean;
+  /** Whom containers' users are on the host; absent: themselves. */
+  readonly userMap?: UserMap;
   /** Limits of swap work. */
   readonly swapAccounting: boolean;
 }

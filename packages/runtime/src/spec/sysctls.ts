@@ -1,6 +1,7 @@
 import { runtimeFaults } from "../faults.ts";
 import { parseIpcMode, parseUtsMode } from "./namespaces.ts";
 import type { SpecInput } from "./spec-input.ts";
+import { userMapOf } from "./user-map.ts";
 
 /**
  * `linux.sysctl`: in a network namespace of its own a container may ping and bind low ports without capabilities, as with
@@ -9,15 +10,17 @@ import type { SpecInput } from "./spec-input.ts";
  * @throws {Fault} `invalid-argument` for a setting that would change the host.
  */
 export function buildSysctls(
-  input: Pick<SpecInput, "config" | "hostConfig">,
+  input: Pick<SpecInput, "config" | "hostConfig" | "host">,
 ): Readonly<Record<string, string>> {
   const { config, hostConfig } = input;
   checkSysctls(hostConfig);
   return {
-    ...(isOwnNetwork(hostConfig.networkMode) && {
-      "net.ipv4.ip_unprivileged_port_start": "0",
-      "net.ipv4.ping_group_range": "0 2147483647",
-    }),
+    // A network that belongs to the host's users has them already, and takes none from others.
+    ...(isOwnNetwork(hostConfig.networkMode) &&
+      userMapOf(hostConfig, input.host) === undefined && {
+        "net.ipv4.ip_unprivileged_port_start": "0",
+        "net.ipv4.ping_group_range": "0 2147483647",
+      }),
     ...(config.domainname !== "" &&
       parseUtsMode(hostConfig.utsMode) === "own" && { "kernel.domainname": config.domainname }),
     ...hostConfig.sysctls,

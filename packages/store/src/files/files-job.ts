@@ -1,5 +1,6 @@
 import type { FaultKind } from "@hawser/base";
 import type { ViewBind } from "@hawser/linux";
+import type { UserMap } from "@hawser/oci";
 import type { StoreLimits } from "../limits.ts";
 import type { FileStat } from "./file-stat.ts";
 
@@ -16,8 +17,16 @@ export type FilesRoot =
       readonly readOnly?: boolean;
       readonly binds?: readonly ViewBind[];
     }
-  /** What a process sees, by its mount namespace; `rootOnly`: without what is mounted in its root file system. */
-  | { readonly kind: "namespace"; readonly fd: number; readonly rootOnly: boolean };
+  /**
+   * What a process sees, by its mount namespace; `rootOnly`: without what is mounted in its root file system. Its owners are
+   * by the map, if there is one.
+   */
+  | {
+      readonly kind: "namespace";
+      readonly fd: number;
+      readonly rootOnly: boolean;
+      readonly userMap?: UserMap;
+    };
 
 export interface WriteJob {
   readonly kind: "write";

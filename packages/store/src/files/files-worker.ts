@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { compileIgnorePatterns, errnoOf, Fault, type IgnorePatterns, TarParser } from "@hawser/base";
 import { confineThread, confineThreadToView } from "@hawser/linux";
+import type { UserMap } from "@hawser/oci";
 import { storeFaults } from "../faults.ts";
 import { decompress } from "../layers/decompress.ts";
 import { LayerWriter } from "../layers/layer-writer.ts";
@@ -65,6 +66,7 @@ async function work({ root, job }: FilesWork, commands: Commands): Promise<void>
   // Threads share their starter's root. Node's thread pool, which goes on to serve the whole process, must exist before.
   await stat("/");
   confine(root);
+  const userMap = root.kind === "namespace" ? root.userMap : undefined;
   switch (job.kind) {
     case "stat":
       report({ kind: "result", value: statFile(job.path).stat });
@@ -73,11 +75,11 @@ async function work({ root, job }: FilesWork, commands: Commands): Promise<void>
       const { stat: found, path } = statFile(job.path);
       report({ kind: "result", value: found });
       const name = Buffer.from(found.name).toString("latin1");
-      await send(tarTree({ path, name }), commands);
+      await send(tarTree({ path, name, ...(userMap && { userMap }) }), commands);
       return;
     }
     case "export":
-      await send(tarTree({ path: "", name: "" }), commands);
+      await send(tarTree({ path: "", name: "", ...(userMap && { userMap }) }), commands);
       return;
     case "layer": {
       const made = new Set(job.leaveOut);
@@ -98,7 +100,7 @@ async function work({ root, job }: FilesWork, commands: Commands): Promise<void>
       report({ kind: "result", value: measure("", new Set()) });
       return;
     case "write":
-      await write(job, commands);
+      await write(job, userMap, commands);
   }
 }
 
@@ -141,13 +143,14 @@ async function send(
   if (used > 0) await flush(chunk.subarray(0, used));
 }
 
-async function write(job: WriteJob, commands: Commands): Promise<void> {
+async function write(job: WriteJob, userMap: UserMap | undefined, commands: Commands): Promise<void> {
   const base = resolvePath(job.path);
   const found = statSync(fsPath(base), { throwIfNoEntry: false });
   if (found === undefined) throw storeFaults.FILE_NOT_FOUND(Buffer.from(job.path, "latin1").toString());
   if (!found.isDirectory()) throw storeFaults.NOT_A_DIRECTORY();
   const parser = new TarParser({ maxEntries: job.limits.maxEntries });
   const writer = new LayerWriter({
+    ...(userMap && { userMap }),
     base,
     plain: true,
     keepKinds: job.keepKinds,

@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { errnoOf, formatTarHeader, type TarSource } from "@hawser/base";
 import { getXattr, listXattr } from "@hawser/linux";
+import { insideOf, type UserMap } from "@hawser/oci";
 import { fsPath } from "./fs-path.ts";
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
@@ -24,6 +25,8 @@ export interface TarTreeOptions {
   readonly name: string;
   /** The folder is overlay's writable one: what it hides becomes whiteouts, image-spec, layer, "Representing Changes". */
   readonly asLayer?: boolean;
+  /** Owners are told as they are inside of this map; default: as they are. */
+  readonly userMap?: UserMap;
   /** A folder alone, without what is in it. */
   readonly isShallow?: boolean;
   /** Paths to leave out, with what is in them. */
@@ -45,7 +48,7 @@ export function* tarTree(options: TarTreeOptions): Generator<Uint8Array, void, u
       yield formatTarHeader({ path: bytes(whiteoutOf(name)), type: "file", mode: 0 });
       return;
     }
-    const source = unlessGone(() => sourceOf(path, name, stats));
+    const source = unlessGone(() => sourceOf(path, name, { stats, userMap: options.userMap }));
     if (source === undefined) return;
     if (source.type === "file") {
       const key = `${stats.dev}:${stats.ino}`;
@@ -126,7 +129,12 @@ function* tarFile(path: string, source: TarSource): Generator<Uint8Array, void, 
 async function* noContent() {}
 
 /** `undefined` for what an archive cannot hold. */
-function sourceOf(path: string, name: string, stats: BigIntStats): TarSource | undefined {
+function sourceOf(
+  path: string,
+  name: string,
+  of: { readonly stats: BigIntStats; readonly userMap: UserMap | undefined },
+): TarSource | undefined {
+  const { stats, userMap } = of;
   const type = typeOf(stats);
   if (type === undefined) return undefined;
   const isDevice = type === "character-device" || type === "block-device";
@@ -135,8 +143,8 @@ function sourceOf(path: string, name: string, stats: BigIntStats): TarSource | u
     path: bytes(name),
     type,
     mode: Number(stats.mode) & 0o7777,
-    uid: Number(stats.uid),
-    gid: Number(stats.gid),
+    uid: userMap === undefined ? Number(stats.uid) : insideOf(userMap.uids, Number(stats.uid)),
+    gid: userMap === undefined ? Number(stats.gid) : insideOf(userMap.gids, Number(stats.gid)),
     mtimeNs: stats.mtimeNs,
     ...(type === "symlink" && { linkPath: readlinkSync(fsPath(path), "buffer") }),
     ...(isDevice && { deviceMajor: majorOf(stats.rdev), deviceMinor: minorOf(stats.rdev) }),

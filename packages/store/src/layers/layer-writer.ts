@@ -19,6 +19,7 @@ import {
 } from "node:fs";
 import { errnoOf, rootedTarPath, type TarEntry, type TarEvent, tarPathBytes } from "@hawser/base";
 import { deviceNumber, mknod, setTimesNs, setXattr } from "@hawser/linux";
+import { outsideOf, type UserMap } from "@hawser/oci";
 import { storeFaults } from "../faults.ts";
 import { fsPath } from "../files/fs-path.ts";
 
@@ -37,13 +38,20 @@ const openedBits = 0o777 & ~process.umask();
 /** Overlay's own attributes: an archive that could set them would say where overlay looks for files. */
 const overlayXattr = /^(?:trusted|user)\.overlay\./;
 
+interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 export interface WriterOptions {
   /** Absolute path, as `rootedTarPath` has it (latin1, no slash at the ends), of the folder to unpack in. Default: the root. */
   readonly base?: string;
   /** The files are a container's, not a layer's: a name like `.wh.x` is one like any other. */
   readonly plain?: boolean;
   /** Owner of everything, instead of the archive's. */
-  readonly owner?: { readonly uid: number; readonly gid: number };
+  readonly owner?: Owner;
+  /** Owners are those inside of this map; one who is nobody outside is refused. */
+  readonly userMap?: UserMap;
   /** Refuse to put a file in the place of a folder, or the other way round. */
   readonly keepKinds?: boolean;
   /** Leave the attributes of `base` alone. */
@@ -230,6 +238,10 @@ export class LayerWriter {
     if (existing === undefined || (!this.#options.plain && isWhiteout(existing))) {
       this.#makeFolder(path);
       chmodSync(fsPath(path), 0o755);
+      if (this.#options.userMap !== undefined) {
+        const { uid, gid } = this.#seen({ uid: 0, gid: 0 });
+        chownSync(fsPath(path), uid, gid);
+      }
       this.#implicit.add(path);
       return;
     }
@@ -287,8 +299,17 @@ export class LayerWriter {
     return base === "" || path === "" ? base + path : `${base}/${path}`;
   }
 
-  #ownerOf(entry: TarEntry): { readonly uid: number; readonly gid: number } {
-    return this.#options.owner ?? entry;
+  #ownerOf(entry: TarEntry): Owner {
+    return this.#seen(this.#options.owner ?? entry);
+  }
+
+  /** Who an owner is outside of the map, if there is one. */
+  #seen(owner: Owner): Owner {
+    const { userMap } = this.#options;
+    if (userMap === undefined) return owner;
+    const [uid, gid] = [outsideOf(userMap.uids, owner.uid), outsideOf(userMap.gids, owner.gid)];
+    if (uid === undefined || gid === undefined) throw storeFaults.OWNER_UNMAPPED(owner.uid, owner.gid);
+    return { uid, gid };
   }
 
   /** `make` something at `path`, in place of what an earlier entry put there. */
