@@ -16,6 +16,9 @@ export interface ResponseStream {
   end(): void;
 }
 
+/** A body that is larger than this is not copied behind its head. */
+const maxCopiedBytes = 16 << 10;
+
 /** The answer to one request. Exactly one of `sendJson`, `sendText`, `sendEmpty`, `openStream` is called, once. */
 export class ApiResponse {
   readonly #socket: Socket;
@@ -46,8 +49,13 @@ export class ApiResponse {
 
   /** The JSON document, unescaped for HTML and with a line feed after it, as Docker writes it. */
   sendJson(status: number, value: unknown): void {
+    this.sendJsonText(status, JSON.stringify(value));
+  }
+
+  /** The same of what is JSON already. */
+  sendJsonText(status: number, text: string): void {
     this.setHeader("Content-Type", "application/json");
-    this.#send(status, `${JSON.stringify(value)}\n`);
+    this.#send(status, `${text}\n`);
   }
 
   sendText(status: number, text: string): void {
@@ -110,10 +118,16 @@ export class ApiResponse {
   #send(status: number, body: string): void {
     this.#begin("done");
     const bodiless = status === 204 || status === 304;
-    if (!bodiless) this.setHeader("Content-Length", String(Buffer.byteLength(body)));
+    const bytes = Buffer.from(body);
+    if (!bodiless) this.setHeader("Content-Length", String(bytes.length));
     if (!this.#options.keepAlive()) this.setHeader("Connection", "close");
     const head = this.#head(status);
-    this.#write(bodiless || this.#options.headOnly ? head : Buffer.concat([head, Buffer.from(body)]));
+    if (bodiless || this.#options.headOnly) return this.#write(head);
+    if (bytes.length < maxCopiedBytes) return this.#write(Buffer.concat([head, bytes]));
+    this.#socket.cork();
+    this.#write(head);
+    this.#write(bytes);
+    this.#socket.uncork();
   }
 
   #begin(state: "streaming" | "done" | "taken"): void {

@@ -18,13 +18,14 @@ import { type ApiRequest, readJsonBody } from "../request.ts";
 import type { Route } from "../router.ts";
 import { formatInspect } from "../wire/container-inspect.ts";
 import { formatGraphDriver, formatMountPoints, formatSize } from "../wire/container-storage.ts";
-import { formatSummary } from "../wire/container-summary.ts";
+import { formatSummary, SummaryTexts } from "../wire/container-summary.ts";
 import { decodeCreateRequest } from "../wire/create-request.ts";
 import { parseContainerFilter } from "./container-filter.ts";
 
 /** Everything about a container but its streams: `attach-and-logs.ts` has those. */
 export function containerRoutes(collaborators: Collaborators): Route[] {
   const { index, host } = collaborators;
+  const summaries = new SummaryTexts();
   const containerOf = (request: ApiRequest): Container => index.resolve(request.param("id"));
   return [
     {
@@ -59,14 +60,13 @@ export function containerRoutes(collaborators: Collaborators): Route[] {
           filter: parseContainerFilter(query.text("filters"), collaborators),
         });
         const nowMs = host.now();
-        const summaryOf = (container: Container) =>
-          formatSummary(container, { nowMs, mounts: formatMountPoints(container.record) });
         const withSize = async (container: Container) => ({
-          ...summaryOf(container),
+          ...formatSummary(container, { nowMs, mounts: formatMountPoints(container.record) }),
           ...withoutZero(formatSize(await measureContainer(collaborators, container))),
         });
-        const wantsSize = query.flag("size");
-        response.sendJson(200, wantsSize ? await Promise.all(found.map(withSize)) : found.map(summaryOf));
+        if (query.flag("size")) response.sendJson(200, await Promise.all(found.map(withSize)));
+        else
+          response.sendJsonText(200, `[${found.map((one) => summaries.format(one, { nowMs })).join(",")}]`);
       },
     },
     {

@@ -2,7 +2,7 @@ import { equal } from "node:assert/strict";
 import test from "node:test";
 import { Container } from "../../containers/container.ts";
 import { makeContainerRecord } from "../../containers/testing/container-record.ts";
-import { formatDuration, formatStatus, formatSummary } from "./container-summary.ts";
+import { formatDuration, formatStatus, formatSummary, SummaryTexts } from "./container-summary.ts";
 
 const second = 1000;
 const minute = 60 * second;
@@ -48,4 +48,17 @@ test("formatStatus() says what ps shows", () => {
 test("formatSummary() quotes arguments with white space, entrypoint first", () => {
   const record = makeContainerRecord({ body: { Entrypoint: ["sh", "-c"], Cmd: ["echo a b"] } });
   equal(formatSummary(new Container(record), { nowMs: 0, mounts: [] }).Command, "sh -c 'echo a b'");
+});
+
+test("a summary's text is its JSON, at any time and after any change of the record", () => {
+  const texts = new SummaryTexts();
+  const container = new Container(makeContainerRecord({ name: '"},"Status":"' }));
+  for (const nowMs of [0, 5000, 5000, 3 * hour]) {
+    const summary = formatSummary(container, { nowMs, mounts: [] });
+    equal(texts.format(container, { nowMs }), JSON.stringify(summary));
+  }
+  const { state } = container.record;
+  container.record = { ...container.record, state: { ...state, status: "running", startedAtMs: 0 } };
+  const summary = formatSummary(container, { nowMs: minute, mounts: [] });
+  equal(texts.format(container, { nowMs: minute }), JSON.stringify(summary));
 });

@@ -2,6 +2,7 @@ import type { ContainerSummary, MountPoint } from "@hawser/api";
 import { type Container, commandOf } from "../../containers/container.ts";
 import type { ContainerRecord } from "../../containers/container-record.ts";
 import type { Health } from "../../containers/health.ts";
+import { formatMountPoints } from "./container-storage.ts";
 import { formatNetworks, formatPortList } from "./network-settings.ts";
 
 /** One of `GET /containers/json`. */
@@ -10,6 +11,34 @@ export function formatSummary(
   facts: { readonly nowMs: number; readonly mounts: readonly MountPoint[] },
 ): ContainerSummary {
   const { record } = container;
+  return {
+    ...beforeStatus(record),
+    Status: formatStatus(record, facts.nowMs),
+    ...afterStatus(record, facts.mounts),
+  };
+}
+
+/**
+ * The same as text, for lists of many: of a record, which never changes, all but the words for its state is written once.
+ */
+export class SummaryTexts {
+  readonly #texts = new WeakMap<ContainerRecord, readonly [before: string, after: string]>();
+
+  format({ record }: Container, facts: { readonly nowMs: number }): string {
+    const [before, after] = this.#texts.get(record) ?? this.#write(record);
+    return `${before}${JSON.stringify(formatStatus(record, facts.nowMs))}${after}`;
+  }
+
+  #write(record: ContainerRecord): readonly [before: string, after: string] {
+    const before = JSON.stringify(beforeStatus(record)).slice(0, -1);
+    const after = JSON.stringify(afterStatus(record, formatMountPoints(record))).slice(1);
+    const texts = [`${before},"Status":`, `,${after}`] as const;
+    this.#texts.set(record, texts);
+    return texts;
+  }
+}
+
+function beforeStatus(record: ContainerRecord) {
   const [path = "", ...args] = commandOf(record.config);
   return {
     Id: record.id,
@@ -21,10 +50,14 @@ export function formatSummary(
     Ports: formatPortList(record),
     Labels: record.config.labels,
     State: record.state.status,
-    Status: formatStatus(record, facts.nowMs),
+  };
+}
+
+function afterStatus(record: ContainerRecord, mounts: readonly MountPoint[]) {
+  return {
     HostConfig: { NetworkMode: record.hostConfig.networkMode },
     NetworkSettings: { Networks: formatNetworks(record, { withNames: false }) },
-    Mounts: facts.mounts,
+    Mounts: mounts,
   };
 }
 
