@@ -34,6 +34,11 @@ export const layers: Readonly<Record<string, Layer>> = {
     imports: [base, oci, "packages/build"],
     modules: ["@bufbuild/protobuf", "@connectrpc/connect", "@connectrpc/connect-node"],
   },
+  "packages/build/src/llb": { imports: [base, oci, "packages/build"], modules: ["@bufbuild/protobuf"] },
+  "packages/build/src/testing": {
+    imports: [base, oci, "packages/build"],
+    modules: ["@bufbuild/protobuf", "@connectrpc/connect", "@connectrpc/connect-node"],
+  },
   "packages/build/src/dockerfile": { imports: [base] },
   "packages/build/src/lint": { imports: ["packages/build/src/dockerfile"] },
   "packages/build/src/plan": { imports: [] },

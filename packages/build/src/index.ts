@@ -3,7 +3,20 @@ export { parseDockerfile } from "./dockerfile/parse-dockerfile.ts";
 export { formatSourceLines, type SourceRange } from "./dockerfile/source-range.ts";
 export { type LintResult, type LintWarning, lintDockerfile } from "./lint/lint-dockerfile.ts";
 export { type GitReference, parseGitReference } from "./plan/git-reference.ts";
-export type { CopyOp, CopySource, ExecMount, ExecOp, MakeFolderOp, Op, Vertex } from "./plan/vertex.ts";
+export type {
+  CopyAction,
+  CopyOp,
+  CopySource,
+  ExecMount,
+  ExecOp,
+  FileAction,
+  HttpOp,
+  LocalOp,
+  MakeFolderOp,
+  Op,
+  OwnerPart,
+  Vertex,
+} from "./plan/vertex.ts";
 export type { BaseImage, PlanRequest, ResolveImage } from "./planner/build-request.ts";
 export { type BuildPlan, planDockerfile } from "./planner/plan-dockerfile.ts";
 export type { PlannedHistory, Step } from "./planner/stage.ts";

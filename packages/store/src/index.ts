@@ -6,11 +6,13 @@ export { type FileChange, listChanges } from "./files/changes.ts";
 export type { FileStat } from "./files/file-stat.ts";
 export type { FilesRoot, ListedEntry } from "./files/files-job.ts";
 export {
+  countFolders,
   type FilesOptions,
   measureFiles,
   type OpenArchive,
   openArchive,
   readFiles,
+  removePath,
   statPath,
   writeArchive,
 } from "./files/run-files-job.ts";

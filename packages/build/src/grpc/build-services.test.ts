@@ -91,7 +91,7 @@ describe("createBuildServices()", () => {
     });
     await assert.rejects(refused({ sourcePolicy: {} }), { message: /policy of sources/ });
     await assert.rejects(refused({ entitlements: ["device"] }), { message: /unknown entitlement "device"/ });
-    await assert.rejects(refused({ definition: { def: [Buffer.from("x")] } }), { message: /graph/ });
+    await assert.rejects(refused({ definition: { def: [Buffer.from("x")] } }), { message: /both/ });
   });
 
   test("says UNIMPLEMENTED to calls of other services, and 501 to what is no call", async () => {

@@ -1,11 +1,13 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { Platform } from "@hawser/oci";
 import type { BuildJob } from "./build-job.ts";
 import { protocolFaults } from "./faults.ts";
 import { readDockerfileOptions } from "./frontend-options.ts";
 import type { LLBBridge, Result, ResultSchema, SolveRequest } from "./generated/gateway_pb.ts";
+import { DefinitionSchema } from "./generated/llb_pb.ts";
 import { grpcError } from "./grpc-error.ts";
+import { planGraph, planSource } from "./plan-result.ts";
 import type { Builder, PlannedResult } from "./ports.ts";
 import type { SolveParts } from "./solve-request.ts";
 import { answerSubrequest, describeSubrequests } from "./subrequests.ts";
@@ -65,7 +67,7 @@ export function gatewayService(
         result: request.allowResultArrayRef
           ? { case: "ref", value: { id, def: passed.describe(id, planned) } }
           : { case: "refDeprecated", value: id },
-        metadata: { "containerimage.config": planned.config },
+        metadata: { ...(planned.config && { "containerimage.config": planned.config }) },
       };
       return request.allowResultReturn ? { result } : { ref: id };
     },
@@ -139,17 +141,15 @@ async function solve(
   { passed, host }: Pick<SolveParts, "passed" | "host">,
 ): Promise<PlannedResult> {
   try {
-    if (request.definition !== undefined && request.definition.def.length > 0) {
-      throw protocolFaults.CALL_UNKNOWN("a build of a graph that the client made itself");
-    }
-    if (request.frontend !== "dockerfile.v0") {
-      throw protocolFaults.CALL_UNKNOWN(`the front end ${JSON.stringify(request.frontend)}`);
-    }
-    const options = readDockerfileOptions(request.frontendOpt, host);
-    const inputs = Object.entries(request.frontendInputs).map(
-      ([name, definition]) => [name, passed.find(definition)] as const,
-    );
-    const planned = await job.work.planDockerfile(options, new Map(inputs));
+    const { definition, frontend, frontendOpt, frontendInputs } = request;
+    const planned =
+      frontend === ""
+        ? await planGraph(job.work, definition ?? create(DefinitionSchema), passed)
+        : await planSource(
+            job.work,
+            { frontend, options: frontendOpt, inputs: frontendInputs },
+            { passed, host },
+          );
     if (request.evaluate) await job.work.evaluate(planned);
     return planned;
   } catch (thrown) {

@@ -1,8 +1,10 @@
+export { type DefinitionPlan, planDefinition, readDefinitionBytes } from "../llb/plan-definition.ts";
 export { type BuildOfDockerfile, type BuildServices, createBuildServices } from "./build-services.ts";
 export type { ClientSession, SessionTraits } from "./client-session.ts";
 export { type SentFile, sendBytes, sendFolder } from "./file-send.ts";
 export { listFolder, receiveFolder } from "./file-sync.ts";
 export type { DockerfileOptions } from "./frontend-options.ts";
+export type { Definition } from "./generated/llb_pb.ts";
 export { type FaultySource, grpcError } from "./grpc-error.ts";
 export type {
   BuildContextOfClient,

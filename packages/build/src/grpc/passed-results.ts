@@ -1,5 +1,6 @@
-import { createHash } from "node:crypto";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { resultScheme } from "../llb/plan-source.ts";
+import { digestOf, readDefinition } from "../llb/read-definition.ts";
 import { protocolFaults } from "./faults.ts";
 import { type Definition, DefinitionSchema, OpSchema } from "./generated/llb_pb.ts";
 import type { PlannedResult } from "./ports.ts";
@@ -7,43 +8,41 @@ import type { PlannedResult } from "./ports.ts";
 /** Of so many results the name is known, whatever has become of their builds. */
 const maxResults = 256;
 
-const scheme = "hawser-result://";
-
 /**
- * Results that a client passes from one build to another (bake's `contexts = { base = "target:base" }`): it gets a graph of one
- * source for each, which only this builder understands, and hands it back as an input.
+ * Results that a client passes on, from one build to another (bake's `contexts = { base = "target:base" }`) or into a graph of its
+ * own: a result of a graph is described by that graph, another one by a graph of one source, which only this builder understands.
  */
 export class PassedResults {
   readonly #results = new Map<string, PlannedResult>();
 
   /** A graph that stands for a result. */
   describe(id: string, result: PlannedResult): Definition {
+    if (result.definition !== undefined) return result.definition;
     this.#results.set(id, result);
     for (const oldest of this.#results.keys()) {
       if (this.#results.size <= maxResults) break;
       this.#results.delete(oldest);
     }
-    const source = { case: "source", value: { identifier: `${scheme}${id}` } } as const;
+    const source = { case: "source", value: { identifier: `${resultScheme}${id}` } } as const;
     const op = toBinary(OpSchema, create(OpSchema, { op: source }));
     const end = toBinary(OpSchema, create(OpSchema, { inputs: [{ digest: digestOf(op) }] }));
     const metadata = { [digestOf(op)]: {}, [digestOf(end)]: {} };
     return create(DefinitionSchema, { def: [op, end], metadata });
   }
 
-  /** The result that a graph stands for. @throws {Fault} `not-found`, `not-implemented` for another graph */
-  find({ def }: Definition): PlannedResult {
-    for (const bytes of def) {
-      const { op } = fromBinary(OpSchema, bytes);
-      if (op.case !== "source" || !op.value.identifier.startsWith(scheme)) continue;
-      const id = op.value.identifier.slice(scheme.length);
-      const result = this.#results.get(id);
-      if (result === undefined) throw protocolFaults.RESULT_MISSING(id);
-      return result;
-    }
-    throw protocolFaults.CALL_UNKNOWN("a graph that the client made itself, as an input,");
+  /** The result that a source stands for. @throws {Fault} `not-found` */
+  get(id: string): PlannedResult {
+    const result = this.#results.get(id);
+    if (result === undefined) throw protocolFaults.RESULT_MISSING(id);
+    return result;
   }
-}
 
-function digestOf(bytes: Uint8Array): string {
-  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+  /** The result that a graph is when it stands for one of another kind; else `undefined`. @throws {Fault} `not-found` */
+  find(definition: Definition): PlannedResult | undefined {
+    const graph = readDefinition(definition);
+    const [only, ...more] = graph?.ops ?? [];
+    if (only?.op.case !== "source" || more.length > 0) return undefined;
+    const { identifier } = only.op.value;
+    return identifier.startsWith(resultScheme) ? this.get(identifier.slice(resultScheme.length)) : undefined;
+  }
 }

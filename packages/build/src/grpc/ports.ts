@@ -1,6 +1,7 @@
 import type { Platform } from "@hawser/oci";
 import type { ClientSession } from "./client-session.ts";
 import type { DockerfileOptions } from "./frontend-options.ts";
+import type { Definition } from "./generated/llb_pb.ts";
 import type { FaultySource } from "./grpc-error.ts";
 import type { BuildProgress } from "./progress.ts";
 
@@ -46,6 +47,13 @@ export interface BuildWork extends AsyncDisposable {
     options: DockerfileOptions,
     inputs: ReadonlyMap<string, PlannedResult>,
   ): Promise<PlannedResult>;
+  /**
+   * Plan a graph that a client or a front end has made; nothing of it is executed yet.
+   *
+   * @param resultOf results that the graph begins with, by what clients call them; throws `not-found`
+   * @throws {Fault} `invalid-argument` for what is none, `permission-denied`, `not-implemented`
+   */
+  planDefinition(definition: Definition, resultOf: (id: string) => PlannedResult): Promise<PlannedResult>;
   /** A Dockerfile's text, for questions about it. @throws {Fault} `invalid-argument` */
   readDockerfile(options: DockerfileOptions): Promise<FaultySource>;
   /** Execute all that a result needs. */
@@ -53,7 +61,7 @@ export interface BuildWork extends AsyncDisposable {
   /**
    * Execute, and bring the result to where the client wants it.
    *
-   * @param metadata what the client says of the result, above all `containerimage.config`
+   * @param exporter.config what the front end says of an image, OCI's JSON; absent: the result's own
    * @returns what is told of it, by BuildKit's names
    */
   export(
@@ -69,8 +77,13 @@ export interface BuildWork extends AsyncDisposable {
 
 /** What a front end makes of a source. */
 export interface PlannedResult {
-  /** An image's configuration, the OCI image specification's JSON, as far as it is known before execution. */
-  readonly config: Uint8Array;
+  /**
+   * An image's configuration, the OCI image specification's JSON, as far as it is known before execution; a graph of a client's
+   * has none.
+   */
+  readonly config: Uint8Array | undefined;
+  /** Absent: it was not made of a graph of a client's. */
+  readonly definition?: Definition;
 }
 
 export interface ExporterRequest {
@@ -79,6 +92,7 @@ export interface ExporterRequest {
   /** `moby`, `image`, `docker`, `oci`, `local`, `tar`. */
   readonly type: string;
   readonly attributes: Readonly<Record<string, string>>;
+  readonly config?: Uint8Array | undefined;
 }
 
 export interface KeptResult {

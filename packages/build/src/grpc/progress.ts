@@ -17,6 +17,16 @@ export interface ShownStep {
   readonly digest: string;
   readonly name: string;
   readonly inputs: readonly string[];
+  /** Digests of the solver's vertices that do it; absent: its own. */
+  readonly vertices?: readonly string[];
+}
+
+/** What is known of a step beside what is told. */
+interface StepState {
+  loggedBytes: number;
+  /** Vertices that have not ended, and those whose results were not kept. */
+  readonly open: Set<string>;
+  readonly made: Set<string>;
 }
 
 /** More output of one step is left out: a client's memory, and ours, are bounded. */
@@ -25,7 +35,9 @@ const maxLogBytes = 2 << 20;
 /** What a build has told so far, for clients that ask when they like (BuildKit's `Status` stream). */
 export class BuildProgress {
   readonly #told: StatusResponse[] = [];
-  readonly #steps = new Map<string, Vertex & { readonly logged: { bytes: number } }>();
+  readonly #steps = new Map<string, Vertex & { readonly state: StepState }>();
+  /** The steps that a vertex is of. */
+  readonly #stepsOf = new Map<string, readonly string[]>();
   readonly #now: () => number;
   #waiting = Promise.withResolvers<void>();
   #isClosed = false;
@@ -47,7 +59,13 @@ export class BuildProgress {
   /** Show steps that are to come. One that is known keeps its state. */
   announce(steps: readonly ShownStep[]): void {
     const fresh = steps.filter(({ digest }) => !this.#steps.has(digest));
-    if (fresh.length > 0) this.#tell({ vertexes: fresh.map((step) => this.#add(step)) });
+    if (fresh.length === 0) return;
+    this.#tell({ vertexes: fresh.map((step) => this.#add(step)) });
+    for (const { digest, vertices } of fresh) {
+      if (vertices?.length !== 0) continue;
+      this.#begin(digest);
+      this.#end(digest, {});
+    }
   }
 
   /** Do something of the builder's own as a step. @param name `[internal] load .dockerignore` */
@@ -88,22 +106,28 @@ export class BuildProgress {
   /** What the solver says. */
   take(event: VertexEvent): void {
     const { digest } = event.vertex;
-    if (!this.#steps.has(digest)) return;
+    for (const step of this.#stepsOf.get(digest) ?? []) this.#takeFor(step, event);
+  }
+
+  #takeFor(step: string, event: VertexEvent): void {
+    const { open, made } = this.#steps.get(step)?.state ?? {};
     switch (event.kind) {
       case "started":
-        this.#begin(digest);
+        this.#begin(step);
         break;
       case "cached":
-        this.#change(digest, { cached: true });
+        made?.delete(event.vertex.digest);
+        if (made?.size === 0) this.#change(step, { cached: true });
         break;
       case "completed":
-        this.#end(digest, {});
+        open?.delete(event.vertex.digest);
+        if (open?.size === 0) this.#end(step, {});
         break;
       case "failed":
-        this.#end(digest, { error: event.error });
+        this.#end(step, { error: event.error });
         break;
       case "output":
-        this.#log(digest, event.stream === "stdout" ? 1 : 2, event.bytes);
+        this.#log(step, event.stream === "stdout" ? 1 : 2, event.bytes);
     }
   }
 
@@ -149,9 +173,11 @@ export class BuildProgress {
     }
   }
 
-  #add({ digest, name, inputs }: ShownStep): Vertex {
+  #add({ digest, name, inputs, vertices = [digest] }: ShownStep): Vertex {
     const vertex = create(VertexSchema, { digest, name, inputs: [...inputs] });
-    this.#steps.set(digest, { ...vertex, logged: { bytes: 0 } });
+    const state = { loggedBytes: 0, open: new Set(vertices), made: new Set(vertices) };
+    this.#steps.set(digest, { ...vertex, state });
+    for (const own of vertices) this.#stepsOf.set(own, [...(this.#stepsOf.get(own) ?? []), digest]);
     return vertex;
   }
 
@@ -172,16 +198,16 @@ export class BuildProgress {
     const vertex = this.#steps.get(digest);
     if (vertex === undefined) return;
     Object.assign(vertex, change);
-    const { logged: _, ...shown } = vertex;
+    const { state: _, ...shown } = vertex;
     this.#tell({ vertexes: [create(VertexSchema, shown)] });
   }
 
   #log(digest: string, stream: number, bytes: Uint8Array): void {
-    const logged = this.#steps.get(digest)?.logged;
-    if (logged === undefined || logged.bytes > maxLogBytes) return;
-    logged.bytes += bytes.length;
+    const state = this.#steps.get(digest)?.state;
+    if (state === undefined || state.loggedBytes > maxLogBytes) return;
+    state.loggedBytes += bytes.length;
     const msg =
-      logged.bytes > maxLogBytes
+      state.loggedBytes > maxLogBytes
         ? Buffer.from(`\n[output clipped, log limit ${maxLogBytes} bytes reached]\n`)
         : bytes;
     this.#tell({

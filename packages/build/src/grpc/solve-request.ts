@@ -5,6 +5,7 @@ import { protocolFaults } from "./faults.ts";
 import { readDockerfileOptions } from "./frontend-options.ts";
 import type { SolveRequest } from "./generated/control_pb.ts";
 import type { PassedResults } from "./passed-results.ts";
+import { planGraph, planSource } from "./plan-result.ts";
 import type { BuildContextOfClient, Builder, ExporterRequest } from "./ports.ts";
 import { BuildProgress } from "./progress.ts";
 import type { Sessions } from "./sessions.ts";
@@ -51,23 +52,25 @@ export async function solveRequest(
 async function solve(
   builder: Builder,
   request: SolveRequest,
-  { jobs, host, context }: SolveParts & { readonly context: BuildContextOfClient },
+  { jobs, host, passed, context }: SolveParts & { readonly context: BuildContextOfClient },
 ): Promise<Record<string, string>> {
   const { progress, signal } = context;
   await using work = await builder.open(context);
   const job = new BuildJob({ id: request.ref, progress, work });
   jobs.add(job);
-  const question = request.frontendAttrs["requestid"] ?? "";
-  if (request.frontend === "dockerfile.v0" && question !== "") {
-    const options = readDockerfileOptions(request.frontendAttrs, host);
+  const { frontend, frontendAttrs: options, frontendInputs: inputs, definition } = request;
+  const question = options["requestid"] ?? "";
+  if (frontend === "dockerfile.v0" && question !== "") {
     const source =
-      question === describeSubrequests ? { filename: "", text: "" } : await work.readDockerfile(options);
+      question === describeSubrequests
+        ? { filename: "", text: "" }
+        : await work.readDockerfile(readDockerfileOptions(options, host));
     job.settle({ result: undefined, metadata: answerSubrequest(question, source) });
-  } else if (request.frontend === "dockerfile.v0") {
-    const result = await work.planDockerfile(readDockerfileOptions(request.frontendAttrs, host), new Map());
-    job.settle({ result, metadata: { "containerimage.config": result.config } });
-  } else if (request.frontend !== "") {
-    throw protocolFaults.CALL_UNKNOWN(`the front end ${JSON.stringify(request.frontend)}`);
+  } else if (frontend !== "") {
+    const result = await planSource(work, { frontend, options, inputs }, { passed, host });
+    job.settle({ result, metadata: { ...(result.config && { "containerimage.config": result.config }) } });
+  } else if (definition !== undefined && definition.def.length > 0) {
+    job.settle({ result: await planGraph(work, definition, passed), metadata: {} });
   }
   const { result, metadata } = await job.outcome(signal);
   // The answer to a question about the source is for whoever asked, and nothing to bring anywhere.
@@ -78,15 +81,17 @@ async function solve(
     ),
   );
   if (exporters.length === 0 && result !== undefined) await work.evaluate(result);
-  for (const exporter of exporters) Object.assign(response, await work.export(result, exporter));
+  const config = metadata["containerimage.config"];
+  for (const exporter of exporters)
+    Object.assign(response, await work.export(result, { ...exporter, config }));
   return response;
 }
 
 /** What would be left out in silence otherwise. */
 function refuseUnknown(request: SolveRequest): void {
-  const { definition, cache, sourcePolicy, sourcePolicySession, entitlements } = request;
-  if (definition !== undefined && definition.def.length > 0) {
-    throw protocolFaults.CALL_UNKNOWN("a build of a graph that the client made itself");
+  const { definition, frontend, cache, sourcePolicy, sourcePolicySession, entitlements } = request;
+  if (frontend !== "" && definition !== undefined && definition.def.length > 0) {
+    throw protocolFaults.FRONTEND_FAILED("cannot solve with both Definition and Frontend specified");
   }
   if (cache?.exports.some(({ type }) => type !== "inline") === true) {
     throw protocolFaults.CALL_UNKNOWN("an export of kept results");

@@ -55,6 +55,12 @@ describe("Solver", () => {
     assert.equal(executed.length, 6);
   });
 
+  test("solves what is as deep as graphs may be", async () => {
+    let deep = number("1");
+    for (let at = 0; at < 2000; at++) deep = sum(deep);
+    assert.equal(await new Solver<number>().solve(deep, options(addingRunner().runner)), 1);
+  });
+
   test("does the same work of two graphs once, and goes on while one wants it", async () => {
     const { runner, executed } = addingRunner({ ms: 30 });
     const solver = new Solver<number>();

@@ -4,8 +4,8 @@ import type { Vertex } from "../plan/vertex.ts";
 export interface OpRunner<State> {
   /** What the same result has been kept under; `undefined`: it is not kept. */
   cacheKey(vertex: Vertex, inputs: readonly State[], run: OpRun): Promise<string | undefined>;
-  /** A kept result. */
-  find(key: string): Promise<State | undefined>;
+  /** A kept result of such a vertex. */
+  find(key: string, vertex: Vertex): Promise<State | undefined>;
   execute(vertex: Vertex, inputs: readonly State[], run: OpRun & { readonly key?: string }): Promise<State>;
   /** Another graph's work has come to this result: keep it as one's own. */
   adopt(state: State): State;
@@ -66,6 +66,8 @@ export class Solver<State> {
     const signal = AbortSignal.any([options.signal, failed.signal]);
     const graph = { ...options, signal, known };
     try {
+      // Each after what it needs: how deep a graph is must not be how deep the stack gets.
+      for (const vertex of sorted(vertices)) this.#solveOnce(vertex, graph);
       return await Promise.all(vertices.map((vertex) => this.#solveOnce(vertex, graph)));
     } catch (error) {
       failed.abort(error);
@@ -112,7 +114,7 @@ export class Solver<State> {
     const run = (signal: AbortSignal) =>
       graph.runner.execute(vertex, inputs, { signal, output, ...(key !== undefined && { key }) });
     if (key === undefined || graph.ignoreCache(vertex)) return await run(graph.signal);
-    const kept = await graph.runner.find(key);
+    const kept = await graph.runner.find(key, vertex);
     if (kept !== undefined) {
       graph.onEvent({ kind: "cached", vertex });
       return kept;
@@ -152,4 +154,18 @@ export class Solver<State> {
     this.#flights.set(key, flight);
     return flight;
   }
+}
+
+/** A graph's vertices, inputs first. */
+function sorted(wanted: readonly Vertex[]): readonly Vertex[] {
+  const found = new Map<string, Vertex>();
+  const open = [...wanted];
+  for (let vertex = open.at(-1); vertex !== undefined; vertex = open.at(-1)) {
+    const missing = vertex.inputs.filter((input) => input !== undefined && !found.has(input.digest));
+    if (missing.length === 0) {
+      found.set(vertex.digest, vertex);
+      open.pop();
+    } else for (const input of missing) if (input !== undefined) open.push(input);
+  }
+  return [...found.values()];
 }

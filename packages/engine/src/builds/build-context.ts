@@ -9,6 +9,7 @@ import { compilePattern, hasWildcard } from "./path-pattern.ts";
 /** One file of a context: what of it makes a difference, times excepted. */
 export interface ContextEntry {
   readonly isFolder: boolean;
+  readonly isLink: boolean;
   /** Of kind, mode, link and content. */
   readonly digest: string;
 }
@@ -118,15 +119,21 @@ export class BuildContext implements AsyncDisposable {
    * @throws {Fault} `invalid-argument` when there is nothing
    */
   select(source: string): readonly string[] {
-    const path = cleanContextPath(source);
-    if (!hasWildcard(path)) {
-      if (path !== "" && !this.#entries.has(path)) throw buildFaults.CONTEXT_FILE_MISSING(path);
-      return [path];
-    }
-    const pattern = compilePattern(path);
-    const found = [...this.#entries.keys()].filter((name) => pattern.test(name)).toSorted();
-    if (found.length === 0) throw buildFaults.CONTEXT_FILE_MISSING(path);
+    const found = this.find(source);
+    if (found.length === 0) throw buildFaults.CONTEXT_FILE_MISSING(cleanContextPath(source));
     return found;
+  }
+
+  /** As `select`; none where there is nothing. */
+  find(source: string): readonly string[] {
+    const path = cleanContextPath(source);
+    if (!hasWildcard(path)) return path === "" || this.#entries.has(path) ? [path] : [];
+    const pattern = compilePattern(path);
+    return [...this.#entries.keys()].filter((name) => pattern.test(name)).toSorted();
+  }
+
+  isLink(path: string): boolean {
+    return this.#entries.get(path)?.isLink === true;
   }
 
   /** What a path has, with all that is below it: the same digest, the same files, whatever their times. */
@@ -157,9 +164,13 @@ async function readEntries(root: FilesRoot, signal: AbortSignal): Promise<Readon
     for await (const bytes of data) hash.update(bytes);
     const path = Buffer.from(rootedTarPath(entry.path), "latin1").toString();
     if (path === "") continue;
-    entries.set(path, { isFolder: entry.type === "directory", digest: hash.digest("hex") });
+    entries.set(path, { ...kindOf(entry), digest: hash.digest("hex") });
   }
   return entries;
+}
+
+function kindOf({ type }: Pick<TarEntry, "type">) {
+  return { isFolder: type === "directory", isLink: type === "symlink" };
 }
 
 /** The same files; what they are is put into `entries` while they go by. */
@@ -173,7 +184,7 @@ async function* noting(
     hash.update(describe({ type, mode, linkPath: Buffer.from(linkPath), xattrs }));
     const note = () => {
       const path = Buffer.from(rootedTarPath(Buffer.from(file.path)), "latin1").toString();
-      entries.set(path, { isFolder: type === "directory", digest: hash.digest("hex") });
+      entries.set(path, { ...kindOf(file), digest: hash.digest("hex") });
     };
     if (content === undefined) {
       yield file;

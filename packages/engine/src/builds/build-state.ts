@@ -6,9 +6,18 @@ export type BuildState =
   /** A file system: the topmost of its layers; absent: it is empty. */
   | { readonly kind: "files"; readonly chainId?: ChainId }
   /** The user's files. */
-  | { readonly kind: "context"; readonly context: BuildContext };
+  | { readonly kind: "context"; readonly context: BuildContext }
+  /** The results of a process that has several. */
+  | { readonly kind: "several"; readonly states: readonly BuildState[] };
 
 /** What a result depends on, as text. */
 export function identityOf(state: BuildState): string {
-  return state.kind === "files" ? (state.chainId ?? "scratch") : "context";
+  switch (state.kind) {
+    case "files":
+      return state.chainId ?? "scratch";
+    case "context":
+      return "context";
+    case "several":
+      return state.states.map(identityOf).join();
+  }
 }

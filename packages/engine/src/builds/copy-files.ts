@@ -1,30 +1,29 @@
 import { createHash } from "node:crypto";
 import { basename, posix } from "node:path";
-import {
-  Fault,
-  readTar,
-  rootedTarPath,
-  type TarEntry,
-  type TarSource,
-  tarPathBytes,
-  writeTar,
-} from "@hawser/base";
+import { Fault, readTar, type TarSource, tarPathBytes, writeTar } from "@hawser/base";
 import type { CopyOp, CopySource } from "@hawser/build";
-import type { ChainId } from "@hawser/oci";
 import { resolveUser } from "@hawser/runtime";
-import {
-  type FileStat,
-  type FilesRoot,
-  type OverlayMount,
-  openArchive,
-  statPath,
-  writeArchive,
-} from "@hawser/store";
+import { type FilesRoot, type OverlayMount, openArchive, writeArchive } from "@hawser/store";
 import { readAccounts } from "../containers/accounts.ts";
 import type { BuildContext } from "./build-context.ts";
+import { type BuildState, identityOf } from "./build-state.ts";
 import { download } from "./download.ts";
 import { buildFaults } from "./faults.ts";
-import { compilePattern, hasWildcard } from "./path-pattern.ts";
+import { compilePattern } from "./path-pattern.ts";
+import {
+  type Dress,
+  fileBytes,
+  findFolder,
+  joinPath,
+  latin1,
+  linkOf,
+  looksPacked,
+  type Owner,
+  parentEntries,
+  restOf,
+  selectFiles,
+  statSource,
+} from "./tree-files.ts";
 
 /** Where files of a copy come from. */
 export type CopyInput =
@@ -136,73 +135,6 @@ async function findSources(
   return found;
 }
 
-async function statSource(
-  root: FilesRoot,
-  path: string,
-  { signal }: FilesWork,
-): Promise<{ readonly isFolder: boolean }> {
-  const stat = await statPath(root, `/${path}`, { signal });
-  return { isFolder: isFolder(stat) };
-}
-
-const folderBit = 0o040000;
-
-function isFolder({ mode }: FileStat): boolean {
-  return (mode & 0o170000) === folderBit;
-}
-
-/** The paths of a stage or an image that a source means, without leading slash. */
-async function selectFiles(root: FilesRoot, source: string, work: FilesWork): Promise<readonly string[]> {
-  const path = posix.normalize(`/${source}`).replace(/^\/|\/$/g, "");
-  try {
-    if (!hasWildcard(path)) {
-      await statPath(root, `/${path}`, { signal: work.signal });
-      return [path];
-    }
-    const fixed = path.split("/").slice(0, path.split("/").findIndex(hasWildcard));
-    const folder = fixed.join("/");
-    const pattern = compilePattern(path);
-    const found = new Set<string>();
-    await using opened = await openArchive(root, `/${folder}`, { signal: work.signal });
-    for await (const { entry } of readTar(opened.archive)) {
-      const rest = textPath(entry.path)
-        .split("/")
-        .slice(folder === "" ? 0 : 1);
-      const name = [...fixed, ...rest].filter((part) => part !== "").join("/");
-      if (pattern.test(name)) found.add(name);
-    }
-    if (found.size > 0) return [...found].toSorted();
-  } catch (error) {
-    if (!Fault.is(error, "not-found") && !Fault.is(error, "invalid-argument")) throw error;
-  }
-  throw buildFaults.SOURCE_MISSING(`/${path}`);
-}
-
-function textPath(path: Buffer): string {
-  return Buffer.from(rootedTarPath(path), "latin1").toString();
-}
-
-/** The deepest folder on the way to `path` that is there, and what is missing of the way. */
-async function findFolder(
-  root: FilesRoot,
-  path: string,
-  { signal }: FilesWork,
-): Promise<{ readonly folder: string; readonly missing: string }> {
-  const parts = path.split("/").filter((part) => part !== "");
-  for (let count = parts.length; count > 0; count--) {
-    const folder = `/${parts.slice(0, count).join("/")}`;
-    try {
-      // With `/.` a link at the end is followed, too.
-      if (isFolder(await statPath(root, `${folder}/.`, { signal }))) {
-        return { folder, missing: parts.slice(count).join("/") };
-      }
-    } catch (error) {
-      if (!Fault.is(error, "not-found") && !Fault.is(error, "invalid-argument")) throw error;
-    }
-  }
-  return { folder: "/", missing: parts.join("/") };
-}
-
 /** A tree as entries below `place`, its own name replaced by that. */
 async function* treeEntries(
   source: Extract<FoundSource, { readonly kind: "tree" }>,
@@ -236,24 +168,6 @@ async function* treeEntries(
   }
 }
 
-/** A name in the archive without the tree's own; one byte a character. */
-function restOf(path: Buffer, { path: tree }: { readonly path: string }): string {
-  const parts = rootedTarPath(path).split("/");
-  return (tree === "" ? parts : parts.slice(1)).filter((part) => part !== "").join("/");
-}
-
-function linkOf(
-  entry: TarEntry,
-  { place, source }: { readonly place: string; readonly source: { readonly path: string } },
-): Buffer {
-  if (entry.type !== "hardlink") return entry.linkPath;
-  return tarPathBytes(joinPath(latin1(place), restOf(entry.linkPath, source)));
-}
-
-function latin1(text: string): string {
-  return Buffer.from(text).toString("latin1");
-}
-
 async function* fileEntries(
   source: FoundSource,
   place: string,
@@ -267,16 +181,6 @@ async function* fileEntries(
     mtimeNs: BigInt(work.epochMs) * 1_000_000n,
     content: source.content,
   };
-}
-
-interface Dress {
-  readonly owner: Owner | undefined;
-  readonly work: FilesWork;
-}
-
-interface Owner {
-  readonly uid: number;
-  readonly gid: number;
 }
 
 /** Folders on the way first, then the entries, with what was asked for of owner and mode. */
@@ -295,27 +199,6 @@ async function* withParents(
   }
 }
 
-/** The folders that a path names before its last `/`. */
-function* parentEntries(place: string, { owner, work }: Dress): Generator<TarSource, void, undefined> {
-  const parts = place
-    .split("/")
-    .slice(0, -1)
-    .filter((part) => part !== "");
-  for (let count = 1; count <= parts.length; count++) {
-    yield {
-      path: parts.slice(0, count).join("/"),
-      type: "directory",
-      mode: 0o755,
-      mtimeNs: BigInt(work.epochMs) * 1_000_000n,
-      ...owner,
-    };
-  }
-}
-
-function joinPath(...parts: readonly string[]): string {
-  return parts.filter((part) => part !== "").join("/");
-}
-
 function resolveOwner(text: string, overlay: OverlayMount): Owner {
   try {
     const { uid, gid } = resolveUser(text, readAccounts(overlay));
@@ -326,45 +209,8 @@ function resolveOwner(text: string, overlay: OverlayMount): Owner {
   }
 }
 
-/** A file that `ADD` unpacks: a tar archive, also a compressed one. */
-async function looksPacked(
-  source: Extract<FoundSource, { readonly kind: "tree" }>,
-  work: FilesWork,
-): Promise<boolean> {
-  for await (const bytes of fileBytes(source, work)) {
-    const head = Buffer.from(bytes);
-    if (head.length > 262 && head.toString("latin1", 257, 262) === "ustar") return true;
-    const magics = [
-      [0x1f, 0x8b],
-      [0x42, 0x5a, 0x68],
-      [0xfd, 0x37, 0x7a, 0x58, 0x5a],
-      [0x28, 0xb5, 0x2f, 0xfd],
-    ];
-    return magics.some((magic) => magic.every((byte, at) => head[at] === byte));
-  }
-  return false;
-}
-
-async function* fileBytes(
-  source: Extract<FoundSource, { readonly kind: "tree" }>,
-  work: FilesWork,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  await using opened = await openArchive(source.root, `/${source.path}`, { signal: work.signal });
-  for await (const { entry, data } of readTar(opened.archive)) {
-    if (entry.type === "file") yield* data;
-    return;
-  }
-}
-
 /** What the sources of a copy have, for the key of its result. */
-export function digestOfSources(
-  op: CopyOp,
-  inputs: readonly (
-    | { readonly kind: "context"; readonly context: BuildContext }
-    | { readonly kind: "files"; readonly chainId?: ChainId }
-    | undefined
-  )[],
-): string {
+export function digestOfSources(op: CopyOp, inputs: readonly (BuildState | undefined)[]): string {
   const hash = createHash("sha256");
   for (const source of op.sources) {
     if (source.kind !== "path") continue;
@@ -372,7 +218,7 @@ export function digestOfSources(
     if (input?.kind === "context") {
       for (const path of input.context.select(source.path))
         hash.update(`${path}\0${input.context.digestOf(path)}\n`);
-    } else hash.update(`${input?.chainId ?? "scratch"}\n`);
+    } else hash.update(`${input === undefined ? "scratch" : identityOf(input)}\n`);
   }
   return hash.digest("hex");
 }

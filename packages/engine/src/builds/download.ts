@@ -1,4 +1,7 @@
 import { createHash } from "node:crypto";
+import { basename } from "node:path";
+import { type TarSource, writeTar } from "@hawser/base";
+import type { HttpOp } from "@hawser/build";
 import { buildFaults } from "./faults.ts";
 
 const maxBytes = 512 << 20;
@@ -40,4 +43,14 @@ export async function download(
     throw buildFaults.DOWNLOAD_MISMATCH(shown, checksum, digest);
   }
   return content;
+}
+
+/** A file of the net as the archive of a layer that has nothing else. @throws {Fault} as `download` */
+export async function* downloadedFile(
+  { url, checksum, name, mode, uid, gid }: HttpOp,
+  options: { readonly signal: AbortSignal },
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const content = await download({ url, ...(checksum !== undefined && { checksum }) }, options);
+  const path = basename(name ?? new URL(url).pathname) || "download";
+  yield* writeTar([{ path, type: "file", mode, uid, gid, mtimeNs: 0n, content } satisfies TarSource]);
 }

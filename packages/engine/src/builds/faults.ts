@@ -9,6 +9,12 @@ export const buildFaults = defineFaults({
       `COPY failed: file not found in build context or excluded by .dockerignore: stat ${path}: file does not exist`,
   ],
   SOURCE_MISSING: ["invalid-argument", (path: string) => `COPY failed: ${JSON.stringify(path)}: not found`],
+  FILE_MISSING: ["invalid-argument", (path: string) => `${JSON.stringify(path)}: not found`],
+  FILE_ACTION: [
+    "invalid-argument",
+    (what: string, path: string, why: string) => `failed to ${what} ${path}: ${why}`,
+  ],
+  PATTERN_INVALID: ["invalid-argument", (text: string) => `invalid patterns: ${text}`],
   TARGET_NO_FOLDER: ["invalid-argument", (path: string) => `Cannot copy to ${path}: it is not a directory`],
   PROCESS_FAILED: [
     "invalid-argument",
@@ -45,6 +51,11 @@ export const buildFaults = defineFaults({
     (remote: string) =>
       `Cannot build from ${remote}: it is neither a git repository nor an http or https address`,
   ],
+  GRAPH_TOO_DEEP: [
+    "invalid-argument",
+    (most: number) => `Cannot solve a graph in a graph in more than ${most} others`,
+  ],
+  CONFIG_INVALID: ["invalid-argument", () => "Cannot make an image: its configuration is no JSON object"],
   INPUT_MISSING: ["not-found", (name: string) => `Cannot build on ${name}: its build has made nothing`],
   LINT_FAILED: ["invalid-argument", (words: string) => words],
   RESULT_EMPTY: ["invalid-argument", () => "Cannot bring an empty result anywhere: the build made nothing"],

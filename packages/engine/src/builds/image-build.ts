@@ -3,6 +3,7 @@ import { Fault, type Logger } from "@hawser/base";
 import {
   type BaseImage,
   type BuildPlan,
+  type OpRun,
   type PlanRequest,
   planDockerfile,
   type Solver,
@@ -11,6 +12,7 @@ import {
   withRange,
 } from "@hawser/build";
 import {
+  type ChainId,
   formatReference,
   type ImageConfig,
   type Platform,
@@ -25,7 +27,7 @@ import type { RemoteImages } from "../images/remote-images.ts";
 import type { BuildState } from "./build-state.ts";
 import { buildFaults } from "./faults.ts";
 import { configOf } from "./image-config.ts";
-import { type BuildFiles, createOpRunner, type OpRunnerParts } from "./op-runner.ts";
+import { type BuildFiles, type BuildScope, createOpRunner, type OpRunnerParts } from "./op-runner.ts";
 
 export interface ImageBuildParts extends OpRunnerParts {
   readonly registry: Pick<RemoteImages, "pull">;
@@ -46,7 +48,26 @@ export interface ImageBuildOptions {
   readonly signal: AbortSignal;
   readonly onEvent: (event: VertexEvent) => void;
   readonly onContainer: (vertex: Vertex, id: string) => void;
+  /** Solve a graph that is in a file of another one. @param run.depth how many there are around it */
+  readonly solveDefinition?: (
+    bytes: Uint8Array,
+    run: OpRun & { readonly depth: number },
+  ) => Promise<BuildState>;
 }
+
+/** Vertices of a client's or a front end's making. */
+export interface BuildGraph {
+  /** `undefined`: an empty file system. */
+  readonly root: Vertex | undefined;
+  /** By digests: no file of a vertex' result is younger; absent: 1970. */
+  readonly epochs: ReadonlyMap<string, number>;
+  /** Digests of those whose kept results are not used. */
+  readonly ignored: ReadonlySet<string>;
+  /** How many graphs there are around it. */
+  readonly depth?: number;
+}
+
+const maxGraphDepth = 4;
 
 /** A Dockerfile's plan. */
 export interface PlannedImage {
@@ -84,7 +105,6 @@ export class ImageBuild implements Disposable {
 
   /** Plan; images that are not here are pulled. @throws {Fault} with a place in the Dockerfile where it has one */
   async plan(request: DockerfileRequest): Promise<PlannedImage> {
-    const { images } = this.#parts;
     const host = platformOfNode({ platform, arch });
     const plan = await planDockerfile(
       { ...request, platform: request.platform ?? host, buildPlatform: host },
@@ -93,14 +113,7 @@ export class ImageBuild implements Disposable {
         resolveImage: async (reference) => {
           const input = /^input:(.*)$/s.exec(reference)?.[1];
           if (input !== undefined) return await this.#useInput(input);
-          const image = await this.#findImage(reference, request.platform);
-          if (image.chainId !== undefined) this.#holds.use(images.holdLayer(image.chainId));
-          this.#parts.log.debug("build uses an image", { reference, image: image.id });
-          return {
-            reference,
-            config: image.config,
-            ...(image.chainId !== undefined && { chainId: image.chainId }),
-          };
+          return await this.resolveImage(reference, { platform: request.platform });
         },
       },
     );
@@ -113,8 +126,8 @@ export class ImageBuild implements Disposable {
   /** Execute what a plan needs. @param ignoreCache vertices whose kept results are not used */
   async execute(planned: PlannedImage, ignoreCache: (vertex: Vertex) => boolean): Promise<BuiltImage> {
     const { plan, epochMs } = planned;
-    const { files, limits, signal, onEvent, onContainer } = this.#options;
-    const runner = createOpRunner(this.#parts, { files, epochMs, limits, holds: this.#holds, onContainer });
+    const { limits, signal, onEvent } = this.#options;
+    const runner = this.#runner({ limits, epochOf: () => epochMs });
     const vertices = [...new Set(plan.history.flatMap(({ vertex }) => vertex ?? []))];
     if (plan.root !== undefined && !vertices.includes(plan.root)) vertices.push(plan.root);
     const solved = await this.#parts.solver.solveAll(vertices, {
@@ -137,6 +150,50 @@ export class ImageBuild implements Disposable {
     };
   }
 
+  /** Execute a graph that a client or a front end has made. @throws {Fault} what fails in it */
+  async executeGraph(graph: BuildGraph): Promise<BuildState> {
+    const { root, epochs, depth = 0 } = graph;
+    const { limits, signal, onEvent } = this.#options;
+    if (root === undefined) return { kind: "files" };
+    if (depth > maxGraphDepth) throw buildFaults.GRAPH_TOO_DEEP(maxGraphDepth);
+    const runner = this.#runner({ limits, epochOf: ({ digest }) => epochs.get(digest) ?? 0, depth });
+    const ignoreCache = ({ digest }: Vertex) => graph.ignored.has(digest);
+    return await this.#parts.solver.solve(root, { runner, signal, ignoreCache, onEvent });
+  }
+
+  /** An image for a build, kept while it goes on. Pulled where it is not here. @throws {Fault} `not-found`, as a pull */
+  async resolveImage(
+    reference: string,
+    options: { readonly platform: Platform | undefined; readonly pull?: boolean },
+  ): Promise<BaseImage & { readonly image: Image }> {
+    const image = await this.#findImage(reference, options);
+    this.hold(image.chainId);
+    this.#parts.log.debug("build uses an image", { reference, image: image.id });
+    const { config, chainId } = image;
+    return { image, reference, config, ...(chainId !== undefined && { chainId }) };
+  }
+
+  /** Keep layers while the build goes on. */
+  hold(chainId: ChainId | undefined): void {
+    if (chainId !== undefined) this.#holds.use(this.#parts.images.holdLayer(chainId));
+  }
+
+  #runner({ depth = 0, ...scope }: Pick<BuildScope, "limits" | "epochOf"> & { readonly depth?: number }) {
+    const { files, onContainer, solveDefinition } = this.#options;
+    return createOpRunner(this.#parts, {
+      ...scope,
+      files,
+      onContainer,
+      holds: this.#holds,
+      solveDefinition: async (bytes, run) => {
+        if (solveDefinition === undefined) throw new Error("only a graph of a client's has graphs in it");
+        const state = await solveDefinition(bytes, { ...run, depth: depth + 1 });
+        if (state.kind === "files") this.hold(state.chainId);
+        return state;
+      },
+    });
+  }
+
   /** @param done called when the build is disposed of */
   onDisposal(done: () => void): void {
     this.#holds.defer(done);
@@ -150,15 +207,18 @@ export class ImageBuild implements Disposable {
     const built = await this.#options.input?.(name);
     if (built?.state.kind !== "files") throw buildFaults.INPUT_MISSING(name);
     const { chainId } = built.state;
-    if (chainId !== undefined) this.#holds.use(this.#parts.images.holdLayer(chainId));
+    this.hold(chainId);
     return { reference: name, config: built.config, ...(chainId !== undefined && { chainId }) };
   }
 
   /** One that is here, or else from where there are images. */
-  async #findImage(reference: string, wanted: Platform | undefined): Promise<Image> {
+  async #findImage(
+    reference: string,
+    { platform: wanted, pull = false }: { readonly platform: Platform | undefined; readonly pull?: boolean },
+  ): Promise<Image> {
     const { images } = this.#parts.collaborators;
-    const { pull, signal, access } = this.#options;
-    if (!pull) {
+    const { signal, access } = this.#options;
+    if (!pull && !this.#options.pull) {
       try {
         return images.resolve(reference);
       } catch (error) {

@@ -21,3 +21,24 @@ export function clampLayerTimes(
     }
   }
 }
+
+/** A folder of a user's as a layer: whose the files were, and when they were written, is no matter of the build's. */
+export function sentFiles(
+  archive: AsyncIterable<Uint8Array>,
+  epochMs: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  return writeTar(entries());
+
+  async function* entries(): AsyncGenerator<TarSource, void, undefined> {
+    for await (const { entry, data } of readTar(archive)) {
+      const { sparse: _sparse, sizeBytes, ...rest } = entry;
+      yield {
+        ...rest,
+        uid: 0,
+        gid: 0,
+        mtimeNs: BigInt(epochMs) * 1_000_000n,
+        ...(entry.type === "file" && { content: { sizeBytes, open: () => data } }),
+      };
+    }
+  }
+}

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
-import type { OpRun, OpRunner, Vertex } from "@hawser/build";
+import type { ExecOp, FileAction, LocalOp, Op, OpRun, OpRunner, Vertex } from "@hawser/build";
 import { type ChainId, parseChainId } from "@hawser/oci";
 import type { ContainerConfig, HostConfig } from "@hawser/runtime";
 import {
@@ -17,7 +17,12 @@ import { createContainerId } from "../containers/names.ts";
 import type { BuildContext } from "./build-context.ts";
 import { type BuildState, identityOf } from "./build-state.ts";
 import { type CopyInput, copyFiles, digestOfSources, type FilesWork, makeFolder } from "./copy-files.ts";
-import { clampLayerTimes } from "./layer-times.ts";
+import { diffTrees } from "./diff-trees.ts";
+import { downloadedFile } from "./download.ts";
+import { buildFaults } from "./faults.ts";
+import { doFileAction } from "./file-actions.ts";
+import { clampLayerTimes, sentFiles } from "./layer-times.ts";
+import { readSmallFile } from "./read-small-file.ts";
 import { runProcess } from "./run-process.ts";
 
 export interface OpRunnerParts {
@@ -31,8 +36,8 @@ export interface OpRunnerParts {
 
 /** What whoever asks for a build gives it. Each is asked for when it is needed. */
 export interface BuildFiles {
-  /** Files of the user's, by the name that the plan has for them. */
-  folder(name: string): Promise<BuildContext>;
+  /** Files of the user's, by the name that the plan has for them, or a part of them. */
+  folder(wanted: Omit<LocalOp, "kind">): Promise<BuildContext>;
   /** Files of a repository. */
   repository(reference: string, options: { readonly keepsGitDir: boolean }): Promise<BuildContext>;
   /** `undefined`: there is none of that name. */
@@ -44,8 +49,10 @@ export interface BuildFiles {
 /** What of a build its ops need. */
 export interface BuildScope {
   readonly files: BuildFiles;
-  /** No file of a result is younger. */
-  readonly epochMs: number;
+  /** No file of a vertex' result is younger. */
+  readonly epochOf: (vertex: Vertex) => number;
+  /** Solve a graph that a step has made: `pb.Definition`. */
+  readonly solveDefinition: (bytes: Uint8Array, run: OpRun) => Promise<BuildState>;
   readonly limits: Partial<HostConfig>;
   readonly onContainer: (vertex: Vertex, id: string) => void;
   /** Layers of the build's results, kept from collection until the build is over. */
@@ -57,27 +64,61 @@ export function createOpRunner(parts: OpRunnerParts, scope: BuildScope): OpRunne
   return {
     async cacheKey(vertex, inputs) {
       const { op } = vertex;
-      if (op.kind === "local" || op.kind === "image" || op.kind === "git") return undefined;
+      if (unkept.has(op.kind)) return undefined;
       const told = {
         op: op.kind === "exec" ? { ...op, hiddenEnv: [] } : op,
-        inputs: keyedInputs(vertex, inputs).map((input) =>
-          input === undefined ? "scratch" : identityOf(input),
-        ),
-        epochMs: scope.epochMs,
+        inputs: keyedInputs(vertex, inputs).map((input, at) => {
+          if (input?.kind === "context" && isWholeInput(op, at))
+            return `context ${input.context.digestOf("")}`;
+          return input === undefined ? "scratch" : identityOf(input);
+        }),
+        epochMs: scope.epochOf(vertex),
         sources: sourcesDigest(vertex, keyedInputs(vertex, inputs)),
         ...(op.kind === "exec" && { limits: scope.limits }),
       };
       return createHash("sha256").update(JSON.stringify(told)).digest("hex");
     },
-    async find(key) {
-      const record = parts.cache.use(key);
-      if (record === undefined) return undefined;
-      return keep(parts, scope, record.chainId);
+    async find(key, { op }) {
+      const records = resultKeys(key, op).map((own) => parts.cache.use(own));
+      const states = records.flatMap((record) =>
+        record === undefined ? [] : keep(parts, scope, record.chainId),
+      );
+      return states.length === records.length ? stateOf(states) : undefined;
     },
     execute: (vertex, inputs, run) =>
       execute(parts, scope, { vertex, inputs: keyedInputs(vertex, inputs), run }),
-    adopt: (state) => (state.kind === "files" ? keep(parts, scope, state.chainId) : state),
+    adopt: (state) => adopt(parts, scope, state),
   };
+}
+
+function adopt(parts: OpRunnerParts, scope: BuildScope, state: BuildState): BuildState {
+  switch (state.kind) {
+    case "files":
+      return keep(parts, scope, state.chainId);
+    case "several":
+      return { kind: "several", states: state.states.map((one) => adopt(parts, scope, one)) };
+    case "context":
+      return state;
+  }
+}
+
+/** Ops whose results are not kept under a key: where they come from is asked each time, or costs nothing. */
+const unkept: ReadonlySet<Op["kind"]> = new Set(["local", "image", "git", "http", "build", "output"]);
+
+/** What the results of an op are kept under. */
+function resultKeys(key: string, op: Op): readonly string[] {
+  const count = op.kind === "exec" ? (op.outputs?.length ?? 1) : 1;
+  return count === 1 ? [key] : Array.from({ length: count }, (_, index) => `${key}.${index}`);
+}
+
+function stateOf(states: readonly BuildState[]): BuildState {
+  const [only] = states;
+  return only !== undefined && states.length === 1 ? only : { kind: "several", states };
+}
+
+/** Whether all files of an input make a difference, not only those that the op names. */
+function isWholeInput(op: Op, at: number): boolean {
+  return at === 0 || op.kind === "merge" || op.kind === "diff";
 }
 
 /** The inputs in the vertex' own order: an empty file system has no vertex. */
@@ -88,17 +129,30 @@ function keyedInputs(vertex: Vertex, inputs: readonly BuildState[]): readonly (B
 
 function sourcesDigest({ op }: Vertex, inputs: readonly (BuildState | undefined)[]): string {
   if (op.kind === "copy") return digestOfSources(op, inputs);
+  if (op.kind === "file") return op.actions.map((action) => digestOfAction(action, inputs)).join();
   if (op.kind !== "exec") return "";
   return op.mounts
-    .map((mount) => {
-      const input = mount.kind === "bind" ? inputs[mount.input] : undefined;
-      if (mount.kind !== "bind" || input?.kind !== "context") return "";
+    .map((mount, number) => {
+      if (mount.kind !== "bind" && mount.kind !== "cache") return "";
+      const input = mount.input === undefined ? undefined : inputs[mount.input];
+      if (input?.kind !== "context") return "";
+      if (op.outputs?.includes(number) === true) return input.context.digestOf("");
       return input.context
-        .select(mount.source)
+        .select(mount.source ?? "/")
         .map((path) => input.context.digestOf(path))
         .join();
     })
     .join(";");
+}
+
+/** What a copy takes of a user's files; all of it where links may lead anywhere. */
+function digestOfAction(action: FileAction, inputs: readonly (BuildState | undefined)[]): string {
+  const input = action.kind === "copy" ? inputs[action.input] : undefined;
+  if (action.kind !== "copy" || input?.kind !== "context") return "";
+  const { context } = input;
+  const paths = context.find(action.source);
+  const isPlain = paths.length > 0 && !(action.followsLinks && paths.some((path) => context.isLink(path)));
+  return (isPlain ? paths : [""]).map((path) => context.digestOf(path)).join();
 }
 
 function keep({ images }: OpRunnerParts, scope: BuildScope, chainId: ChainId | undefined): BuildState {
@@ -125,35 +179,17 @@ async function execute(parts: OpRunnerParts, scope: BuildScope, call: OpCall): P
     case "image":
       return keep(parts, scope, op.chainId === undefined ? undefined : parseChainId(op.chainId));
     case "local":
-      return { kind: "context", context: await scope.files.folder(op.name) };
+      return { kind: "context", context: await scope.files.folder(op) };
     case "git":
       return { kind: "context", context: await scope.files.repository(op.reference, op) };
-    case "exec": {
-      const parent = parentOf(call);
-      const runDir = join(parts.folder, "run", createContainerId(parts.collaborators.host.randomBytes));
-      try {
-        return await runProcess(
-          parts.collaborators,
-          {
-            op,
-            parent,
-            work: {
-              ...call.run,
-              defaults: parts.defaults,
-              limits: scope.limits,
-              files: scope.files,
-              cacheDir: join(parts.folder, "cache"),
-              runDir,
-              inputs: call.inputs,
-              onContainer: (id) => scope.onContainer(call.vertex, id),
-            },
-          },
-          (layer) => addResult(parts, scope, { ...call, parent, layer }),
-        );
-      } finally {
-        await rm(runDir, { recursive: true, force: true });
-      }
-    }
+    case "http":
+      return await addResult(parts, scope, {
+        ...call,
+        parent: undefined,
+        layer: downloadedFile(op, call.run),
+      });
+    case "exec":
+      return await execProcess(parts, scope, { ...call, op });
     case "copy":
       return await onSnapshot(parts, scope, call, (work) =>
         copyFiles(
@@ -164,15 +200,179 @@ async function execute(parts: OpRunnerParts, scope: BuildScope, call: OpCall): P
       );
     case "make-folder":
       return await onSnapshot(parts, scope, call, (work) => makeFolder(op, work));
+    case "file": {
+      const inputs = call.inputs.map((input) => copyInput(parts, input));
+      return await onSnapshot(parts, scope, call, async (work) => {
+        for (const action of op.actions) await doFileAction(action, inputs, work);
+      });
+    }
+    case "merge": {
+      const chains = await Promise.all(call.inputs.map((input) => chainOf(parts, scope, { ...call, input })));
+      return addStack(parts, scope, {
+        ...call,
+        chainIds: chains.flatMap((chainId) => layersOf(parts, chainId)),
+      });
+    }
+    case "diff":
+      return await diff(parts, scope, call);
+    case "build": {
+      const [input] = call.inputs;
+      const definition = await readInput(parts, input, { path: op.path, ...call.run });
+      return await scope.solveDefinition(definition, call.run);
+    }
+    case "output": {
+      const [from] = call.inputs;
+      const state = from?.kind === "several" ? from.states[op.index] : undefined;
+      if (state === undefined) throw new Error("a process has the results that were planned");
+      return adopt(parts, scope, state);
+    }
   }
 }
 
-function parentOf({ inputs: [below] }: OpCall): ChainId | undefined {
-  return below?.kind === "files" ? below.chainId : undefined;
+async function execProcess(
+  parts: OpRunnerParts,
+  scope: BuildScope,
+  call: OpCall & { readonly op: ExecOp },
+): Promise<BuildState> {
+  const { op, run, vertex } = call;
+  const { collaborators, folder, defaults } = parts;
+  const outputs = op.outputs ?? [-1];
+  const inputOf = (output: number) => {
+    const mount = op.mounts[output];
+    return output < 0 ? 0 : mount?.kind === "bind" ? mount.input : -1;
+  };
+  // Files of the user's that are written to, or that a process sees as its root, are a layer first.
+  const whole = new Set([0, ...outputs.map(inputOf)]);
+  const inputs = await Promise.all(
+    call.inputs.map(async (input, at): Promise<BuildState | undefined> => {
+      if (input?.kind !== "context" || !whole.has(at)) return input;
+      return keep(parts, scope, await chainOf(parts, scope, { ...call, input }));
+    }),
+  );
+  const parent = filesChain(inputs[0]);
+  const runDir = join(folder, "run", createContainerId(collaborators.host.randomBytes));
+  const work = {
+    ...run,
+    defaults,
+    limits: scope.limits,
+    files: scope.files,
+    cacheDir: join(folder, "cache"),
+    runDir,
+    inputs,
+    onContainer: (id: string) => scope.onContainer(vertex, id),
+  };
+  try {
+    return await runProcess(collaborators, { op, parent, work }, async (read) => {
+      const keys = run.key === undefined ? [] : resultKeys(run.key, op);
+      const states: BuildState[] = [];
+      for (const [at, output] of outputs.entries()) {
+        const { key: _, ...rest } = run;
+        const key = keys[at];
+        states.push(
+          await addResult(parts, scope, {
+            ...call,
+            run: { ...rest, ...(key !== undefined && { key }) },
+            parent: filesChain(inputs[inputOf(output)]),
+            layer: read(output),
+          }),
+        );
+      }
+      return stateOf(states);
+    });
+  } finally {
+    await rm(runDir, { recursive: true, force: true });
+  }
 }
 
+/** What a diff comes to: the layers between two of one chain as they are, else one that is made of a comparison. */
+async function diff(parts: OpRunnerParts, scope: BuildScope, call: OpCall): Promise<BuildState> {
+  const [lower, upper] = await Promise.all(
+    [call.inputs[0], call.inputs[1]].map((input) => chainOf(parts, scope, { ...call, input })),
+  );
+  const [below, all] = [layersOf(parts, lower), layersOf(parts, upper)];
+  if (below.every((chainId, at) => all[at] === chainId)) {
+    return addStack(parts, scope, { ...call, chainIds: all.slice(below.length) });
+  }
+  const { snapshots } = parts.collaborators;
+  const rootOf = (chainId: ChainId | undefined) =>
+    ({ kind: "layers", lower: snapshots.lowerFolders(chainId) }) as const;
+  const layer = diffTrees(rootOf(lower), rootOf(upper), call.run);
+  return await addResult(parts, scope, { ...call, parent: undefined, layer });
+}
+
+function layersOf({ images }: OpRunnerParts, chainId: ChainId | undefined): readonly ChainId[] {
+  return images.layersOf(chainId).map((layer) => layer.chainId);
+}
+
+function filesChain(state: BuildState | undefined): ChainId | undefined {
+  return state?.kind === "files" ? state.chainId : undefined;
+}
+
+/** Layers that are there in another order. They cost nothing. */
+function addStack(
+  { collaborators, cache }: OpRunnerParts,
+  scope: BuildScope,
+  { chainIds, run, vertex }: OpCall & { readonly chainIds: readonly ChainId[] },
+): BuildState {
+  const held = collaborators.snapshots.stackLayers(chainIds);
+  const chain = held && { chainId: held.layer.chainId };
+  if (run.key !== undefined) {
+    cache.put({
+      key: run.key,
+      ...chain,
+      ...(chain && { parent: chain.chainId }),
+      description: describe(vertex),
+    });
+  }
+  if (held !== undefined) hold(scope, held);
+  return { kind: "files", ...chain };
+}
+
+/** The layers of an input. Files of the user's become one. */
+async function chainOf(
+  parts: OpRunnerParts,
+  scope: BuildScope,
+  { input, run, vertex }: Omit<OpCall, "inputs"> & { readonly input: BuildState | undefined },
+): Promise<ChainId | undefined> {
+  if (input?.kind !== "context") return filesChain(input);
+  const { context } = input;
+  const epochMs = scope.epochOf(vertex);
+  const key = createHash("sha256")
+    .update(JSON.stringify(["context", context.digestOf(""), epochMs]))
+    .digest("hex");
+  const record = parts.cache.use(key);
+  const state =
+    record === undefined
+      ? await addResult(parts, scope, {
+          vertex: { ...vertex, op: { kind: "local", name: "" } },
+          inputs: [],
+          run: { ...run, key },
+          parent: undefined,
+          layer: sentFiles(readFiles(context.root, { kind: "export" }, run), epochMs),
+        })
+      : keep(parts, scope, record.chainId);
+  return filesChain(state);
+}
+
+/** A file of an input. */
+async function readInput(
+  { collaborators }: OpRunnerParts,
+  input: BuildState | undefined,
+  { path, signal }: { readonly path: string; readonly signal: AbortSignal },
+): Promise<Uint8Array> {
+  if (input === undefined || input.kind === "several") throw buildFaults.FILE_MISSING(path);
+  const root =
+    input.kind === "context"
+      ? input.context.root
+      : ({ kind: "layers", lower: collaborators.snapshots.lowerFolders(input.chainId) } as const);
+  return await readSmallFile(root, path, { maxBytes: maxDefinitionBytes, signal });
+}
+
+const maxDefinitionBytes = 16 << 20;
+
 function copyInput({ collaborators }: OpRunnerParts, input: BuildState | undefined): CopyInput | undefined {
-  if (input === undefined || input.kind === "context") return input;
+  if (input === undefined || input.kind === "several") return undefined;
+  if (input.kind === "context") return input;
   return { kind: "files", lower: collaborators.snapshots.lowerFolders(input.chainId) };
 }
 
@@ -185,11 +385,11 @@ async function onSnapshot(
 ): Promise<BuildState> {
   const { snapshots, host } = parts.collaborators;
   const { signal } = call.run;
-  const parent = parentOf(call);
+  const parent = await chainOf(parts, scope, { ...call, input: call.inputs[0] });
   const key = `build-${createContainerId(host.randomBytes)}`;
   const overlay: OverlayMount = await snapshots.prepare(key, parent);
   try {
-    await change({ overlay, epochMs: scope.epochMs, signal });
+    await change({ overlay, epochMs: scope.epochOf(call.vertex), signal });
     const layer = readFiles(
       { kind: "folder", path: overlay.upper },
       { kind: "layer", leaveOut: [] },
@@ -210,7 +410,7 @@ async function addResult(
   },
 ): Promise<BuildState> {
   const { parent, layer, run, vertex } = result;
-  const held: HeldLayer | undefined = await images.addLayer(clampLayerTimes(layer, scope.epochMs), {
+  const held: HeldLayer | undefined = await images.addLayer(clampLayerTimes(layer, scope.epochOf(vertex)), {
     ...(parent !== undefined && { parent }),
     signal: run.signal,
   });
@@ -235,9 +435,17 @@ function describe({ op }: Vertex): string {
       return `copy to ${op.target}`.slice(0, maxDescriptionChars);
     case "make-folder":
       return `mkdir ${op.path}`.slice(0, maxDescriptionChars);
+    case "file":
+      return op.actions.map(describeAction).join(", ").slice(0, maxDescriptionChars);
+    case "http":
+      return `http ${op.url}`.slice(0, maxDescriptionChars);
     default:
       return op.kind;
   }
+}
+
+function describeAction(action: FileAction): string {
+  return action.kind === "copy" ? `copy to ${action.target}` : `${action.kind} ${action.path}`;
 }
 
 const maxDescriptionChars = 1000;

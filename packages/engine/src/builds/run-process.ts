@@ -1,18 +1,20 @@
 import { createHash } from "node:crypto";
 import { chown, lstat, mkdir, writeFile } from "node:fs/promises";
 import { basename, join, posix } from "node:path";
+import { Fault } from "@hawser/base";
 import type { ExecOp } from "@hawser/build";
 import type { ChainId } from "@hawser/oci";
 import type { ContainerConfig, HostConfig } from "@hawser/runtime";
-import { type FilesRoot, openArchive, readFiles, writeArchive } from "@hawser/store";
+import { openArchive, readFiles, statPath, writeArchive } from "@hawser/store";
 import type { Collaborators } from "../containers/collaborators.ts";
 import type { Container } from "../containers/container.ts";
-import { type ContainerMount, createdState } from "../containers/container-record.ts";
+import { type ContainerId, type ContainerMount, createdState } from "../containers/container-record.ts";
 import { enginesOwnFiles } from "../containers/files-root.ts";
 import { containerDirOf } from "../containers/host.ts";
 import { withDefaults } from "../containers/host-defaults.ts";
 import { containerLog } from "../containers/logs.ts";
 import { createContainerId } from "../containers/names.ts";
+import { mountSnapshotOf } from "../containers/plan-mounts.ts";
 import { removeContainer } from "../containers/remove.ts";
 import { startContainer } from "../containers/start.ts";
 import { waitForContainer } from "../containers/wait.ts";
@@ -40,20 +42,25 @@ export interface ProcessWork {
   readonly onContainer: (id: string) => void;
 }
 
+/** The layer that a process wrote to a mount of that number; -1: to its root. */
+export type ReadLayer = (mount: number) => AsyncIterable<Uint8Array>;
+
 /**
- * `RUN`: run a process in a container on top of `parent`, give `use` the layer that it wrote, and remove the container.
+ * `RUN`: run a process in a container on top of `parent`, give `use` what it wrote, and remove the container.
  *
  * @throws {Fault} `invalid-argument` when it ends with anything but 0; as a start of a container
  */
 export async function runProcess<T>(
   collaborators: Collaborators,
   request: { readonly op: ExecOp; readonly parent: ChainId | undefined; readonly work: ProcessWork },
-  use: (layer: AsyncIterable<Uint8Array>) => Promise<T>,
+  use: (read: ReadLayer) => Promise<T>,
 ): Promise<T> {
   const { op, parent, work } = request;
+  const { snapshots } = collaborators;
   await using prepared = new AsyncDisposableStack();
-  const { mounts, env } = await prepareMounts(collaborators, op, { ...work, prepared });
-  const container = await createBuildContainer(collaborators, { op, parent, mounts, work });
+  const id = createContainerId(collaborators.host.randomBytes);
+  const { mounts, env } = await prepareMounts(collaborators, op, { ...work, prepared, id });
+  const container = await createBuildContainer(collaborators, { id, op, parent, mounts, work });
   container.secretEnv = env;
   try {
     work.onContainer(container.id);
@@ -68,14 +75,28 @@ export async function runProcess<T>(
       for await (const { stream, text } of log) work.output(stream, Buffer.from(text));
       const { exitCode } = await exit;
       work.signal.throwIfAborted();
-      if (exitCode !== 0) throw buildFaults.PROCESS_FAILED(op.args.join(" "), exitCode);
+      if (!(op.exitCodes ?? [0]).includes(exitCode))
+        throw buildFaults.PROCESS_FAILED(op.args.join(" "), exitCode);
     } finally {
       work.signal.removeEventListener("abort", stop);
     }
     await container.tornDown;
-    const { upper } = collaborators.snapshots.get(container.id);
-    const leaveOut = [...enginesOwnFiles, ...mounts.map(({ target }) => target.replace(/^\//, ""))];
-    return await use(readFiles({ kind: "folder", path: upper }, { kind: "layer", leaveOut }, work));
+    return await use((number) => {
+      const mount = op.mounts[number];
+      const place = mount?.kind === "bind" ? mount : { target: "/", source: "/" };
+      const { upper } = snapshots.get(number < 0 ? id : mountSnapshotOf(id, number));
+      // Folders that are there for other mounts alone.
+      const leaveOut = mounts.flatMap(({ target }) => {
+        const below = posix.relative(place.target, target);
+        return below === "" || below.startsWith("..") ? [] : [posix.join(place.source, below).slice(1)];
+      });
+      const own = number < 0 ? enginesOwnFiles : [];
+      return readFiles(
+        { kind: "folder", path: upper },
+        { kind: "layer", leaveOut: [...own, ...leaveOut] },
+        work,
+      );
+    });
   } finally {
     if (collaborators.index.find(container.id) === container) {
       await removeContainer(collaborators, container, { force: true });
@@ -86,20 +107,20 @@ export async function runProcess<T>(
 async function createBuildContainer(
   collaborators: Collaborators,
   request: {
+    readonly id: ContainerId;
     readonly op: ExecOp;
     readonly parent: ChainId | undefined;
     readonly mounts: readonly ContainerMount[];
-    readonly work: ProcessWork;
+    readonly work: Pick<ProcessWork, "defaults" | "limits">;
   },
 ): Promise<Container> {
   const { index, networks, snapshots, host } = collaborators;
-  const { op, parent, mounts, work } = request;
-  const { defaults } = work;
-  const id = createContainerId(host.randomBytes);
+  const { id, op, parent, mounts, work } = request;
+  const { defaults, limits } = work;
   const networkMode = op.network === "default" ? defaults.hostConfig.networkMode : op.network;
   const config: ContainerConfig = {
     ...defaults.config,
-    hostname: "buildkitsandbox",
+    hostname: op.hostname ?? "buildkitsandbox",
     image: parent ?? "scratch",
     env: [...op.hiddenEnv, ...op.env],
     entrypoint: [],
@@ -113,7 +134,11 @@ async function createBuildContainer(
       : [],
   );
   const hostConfig: HostConfig = {
-    ...withDefaults({ ...defaults.hostConfig, ...work.limits, networkMode, privileged: op.privileged }, host),
+    ...withDefaults({ ...defaults.hostConfig, ...limits, networkMode, privileged: op.privileged }, host),
+    ...(op.readOnlyRoot === true && { readonlyRootfs: true }),
+    ...(op.hosts && { extraHosts: [...(limits.extraHosts ?? []), ...op.hosts] }),
+    ...(op.ulimits && { ulimits: [...(limits.ulimits ?? []), ...op.ulimits] }),
+    ...(op.cgroupParent !== undefined && { cgroupParent: op.cgroupParent }),
     ipcMode: "private",
     log: { driver: "json-file", options: {} },
     tmpfs: Object.fromEntries(tmpfs),
@@ -146,7 +171,7 @@ async function createBuildContainer(
 async function prepareMounts(
   collaborators: Collaborators,
   op: ExecOp,
-  work: ProcessWork & { readonly prepared: AsyncDisposableStack },
+  work: ProcessWork & { readonly prepared: AsyncDisposableStack; readonly id: ContainerId },
 ): Promise<{ readonly mounts: readonly ContainerMount[]; readonly env: readonly string[] }> {
   const mounts: ContainerMount[] = [];
   const env: string[] = [];
@@ -205,23 +230,77 @@ async function prepareMounts(
         );
         break;
       }
-      case "bind":
+      case "bind": {
+        const { source, target, readOnly } = mount;
+        const input = work.inputs[mount.input];
+        if (input?.kind !== "context") {
+          mounts.push(await mountFiles(collaborators, { input, source, target, readOnly, number }, work));
+          break;
+        }
         add(
           await bringSource(
-            collaborators,
             {
-              input: work.inputs[mount.input],
-              source: mount.source,
+              input,
+              source,
               place: join(work.runDir, `${number}`),
             },
             work,
           ),
-          mount.target,
-          mount.readOnly,
+          target,
+          readOnly,
         );
+      }
     }
   }
   return { mounts, env };
+}
+
+/**
+ * A part of a file system as it is: what a process writes is in a snapshot, which goes with the container. No link leads out of it.
+ */
+async function mountFiles(
+  { snapshots }: Collaborators,
+  mount: {
+    readonly input: BuildState | undefined;
+    readonly source: string;
+    readonly target: string;
+    readonly readOnly: boolean;
+    readonly number: number;
+  },
+  {
+    prepared,
+    id,
+    signal,
+  }: { readonly prepared: AsyncDisposableStack; readonly id: ContainerId; readonly signal: AbortSignal },
+): Promise<ContainerMount> {
+  const { input, source, target, readOnly, number } = mount;
+  const chainId = input?.kind === "files" ? input.chainId : undefined;
+  const subpath = posix.resolve("/", source).slice(1);
+  if (subpath !== "") {
+    const lower = snapshots.lowerFolders(chainId);
+    const isThere = await statPath({ kind: "layers", lower }, `/${subpath}`, { signal }).then(
+      () => true,
+      (error: unknown) => {
+        if (Fault.is(error, "not-found") || Fault.is(error, "invalid-argument")) return false;
+        throw error;
+      },
+    );
+    if (!isThere) throw buildFaults.SOURCE_MISSING(`/${subpath}`);
+  }
+  const snapshot = mountSnapshotOf(id, number);
+  await snapshots.prepare(snapshot, chainId);
+  prepared.defer(() => snapshots.remove(snapshot)); // where no container has come to own it
+  return {
+    type: "image",
+    source: chainId ?? "scratch",
+    target,
+    readOnly,
+    recursive: true,
+    propagation: "rprivate",
+    mode: "",
+    ...(subpath !== "" && { subpath }),
+    image: { id: chainId ?? "", snapshot },
+  };
 }
 
 async function writeRunFile(
@@ -237,21 +316,20 @@ async function writeRunFile(
 }
 
 /**
- * A part of the user's files, or of another stage, as a folder or file of this run's own: what a process does to it is lost, and
- * no link in it leads to the host.
+ * A part of the user's files as a folder or file of this run's own: what a process does to it is lost, and no link in it leads to
+ * the host.
  */
 async function bringSource(
-  { snapshots }: Collaborators,
-  mount: { readonly input: BuildState | undefined; readonly source: string; readonly place: string },
+  mount: {
+    readonly input: Extract<BuildState, { readonly kind: "context" }>;
+    readonly source: string;
+    readonly place: string;
+  },
   { signal }: ProcessWork,
 ): Promise<string> {
   const { input, source, place } = mount;
   const path = posix.normalize(`/${source}`);
-  if (input === undefined) throw buildFaults.SOURCE_MISSING(path);
-  const root: FilesRoot =
-    input.kind === "context"
-      ? input.context.root
-      : { kind: "layers", lower: snapshots.lowerFolders(input.chainId) };
+  const { root } = input.context;
   await mkdir(place, { recursive: true, mode: 0o700 });
   const name = basename(path);
   await using opened = await openArchive(root, path, { signal });

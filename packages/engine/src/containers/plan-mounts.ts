@@ -175,7 +175,7 @@ function findImage(images: { readonly resolve: (nameOrId: string) => Image }, na
 }
 
 /** The key of a snapshot that keeps the layers of an image which a container mounts. */
-function mountSnapshotOf(id: ContainerId, number: number): string {
+export function mountSnapshotOf(id: ContainerId, number: number): string {
   return `${id}.${number}`;
 }
 

@@ -43,6 +43,8 @@ export interface WriteJob {
 /** What a worker is to do. */
 export type FilesJob =
   | { readonly kind: "stat"; readonly path: string }
+  /** How many parts of the path, from its beginning, are folders; links on the way and at the end are followed. */
+  | { readonly kind: "count-folders"; readonly path: string }
   /** The archive that `docker cp` gets. */
   | { readonly kind: "read"; readonly path: string }
   /** All files. */
@@ -56,6 +58,8 @@ export type FilesJob =
   /** Files, folders without what is in them, by paths of such a list, in that order. */
   | { readonly kind: "pick"; readonly paths: readonly string[] }
   | { readonly kind: "measure" }
+  /** A file or folder, with all that is in it; a link at the end is not followed. Nothing there is fine. */
+  | { readonly kind: "remove"; readonly path: string }
   | WriteJob;
 
 /** Path, one byte a character, without leading slash; and all of the file but its content. */

@@ -1,4 +1,4 @@
-import { lstatSync, statSync } from "node:fs";
+import { lstatSync, rmdirSync, statSync, unlinkSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { compileIgnorePatterns, errnoOf, Fault, type IgnorePatterns, TarParser } from "@hawser/base";
@@ -19,7 +19,7 @@ import {
   type WriteJob,
 } from "./files-job.ts";
 import { fsPath } from "./fs-path.ts";
-import { resolvePath } from "./resolve-path.ts";
+import { resolvePath, resolveUserPath } from "./resolve-path.ts";
 import { isOpaque, namesIn, tarEnd, tarTree } from "./tar-tree.ts";
 
 const chunkBytes = 256 * 1024;
@@ -71,6 +71,9 @@ async function work({ root, job }: FilesWork, commands: Commands): Promise<void>
     case "stat":
       report({ kind: "result", value: statFile(job.path).stat });
       return;
+    case "count-folders":
+      report({ kind: "result", value: countFolders(job.path.split("/")) });
+      return;
     case "read": {
       const { stat: found, path } = statFile(job.path);
       report({ kind: "result", value: found });
@@ -98,6 +101,10 @@ async function work({ root, job }: FilesWork, commands: Commands): Promise<void>
       return;
     case "measure":
       report({ kind: "result", value: measure("", new Set()) });
+      return;
+    case "remove":
+      remove(resolveUserPath(job.path).path);
+      report({ kind: "result", value: 0 });
       return;
     case "write":
       await write(job, userMap, commands);
@@ -166,6 +173,25 @@ async function write(job: WriteJob, userMap: UserMap | undefined, commands: Comm
   } finally {
     writer.close();
   }
+}
+
+function countFolders(parts: readonly string[]): number {
+  for (let count = parts.length; count > 0; count--) {
+    const path = resolvePath(parts.slice(0, count).join("/"));
+    if (statSync(fsPath(path), { throwIfNoEntry: false })?.isDirectory() === true) return count;
+  }
+  return 0;
+}
+
+function remove(path: string): void {
+  const stats = lstatSync(fsPath(path), { throwIfNoEntry: false });
+  if (stats === undefined || path === "") return;
+  if (!stats.isDirectory()) {
+    unlinkSync(fsPath(path));
+    return;
+  }
+  for (const name of namesIn(path)) remove(`${path}/${name}`);
+  rmdirSync(fsPath(path));
 }
 
 function* scan(folder: string): Generator<Uint8Array, void, undefined> {

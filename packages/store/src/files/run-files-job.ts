@@ -32,10 +32,33 @@ export async function statPath(root: FilesRoot, path: string, options: FilesOpti
   return (await run.result()) as FileStat;
 }
 
+/**
+ * How many parts of a path, from its beginning, are folders; links are followed inside of the root.
+ *
+ * @param parts names, none of them empty
+ * @throws {Fault} `invalid-argument` for links without end
+ */
+export async function countFolders(
+  root: FilesRoot,
+  parts: readonly string[],
+  options: FilesOptions = {},
+): Promise<number> {
+  if (parts.length === 0) return 0;
+  const path = pathBytes(parts.join("/"));
+  await using run = new FilesRun({ root, job: { kind: "count-folders", path } }, options);
+  return (await run.result()) as number;
+}
+
 /** Bytes of all files, hard links counted once. */
 export async function measureFiles(root: FilesRoot, options: FilesOptions = {}): Promise<number> {
   await using run = new FilesRun({ root, job: { kind: "measure" } }, options);
   return (await run.result()) as number;
+}
+
+/** Remove a file or folder, with all that is in it. Nothing there is fine. @throws {Fault} `invalid-argument` */
+export async function removePath(root: FilesRoot, path: string, options: FilesOptions = {}): Promise<void> {
+  await using run = new FilesRun({ root, job: { kind: "remove", path: pathBytes(path) } }, options);
+  await run.result();
 }
 
 /** A file or folder as an archive. Disposal ends it early; whoever opened it disposes of it. */

@@ -10,7 +10,7 @@ import type { APICap } from "./caps_pb.ts";
 import { file_caps } from "./caps_pb.ts";
 import type { Stat } from "./fsutil_pb.ts";
 import { file_fsutil } from "./fsutil_pb.ts";
-import type { Definition, Platform, Range, SourceInfo, SourceOp } from "./llb_pb.ts";
+import type { Definition, HostIP, Meta, Mount, NetMode, Platform, Range, SecretEnv, SecurityMode, SourceInfo, SourceOp } from "./llb_pb.ts";
 import { file_llb } from "./llb_pb.ts";
 import type { Status } from "./status_pb.ts";
 import { file_status } from "./status_pb.ts";
@@ -22,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file gateway.proto.
  */
 export const file_gateway: GenFile = /*@__PURE__*/
-  fileDesc("Cg1nYXRld2F5LnByb3RvEhltb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kIsoCCgZSZXN1bHQSGAoOcmVmX2RlcHJlY2F0ZWQYASABKAlIABJGCg9yZWZzX2RlcHJlY2F0ZWQYAiABKAsyKy5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlJlZk1hcERlcHJlY2F0ZWRIABItCgNyZWYYAyABKAsyHi5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlJlZkgAEjEKBHJlZnMYBCABKAsyIS5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlJlZk1hcEgAEkEKCG1ldGFkYXRhGAogAygLMi8ubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5SZXN1bHQuTWV0YWRhdGFFbnRyeRovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDDoCOAFCCAoGcmVzdWx0IoQBChBSZWZNYXBEZXByZWNhdGVkEkMKBHJlZnMYASADKAsyNS5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlJlZk1hcERlcHJlY2F0ZWQuUmVmc0VudHJ5GisKCVJlZnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIi4KA1JlZhIKCgJpZBgBIAEoCRIbCgNkZWYYAiABKAsyDi5wYi5EZWZpbml0aW9uIpABCgZSZWZNYXASOQoEcmVmcxgBIAMoCzIrLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuUmVmTWFwLlJlZnNFbnRyeRpLCglSZWZzRW50cnkSCwoDa2V5GAEgASgJEi0KBXZhbHVlGAIgASgLMh4ubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5SZWY6AjgBIogECgxTb2x2ZVJlcXVlc3QSIgoKZGVmaW5pdGlvbhgBIAEoCzIOLnBiLkRlZmluaXRpb24SEAoIZnJvbnRlbmQYAiABKAkSTgoMZnJvbnRlbmRfb3B0GAMgAygLMjgubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5Tb2x2ZVJlcXVlc3QuRnJvbnRlbmRPcHRFbnRyeRIbChNhbGxvd19yZXN1bHRfcmV0dXJuGAUgASgIEh4KFmFsbG93X3Jlc3VsdF9hcnJheV9yZWYYBiABKAgSDQoFZmluYWwYCiABKAgSQwoNY2FjaGVfaW1wb3J0cxgMIAMoCzIsLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuQ2FjaGVPcHRpb25zRW50cnkSVAoPZnJvbnRlbmRfaW5wdXRzGA0gAygLMjsubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5Tb2x2ZVJlcXVlc3QuRnJvbnRlbmRJbnB1dHNFbnRyeRIQCghldmFsdWF0ZRgOIAEoCBoyChBGcm9udGVuZE9wdEVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaRQoTRnJvbnRlbmRJbnB1dHNFbnRyeRILCgNrZXkYASABKAkSHQoFdmFsdWUYAiABKAsyDi5wYi5EZWZpbml0aW9uOgI4ASKXAQoRQ2FjaGVPcHRpb25zRW50cnkSDAoEdHlwZRgBIAEoCRJGCgVhdHRycxgCIAMoCzI3Lm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuQ2FjaGVPcHRpb25zRW50cnkuQXR0cnNFbnRyeRosCgpBdHRyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiTwoNU29sdmVSZXNwb25zZRILCgNyZWYYASABKAkSMQoGcmVzdWx0GAMgASgLMiEubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5SZXN1bHQiZQoNUmV0dXJuUmVxdWVzdBIxCgZyZXN1bHQYASABKAsyIS5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlJlc3VsdBIhCgVlcnJvchgCIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzIhAKDlJldHVyblJlc3BvbnNlIg8KDUlucHV0c1JlcXVlc3QipQEKDklucHV0c1Jlc3BvbnNlEk8KC2RlZmluaXRpb25zGAEgAygLMjoubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5JbnB1dHNSZXNwb25zZS5EZWZpbml0aW9uc0VudHJ5GkIKEERlZmluaXRpb25zRW50cnkSCwoDa2V5GAEgASgJEh0KBXZhbHVlGAIgASgLMg4ucGIuRGVmaW5pdGlvbjoCOAEiXgoZUmVzb2x2ZUltYWdlQ29uZmlnUmVxdWVzdBILCgNyZWYYASABKAkSHgoIcGxhdGZvcm0YAiABKAsyDC5wYi5QbGF0Zm9ybRIUCgxyZXNvbHZlX21vZGUYAyABKAkiSQoaUmVzb2x2ZUltYWdlQ29uZmlnUmVzcG9uc2USDgoGZGlnZXN0GAEgASgJEg4KBmNvbmZpZxgCIAEoDBILCgNyZWYYAyABKAkibgoYUmVzb2x2ZVNvdXJjZU1ldGFSZXF1ZXN0EhwKBnNvdXJjZRgBIAEoCzIMLnBiLlNvdXJjZU9wEh4KCHBsYXRmb3JtGAIgASgLMgwucGIuUGxhdGZvcm0SFAoMcmVzb2x2ZV9tb2RlGAQgASgJIn8KGVJlc29sdmVTb3VyY2VNZXRhUmVzcG9uc2USHAoGc291cmNlGAEgASgLMgwucGIuU291cmNlT3ASRAoFaW1hZ2UYAiABKAsyNS5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlJlc29sdmVTb3VyY2VJbWFnZVJlc3BvbnNlIjwKGlJlc29sdmVTb3VyY2VJbWFnZVJlc3BvbnNlEg4KBmRpZ2VzdBgBIAEoCRIOCgZjb25maWcYAiABKAwiZgoPUmVhZEZpbGVSZXF1ZXN0EgsKA3JlZhgBIAEoCRIRCglmaWxlX3BhdGgYAiABKAkSMwoFcmFuZ2UYAyABKAsyJC5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLkZpbGVSYW5nZSIrCglGaWxlUmFuZ2USDgoGb2Zmc2V0GAEgASgDEg4KBmxlbmd0aBgCIAEoAyIgChBSZWFkRmlsZVJlc3BvbnNlEgwKBGRhdGEYASABKAwiSAoOUmVhZERpclJlcXVlc3QSCwoDcmVmGAEgASgJEhAKCGRpcl9wYXRoGAIgASgJEhcKD2luY2x1ZGVfcGF0dGVybhgDIAEoCSI2Cg9SZWFkRGlyUmVzcG9uc2USIwoHZW50cmllcxgBIAMoCzISLmZzdXRpbC50eXBlcy5TdGF0IiwKD1N0YXRGaWxlUmVxdWVzdBILCgNyZWYYASABKAkSDAoEcGF0aBgCIAEoCSI0ChBTdGF0RmlsZVJlc3BvbnNlEiAKBHN0YXQYASABKAsyEi5mc3V0aWwudHlwZXMuU3RhdCIeCg9FdmFsdWF0ZVJlcXVlc3QSCwoDcmVmGAEgASgJIhIKEEV2YWx1YXRlUmVzcG9uc2UiDQoLUGluZ1JlcXVlc3QitgEKDFBvbmdSZXNwb25zZRI7ChFmcm9udGVuZF9hcGlfY2FwcxgBIAMoCzIgLm1vYnkuYnVpbGRraXQudjEuYXBpY2Fwcy5BUElDYXASMgoIbGxiX2NhcHMYAiADKAsyIC5tb2J5LmJ1aWxka2l0LnYxLmFwaWNhcHMuQVBJQ2FwEjUKB3dvcmtlcnMYAyADKAsyJC5tb2J5LmJ1aWxka2l0LnYxLnR5cGVzLldvcmtlclJlY29yZCKRAQoLV2FyblJlcXVlc3QSDgoGZGlnZXN0GAEgASgJEg0KBWxldmVsGAIgASgDEg0KBXNob3J0GAMgASgMEg4KBmRldGFpbBgEIAMoDBILCgN1cmwYBSABKAkSHAoEaW5mbxgGIAEoCzIOLnBiLlNvdXJjZUluZm8SGQoGcmFuZ2VzGAcgAygLMgkucGIuUmFuZ2UiDgoMV2FyblJlc3BvbnNlMuwICglMTEJCcmlkZ2USgQEKElJlc29sdmVJbWFnZUNvbmZpZxI0Lm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuUmVzb2x2ZUltYWdlQ29uZmlnUmVxdWVzdBo1Lm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuUmVzb2x2ZUltYWdlQ29uZmlnUmVzcG9uc2USfgoRUmVzb2x2ZVNvdXJjZU1ldGESMy5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlJlc29sdmVTb3VyY2VNZXRhUmVxdWVzdBo0Lm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuUmVzb2x2ZVNvdXJjZU1ldGFSZXNwb25zZRJaCgVTb2x2ZRInLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuU29sdmVSZXF1ZXN0GigubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5Tb2x2ZVJlc3BvbnNlEmMKCFJlYWRGaWxlEioubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5SZWFkRmlsZVJlcXVlc3QaKy5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlJlYWRGaWxlUmVzcG9uc2USYAoHUmVhZERpchIpLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuUmVhZERpclJlcXVlc3QaKi5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlJlYWREaXJSZXNwb25zZRJjCghTdGF0RmlsZRIqLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuU3RhdEZpbGVSZXF1ZXN0GisubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5TdGF0RmlsZVJlc3BvbnNlEmMKCEV2YWx1YXRlEioubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5FdmFsdWF0ZVJlcXVlc3QaKy5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLkV2YWx1YXRlUmVzcG9uc2USVwoEUGluZxImLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuUGluZ1JlcXVlc3QaJy5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlBvbmdSZXNwb25zZRJdCgZSZXR1cm4SKC5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlJldHVyblJlcXVlc3QaKS5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlJldHVyblJlc3BvbnNlEl0KBklucHV0cxIoLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuSW5wdXRzUmVxdWVzdBopLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuSW5wdXRzUmVzcG9uc2USVwoEV2FybhImLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuV2FyblJlcXVlc3QaJy5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLldhcm5SZXNwb25zZWIGcHJvdG8z", [file_caps, file_fsutil, file_llb, file_status, file_worker]);
+  fileDesc("Cg1nYXRld2F5LnByb3RvEhltb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kIsoCCgZSZXN1bHQSGAoOcmVmX2RlcHJlY2F0ZWQYASABKAlIABJGCg9yZWZzX2RlcHJlY2F0ZWQYAiABKAsyKy5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlJlZk1hcERlcHJlY2F0ZWRIABItCgNyZWYYAyABKAsyHi5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlJlZkgAEjEKBHJlZnMYBCABKAsyIS5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlJlZk1hcEgAEkEKCG1ldGFkYXRhGAogAygLMi8ubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5SZXN1bHQuTWV0YWRhdGFFbnRyeRovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDDoCOAFCCAoGcmVzdWx0IoQBChBSZWZNYXBEZXByZWNhdGVkEkMKBHJlZnMYASADKAsyNS5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlJlZk1hcERlcHJlY2F0ZWQuUmVmc0VudHJ5GisKCVJlZnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIi4KA1JlZhIKCgJpZBgBIAEoCRIbCgNkZWYYAiABKAsyDi5wYi5EZWZpbml0aW9uIpABCgZSZWZNYXASOQoEcmVmcxgBIAMoCzIrLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuUmVmTWFwLlJlZnNFbnRyeRpLCglSZWZzRW50cnkSCwoDa2V5GAEgASgJEi0KBXZhbHVlGAIgASgLMh4ubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5SZWY6AjgBIogECgxTb2x2ZVJlcXVlc3QSIgoKZGVmaW5pdGlvbhgBIAEoCzIOLnBiLkRlZmluaXRpb24SEAoIZnJvbnRlbmQYAiABKAkSTgoMZnJvbnRlbmRfb3B0GAMgAygLMjgubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5Tb2x2ZVJlcXVlc3QuRnJvbnRlbmRPcHRFbnRyeRIbChNhbGxvd19yZXN1bHRfcmV0dXJuGAUgASgIEh4KFmFsbG93X3Jlc3VsdF9hcnJheV9yZWYYBiABKAgSDQoFZmluYWwYCiABKAgSQwoNY2FjaGVfaW1wb3J0cxgMIAMoCzIsLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuQ2FjaGVPcHRpb25zRW50cnkSVAoPZnJvbnRlbmRfaW5wdXRzGA0gAygLMjsubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5Tb2x2ZVJlcXVlc3QuRnJvbnRlbmRJbnB1dHNFbnRyeRIQCghldmFsdWF0ZRgOIAEoCBoyChBGcm9udGVuZE9wdEVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaRQoTRnJvbnRlbmRJbnB1dHNFbnRyeRILCgNrZXkYASABKAkSHQoFdmFsdWUYAiABKAsyDi5wYi5EZWZpbml0aW9uOgI4ASKXAQoRQ2FjaGVPcHRpb25zRW50cnkSDAoEdHlwZRgBIAEoCRJGCgVhdHRycxgCIAMoCzI3Lm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuQ2FjaGVPcHRpb25zRW50cnkuQXR0cnNFbnRyeRosCgpBdHRyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiTwoNU29sdmVSZXNwb25zZRILCgNyZWYYASABKAkSMQoGcmVzdWx0GAMgASgLMiEubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5SZXN1bHQiZQoNUmV0dXJuUmVxdWVzdBIxCgZyZXN1bHQYASABKAsyIS5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlJlc3VsdBIhCgVlcnJvchgCIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzIhAKDlJldHVyblJlc3BvbnNlIg8KDUlucHV0c1JlcXVlc3QipQEKDklucHV0c1Jlc3BvbnNlEk8KC2RlZmluaXRpb25zGAEgAygLMjoubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5JbnB1dHNSZXNwb25zZS5EZWZpbml0aW9uc0VudHJ5GkIKEERlZmluaXRpb25zRW50cnkSCwoDa2V5GAEgASgJEh0KBXZhbHVlGAIgASgLMg4ucGIuRGVmaW5pdGlvbjoCOAEiXgoZUmVzb2x2ZUltYWdlQ29uZmlnUmVxdWVzdBILCgNyZWYYASABKAkSHgoIcGxhdGZvcm0YAiABKAsyDC5wYi5QbGF0Zm9ybRIUCgxyZXNvbHZlX21vZGUYAyABKAkiSQoaUmVzb2x2ZUltYWdlQ29uZmlnUmVzcG9uc2USDgoGZGlnZXN0GAEgASgJEg4KBmNvbmZpZxgCIAEoDBILCgNyZWYYAyABKAkibgoYUmVzb2x2ZVNvdXJjZU1ldGFSZXF1ZXN0EhwKBnNvdXJjZRgBIAEoCzIMLnBiLlNvdXJjZU9wEh4KCHBsYXRmb3JtGAIgASgLMgwucGIuUGxhdGZvcm0SFAoMcmVzb2x2ZV9tb2RlGAQgASgJIn8KGVJlc29sdmVTb3VyY2VNZXRhUmVzcG9uc2USHAoGc291cmNlGAEgASgLMgwucGIuU291cmNlT3ASRAoFaW1hZ2UYAiABKAsyNS5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlJlc29sdmVTb3VyY2VJbWFnZVJlc3BvbnNlIjwKGlJlc29sdmVTb3VyY2VJbWFnZVJlc3BvbnNlEg4KBmRpZ2VzdBgBIAEoCRIOCgZjb25maWcYAiABKAwiZgoPUmVhZEZpbGVSZXF1ZXN0EgsKA3JlZhgBIAEoCRIRCglmaWxlX3BhdGgYAiABKAkSMwoFcmFuZ2UYAyABKAsyJC5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLkZpbGVSYW5nZSIrCglGaWxlUmFuZ2USDgoGb2Zmc2V0GAEgASgDEg4KBmxlbmd0aBgCIAEoAyIgChBSZWFkRmlsZVJlc3BvbnNlEgwKBGRhdGEYASABKAwiSAoOUmVhZERpclJlcXVlc3QSCwoDcmVmGAEgASgJEhAKCGRpcl9wYXRoGAIgASgJEhcKD2luY2x1ZGVfcGF0dGVybhgDIAEoCSI2Cg9SZWFkRGlyUmVzcG9uc2USIwoHZW50cmllcxgBIAMoCzISLmZzdXRpbC50eXBlcy5TdGF0IiwKD1N0YXRGaWxlUmVxdWVzdBILCgNyZWYYASABKAkSDAoEcGF0aBgCIAEoCSI0ChBTdGF0RmlsZVJlc3BvbnNlEiAKBHN0YXQYASABKAsyEi5mc3V0aWwudHlwZXMuU3RhdCIeCg9FdmFsdWF0ZVJlcXVlc3QSCwoDcmVmGAEgASgJIhIKEEV2YWx1YXRlUmVzcG9uc2UiDQoLUGluZ1JlcXVlc3QitgEKDFBvbmdSZXNwb25zZRI7ChFmcm9udGVuZF9hcGlfY2FwcxgBIAMoCzIgLm1vYnkuYnVpbGRraXQudjEuYXBpY2Fwcy5BUElDYXASMgoIbGxiX2NhcHMYAiADKAsyIC5tb2J5LmJ1aWxka2l0LnYxLmFwaWNhcHMuQVBJQ2FwEjUKB3dvcmtlcnMYAyADKAsyJC5tb2J5LmJ1aWxka2l0LnYxLnR5cGVzLldvcmtlclJlY29yZCKRAQoLV2FyblJlcXVlc3QSDgoGZGlnZXN0GAEgASgJEg0KBWxldmVsGAIgASgDEg0KBXNob3J0GAMgASgMEg4KBmRldGFpbBgEIAMoDBILCgN1cmwYBSABKAkSHAoEaW5mbxgGIAEoCzIOLnBiLlNvdXJjZUluZm8SGQoGcmFuZ2VzGAcgAygLMgkucGIuUmFuZ2UiDgoMV2FyblJlc3BvbnNlIrcBChNOZXdDb250YWluZXJSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRIZCgZtb3VudHMYAiADKAsyCS5wYi5Nb3VudBIcCgduZXR3b3JrGAMgASgOMgsucGIuTmV0TW9kZRIeCghwbGF0Zm9ybRgEIAEoCzIMLnBiLlBsYXRmb3JtEh8KC2V4dHJhX2hvc3RzGAYgAygLMgoucGIuSG9zdElQEhAKCGhvc3RuYW1lGAcgASgJIhYKFE5ld0NvbnRhaW5lclJlc3BvbnNlIi8KF1JlbGVhc2VDb250YWluZXJSZXF1ZXN0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCSIaChhSZWxlYXNlQ29udGFpbmVyUmVzcG9uc2UivgMKC0V4ZWNNZXNzYWdlEhIKCnByb2Nlc3NfaWQYASABKAkSNgoEaW5pdBgCIAEoCzImLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuSW5pdE1lc3NhZ2VIABI0CgRmaWxlGAMgASgLMiQubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5GZE1lc3NhZ2VIABI6CgZyZXNpemUYBCABKAsyKC5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlJlc2l6ZU1lc3NhZ2VIABI8CgdzdGFydGVkGAUgASgLMikubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5TdGFydGVkTWVzc2FnZUgAEjYKBGV4aXQYBiABKAsyJi5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLkV4aXRNZXNzYWdlSAASNgoEZG9uZRgHIAEoCzImLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuRG9uZU1lc3NhZ2VIABI6CgZzaWduYWwYCCABKAsyKC5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlNpZ25hbE1lc3NhZ2VIAEIHCgVpbnB1dCKcAQoLSW5pdE1lc3NhZ2USFAoMY29udGFpbmVyX2lkGAEgASgJEhYKBG1ldGEYAiABKAsyCC5wYi5NZXRhEgsKA2ZkcxgDIAMoDRILCgN0dHkYBCABKAgSIgoIc2VjdXJpdHkYBSABKA4yEC5wYi5TZWN1cml0eU1vZGUSIQoKc2VjcmV0X2VudhgGIAMoCzINLnBiLlNlY3JldEVudiI+CgtFeGl0TWVzc2FnZRIMCgRjb2RlGAEgASgNEiEKBWVycm9yGAIgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXMiEAoOU3RhcnRlZE1lc3NhZ2UiDQoLRG9uZU1lc3NhZ2UiMgoJRmRNZXNzYWdlEgoKAmZkGAEgASgNEgsKA2VvZhgCIAEoCBIMCgRkYXRhGAMgASgMIisKDVJlc2l6ZU1lc3NhZ2USDAoEcm93cxgBIAEoDRIMCgRjb2xzGAIgASgNIh0KDVNpZ25hbE1lc3NhZ2USDAoEbmFtZRgBIAEoCTK9CwoJTExCQnJpZGdlEoEBChJSZXNvbHZlSW1hZ2VDb25maWcSNC5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlJlc29sdmVJbWFnZUNvbmZpZ1JlcXVlc3QaNS5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlJlc29sdmVJbWFnZUNvbmZpZ1Jlc3BvbnNlEn4KEVJlc29sdmVTb3VyY2VNZXRhEjMubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5SZXNvbHZlU291cmNlTWV0YVJlcXVlc3QaNC5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlJlc29sdmVTb3VyY2VNZXRhUmVzcG9uc2USWgoFU29sdmUSJy5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlNvbHZlUmVxdWVzdBooLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuU29sdmVSZXNwb25zZRJjCghSZWFkRmlsZRIqLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuUmVhZEZpbGVSZXF1ZXN0GisubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5SZWFkRmlsZVJlc3BvbnNlEmAKB1JlYWREaXISKS5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlJlYWREaXJSZXF1ZXN0GioubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5SZWFkRGlyUmVzcG9uc2USYwoIU3RhdEZpbGUSKi5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlN0YXRGaWxlUmVxdWVzdBorLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuU3RhdEZpbGVSZXNwb25zZRJjCghFdmFsdWF0ZRIqLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuRXZhbHVhdGVSZXF1ZXN0GisubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5FdmFsdWF0ZVJlc3BvbnNlElcKBFBpbmcSJi5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlBpbmdSZXF1ZXN0GicubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5Qb25nUmVzcG9uc2USXQoGUmV0dXJuEigubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5SZXR1cm5SZXF1ZXN0GikubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5SZXR1cm5SZXNwb25zZRJdCgZJbnB1dHMSKC5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLklucHV0c1JlcXVlc3QaKS5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLklucHV0c1Jlc3BvbnNlEm8KDE5ld0NvbnRhaW5lchIuLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuTmV3Q29udGFpbmVyUmVxdWVzdBovLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuTmV3Q29udGFpbmVyUmVzcG9uc2USewoQUmVsZWFzZUNvbnRhaW5lchIyLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuUmVsZWFzZUNvbnRhaW5lclJlcXVlc3QaMy5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlJlbGVhc2VDb250YWluZXJSZXNwb25zZRJhCgtFeGVjUHJvY2VzcxImLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuRXhlY01lc3NhZ2UaJi5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLkV4ZWNNZXNzYWdlKAEwARJXCgRXYXJuEiYubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5XYXJuUmVxdWVzdBonLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuV2FyblJlc3BvbnNlYgZwcm90bzM", [file_caps, file_fsutil, file_llb, file_status, file_worker]);
 
 /**
  * @generated from message moby.buildkit.v1.frontend.Result
@@ -697,6 +697,313 @@ export const WarnResponseSchema: GenMessage<WarnResponse> = /*@__PURE__*/
   messageDesc(file_gateway, 28);
 
 /**
+ * A mount's input is named by `result_id`, the id of a result.
+ *
+ * @generated from message moby.buildkit.v1.frontend.NewContainerRequest
+ */
+export type NewContainerRequest = Message<"moby.buildkit.v1.frontend.NewContainerRequest"> & {
+  /**
+   * @generated from field: string container_id = 1;
+   */
+  containerId: string;
+
+  /**
+   * @generated from field: repeated pb.Mount mounts = 2;
+   */
+  mounts: Mount[];
+
+  /**
+   * @generated from field: pb.NetMode network = 3;
+   */
+  network: NetMode;
+
+  /**
+   * @generated from field: pb.Platform platform = 4;
+   */
+  platform?: Platform | undefined;
+
+  /**
+   * @generated from field: repeated pb.HostIP extra_hosts = 6;
+   */
+  extraHosts: HostIP[];
+
+  /**
+   * @generated from field: string hostname = 7;
+   */
+  hostname: string;
+};
+
+/**
+ * Describes the message moby.buildkit.v1.frontend.NewContainerRequest.
+ * Use `create(NewContainerRequestSchema)` to create a new message.
+ */
+export const NewContainerRequestSchema: GenMessage<NewContainerRequest> = /*@__PURE__*/
+  messageDesc(file_gateway, 29);
+
+/**
+ * @generated from message moby.buildkit.v1.frontend.NewContainerResponse
+ */
+export type NewContainerResponse = Message<"moby.buildkit.v1.frontend.NewContainerResponse"> & {
+};
+
+/**
+ * Describes the message moby.buildkit.v1.frontend.NewContainerResponse.
+ * Use `create(NewContainerResponseSchema)` to create a new message.
+ */
+export const NewContainerResponseSchema: GenMessage<NewContainerResponse> = /*@__PURE__*/
+  messageDesc(file_gateway, 30);
+
+/**
+ * @generated from message moby.buildkit.v1.frontend.ReleaseContainerRequest
+ */
+export type ReleaseContainerRequest = Message<"moby.buildkit.v1.frontend.ReleaseContainerRequest"> & {
+  /**
+   * @generated from field: string container_id = 1;
+   */
+  containerId: string;
+};
+
+/**
+ * Describes the message moby.buildkit.v1.frontend.ReleaseContainerRequest.
+ * Use `create(ReleaseContainerRequestSchema)` to create a new message.
+ */
+export const ReleaseContainerRequestSchema: GenMessage<ReleaseContainerRequest> = /*@__PURE__*/
+  messageDesc(file_gateway, 31);
+
+/**
+ * @generated from message moby.buildkit.v1.frontend.ReleaseContainerResponse
+ */
+export type ReleaseContainerResponse = Message<"moby.buildkit.v1.frontend.ReleaseContainerResponse"> & {
+};
+
+/**
+ * Describes the message moby.buildkit.v1.frontend.ReleaseContainerResponse.
+ * Use `create(ReleaseContainerResponseSchema)` to create a new message.
+ */
+export const ReleaseContainerResponseSchema: GenMessage<ReleaseContainerResponse> = /*@__PURE__*/
+  messageDesc(file_gateway, 32);
+
+/**
+ * @generated from message moby.buildkit.v1.frontend.ExecMessage
+ */
+export type ExecMessage = Message<"moby.buildkit.v1.frontend.ExecMessage"> & {
+  /**
+   * @generated from field: string process_id = 1;
+   */
+  processId: string;
+
+  /**
+   * @generated from oneof moby.buildkit.v1.frontend.ExecMessage.input
+   */
+  input: {
+    /**
+     * @generated from field: moby.buildkit.v1.frontend.InitMessage init = 2;
+     */
+    value: InitMessage;
+    case: "init";
+  } | {
+    /**
+     * @generated from field: moby.buildkit.v1.frontend.FdMessage file = 3;
+     */
+    value: FdMessage;
+    case: "file";
+  } | {
+    /**
+     * @generated from field: moby.buildkit.v1.frontend.ResizeMessage resize = 4;
+     */
+    value: ResizeMessage;
+    case: "resize";
+  } | {
+    /**
+     * @generated from field: moby.buildkit.v1.frontend.StartedMessage started = 5;
+     */
+    value: StartedMessage;
+    case: "started";
+  } | {
+    /**
+     * @generated from field: moby.buildkit.v1.frontend.ExitMessage exit = 6;
+     */
+    value: ExitMessage;
+    case: "exit";
+  } | {
+    /**
+     * @generated from field: moby.buildkit.v1.frontend.DoneMessage done = 7;
+     */
+    value: DoneMessage;
+    case: "done";
+  } | {
+    /**
+     * @generated from field: moby.buildkit.v1.frontend.SignalMessage signal = 8;
+     */
+    value: SignalMessage;
+    case: "signal";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message moby.buildkit.v1.frontend.ExecMessage.
+ * Use `create(ExecMessageSchema)` to create a new message.
+ */
+export const ExecMessageSchema: GenMessage<ExecMessage> = /*@__PURE__*/
+  messageDesc(file_gateway, 33);
+
+/**
+ * @generated from message moby.buildkit.v1.frontend.InitMessage
+ */
+export type InitMessage = Message<"moby.buildkit.v1.frontend.InitMessage"> & {
+  /**
+   * @generated from field: string container_id = 1;
+   */
+  containerId: string;
+
+  /**
+   * @generated from field: pb.Meta meta = 2;
+   */
+  meta?: Meta | undefined;
+
+  /**
+   * @generated from field: repeated uint32 fds = 3;
+   */
+  fds: number[];
+
+  /**
+   * @generated from field: bool tty = 4;
+   */
+  tty: boolean;
+
+  /**
+   * @generated from field: pb.SecurityMode security = 5;
+   */
+  security: SecurityMode;
+
+  /**
+   * @generated from field: repeated pb.SecretEnv secret_env = 6;
+   */
+  secretEnv: SecretEnv[];
+};
+
+/**
+ * Describes the message moby.buildkit.v1.frontend.InitMessage.
+ * Use `create(InitMessageSchema)` to create a new message.
+ */
+export const InitMessageSchema: GenMessage<InitMessage> = /*@__PURE__*/
+  messageDesc(file_gateway, 34);
+
+/**
+ * @generated from message moby.buildkit.v1.frontend.ExitMessage
+ */
+export type ExitMessage = Message<"moby.buildkit.v1.frontend.ExitMessage"> & {
+  /**
+   * @generated from field: uint32 code = 1;
+   */
+  code: number;
+
+  /**
+   * @generated from field: google.rpc.Status error = 2;
+   */
+  error?: Status | undefined;
+};
+
+/**
+ * Describes the message moby.buildkit.v1.frontend.ExitMessage.
+ * Use `create(ExitMessageSchema)` to create a new message.
+ */
+export const ExitMessageSchema: GenMessage<ExitMessage> = /*@__PURE__*/
+  messageDesc(file_gateway, 35);
+
+/**
+ * @generated from message moby.buildkit.v1.frontend.StartedMessage
+ */
+export type StartedMessage = Message<"moby.buildkit.v1.frontend.StartedMessage"> & {
+};
+
+/**
+ * Describes the message moby.buildkit.v1.frontend.StartedMessage.
+ * Use `create(StartedMessageSchema)` to create a new message.
+ */
+export const StartedMessageSchema: GenMessage<StartedMessage> = /*@__PURE__*/
+  messageDesc(file_gateway, 36);
+
+/**
+ * @generated from message moby.buildkit.v1.frontend.DoneMessage
+ */
+export type DoneMessage = Message<"moby.buildkit.v1.frontend.DoneMessage"> & {
+};
+
+/**
+ * Describes the message moby.buildkit.v1.frontend.DoneMessage.
+ * Use `create(DoneMessageSchema)` to create a new message.
+ */
+export const DoneMessageSchema: GenMessage<DoneMessage> = /*@__PURE__*/
+  messageDesc(file_gateway, 37);
+
+/**
+ * @generated from message moby.buildkit.v1.frontend.FdMessage
+ */
+export type FdMessage = Message<"moby.buildkit.v1.frontend.FdMessage"> & {
+  /**
+   * @generated from field: uint32 fd = 1;
+   */
+  fd: number;
+
+  /**
+   * @generated from field: bool eof = 2;
+   */
+  eof: boolean;
+
+  /**
+   * @generated from field: bytes data = 3;
+   */
+  data: Uint8Array;
+};
+
+/**
+ * Describes the message moby.buildkit.v1.frontend.FdMessage.
+ * Use `create(FdMessageSchema)` to create a new message.
+ */
+export const FdMessageSchema: GenMessage<FdMessage> = /*@__PURE__*/
+  messageDesc(file_gateway, 38);
+
+/**
+ * @generated from message moby.buildkit.v1.frontend.ResizeMessage
+ */
+export type ResizeMessage = Message<"moby.buildkit.v1.frontend.ResizeMessage"> & {
+  /**
+   * @generated from field: uint32 rows = 1;
+   */
+  rows: number;
+
+  /**
+   * @generated from field: uint32 cols = 2;
+   */
+  cols: number;
+};
+
+/**
+ * Describes the message moby.buildkit.v1.frontend.ResizeMessage.
+ * Use `create(ResizeMessageSchema)` to create a new message.
+ */
+export const ResizeMessageSchema: GenMessage<ResizeMessage> = /*@__PURE__*/
+  messageDesc(file_gateway, 39);
+
+/**
+ * @generated from message moby.buildkit.v1.frontend.SignalMessage
+ */
+export type SignalMessage = Message<"moby.buildkit.v1.frontend.SignalMessage"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message moby.buildkit.v1.frontend.SignalMessage.
+ * Use `create(SignalMessageSchema)` to create a new message.
+ */
+export const SignalMessageSchema: GenMessage<SignalMessage> = /*@__PURE__*/
+  messageDesc(file_gateway, 40);
+
+/**
  * @generated from service moby.buildkit.v1.frontend.LLBBridge
  */
 export const LLBBridge: GenService<{
@@ -779,6 +1086,30 @@ export const LLBBridge: GenService<{
     methodKind: "unary";
     input: typeof InputsRequestSchema;
     output: typeof InputsResponseSchema;
+  },
+  /**
+   * @generated from rpc moby.buildkit.v1.frontend.LLBBridge.NewContainer
+   */
+  newContainer: {
+    methodKind: "unary";
+    input: typeof NewContainerRequestSchema;
+    output: typeof NewContainerResponseSchema;
+  },
+  /**
+   * @generated from rpc moby.buildkit.v1.frontend.LLBBridge.ReleaseContainer
+   */
+  releaseContainer: {
+    methodKind: "unary";
+    input: typeof ReleaseContainerRequestSchema;
+    output: typeof ReleaseContainerResponseSchema;
+  },
+  /**
+   * @generated from rpc moby.buildkit.v1.frontend.LLBBridge.ExecProcess
+   */
+  execProcess: {
+    methodKind: "bidi_streaming";
+    input: typeof ExecMessageSchema;
+    output: typeof ExecMessageSchema;
   },
   /**
    * @generated from rpc moby.buildkit.v1.frontend.LLBBridge.Warn

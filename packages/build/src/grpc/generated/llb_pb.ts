@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file llb.proto.
  */
 export const file_llb: GenFile = /*@__PURE__*/
-  fileDesc("CglsbGIucHJvdG8SAnBiIqYBCgpEZWZpbml0aW9uEgsKA2RlZhgBIAMoDBIuCghtZXRhZGF0YRgCIAMoCzIcLnBiLkRlZmluaXRpb24uTWV0YWRhdGFFbnRyeRIaCgZzb3VyY2UYAyABKAsyCi5wYi5Tb3VyY2UaPwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSHQoFdmFsdWUYAiABKAsyDi5wYi5PcE1ldGFkYXRhOgI4ASL1AQoCT3ASGQoGaW5wdXRzGAEgAygLMgkucGIuSW5wdXQSGgoEZXhlYxgCIAEoCzIKLnBiLkV4ZWNPcEgAEh4KBnNvdXJjZRgDIAEoCzIMLnBiLlNvdXJjZU9wSAASGgoEZmlsZRgEIAEoCzIKLnBiLkZpbGVPcEgAEhwKBWJ1aWxkGAUgASgLMgsucGIuQnVpbGRPcEgAEhwKBW1lcmdlGAYgASgLMgsucGIuTWVyZ2VPcEgAEhoKBGRpZmYYByABKAsyCi5wYi5EaWZmT3BIABIeCghwbGF0Zm9ybRgKIAEoCzIMLnBiLlBsYXRmb3JtQgQKAm9wImYKCFBsYXRmb3JtEhQKDGFyY2hpdGVjdHVyZRgBIAEoCRIKCgJvcxgCIAEoCRIPCgd2YXJpYW50GAMgASgJEhIKCm9zX3ZlcnNpb24YBCABKAkSEwoLb3NfZmVhdHVyZXMYBSADKAkiJgoFSW5wdXQSDgoGZGlnZXN0GAEgASgJEg0KBWluZGV4GAIgASgDIrcBCgpPcE1ldGFkYXRhEhQKDGlnbm9yZV9jYWNoZRgBIAEoCBI0CgtkZXNjcmlwdGlvbhgCIAMoCzIfLnBiLk9wTWV0YWRhdGEuRGVzY3JpcHRpb25FbnRyeRIpCg5wcm9ncmVzc19ncm91cBgGIAEoCzIRLnBiLlByb2dyZXNzR3JvdXAaMgoQRGVzY3JpcHRpb25FbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjcKDVByb2dyZXNzR3JvdXASCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIMCgR3ZWFrGAMgASgIIpYBCgZTb3VyY2USLAoJbG9jYXRpb25zGAEgAygLMhkucGIuU291cmNlLkxvY2F0aW9uc0VudHJ5Eh0KBWluZm9zGAIgAygLMg4ucGIuU291cmNlSW5mbxo/Cg5Mb2NhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSHAoFdmFsdWUYAiABKAsyDS5wYi5Mb2NhdGlvbnM6AjgBIiwKCUxvY2F0aW9ucxIfCglsb2NhdGlvbnMYASADKAsyDC5wYi5Mb2NhdGlvbiI7CghMb2NhdGlvbhIUCgxzb3VyY2VfaW5kZXgYASABKAUSGQoGcmFuZ2VzGAIgAygLMgkucGIuUmFuZ2UiYgoKU291cmNlSW5mbxIQCghmaWxlbmFtZRgBIAEoCRIMCgRkYXRhGAIgASgMEiIKCmRlZmluaXRpb24YAyABKAsyDi5wYi5EZWZpbml0aW9uEhAKCGxhbmd1YWdlGAQgASgJIj8KBVJhbmdlEhsKBXN0YXJ0GAEgASgLMgwucGIuUG9zaXRpb24SGQoDZW5kGAIgASgLMgwucGIuUG9zaXRpb24iKwoIUG9zaXRpb24SDAoEbGluZRgBIAEoBRIRCgljaGFyYWN0ZXIYAiABKAUidAoIU291cmNlT3ASEgoKaWRlbnRpZmllchgBIAEoCRImCgVhdHRycxgCIAMoCzIXLnBiLlNvdXJjZU9wLkF0dHJzRW50cnkaLAoKQXR0cnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIvQBCgdCdWlsZE9wEg8KB2J1aWxkZXIYASABKAMSJwoGaW5wdXRzGAIgAygLMhcucGIuQnVpbGRPcC5JbnB1dHNFbnRyeRIbCgNkZWYYAyABKAsyDi5wYi5EZWZpbml0aW9uEiUKBWF0dHJzGAQgAygLMhYucGIuQnVpbGRPcC5BdHRyc0VudHJ5Gj0KC0lucHV0c0VudHJ5EgsKA2tleRgBIAEoCRIdCgV2YWx1ZRgCIAEoCzIOLnBiLkJ1aWxkSW5wdXQ6AjgBGiwKCkF0dHJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIbCgpCdWlsZElucHV0Eg0KBWlucHV0GAEgASgDIikKB01lcmdlT3ASHgoGaW5wdXRzGAEgAygLMg4ucGIuTWVyZ2VJbnB1dCIbCgpNZXJnZUlucHV0Eg0KBWlucHV0GAEgASgDIkQKBkRpZmZPcBIcCgVsb3dlchgBIAEoCzINLnBiLkRpZmZJbnB1dBIcCgV1cHBlchgCIAEoCzINLnBiLkRpZmZJbnB1dCIaCglEaWZmSW5wdXQSDQoFaW5wdXQYASABKAMioAEKBkV4ZWNPcBIWCgRtZXRhGAEgASgLMggucGIuTWV0YRIZCgZtb3VudHMYAiADKAsyCS5wYi5Nb3VudBIcCgduZXR3b3JrGAMgASgOMgsucGIuTmV0TW9kZRIiCghzZWN1cml0eRgEIAEoDjIQLnBiLlNlY3VyaXR5TW9kZRIhCgpzZWNyZXRfZW52GAUgAygLMg0ucGIuU2VjcmV0RW52It0BCgRNZXRhEgwKBGFyZ3MYASADKAkSCwoDZW52GAIgAygJEgsKA2N3ZBgDIAEoCRIMCgR1c2VyGAQgASgJEh8KCXByb3h5X2VudhgFIAEoCzIMLnBiLlByb3h5RW52Eh8KC2V4dHJhX2hvc3RzGAYgAygLMgoucGIuSG9zdElQEhAKCGhvc3RuYW1lGAcgASgJEhoKBnVsaW1pdBgJIAMoCzIKLnBiLlVsaW1pdBIVCg1jZ3JvdXBfcGFyZW50GAogASgJEhgKEHZhbGlkX2V4aXRfY29kZXMYDCADKAUiawoIUHJveHlFbnYSEgoKaHR0cF9wcm94eRgBIAEoCRITCgtodHRwc19wcm94eRgCIAEoCRIRCglmdHBfcHJveHkYAyABKAkSEAoIbm9fcHJveHkYBCABKAkSEQoJYWxsX3Byb3h5GAUgASgJIiIKBkhvc3RJUBIMCgRob3N0GAEgASgJEgoKAmlwGAIgASgJIjIKBlVsaW1pdBIMCgRuYW1lGAEgASgJEgwKBHNvZnQYAiABKAMSDAoEaGFyZBgDIAEoAyI3CglTZWNyZXRFbnYSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIQCghvcHRpb25hbBgDIAEoCCKAAgoFTW91bnQSDQoFaW5wdXQYASABKAMSEAoIc2VsZWN0b3IYAiABKAkSDAoEZGVzdBgDIAEoCRIOCgZvdXRwdXQYBCABKAMSEAoIcmVhZG9ubHkYBSABKAgSIQoKbW91bnRfdHlwZRgGIAEoDjINLnBiLk1vdW50VHlwZRIfCgl0bXBmc19vcHQYEyABKAsyDC5wYi5UbXBmc09wdBIfCgljYWNoZV9vcHQYFCABKAsyDC5wYi5DYWNoZU9wdBIhCgpzZWNyZXRfb3B0GBUgASgLMg0ucGIuU2VjcmV0T3B0Eh4KB3NzaF9vcHQYFiABKAsyDS5wYi5TZWNyZXRPcHQiGAoIVG1wZnNPcHQSDAoEc2l6ZRgBIAEoAyI5CghDYWNoZU9wdBIKCgJpZBgBIAEoCRIhCgdzaGFyaW5nGAIgASgOMhAucGIuQ2FjaGVTaGFyaW5nIlEKCVNlY3JldE9wdBIKCgJpZBgBIAEoCRILCgN1aWQYAiABKA0SCwoDZ2lkGAMgASgNEgwKBG1vZGUYBCABKA0SEAoIb3B0aW9uYWwYBSABKAgiKQoGRmlsZU9wEh8KB2FjdGlvbnMYAiADKAsyDi5wYi5GaWxlQWN0aW9uIooCCgpGaWxlQWN0aW9uEg0KBWlucHV0GAEgASgDEhcKD3NlY29uZGFyeV9pbnB1dBgCIAEoAxIOCgZvdXRwdXQYAyABKAMSIgoEY29weRgEIAEoCzISLnBiLkZpbGVBY3Rpb25Db3B5SAASJgoGbWtmaWxlGAUgASgLMhQucGIuRmlsZUFjdGlvbk1rRmlsZUgAEiQKBW1rZGlyGAYgASgLMhMucGIuRmlsZUFjdGlvbk1rRGlySAASHgoCcm0YByABKAsyEC5wYi5GaWxlQWN0aW9uUm1IABIoCgdzeW1saW5rGAggASgLMhUucGIuRmlsZUFjdGlvblN5bWxpbmtIAEIICgZhY3Rpb24i9gIKDkZpbGVBY3Rpb25Db3B5EgsKA3NyYxgBIAEoCRIMCgRkZXN0GAIgASgJEhsKBW93bmVyGAMgASgLMgwucGIuQ2hvd25PcHQSDAoEbW9kZRgEIAEoBRIWCg5mb2xsb3dfc3ltbGluaxgFIAEoCBIZChFkaXJfY29weV9jb250ZW50cxgGIAEoCBIWCg5hdHRlbXB0X3VucGFjaxgHIAEoCBIYChBjcmVhdGVfZGVzdF9wYXRoGAggASgIEhYKDmFsbG93X3dpbGRjYXJkGAkgASgIEhwKFGFsbG93X2VtcHR5X3dpbGRjYXJkGAogASgIEhEKCXRpbWVzdGFtcBgLIAEoAxIYChBpbmNsdWRlX3BhdHRlcm5zGAwgAygJEhgKEGV4Y2x1ZGVfcGF0dGVybnMYDSADKAkSKgoiYWx3YXlzX3JlcGxhY2VfZXhpc3RpbmdfZGVzdF9wYXRocxgOIAEoCBIQCghtb2RlX3N0chgPIAEoCSJsChBGaWxlQWN0aW9uTWtGaWxlEgwKBHBhdGgYASABKAkSDAoEbW9kZRgCIAEoBRIMCgRkYXRhGAMgASgMEhsKBW93bmVyGAQgASgLMgwucGIuQ2hvd25PcHQSEQoJdGltZXN0YW1wGAUgASgDInMKD0ZpbGVBY3Rpb25Na0RpchIMCgRwYXRoGAEgASgJEgwKBG1vZGUYAiABKAUSFAoMbWFrZV9wYXJlbnRzGAMgASgIEhsKBW93bmVyGAQgASgLMgwucGIuQ2hvd25PcHQSEQoJdGltZXN0YW1wGAUgASgDIk0KDEZpbGVBY3Rpb25SbRIMCgRwYXRoGAEgASgJEhcKD2FsbG93X25vdF9mb3VuZBgCIAEoCBIWCg5hbGxvd193aWxkY2FyZBgDIAEoCCJnChFGaWxlQWN0aW9uU3ltbGluaxIQCghvbGRfcGF0aBgBIAEoCRIQCghuZXdfcGF0aBgCIAEoCRIbCgVvd25lchgDIAEoCzIMLnBiLkNob3duT3B0EhEKCXRpbWVzdGFtcBgEIAEoAyJBCghDaG93bk9wdBIZCgR1c2VyGAEgASgLMgsucGIuVXNlck9wdBIaCgVncm91cBgCIAEoCzILLnBiLlVzZXJPcHQiRwoHVXNlck9wdBIjCgdieV9uYW1lGAEgASgLMhAucGIuTmFtZWRVc2VyT3B0SAASDwoFYnlfaWQYAiABKA1IAEIGCgR1c2VyIisKDE5hbWVkVXNlck9wdBIMCgRuYW1lGAEgASgJEg0KBWlucHV0GAIgASgDKkMKB05ldE1vZGUSEgoOTkVUX01PREVfVU5TRVQQABIRCg1ORVRfTU9ERV9IT1NUEAESEQoNTkVUX01PREVfTk9ORRACKkUKDFNlY3VyaXR5TW9kZRIZChVTRUNVUklUWV9NT0RFX1NBTkRCT1gQABIaChZTRUNVUklUWV9NT0RFX0lOU0VDVVJFEAEqdwoJTW91bnRUeXBlEhMKD01PVU5UX1RZUEVfQklORBAAEhUKEU1PVU5UX1RZUEVfU0VDUkVUEAESEgoOTU9VTlRfVFlQRV9TU0gQAhIUChBNT1VOVF9UWVBFX0NBQ0hFEAMSFAoQTU9VTlRfVFlQRV9UTVBGUxAEKl0KDENhY2hlU2hhcmluZxIYChRDQUNIRV9TSEFSSU5HX1NIQVJFRBAAEhkKFUNBQ0hFX1NIQVJJTkdfUFJJVkFURRABEhgKFENBQ0hFX1NIQVJJTkdfTE9DS0VEEAJiBnByb3RvMw");
+  fileDesc("CglsbGIucHJvdG8SAnBiIqYBCgpEZWZpbml0aW9uEgsKA2RlZhgBIAMoDBIuCghtZXRhZGF0YRgCIAMoCzIcLnBiLkRlZmluaXRpb24uTWV0YWRhdGFFbnRyeRIaCgZzb3VyY2UYAyABKAsyCi5wYi5Tb3VyY2UaPwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSHQoFdmFsdWUYAiABKAsyDi5wYi5PcE1ldGFkYXRhOgI4ASL1AQoCT3ASGQoGaW5wdXRzGAEgAygLMgkucGIuSW5wdXQSGgoEZXhlYxgCIAEoCzIKLnBiLkV4ZWNPcEgAEh4KBnNvdXJjZRgDIAEoCzIMLnBiLlNvdXJjZU9wSAASGgoEZmlsZRgEIAEoCzIKLnBiLkZpbGVPcEgAEhwKBWJ1aWxkGAUgASgLMgsucGIuQnVpbGRPcEgAEhwKBW1lcmdlGAYgASgLMgsucGIuTWVyZ2VPcEgAEhoKBGRpZmYYByABKAsyCi5wYi5EaWZmT3BIABIeCghwbGF0Zm9ybRgKIAEoCzIMLnBiLlBsYXRmb3JtQgQKAm9wImYKCFBsYXRmb3JtEhQKDGFyY2hpdGVjdHVyZRgBIAEoCRIKCgJvcxgCIAEoCRIPCgd2YXJpYW50GAMgASgJEhIKCm9zX3ZlcnNpb24YBCABKAkSEwoLb3NfZmVhdHVyZXMYBSADKAkiJgoFSW5wdXQSDgoGZGlnZXN0GAEgASgJEg0KBWluZGV4GAIgASgDIrcBCgpPcE1ldGFkYXRhEhQKDGlnbm9yZV9jYWNoZRgBIAEoCBI0CgtkZXNjcmlwdGlvbhgCIAMoCzIfLnBiLk9wTWV0YWRhdGEuRGVzY3JpcHRpb25FbnRyeRIpCg5wcm9ncmVzc19ncm91cBgGIAEoCzIRLnBiLlByb2dyZXNzR3JvdXAaMgoQRGVzY3JpcHRpb25FbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjcKDVByb2dyZXNzR3JvdXASCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIMCgR3ZWFrGAMgASgIIpYBCgZTb3VyY2USLAoJbG9jYXRpb25zGAEgAygLMhkucGIuU291cmNlLkxvY2F0aW9uc0VudHJ5Eh0KBWluZm9zGAIgAygLMg4ucGIuU291cmNlSW5mbxo/Cg5Mb2NhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSHAoFdmFsdWUYAiABKAsyDS5wYi5Mb2NhdGlvbnM6AjgBIiwKCUxvY2F0aW9ucxIfCglsb2NhdGlvbnMYASADKAsyDC5wYi5Mb2NhdGlvbiI7CghMb2NhdGlvbhIUCgxzb3VyY2VfaW5kZXgYASABKAUSGQoGcmFuZ2VzGAIgAygLMgkucGIuUmFuZ2UiYgoKU291cmNlSW5mbxIQCghmaWxlbmFtZRgBIAEoCRIMCgRkYXRhGAIgASgMEiIKCmRlZmluaXRpb24YAyABKAsyDi5wYi5EZWZpbml0aW9uEhAKCGxhbmd1YWdlGAQgASgJIj8KBVJhbmdlEhsKBXN0YXJ0GAEgASgLMgwucGIuUG9zaXRpb24SGQoDZW5kGAIgASgLMgwucGIuUG9zaXRpb24iKwoIUG9zaXRpb24SDAoEbGluZRgBIAEoBRIRCgljaGFyYWN0ZXIYAiABKAUidAoIU291cmNlT3ASEgoKaWRlbnRpZmllchgBIAEoCRImCgVhdHRycxgCIAMoCzIXLnBiLlNvdXJjZU9wLkF0dHJzRW50cnkaLAoKQXR0cnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIvQBCgdCdWlsZE9wEg8KB2J1aWxkZXIYASABKAMSJwoGaW5wdXRzGAIgAygLMhcucGIuQnVpbGRPcC5JbnB1dHNFbnRyeRIbCgNkZWYYAyABKAsyDi5wYi5EZWZpbml0aW9uEiUKBWF0dHJzGAQgAygLMhYucGIuQnVpbGRPcC5BdHRyc0VudHJ5Gj0KC0lucHV0c0VudHJ5EgsKA2tleRgBIAEoCRIdCgV2YWx1ZRgCIAEoCzIOLnBiLkJ1aWxkSW5wdXQ6AjgBGiwKCkF0dHJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIbCgpCdWlsZElucHV0Eg0KBWlucHV0GAEgASgDIikKB01lcmdlT3ASHgoGaW5wdXRzGAEgAygLMg4ucGIuTWVyZ2VJbnB1dCIbCgpNZXJnZUlucHV0Eg0KBWlucHV0GAEgASgDIkQKBkRpZmZPcBIcCgVsb3dlchgBIAEoCzINLnBiLkRpZmZJbnB1dBIcCgV1cHBlchgCIAEoCzINLnBiLkRpZmZJbnB1dCIaCglEaWZmSW5wdXQSDQoFaW5wdXQYASABKAMixAEKBkV4ZWNPcBIWCgRtZXRhGAEgASgLMggucGIuTWV0YRIZCgZtb3VudHMYAiADKAsyCS5wYi5Nb3VudBIcCgduZXR3b3JrGAMgASgOMgsucGIuTmV0TW9kZRIiCghzZWN1cml0eRgEIAEoDjIQLnBiLlNlY3VyaXR5TW9kZRIhCgpzZWNyZXRfZW52GAUgAygLMg0ucGIuU2VjcmV0RW52EiIKC2NkaV9kZXZpY2VzGAYgAygLMg0ucGIuQ2RpRGV2aWNlIhkKCUNkaURldmljZRIMCgRuYW1lGAEgASgJIt0BCgRNZXRhEgwKBGFyZ3MYASADKAkSCwoDZW52GAIgAygJEgsKA2N3ZBgDIAEoCRIMCgR1c2VyGAQgASgJEh8KCXByb3h5X2VudhgFIAEoCzIMLnBiLlByb3h5RW52Eh8KC2V4dHJhX2hvc3RzGAYgAygLMgoucGIuSG9zdElQEhAKCGhvc3RuYW1lGAcgASgJEhoKBnVsaW1pdBgJIAMoCzIKLnBiLlVsaW1pdBIVCg1jZ3JvdXBfcGFyZW50GAogASgJEhgKEHZhbGlkX2V4aXRfY29kZXMYDCADKAUiawoIUHJveHlFbnYSEgoKaHR0cF9wcm94eRgBIAEoCRITCgtodHRwc19wcm94eRgCIAEoCRIRCglmdHBfcHJveHkYAyABKAkSEAoIbm9fcHJveHkYBCABKAkSEQoJYWxsX3Byb3h5GAUgASgJIiIKBkhvc3RJUBIMCgRob3N0GAEgASgJEgoKAmlwGAIgASgJIjIKBlVsaW1pdBIMCgRuYW1lGAEgASgJEgwKBHNvZnQYAiABKAMSDAoEaGFyZBgDIAEoAyI3CglTZWNyZXRFbnYSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIQCghvcHRpb25hbBgDIAEoCCKTAgoFTW91bnQSDQoFaW5wdXQYASABKAMSEAoIc2VsZWN0b3IYAiABKAkSDAoEZGVzdBgDIAEoCRIOCgZvdXRwdXQYBCABKAMSEAoIcmVhZG9ubHkYBSABKAgSIQoKbW91bnRfdHlwZRgGIAEoDjINLnBiLk1vdW50VHlwZRIfCgl0bXBmc19vcHQYEyABKAsyDC5wYi5UbXBmc09wdBIfCgljYWNoZV9vcHQYFCABKAsyDC5wYi5DYWNoZU9wdBIhCgpzZWNyZXRfb3B0GBUgASgLMg0ucGIuU2VjcmV0T3B0Eh4KB3NzaF9vcHQYFiABKAsyDS5wYi5TZWNyZXRPcHQSEQoJcmVzdWx0X2lkGBcgASgJIhgKCFRtcGZzT3B0EgwKBHNpemUYASABKAMiOQoIQ2FjaGVPcHQSCgoCaWQYASABKAkSIQoHc2hhcmluZxgCIAEoDjIQLnBiLkNhY2hlU2hhcmluZyJRCglTZWNyZXRPcHQSCgoCaWQYASABKAkSCwoDdWlkGAIgASgNEgsKA2dpZBgDIAEoDRIMCgRtb2RlGAQgASgNEhAKCG9wdGlvbmFsGAUgASgIIikKBkZpbGVPcBIfCgdhY3Rpb25zGAIgAygLMg4ucGIuRmlsZUFjdGlvbiKKAgoKRmlsZUFjdGlvbhINCgVpbnB1dBgBIAEoAxIXCg9zZWNvbmRhcnlfaW5wdXQYAiABKAMSDgoGb3V0cHV0GAMgASgDEiIKBGNvcHkYBCABKAsyEi5wYi5GaWxlQWN0aW9uQ29weUgAEiYKBm1rZmlsZRgFIAEoCzIULnBiLkZpbGVBY3Rpb25Na0ZpbGVIABIkCgVta2RpchgGIAEoCzITLnBiLkZpbGVBY3Rpb25Na0RpckgAEh4KAnJtGAcgASgLMhAucGIuRmlsZUFjdGlvblJtSAASKAoHc3ltbGluaxgIIAEoCzIVLnBiLkZpbGVBY3Rpb25TeW1saW5rSABCCAoGYWN0aW9uIo4DCg5GaWxlQWN0aW9uQ29weRILCgNzcmMYASABKAkSDAoEZGVzdBgCIAEoCRIbCgVvd25lchgDIAEoCzIMLnBiLkNob3duT3B0EgwKBG1vZGUYBCABKAUSFgoOZm9sbG93X3N5bWxpbmsYBSABKAgSGQoRZGlyX2NvcHlfY29udGVudHMYBiABKAgSFgoOYXR0ZW1wdF91bnBhY2sYByABKAgSGAoQY3JlYXRlX2Rlc3RfcGF0aBgIIAEoCBIWCg5hbGxvd193aWxkY2FyZBgJIAEoCBIcChRhbGxvd19lbXB0eV93aWxkY2FyZBgKIAEoCBIRCgl0aW1lc3RhbXAYCyABKAMSGAoQaW5jbHVkZV9wYXR0ZXJucxgMIAMoCRIYChBleGNsdWRlX3BhdHRlcm5zGA0gAygJEioKImFsd2F5c19yZXBsYWNlX2V4aXN0aW5nX2Rlc3RfcGF0aHMYDiABKAgSEAoIbW9kZV9zdHIYDyABKAkSFgoOcmVxdWlyZWRfcGF0aHMYECADKAkibAoQRmlsZUFjdGlvbk1rRmlsZRIMCgRwYXRoGAEgASgJEgwKBG1vZGUYAiABKAUSDAoEZGF0YRgDIAEoDBIbCgVvd25lchgEIAEoCzIMLnBiLkNob3duT3B0EhEKCXRpbWVzdGFtcBgFIAEoAyJzCg9GaWxlQWN0aW9uTWtEaXISDAoEcGF0aBgBIAEoCRIMCgRtb2RlGAIgASgFEhQKDG1ha2VfcGFyZW50cxgDIAEoCBIbCgVvd25lchgEIAEoCzIMLnBiLkNob3duT3B0EhEKCXRpbWVzdGFtcBgFIAEoAyJNCgxGaWxlQWN0aW9uUm0SDAoEcGF0aBgBIAEoCRIXCg9hbGxvd19ub3RfZm91bmQYAiABKAgSFgoOYWxsb3dfd2lsZGNhcmQYAyABKAgiZwoRRmlsZUFjdGlvblN5bWxpbmsSEAoIb2xkX3BhdGgYASABKAkSEAoIbmV3X3BhdGgYAiABKAkSGwoFb3duZXIYAyABKAsyDC5wYi5DaG93bk9wdBIRCgl0aW1lc3RhbXAYBCABKAMiQQoIQ2hvd25PcHQSGQoEdXNlchgBIAEoCzILLnBiLlVzZXJPcHQSGgoFZ3JvdXAYAiABKAsyCy5wYi5Vc2VyT3B0IkcKB1VzZXJPcHQSIwoHYnlfbmFtZRgBIAEoCzIQLnBiLk5hbWVkVXNlck9wdEgAEg8KBWJ5X2lkGAIgASgNSABCBgoEdXNlciIrCgxOYW1lZFVzZXJPcHQSDAoEbmFtZRgBIAEoCRINCgVpbnB1dBgCIAEoAypDCgdOZXRNb2RlEhIKDk5FVF9NT0RFX1VOU0VUEAASEQoNTkVUX01PREVfSE9TVBABEhEKDU5FVF9NT0RFX05PTkUQAipFCgxTZWN1cml0eU1vZGUSGQoVU0VDVVJJVFlfTU9ERV9TQU5EQk9YEAASGgoWU0VDVVJJVFlfTU9ERV9JTlNFQ1VSRRABKncKCU1vdW50VHlwZRITCg9NT1VOVF9UWVBFX0JJTkQQABIVChFNT1VOVF9UWVBFX1NFQ1JFVBABEhIKDk1PVU5UX1RZUEVfU1NIEAISFAoQTU9VTlRfVFlQRV9DQUNIRRADEhQKEE1PVU5UX1RZUEVfVE1QRlMQBCpdCgxDYWNoZVNoYXJpbmcSGAoUQ0FDSEVfU0hBUklOR19TSEFSRUQQABIZChVDQUNIRV9TSEFSSU5HX1BSSVZBVEUQARIYChRDQUNIRV9TSEFSSU5HX0xPQ0tFRBACYgZwcm90bzM");
 
 /**
  * @generated from message pb.Definition
@@ -526,6 +526,11 @@ export type ExecOp = Message<"pb.ExecOp"> & {
    * @generated from field: repeated pb.SecretEnv secret_env = 5;
    */
   secretEnv: SecretEnv[];
+
+  /**
+   * @generated from field: repeated pb.CdiDevice cdi_devices = 6;
+   */
+  cdiDevices: CdiDevice[];
 };
 
 /**
@@ -534,6 +539,23 @@ export type ExecOp = Message<"pb.ExecOp"> & {
  */
 export const ExecOpSchema: GenMessage<ExecOp> = /*@__PURE__*/
   messageDesc(file_llb, 19);
+
+/**
+ * @generated from message pb.CdiDevice
+ */
+export type CdiDevice = Message<"pb.CdiDevice"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message pb.CdiDevice.
+ * Use `create(CdiDeviceSchema)` to create a new message.
+ */
+export const CdiDeviceSchema: GenMessage<CdiDevice> = /*@__PURE__*/
+  messageDesc(file_llb, 20);
 
 /**
  * @generated from message pb.Meta
@@ -595,7 +617,7 @@ export type Meta = Message<"pb.Meta"> & {
  * Use `create(MetaSchema)` to create a new message.
  */
 export const MetaSchema: GenMessage<Meta> = /*@__PURE__*/
-  messageDesc(file_llb, 20);
+  messageDesc(file_llb, 21);
 
 /**
  * @generated from message pb.ProxyEnv
@@ -632,7 +654,7 @@ export type ProxyEnv = Message<"pb.ProxyEnv"> & {
  * Use `create(ProxyEnvSchema)` to create a new message.
  */
 export const ProxyEnvSchema: GenMessage<ProxyEnv> = /*@__PURE__*/
-  messageDesc(file_llb, 21);
+  messageDesc(file_llb, 22);
 
 /**
  * @generated from message pb.HostIP
@@ -654,7 +676,7 @@ export type HostIP = Message<"pb.HostIP"> & {
  * Use `create(HostIPSchema)` to create a new message.
  */
 export const HostIPSchema: GenMessage<HostIP> = /*@__PURE__*/
-  messageDesc(file_llb, 22);
+  messageDesc(file_llb, 23);
 
 /**
  * @generated from message pb.Ulimit
@@ -681,7 +703,7 @@ export type Ulimit = Message<"pb.Ulimit"> & {
  * Use `create(UlimitSchema)` to create a new message.
  */
 export const UlimitSchema: GenMessage<Ulimit> = /*@__PURE__*/
-  messageDesc(file_llb, 23);
+  messageDesc(file_llb, 24);
 
 /**
  * @generated from message pb.SecretEnv
@@ -708,7 +730,7 @@ export type SecretEnv = Message<"pb.SecretEnv"> & {
  * Use `create(SecretEnvSchema)` to create a new message.
  */
 export const SecretEnvSchema: GenMessage<SecretEnv> = /*@__PURE__*/
-  messageDesc(file_llb, 24);
+  messageDesc(file_llb, 25);
 
 /**
  * @generated from message pb.Mount
@@ -763,6 +785,13 @@ export type Mount = Message<"pb.Mount"> & {
    * @generated from field: pb.SecretOpt ssh_opt = 22;
    */
   sshOpt?: SecretOpt | undefined;
+
+  /**
+   * Of a container of the gateway's: the result that is mounted.
+   *
+   * @generated from field: string result_id = 23;
+   */
+  resultId: string;
 };
 
 /**
@@ -770,7 +799,7 @@ export type Mount = Message<"pb.Mount"> & {
  * Use `create(MountSchema)` to create a new message.
  */
 export const MountSchema: GenMessage<Mount> = /*@__PURE__*/
-  messageDesc(file_llb, 25);
+  messageDesc(file_llb, 26);
 
 /**
  * @generated from message pb.TmpfsOpt
@@ -787,7 +816,7 @@ export type TmpfsOpt = Message<"pb.TmpfsOpt"> & {
  * Use `create(TmpfsOptSchema)` to create a new message.
  */
 export const TmpfsOptSchema: GenMessage<TmpfsOpt> = /*@__PURE__*/
-  messageDesc(file_llb, 26);
+  messageDesc(file_llb, 27);
 
 /**
  * @generated from message pb.CacheOpt
@@ -809,7 +838,7 @@ export type CacheOpt = Message<"pb.CacheOpt"> & {
  * Use `create(CacheOptSchema)` to create a new message.
  */
 export const CacheOptSchema: GenMessage<CacheOpt> = /*@__PURE__*/
-  messageDesc(file_llb, 27);
+  messageDesc(file_llb, 28);
 
 /**
  * Also of ssh mounts: both have these fields.
@@ -848,7 +877,7 @@ export type SecretOpt = Message<"pb.SecretOpt"> & {
  * Use `create(SecretOptSchema)` to create a new message.
  */
 export const SecretOptSchema: GenMessage<SecretOpt> = /*@__PURE__*/
-  messageDesc(file_llb, 28);
+  messageDesc(file_llb, 29);
 
 /**
  * @generated from message pb.FileOp
@@ -865,7 +894,7 @@ export type FileOp = Message<"pb.FileOp"> & {
  * Use `create(FileOpSchema)` to create a new message.
  */
 export const FileOpSchema: GenMessage<FileOp> = /*@__PURE__*/
-  messageDesc(file_llb, 29);
+  messageDesc(file_llb, 30);
 
 /**
  * Inputs below the number of the op's inputs are those; the rest are results of earlier actions.
@@ -929,7 +958,7 @@ export type FileAction = Message<"pb.FileAction"> & {
  * Use `create(FileActionSchema)` to create a new message.
  */
 export const FileActionSchema: GenMessage<FileAction> = /*@__PURE__*/
-  messageDesc(file_llb, 30);
+  messageDesc(file_llb, 31);
 
 /**
  * @generated from message pb.FileActionCopy
@@ -1009,6 +1038,11 @@ export type FileActionCopy = Message<"pb.FileActionCopy"> & {
    * @generated from field: string mode_str = 15;
    */
   modeStr: string;
+
+  /**
+   * @generated from field: repeated string required_paths = 16;
+   */
+  requiredPaths: string[];
 };
 
 /**
@@ -1016,7 +1050,7 @@ export type FileActionCopy = Message<"pb.FileActionCopy"> & {
  * Use `create(FileActionCopySchema)` to create a new message.
  */
 export const FileActionCopySchema: GenMessage<FileActionCopy> = /*@__PURE__*/
-  messageDesc(file_llb, 31);
+  messageDesc(file_llb, 32);
 
 /**
  * @generated from message pb.FileActionMkFile
@@ -1053,7 +1087,7 @@ export type FileActionMkFile = Message<"pb.FileActionMkFile"> & {
  * Use `create(FileActionMkFileSchema)` to create a new message.
  */
 export const FileActionMkFileSchema: GenMessage<FileActionMkFile> = /*@__PURE__*/
-  messageDesc(file_llb, 32);
+  messageDesc(file_llb, 33);
 
 /**
  * @generated from message pb.FileActionMkDir
@@ -1090,7 +1124,7 @@ export type FileActionMkDir = Message<"pb.FileActionMkDir"> & {
  * Use `create(FileActionMkDirSchema)` to create a new message.
  */
 export const FileActionMkDirSchema: GenMessage<FileActionMkDir> = /*@__PURE__*/
-  messageDesc(file_llb, 33);
+  messageDesc(file_llb, 34);
 
 /**
  * @generated from message pb.FileActionRm
@@ -1117,7 +1151,7 @@ export type FileActionRm = Message<"pb.FileActionRm"> & {
  * Use `create(FileActionRmSchema)` to create a new message.
  */
 export const FileActionRmSchema: GenMessage<FileActionRm> = /*@__PURE__*/
-  messageDesc(file_llb, 34);
+  messageDesc(file_llb, 35);
 
 /**
  * @generated from message pb.FileActionSymlink
@@ -1149,7 +1183,7 @@ export type FileActionSymlink = Message<"pb.FileActionSymlink"> & {
  * Use `create(FileActionSymlinkSchema)` to create a new message.
  */
 export const FileActionSymlinkSchema: GenMessage<FileActionSymlink> = /*@__PURE__*/
-  messageDesc(file_llb, 35);
+  messageDesc(file_llb, 36);
 
 /**
  * @generated from message pb.ChownOpt
@@ -1171,7 +1205,7 @@ export type ChownOpt = Message<"pb.ChownOpt"> & {
  * Use `create(ChownOptSchema)` to create a new message.
  */
 export const ChownOptSchema: GenMessage<ChownOpt> = /*@__PURE__*/
-  messageDesc(file_llb, 36);
+  messageDesc(file_llb, 37);
 
 /**
  * @generated from message pb.UserOpt
@@ -1200,7 +1234,7 @@ export type UserOpt = Message<"pb.UserOpt"> & {
  * Use `create(UserOptSchema)` to create a new message.
  */
 export const UserOptSchema: GenMessage<UserOpt> = /*@__PURE__*/
-  messageDesc(file_llb, 37);
+  messageDesc(file_llb, 38);
 
 /**
  * @generated from message pb.NamedUserOpt
@@ -1222,7 +1256,7 @@ export type NamedUserOpt = Message<"pb.NamedUserOpt"> & {
  * Use `create(NamedUserOptSchema)` to create a new message.
  */
 export const NamedUserOptSchema: GenMessage<NamedUserOpt> = /*@__PURE__*/
-  messageDesc(file_llb, 38);
+  messageDesc(file_llb, 39);
 
 /**
  * @generated from enum pb.NetMode

@@ -1,3 +1,4 @@
+import { arch, platform } from "node:process";
 import { Fault, parseIgnoreFile, readTar, rootedTarPath, writeTar } from "@hawser/base";
 import {
   type LintResult,
@@ -10,6 +11,7 @@ import {
 import {
   type BuildContextOfClient,
   type BuildWork,
+  type Definition,
   type DockerfileOptions,
   type ExporterRequest,
   type FaultySource,
@@ -19,29 +21,24 @@ import {
   receiveFolder,
   shownSteps,
 } from "@hawser/build/grpc";
-import { formatImageConfig } from "@hawser/oci";
+import { formatImageConfig, platformOfNode } from "@hawser/oci";
 import type { RegistryAccess } from "@hawser/registry/client";
 import { openArchive } from "@hawser/store";
 import type { BuildContext } from "../build-context.ts";
 import { type BuildService, maxDockerfileBytes } from "../build-service.ts";
 import { buildFaults } from "../faults.ts";
-import type { BuiltImage, ImageBuild, PlannedImage } from "../image-build.ts";
+import type { BuiltImage, ImageBuild, ImageBuildOptions, PlannedImage } from "../image-build.ts";
 import { plannedConfig } from "../image-config.ts";
 import { type LocalFolder, listLocalFolder } from "../local-folder.ts";
+import type { BuildFiles } from "../op-runner.ts";
 import { type ExportPorts, exportResult } from "./export-result.ts";
 import type { GivenFiles, GivenFolder } from "./given-files.ts";
+import { configOfFrontEnd, GraphBuilder, type GraphBuilderOptions } from "./graph-builder.ts";
 
-/** A Dockerfile's result, before and after its execution. */
-interface DockerfileResult extends PlannedResult {
-  readonly planned: PlannedImage;
-  readonly build: ImageBuild;
-  readonly options: DockerfileOptions;
-  readonly source: { readonly filename: string; readonly text: string };
-  built?: Promise<BuiltImage>;
-}
+/** How the results that clients have been told of are executed, each once. */
+export type PlannedResults = WeakMap<PlannedResult, () => Promise<BuiltImage>>;
 
-/** What is known of the results that clients have been told of. */
-export type PlannedResults = WeakMap<PlannedResult, DockerfileResult>;
+type FolderPart = Parameters<BuildFiles["folder"]>[0];
 
 /** A build whose files, secrets and logins a client serves while it goes on. */
 export class SessionBuild implements BuildWork {
@@ -53,6 +50,8 @@ export class SessionBuild implements BuildWork {
   readonly #given: GivenFiles | undefined;
   readonly #results: PlannedResults;
   readonly #used = new AsyncDisposableStack();
+  /** Of graphs that the client or a front end makes. */
+  #graphs: GraphBuilder | undefined;
   /** All folders are one, which did not come through the session. */
   #isWhole: boolean;
 
@@ -83,46 +82,33 @@ export class SessionBuild implements BuildWork {
     options: DockerfileOptions,
     inputs: ReadonlyMap<string, PlannedResult>,
   ): Promise<PlannedResult> {
-    const { progress, signal, entitlements } = this.#context;
+    const { progress, entitlements } = this.#context;
     const { contextUrl } = options;
     if (contextUrl !== undefined) this.#beginRemote(contextUrl);
     const { digest, ...source } = await this.#readSource(options);
     const { text } = source;
     this.#lint(source, digest);
     const { extraHosts, ulimits, cgroupParent, shmSizeBytes } = options;
-    const build = this.#used.use(
-      this.#builds.begin({
-        files: {
-          folder: (name) => this.#folder(name === "context" ? options.contextName : name),
-          repository: async (reference, { keepsGitDir }) =>
-            this.#used.use(await this.#builds.receiveRepository(reference, { keepsGitDir, signal })),
-          secret: async (id) => await this.#context.session?.secret(id, signal),
-          agent: async (id) => await this.#context.session?.agent(id, signal),
-        },
-        limits: {
-          ...this.#given?.limits,
-          ...(extraHosts.length > 0 && { extraHosts }),
-          ...(ulimits.length > 0 && { ulimits }),
-          ...(cgroupParent !== "" && { cgroupParent }),
-          ...(shmSizeBytes !== undefined && { shmSizeBytes }),
-        },
-        access: (domain) => this.#access(domain),
-        pull: options.pull,
-        input: async (name) => {
-          const input = inputs.get(name);
-          if (input === undefined) throw buildFaults.INPUT_MISSING(name);
-          return await this.#build(input);
-        },
-        signal,
-        onEvent: (event) =>
-          progress.take(event.kind === "failed" ? { ...event, error: inBuildkitsWords(event.error) } : event),
-        onContainer: () => {},
-      }),
-    );
+    const build = this.#begin({
+      folder: ({ name }) => this.#folder({ name: name === "context" ? options.contextName : name }),
+      limits: {
+        ...this.#given?.limits,
+        ...(extraHosts.length > 0 && { extraHosts }),
+        ...(ulimits.length > 0 && { ulimits }),
+        ...(cgroupParent !== "" && { cgroupParent }),
+        ...(shmSizeBytes !== undefined && { shmSizeBytes }),
+      },
+      pull: options.pull,
+      input: async (name) => {
+        const input = inputs.get(name);
+        if (input === undefined) throw buildFaults.INPUT_MISSING(name);
+        return await this.#build(input);
+      },
+    });
     try {
       const { target, buildArgs, labels, network, contexts, platform } = options;
       const request = { source: text, buildArgs, labels, network, contexts, platform, entitlements };
-      const whole = this.#isWhole ? await this.#folder("") : undefined;
+      const whole = this.#isWhole ? await this.#folder({ name: "" }) : undefined;
       const committedAtMs = whole?.committedAtMs;
       const planned = await build.plan({
         ...request,
@@ -131,12 +117,74 @@ export class SessionBuild implements BuildWork {
       });
       progress.announce(shownSteps(planned.plan));
       const config = formatImageConfig(plannedConfig(planned));
-      const result: DockerfileResult = { config, planned, build, options, source };
-      this.#results.set(result, result);
-      return result;
+      const ignores = ignoredVertices(planned, options);
+      return this.#remember({ config }, () => build.execute(planned, ignores), source);
     } catch (error) {
       throw grpcError(error, source);
     }
+  }
+
+  async planDefinition(
+    definition: Definition,
+    resultOf: (id: string) => PlannedResult,
+  ): Promise<PlannedResult> {
+    this.#graphs ??= this.#openGraphs();
+    const planned = await this.#graphs.plan(definition, (id) => this.#build(resultOf(id)));
+    return this.#remember({ config: undefined, definition }, () => planned.execute());
+  }
+
+  #openGraphs(): GraphBuilder {
+    const { entitlements, signal, progress } = this.#context;
+    const build = this.#begin({
+      folder: (part) => this.#folder(part),
+      limits: { ...this.#given?.limits },
+      pull: false,
+      solveDefinition: async (bytes, { depth }) => await graphs.solve(bytes, depth),
+    });
+    const { images } = this.#ports;
+    const announce: GraphBuilderOptions["announce"] = (steps) => progress.announce(steps);
+    const graphs = new GraphBuilder(build, { images, entitlements, signal, announce });
+    return graphs;
+  }
+
+  /** Begin a build with what the client serves. */
+  #begin({
+    folder,
+    ...options
+  }: Pick<ImageBuildOptions, "limits" | "pull" | "input" | "solveDefinition"> &
+    Pick<BuildFiles, "folder">): ImageBuild {
+    const { progress, signal, session } = this.#context;
+    return this.#used.use(
+      this.#builds.begin({
+        ...options,
+        files: {
+          folder,
+          repository: async (reference, { keepsGitDir }) =>
+            this.#used.use(await this.#builds.receiveRepository(reference, { keepsGitDir, signal })),
+          secret: async (id) => await session?.secret(id, signal),
+          agent: async (id) => await session?.agent(id, signal),
+        },
+        access: (domain) => this.#access(domain),
+        signal,
+        onEvent: (event) =>
+          progress.take(event.kind === "failed" ? { ...event, error: inBuildkitsWords(event.error) } : event),
+        onContainer: () => {},
+      }),
+    );
+  }
+
+  /** A result that is executed when it is first needed. @param source that what fails may point into */
+  #remember(result: PlannedResult, execute: () => Promise<BuiltImage>, source?: FaultySource): PlannedResult {
+    let built: Promise<BuiltImage> | undefined;
+    this.#results.set(result, async () => {
+      built ??= execute();
+      try {
+        return await built;
+      } catch (error) {
+        throw grpcError(inBuildkitsWords(error), source);
+      }
+    });
+    return result;
   }
 
   async readDockerfile(options: DockerfileOptions): Promise<FaultySource> {
@@ -154,7 +202,7 @@ export class SessionBuild implements BuildWork {
     exporter: ExporterRequest,
   ): Promise<Readonly<Record<string, string>>> {
     if (result === undefined) throw buildFaults.RESULT_EMPTY();
-    const built = await this.#build(result);
+    const built = this.#asSaid(await this.#build(result), result, exporter);
     return await exportResult(built, exporter, {
       ...this.#ports,
       ...this.#context,
@@ -195,14 +243,21 @@ export class SessionBuild implements BuildWork {
   }
 
   async #build(result: PlannedResult): Promise<BuiltImage> {
-    const own = this.#results.get(result);
-    if (own === undefined) throw buildFaults.RESULT_EMPTY();
-    own.built ??= own.build.execute(own.planned, ignoredVertices(own));
-    try {
-      return await own.built;
-    } catch (error) {
-      throw grpcError(inBuildkitsWords(error), own.source);
-    }
+    const build = this.#results.get(result);
+    if (build === undefined) throw buildFaults.RESULT_EMPTY();
+    return await build();
+  }
+
+  /** With the configuration that a front end has made where that is another one. */
+  #asSaid(built: BuiltImage, result: PlannedResult, { config }: ExporterRequest): BuiltImage {
+    const isOwn =
+      config === undefined || (result.config !== undefined && Buffer.compare(config, result.config) === 0);
+    if (isOwn) return built;
+    const host = platformOfNode({ platform, arch });
+    return {
+      ...built,
+      config: configOfFrontEnd(config, built, { images: this.#ports.images, platform: host }),
+    };
   }
 
   /** The Dockerfile's text; what it and its neighbours leave out of the context is noted. */
@@ -260,7 +315,7 @@ export class SessionBuild implements BuildWork {
     const { session, signal } = this.#context;
     const found = new Map<string, string>();
     if (this.#isWhole) {
-      const folder = await this.#folder(name);
+      const folder = await this.#folder({ name });
       for (const path of paths) {
         const text = await folder.readText(path, { maxBytes: maxDockerfileBytes, signal });
         if (text !== undefined) found.set(path, text);
@@ -296,15 +351,17 @@ export class SessionBuild implements BuildWork {
   }
 
   /** A folder of the client's. All that came with the request is one, by whatever name. */
-  #folder(called: string): Promise<BuildContext> {
+  #folder(wanted: FolderPart): Promise<BuildContext> {
     const { archive } = this.#context;
-    const given = this.#given?.folders[called];
-    const name = this.#isWhole && given === undefined ? "" : called;
-    const there = this.#folders.get(name);
+    const { name, include, exclude, follow } = wanted;
+    const given = this.#given?.folders[name];
+    const isAll = this.#isWhole && given === undefined;
+    const part = isAll ? "" : JSON.stringify(given === undefined ? [name, include, exclude, follow] : [name]);
+    const there = this.#folders.get(part);
     if (there !== undefined) return there;
-    const receive = () => (archive === undefined ? this.#receiveFolder(name) : this.#unpack(archive));
+    const receive = () => (archive === undefined ? this.#receiveFolder(wanted) : this.#unpack(archive));
     const folder = given === undefined ? receive() : this.#takeFolder(given, name);
-    this.#folders.set(name, folder);
+    this.#folders.set(part, folder);
     return folder;
   }
 
@@ -347,20 +404,20 @@ export class SessionBuild implements BuildWork {
     return session.upload(path, signal);
   }
 
-  async #receiveFolder(name: string): Promise<BuildContext> {
+  async #receiveFolder({ name, ...part }: FolderPart): Promise<BuildContext> {
     const { session, signal, progress } = this.#context;
     if (session === undefined) throw buildFaults.SESSION_NEEDED();
     return await progress.step(titleOf(name), async (step) => {
-      const exclude = this.#ignored.get(name) ?? [];
+      const wanted = { ...part, exclude: part.exclude ?? this.#ignored.get(name) ?? [] };
       const id = `transferring ${name}:`;
       let current = 0;
       const onProgress = (bytes: number) => {
         current = bytes;
         step.status(id, { current });
       };
-      using folder = await listFolder(session, { name, exclude, signal, onProgress });
+      using folder = await listFolder(session, { name, ...wanted, signal, onProgress });
       const { sharedKey } = session;
-      const place = sharedKey === "" ? undefined : JSON.stringify([sharedKey, name, exclude]);
+      const place = sharedKey === "" ? undefined : JSON.stringify([sharedKey, name, wanted]);
       const received = await this.#builds.contexts.receive(folder, { place, signal });
       this.#used.use(received);
       step.status(id, { current, isDone: true });
@@ -409,12 +466,14 @@ function inBuildkitsWords(error: unknown): unknown {
 }
 
 /** `--no-cache` and `--no-cache-filter`. */
-function ignoredVertices({ planned, options }: DockerfileResult): (vertex: Vertex) => boolean {
-  const { noCache } = options;
+function ignoredVertices(
+  { plan }: PlannedImage,
+  { noCache }: DockerfileOptions,
+): (vertex: Vertex) => boolean {
   if (noCache === "all") return () => true;
   const stages = new Set(noCache.map((name) => name.toLowerCase()));
   const ignored = new Set(
-    planned.plan.steps.flatMap(({ stage, vertex }) =>
+    plan.steps.flatMap(({ stage, vertex }) =>
       vertex !== undefined && (stages.has(stage.name.toLowerCase()) || stages.has(String(stage.index)))
         ? [vertex.digest]
         : [],

@@ -1,0 +1,2 @@
+export * from "./build-client.ts";
+export * from "./llb.ts";

@@ -1,0 +1,157 @@
+import { posix } from "node:path";
+import { Fault, readTar, rootedTarPath, type TarEntry, type TarSource, tarPathBytes } from "@hawser/base";
+import { countFolders, type FileStat, type FilesRoot, openArchive, statPath } from "@hawser/store";
+import type { FilesWork } from "./copy-files.ts";
+import { buildFaults } from "./faults.ts";
+import { compilePattern, hasWildcard } from "./path-pattern.ts";
+
+/** A file or folder of a file system that is read. */
+export interface Tree {
+  readonly root: FilesRoot;
+  /** Without leading slash; empty: all. */
+  readonly path: string;
+}
+
+export async function statSource(
+  root: FilesRoot,
+  path: string,
+  { signal }: FilesWork,
+): Promise<{ readonly isFolder: boolean }> {
+  const stat = await statPath(root, `/${path}`, { signal });
+  return { isFolder: isFolder(stat) };
+}
+
+const folderBit = 0o040000;
+
+export function isFolder({ mode }: FileStat): boolean {
+  return (mode & 0o170000) === folderBit;
+}
+
+/** The paths of a stage or an image that a source means, without leading slash. */
+export async function selectFiles(
+  root: FilesRoot,
+  source: string,
+  work: FilesWork,
+): Promise<readonly string[]> {
+  const path = posix.normalize(`/${source}`).replace(/^\/|\/$/g, "");
+  try {
+    if (!hasWildcard(path)) {
+      await statPath(root, `/${path}`, { signal: work.signal });
+      return [path];
+    }
+    const fixed = path.split("/").slice(0, path.split("/").findIndex(hasWildcard));
+    const folder = fixed.join("/");
+    const pattern = compilePattern(path);
+    const found = new Set<string>();
+    await using opened = await openArchive(root, `/${folder}`, { signal: work.signal });
+    for await (const { entry } of readTar(opened.archive)) {
+      const rest = textPath(entry.path)
+        .split("/")
+        .slice(folder === "" ? 0 : 1);
+      const name = [...fixed, ...rest].filter((part) => part !== "").join("/");
+      if (pattern.test(name)) found.add(name);
+    }
+    if (found.size > 0) return [...found].toSorted();
+  } catch (error) {
+    if (!Fault.is(error, "not-found") && !Fault.is(error, "invalid-argument")) throw error;
+  }
+  throw buildFaults.SOURCE_MISSING(`/${path}`);
+}
+
+export function textPath(path: Buffer): string {
+  return Buffer.from(rootedTarPath(path), "latin1").toString();
+}
+
+/** The deepest folder on the way to `path` that is there, and what is missing of the way. */
+export async function findFolder(
+  root: FilesRoot,
+  path: string,
+  { signal }: FilesWork,
+): Promise<{ readonly folder: string; readonly missing: string }> {
+  const parts = posix
+    .resolve("/", path)
+    .split("/")
+    .filter((part) => part !== "");
+  const count = await countFolders(root, parts, { signal });
+  return { folder: `/${parts.slice(0, count).join("/")}`, missing: parts.slice(count).join("/") };
+}
+
+/** A name in the archive without the tree's own; one byte a character. */
+export function restOf(path: Buffer, { path: tree }: { readonly path: string }): string {
+  const parts = rootedTarPath(path).split("/");
+  return (tree === "" ? parts : parts.slice(1)).filter((part) => part !== "").join("/");
+}
+
+export function linkOf(
+  entry: TarEntry,
+  { place, source }: { readonly place: string; readonly source: { readonly path: string } },
+): Buffer {
+  if (entry.type !== "hardlink") return entry.linkPath;
+  return tarPathBytes(joinPath(latin1(place), restOf(entry.linkPath, source)));
+}
+
+export function latin1(text: string): string {
+  return Buffer.from(text).toString("latin1");
+}
+
+export interface Dress {
+  readonly owner: Owner | undefined;
+  /** Of folders on the way; absent: 0o755. */
+  readonly folderMode?: number | undefined;
+  /** Absent: the epoch. */
+  readonly timeNs?: bigint | undefined;
+  readonly work: FilesWork;
+}
+
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** The folders that a path names before its last `/`. */
+export function* parentEntries(
+  place: string,
+  { owner, folderMode, timeNs, work }: Dress,
+): Generator<TarSource, void, undefined> {
+  const parts = place
+    .split("/")
+    .slice(0, -1)
+    .filter((part) => part !== "");
+  for (let count = 1; count <= parts.length; count++) {
+    yield {
+      path: parts.slice(0, count).join("/"),
+      type: "directory",
+      mode: folderMode ?? 0o755,
+      mtimeNs: timeNs ?? BigInt(work.epochMs) * 1_000_000n,
+      ...owner,
+    };
+  }
+}
+
+export function joinPath(...parts: readonly string[]): string {
+  return parts.filter((part) => part !== "").join("/");
+}
+
+/** A file that `ADD` unpacks: a tar archive, also a compressed one. */
+export async function looksPacked(source: Tree, work: FilesWork): Promise<boolean> {
+  for await (const bytes of fileBytes(source, work)) {
+    const head = Buffer.from(bytes);
+    if (head.length > 262 && head.toString("latin1", 257, 262) === "ustar") return true;
+    const magics = [
+      [0x1f, 0x8b],
+      [0x42, 0x5a, 0x68],
+      [0xfd, 0x37, 0x7a, 0x58, 0x5a],
+      [0x28, 0xb5, 0x2f, 0xfd],
+    ];
+    return magics.some((magic) => magic.every((byte, at) => head[at] === byte));
+  }
+  return false;
+}
+
+export async function* fileBytes(source: Tree, work: FilesWork): AsyncGenerator<Uint8Array, void, undefined> {
+  await using opened = await openArchive(source.root, `/${source.path}`, { signal: work.signal });
+  for await (const { entry, data } of readTar(opened.archive)) {
+    if (entry.type === "file") yield* data;
+    return;
+  }
+}
