@@ -120,6 +120,7 @@ function cleanValue(value: unknown, options: NormaliseOptions, key = ""): unknow
   if (key === "execDuration") return "<number>";
   if (typeof value === "string")
     return value !== "" && places.test(key) ? "<place>" : cleanText(value, options);
+  if (key === "IPPrefixLen" && value === 20) return 16; // of the other pool: `patterns`
   if (typeof value === "number") return volatileNumbers.test(key) && value > 0 ? "<number>" : value;
   if (Array.isArray(value)) {
     const clean = value.map((each) => cleanValue(each, options));
@@ -154,6 +155,8 @@ const patterns: readonly (readonly [RegExp, string])[] = [
   [/\bdocker-import-\d+/g, "docker-import-<number>"],
   [/\b(?=[0-9a-f]*\d)[0-9a-f]{12}\b/g, "<short id>"],
   [/\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b/g, "<mac>"],
+  // Both pools that networks are taken from: which has room depends on what else the machine has.
+  [/\b192\.168\.\d+\.\d+\/20\b/g, "<address>/16"],
   [/\b(172\.(1[6-9]|2\d|3[01])|192\.168)\.\d+\.\d+\b/g, "<address>"],
 ];
 
