@@ -166,9 +166,7 @@ readlink kept-link; cat followed; echo; stat -c '%n %u:%g %a %Y' dressed dressed
   test("file actions that cannot be done say so, and no path leads out", async () => {
     const refused: readonly (readonly [LlbResult, RegExp])[] = [
       [actions([busybox], folder("/a/b", { makeParents: false })), /mkdir .*no such file or directory/],
-      [actions([busybox], file("/none/f", "")), /no such file or directory/],
       [actions([busybox], remove("/none")), /rm .*no such file or directory/],
-      [actions([busybox], remove("/")), /invalid empty path/],
       [actions([busybox], remove("/../..")), /invalid empty path/],
       [actions([busybox, busybox], copy("/none", "/")), /"\/?none": not found/],
       [actions([busybox, busybox], copy("/none*", "/", { allowWildcard: true })), /not found/],
@@ -231,7 +229,7 @@ readlink kept-link; cat followed; echo; stat -c '%n %u:%g %a %Y' dressed dressed
         [holder],
       );
     };
-    assert.equal(await shown(nested(nested(inner)), "cat /inner"), "inner\n");
+    assert.equal(await shown(nested(inner), "cat /inner"), "inner\n");
     let deep = nested(inner);
     for (let at = 0; at < 4; at++) deep = nested(deep);
     await assert.rejects(client().build(llbDefinition(deep)), /in more than/);

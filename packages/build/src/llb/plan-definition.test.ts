@@ -285,6 +285,7 @@ describe("planDefinition()", () => {
       llbExec([busybox], ["x"], { mounts: [{ dest: "/", selector: "x" }] }),
       llbExec([busybox], ["x"], { mounts: [{ dest: "/", output: 1n }] }),
       llbExec([busybox], ["x"], { mounts: [{ dest: "/" }, { dest: "/a", mountType: 77 as MountType }] }),
+      llbExec([busybox], ["x"], { mounts: [{ dest: "/" }, { dest: "/c", mountType: 3, input: 0n }] }),
       llbExec([busybox], ["x"], { network: 9 as NetMode }),
       file([]),
       file([{ input: 0n, secondaryInput: -1n, output: 0n }]),

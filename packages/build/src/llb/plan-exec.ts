@@ -143,6 +143,7 @@ function planMount(mount: Mount, target: string, input: () => number): ExecMount
       return { kind: "tmpfs", target, ...(sizeBytes > 0 && { sizeBytes }) };
     }
     case MountType.CACHE: {
+      if (mount.input >= 0n) throw llbFaults.DEFINITION_FOREIGN("a cache that begins with files");
       const { id = "", sharing } = cacheOpt ?? {};
       const shared = sharing === CacheSharing.PRIVATE ? "private" : "locked";
       return {
@@ -151,7 +152,6 @@ function planMount(mount: Mount, target: string, input: () => number): ExecMount
         target,
         readOnly,
         ...(sharing !== undefined && sharing !== CacheSharing.SHARED && { sharing: shared }),
-        ...(mount.input >= 0n && { input: input(), source: posix.resolve("/", selector) }),
       };
     }
     case MountType.SECRET: {

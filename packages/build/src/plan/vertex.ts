@@ -77,9 +77,6 @@ export type ExecMount =
       readonly readOnly: boolean;
       /** `private`: no two processes have the same at once; `locked`: they wait for each other. Absent: they share. */
       readonly sharing?: "private" | "locked";
-      /** What a new one begins with: a part of the input of that number. */
-      readonly input?: number;
-      readonly source?: string;
     }
   | { readonly kind: "tmpfs"; readonly target: string; readonly sizeBytes?: number }
   /** A part of the input of that number. */

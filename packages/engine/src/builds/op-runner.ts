@@ -133,12 +133,12 @@ function sourcesDigest({ op }: Vertex, inputs: readonly (BuildState | undefined)
   if (op.kind !== "exec") return "";
   return op.mounts
     .map((mount, number) => {
-      if (mount.kind !== "bind" && mount.kind !== "cache") return "";
-      const input = mount.input === undefined ? undefined : inputs[mount.input];
+      if (mount.kind !== "bind") return "";
+      const input = inputs[mount.input];
       if (input?.kind !== "context") return "";
       if (op.outputs?.includes(number) === true) return input.context.digestOf("");
       return input.context
-        .select(mount.source ?? "/")
+        .select(mount.source)
         .map((path) => input.context.digestOf(path))
         .join();
     })
