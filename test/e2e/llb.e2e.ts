@@ -219,6 +219,19 @@ readlink kept-link; cat followed; echo; stat -c '%n %u:%g %a %Y' dressed dressed
     );
   });
 
+  test("processes that want a cache for themselves wait for each other", async () => {
+    const script = "mkdir /c/taken && sleep 0.3 && rmdir /c/taken";
+    const runs = ["one", "two"].map((name) =>
+      llbExec([busybox], ["sh", "-c", script, name], {
+        mounts: [
+          { dest: "/", output: 0n },
+          { dest: "/c", mountType: 3, input: -1n, output: -1n, cacheOpt: { id: "llb-e2e", sharing: 2 } },
+        ],
+      }),
+    );
+    await Promise.all(runs.map((run) => client().build(llbDefinition(run))));
+  });
+
   test("a graph may be in a file of another one, but not for ever", async () => {
     const inner = llbExec([busybox], ["sh", "-c", "echo inner > /inner"]);
     const nested = (result: LlbResult) => {

@@ -1,7 +1,14 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { compileIgnorePatterns, Fault, type Logger, parseIgnoreFile, writeTar } from "@hawser/base";
+import {
+  compileIgnorePatterns,
+  Fault,
+  KeyedMutex,
+  type Logger,
+  parseIgnoreFile,
+  writeTar,
+} from "@hawser/base";
 import {
   formatSourceLines,
   type PlanRequest,
@@ -107,7 +114,15 @@ export class BuildService {
       }
     }
     const { images, buildCache: cache } = store;
-    const build = { ...parts, collaborators, folder, images, cache, solver: new Solver<BuildState>() };
+    const build = {
+      ...parts,
+      collaborators,
+      folder,
+      images,
+      cache,
+      solver: new Solver<BuildState>(),
+      cacheLocks: new KeyedMutex(),
+    };
     const service = new BuildService(build, parts);
     await service.contexts.reset();
     return service;

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
+import type { KeyedMutex } from "@hawser/base";
 import type { ExecOp, FileAction, LocalOp, Op, OpRun, OpRunner, Vertex } from "@hawser/build";
 import { type ChainId, parseChainId } from "@hawser/oci";
 import type { ContainerConfig, HostConfig } from "@hawser/runtime";
@@ -30,6 +31,8 @@ export interface OpRunnerParts {
   readonly images: ImageStore;
   readonly cache: BuildCache;
   readonly defaults: { readonly config: ContainerConfig; readonly hostConfig: HostConfig };
+  /** By ids of caches: those that processes of builds have for themselves. */
+  readonly cacheLocks: KeyedMutex;
   /** Folder of builds: caches of processes, and what a build needs while it goes. */
   readonly folder: string;
 }
@@ -261,8 +264,8 @@ async function execProcess(
     inputs,
     onContainer: (id: string) => scope.onContainer(vertex, id),
   };
-  try {
-    return await runProcess(collaborators, { op, parent, work }, async (read) => {
+  const start = () =>
+    runProcess(collaborators, { op, parent, work }, async (read) => {
       const keys = run.key === undefined ? [] : resultKeys(run.key, op);
       const states: BuildState[] = [];
       for (const [at, output] of outputs.entries()) {
@@ -279,6 +282,16 @@ async function execProcess(
       }
       return stateOf(states);
     });
+  // All in one order: no two wait for each other. What may have a cache of its own can as well wait for this one.
+  const own = op.mounts.flatMap((mount) =>
+    mount.kind === "cache" && mount.sharing !== undefined ? mount.id : [],
+  );
+  const locked = [...new Set(own)].toSorted();
+  try {
+    return await locked.reduceRight<() => Promise<BuildState>>(
+      (next, id) => () => parts.cacheLocks.run(id, next, run.signal),
+      start,
+    )();
   } finally {
     await rm(runDir, { recursive: true, force: true });
   }
