@@ -21,7 +21,7 @@ export interface BuildkitClient extends AsyncDisposable {
 }
 
 export async function openBuildkitClient(
-  target: Target,
+  target: Pick<Target, "environment">,
   suite: (typeof pluginSuites)[number],
 ): Promise<BuildkitClient> {
   const dir = await openTempDir();

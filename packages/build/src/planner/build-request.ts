@@ -8,6 +8,8 @@ export interface PlanRequest {
   readonly target?: string;
   readonly buildArgs: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
+  /** What `ARG SOURCE_DATE_EPOCH` has where nobody gives it a value: seconds since 1970. */
+  readonly sourceDate?: string;
   readonly network: "default" | "none" | "host";
   /** Of the result, and of the machine that builds. */
   readonly platform: Platform;

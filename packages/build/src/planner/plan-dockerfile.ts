@@ -33,6 +33,7 @@ export async function planDockerfile(
 ): Promise<BuildPlan> {
   const { instructions, escape } = parseDockerfile(request.source);
   const globals = new Map<string, string>(platformArgs(request));
+  if (request.sourceDate !== undefined) globals.set("SOURCE_DATE_EPOCH", request.sourceDate);
   const declared = new Map<string, string>();
   const globalScope = createScope((name) => declared.get(name) ?? globals.get(name), escape);
   const stages = splitStages(instructions, globalScope, {

@@ -17,6 +17,8 @@ export interface BuildOrder {
   /** Folders by name. */
   readonly namedFolders: ReadonlyMap<string, ContextFolder>;
   readonly attributes: Readonly<Record<string, string>>;
+  /** When the context was committed, seconds since 1970, where that is known. */
+  readonly committedAt?: number;
   readonly outputs: readonly BuildOutput[];
   readonly cacheTo: readonly CacheEntry[];
   readonly entitlements: readonly string[];
@@ -89,6 +91,7 @@ async function send(
       cacheExports: order.cacheTo,
       entitlements: order.entitlements,
       source,
+      committedAt: order.committedAt,
       folders: Object.fromEntries([
         ...(files.kind === "none" ? [["context", {}] as const] : []),
         ...[...folders].map(([name, folder]) => [name, options.uploads ? { upload: name } : folder] as const),

@@ -57,6 +57,7 @@ export const buildFaults = defineFaults({
   ],
   CONFIG_INVALID: ["invalid-argument", () => "Cannot make an image: its configuration is no JSON object"],
   INPUT_MISSING: ["not-found", (name: string) => `Cannot build on ${name}: its build has made nothing`],
+  EPOCH_INVALID: ["invalid-argument", (text: string) => `invalid SOURCE_DATE_EPOCH: ${text}`],
   LINT_FAILED: ["invalid-argument", (words: string) => words],
   RESULT_EMPTY: ["invalid-argument", () => "Cannot bring an empty result anywhere: the build made nothing"],
   SESSION_NEEDED: [

@@ -86,7 +86,7 @@ export interface BuiltImage {
 }
 
 /** What a Dockerfile is, and how it is to be built. */
-export type DockerfileRequest = Omit<PlanRequest, "platform" | "buildPlatform"> & {
+export type DockerfileRequest = Omit<PlanRequest, "platform" | "buildPlatform" | "sourceDate"> & {
   readonly platform?: Platform | undefined;
   /** When the source was committed, where that is known. */
   readonly committedAtMs?: number | undefined;
@@ -106,8 +106,15 @@ export class ImageBuild implements Disposable {
   /** Plan; images that are not here are pulled. @throws {Fault} with a place in the Dockerfile where it has one */
   async plan(request: DockerfileRequest): Promise<PlannedImage> {
     const host = platformOfNode({ platform, arch });
+    const given = givenEpoch(request);
+    const { committedAtMs, platform: wanted = host } = request;
     const plan = await planDockerfile(
-      { ...request, platform: request.platform ?? host, buildPlatform: host },
+      {
+        ...request,
+        platform: wanted,
+        buildPlatform: host,
+        ...(committedAtMs !== undefined && { sourceDate: String(Math.floor(committedAtMs / 1000)) }),
+      },
       {
         signal: this.#options.signal,
         resolveImage: async (reference) => {
@@ -117,9 +124,8 @@ export class ImageBuild implements Disposable {
         },
       },
     );
-    const given = givenEpoch(request);
     const epochMs = given ?? plan.base?.created?.getTime() ?? 0;
-    const createdMs = given ?? request.committedAtMs ?? epochMs;
+    const createdMs = given ?? committedAtMs ?? epochMs;
     return { plan, epochMs, createdMs, platform: request.platform };
   }
 
@@ -233,8 +239,14 @@ export class ImageBuild implements Disposable {
   }
 }
 
-/** `SOURCE_DATE_EPOCH`, https://reproducible-builds.org/specs/source-date-epoch/ */
+/**
+ * `SOURCE_DATE_EPOCH`, https://reproducible-builds.org/specs/source-date-epoch/
+ *
+ * @throws {Fault} `invalid-argument`
+ */
 function givenEpoch({ buildArgs }: DockerfileRequest): number | undefined {
-  const text = buildArgs["SOURCE_DATE_EPOCH"];
-  return text !== undefined && /^\d{1,12}$/.test(text) ? Number(text) * 1000 : undefined;
+  const text = buildArgs["SOURCE_DATE_EPOCH"] ?? "";
+  if (text === "") return undefined;
+  if (!/^\d{1,12}$/.test(text)) throw buildFaults.EPOCH_INVALID(text);
+  return Number(text) * 1000;
 }

@@ -5,6 +5,7 @@ import { type ContextFolder, contextFolder, isAddress, openBuildContext } from "
 import { checkOutputs, parseOutput } from "../../build/build-output.ts";
 import { parseAgent, parseSecret } from "../../build/build-secrets.ts";
 import { sendClassicBuild } from "../../build/classic-build.ts";
+import { commitTimeOf } from "../../build/commit-time.ts";
 import {
   attestationOf,
   frontendAttributes,
@@ -160,8 +161,14 @@ async function orderOf(
 ) {
   const { flags: given, path, question } = asked;
   const context = await openBuildContext(session, { path, dockerfile: given.file });
-  const buildArgs = valuesOf(given["build-arg"], session.environment);
-  const said = (name: string) => Object.hasOwn(buildArgs, name) || given["build-arg"].includes(name);
+  const saidArgs = valuesOf(given["build-arg"], session.environment);
+  const said = (name: string) => Object.hasOwn(saidArgs, name) || given["build-arg"].includes(name);
+  const epoch = said(epochVariable) ? undefined : session.environment[epochVariable];
+  const buildArgs = { ...(epoch !== undefined && { [epochVariable]: epoch }), ...saidArgs };
+  const committed =
+    context.files.kind === "folder" && epoch === undefined && !said(epochVariable) && question === undefined
+      ? commitTimeOf(context.files.folder, session.environment)
+      : undefined;
   const named = given["build-context"].map(parseNamedContext);
   const isFolder = (place: string) => !isAddress(place) && !/^(docker-image|oci-layout):\/\//.test(place);
   const labels = Object.fromEntries(given.label.map(pairOf));
@@ -191,6 +198,7 @@ async function orderOf(
   );
   const outputs = outputsOf(given);
   checkOutputs(session, outputs);
+  const committedAt = await committed;
   const order: BuildOrder = {
     context,
     namedFolders: new Map(
@@ -199,6 +207,7 @@ async function orderOf(
       ),
     ),
     attributes: { ...attributes, ...Object.fromEntries(contexts), ...question?.attributes },
+    ...(committedAt !== undefined && { committedAt }),
     outputs,
     cacheTo: given["cache-to"].map(parseCacheEntry),
     entitlements: [...given.allow, ...(given.network === "host" ? ["network.host"] : [])],
@@ -233,6 +242,9 @@ async function orderOf(
   };
   return { order, query, proxies: (host: string) => proxyVariables(session.config(), { host, said }) };
 }
+
+/** https://reproducible-builds.org/specs/source-date-epoch/ */
+const epochVariable = "SOURCE_DATE_EPOCH";
 
 /** Without `--output` the result becomes an image of the engine. */
 function outputsOf({ output, push, load, tag: names }: Flags) {

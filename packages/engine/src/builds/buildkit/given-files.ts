@@ -6,6 +6,8 @@ import type { LocalFolder } from "../local-folder.ts";
 export interface GivenFiles {
   /** The Dockerfile; absent: it is in the context. */
   readonly source?: { readonly filename: string; readonly text: string };
+  /** When its files were committed, where that is known. */
+  readonly committedAtMs?: number;
   /** Its folders, by their names in the build. */
   readonly folders: Readonly<Record<string, GivenFolder>>;
   /** Of the processes of `RUN`. */

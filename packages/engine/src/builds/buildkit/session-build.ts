@@ -109,7 +109,7 @@ export class SessionBuild implements BuildWork {
       const { target, buildArgs, labels, network, contexts, platform } = options;
       const request = { source: text, buildArgs, labels, network, contexts, platform, entitlements };
       const whole = this.#isWhole ? await this.#folder({ name: "" }) : undefined;
-      const committedAtMs = whole?.committedAtMs;
+      const committedAtMs = this.#given?.committedAtMs ?? whole?.committedAtMs;
       const planned = await build.plan({
         ...request,
         committedAtMs,

@@ -144,7 +144,7 @@ async function buildGiven(
   request: ApiRequest,
   response: ApiResponse,
 ): Promise<void> {
-  const { source, folders, ...asked } = await readJsonBody(request, givenBuildCodec.decode, {
+  const { source, folders, committedAt, ...asked } = await readJsonBody(request, givenBuildCodec.decode, {
     type: "build.Request",
   });
   for (const { path, device = "", inode = "" } of Object.values(folders)) {
@@ -157,7 +157,13 @@ async function buildGiven(
   const stream = response.openStream(200, { contentType: "application/json" });
   try {
     const result = await services.buildGiven(
-      { ...(source && { source }), folders, limits, access },
+      {
+        ...(source && { source }),
+        ...(committedAt !== undefined && { committedAtMs: committedAt * 1000 }),
+        folders,
+        limits,
+        access,
+      },
       { ...asked, signal: request.signal, onStatus: ({ json }) => stream.writeJson(json()) },
     );
     await stream.writeJson({ result });

@@ -3,7 +3,7 @@ import type { HostConfig } from "@hawser/runtime";
 import type { GivenFolder } from "../../builds/buildkit/given-files.ts";
 import { httpFaults } from "../faults.ts";
 import type { ApiRequest } from "../request.ts";
-import { list, map, optional, record, string } from "./codec.ts";
+import { integer, list, map, optional, record, string } from "./codec.ts";
 
 /** What is to be built, as `POST /build` says it in its query. @throws {Fault} `invalid-argument` */
 export function readBuildRequest(request: ApiRequest) {
@@ -143,6 +143,8 @@ export const givenBuildCodec = record<{
   readonly cacheExports: readonly Entry[];
   readonly entitlements: readonly string[];
   readonly source?: { readonly filename: string; readonly text: string };
+  /** Seconds since 1970. */
+  readonly committedAt?: number;
   readonly folders: Readonly<Record<string, GivenFolder>>;
 }>({
   session: ["session", string],
@@ -151,6 +153,7 @@ export const givenBuildCodec = record<{
   cacheExports: ["cacheExports", outputsCodec],
   entitlements: ["entitlements", list(string)],
   source: ["source", optional(record({ filename: ["filename", string], text: ["text", string] }))],
+  committedAt: ["committedAt", optional(integer)],
   folders: [
     "folders",
     map(
