@@ -25,7 +25,7 @@ test("counts passes, failures, skips, files that do not load and tests that neve
     writeFileSync(
       driver,
       `import { runTests } from ${JSON.stringify(join(root, "tools/test-run.ts"))};
-       const options = { concurrency: 3, testTimeoutMs: 2000, fileTimeoutMs: 2500, signal: new AbortController().signal };
+       const options = { concurrency: 3, testTimeoutMs: 2000, fileTimeoutMs: 9000, signal: new AbortController().signal };
        console.log("COUNTS " + JSON.stringify(await runTests(${JSON.stringify(files)}, options)));`,
     );
     // A runner inside a test's process would take itself for one of the files it runs.
