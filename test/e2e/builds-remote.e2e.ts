@@ -1,34 +1,29 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { createServer as createHttpServer } from "node:http";
-import { type AddressInfo, createServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { writeTar } from "@hawser/base";
-import { openTempDir } from "@hawser/base/testing";
 import { type BuildkitClient, openBuildkitClient, openFiles } from "./kit-buildkit.ts";
-import { runCommandOk } from "./kit-process.ts";
+import { openRepository, type TestRepository } from "./kit-git.ts";
 import { clients, hawserOnly, runClient, textOf, useTarget } from "./kit-target.ts";
 
 describe("files that are not with the client", hawserOnly, () => {
   const target = useTarget();
   let client: BuildkitClient;
-  let dir: Awaited<ReturnType<typeof openTempDir>>;
   let repository: string;
-  let git: (...args: string[]) => Promise<string>;
+  let git: TestRepository["git"];
   const resources = new AsyncDisposableStack();
 
   before(async () => {
     client = resources.use(await openBuildkitClient(target, "sid"));
-    dir = resources.use(await openTempDir());
-    const work = join(dir.path, "repository");
-    const env = { ...process.env, HOME: dir.path, GIT_CONFIG_NOSYSTEM: "1" };
-    git = (...args) =>
-      runCommandOk(["git", "-c", "user.name=t", "-c", "user.email=t@t", "-C", work, ...args], { env });
+    const opened = resources.use(await openRepository());
+    git = (...args) => opened.git(...args);
+    repository = opened.address;
+    const work = opened.folder;
     await mkdir(join(work, "part"), { recursive: true });
-    await git("init", "-q", "-b", "main");
     await writeFile(join(work, "Dockerfile"), "FROM busybox\nCOPY version /version\n");
     await writeFile(join(work, "version"), "one\n");
     await writeFile(join(work, "part/Dockerfile"), "FROM busybox\nCOPY . /part\n");
@@ -38,23 +33,6 @@ describe("files that are not with the client", hawserOnly, () => {
     await git("tag", "v1");
     await writeFile(join(work, "version"), "two\n");
     await git("commit", "-q", "-am", "two");
-    const daemon = createServer((socket) => {
-      const served = spawn(
-        "git",
-        ["daemon", "--inetd", "--export-all", `--base-path=${dir.path}`, dir.path],
-        {
-          stdio: ["pipe", "pipe", "ignore"],
-          env,
-        },
-      );
-      socket.pipe(served.stdin);
-      served.stdout.pipe(socket);
-      served.stdin.on("error", () => {});
-      socket.on("error", () => served.kill());
-    }).listen(0, "127.0.0.1");
-    resources.defer(() => void daemon.close());
-    await once(daemon, "listening");
-    repository = `git://127.0.0.1:${(daemon.address() as AddressInfo).port}/repository`;
   });
   after(() => resources.disposeAsync());
 

@@ -26,9 +26,11 @@ export function shownSteps({ steps, root }: BuildPlan): readonly ShownStep[] {
       });
     }
   }
-  for (const vertex of imagesBelow(root)) {
-    if (shown.has(vertex.digest) || vertex.op.kind !== "image") continue;
-    shown.set(vertex.digest, { digest: vertex.digest, name: fromImage(vertex.op.reference), inputs: [] });
+  for (const { digest, op } of verticesBelow(root)) {
+    if (shown.has(digest)) continue;
+    if (op.kind === "image") shown.set(digest, { digest, name: fromImage(op.reference), inputs: [] });
+    if (op.kind === "http")
+      shown.set(digest, { digest, name: op.url.replace(/\/\/[^/@]*@/, "//"), inputs: [] });
   }
   return [...shown.values()];
 }
@@ -41,7 +43,7 @@ function inputsOf({ inputs }: Vertex): readonly string[] {
   return inputs.flatMap((input) => (input === undefined ? [] : [input.digest]));
 }
 
-function imagesBelow(root: Vertex | undefined): readonly Vertex[] {
+function verticesBelow(root: Vertex | undefined): ReadonlySet<Vertex> {
   const found = new Set<Vertex>();
   const visit = (vertex: Vertex) => {
     if (found.has(vertex)) return;
@@ -49,5 +51,5 @@ function imagesBelow(root: Vertex | undefined): readonly Vertex[] {
     for (const input of vertex.inputs) if (input !== undefined) visit(input);
   };
   if (root !== undefined) visit(root);
-  return [...found].filter(({ op }) => op.kind === "image");
+  return found;
 }

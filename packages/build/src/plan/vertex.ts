@@ -133,9 +133,16 @@ export interface CopyOp {
 
 export type CopySource =
   /** Paths, perhaps with wildcards, of the input of that number. */
-  | { readonly kind: "path"; readonly input: number; readonly path: string }
-  | { readonly kind: "text"; readonly name: string; readonly content: string }
-  | { readonly kind: "url"; readonly url: string; readonly checksum?: string };
+  | {
+      readonly kind: "path";
+      readonly input: number;
+      readonly path: string;
+      /** The input came from the net: its files are taken as the user's are. */
+      readonly isFetched?: true;
+      /** Absent: as the op says. */
+      readonly unpacks?: boolean;
+    }
+  | { readonly kind: "text"; readonly name: string; readonly content: string };
 
 export interface MakeFolderOp {
   readonly kind: "make-folder";

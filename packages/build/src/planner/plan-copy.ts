@@ -51,7 +51,10 @@ export async function planCopy(
       return { kind: "path", input: inputs.length - 1, path: "/" };
     }
     if (isAdd && /^https?:\/\//i.test(word)) {
-      return { kind: "url", url: word, ...(checksum !== undefined && { checksum }) };
+      const file = { url: word, ...(checksum !== undefined && { checksum }), name: nameOfUrl(word) };
+      inputs.push(createVertex({ kind: "http", ...file, mode: 0o600, uid: 0, gid: 0 }));
+      const unpacks = flags.text("unpack") !== undefined && flags.switch("unpack");
+      return { kind: "path", input: inputs.length - 1, path: "*", isFetched: true, unpacks };
     }
     fromInput ??= inputs.push(input) - 1;
     return { kind: "path", input: fromInput, path: word };
@@ -81,6 +84,21 @@ export async function planCopy(
     },
     inputs,
   );
+}
+
+/** What a file is called that is at an address. */
+function nameOfUrl(url: string): string {
+  const path = URL.parse(url)?.pathname ?? "";
+  const name = posix.basename(decode(path));
+  return ["", ".", ".."].includes(name) || name.includes("\0") ? "__unnamed__" : name;
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // not UTF-8
+  }
 }
 
 /** A repository at the commit that a checksum names, whatever branch or tag was given. */

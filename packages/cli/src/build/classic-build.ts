@@ -23,6 +23,8 @@ export async function sendClassicBuild(
     order.cacheTo.length > 0 && "--cache-to",
     order.outputs.some(({ type }) => type !== "moby") && "--output",
     order.attributes["requestid"] !== undefined && "--call",
+    order.locks && "--lock",
+    order.pins !== undefined && "--locked",
   ].filter((name) => name !== false);
   if (asked.length > 0) {
     throw cliFaults.OPTIONS_CONFLICT(`${asked.join(", ")}: this engine's classic builder has no such option`);

@@ -7,6 +7,7 @@ import { type BuildOutput, receiveOutput } from "./build-output.ts";
 import type { ReadSecret } from "./build-secrets.ts";
 import { openBuildSession } from "./build-session.ts";
 import type { CacheEntry } from "./frontend-attributes.ts";
+import type { LockedSources } from "./lock-file.ts";
 import type { ProgressPrinter } from "./progress/printer.ts";
 import { withoutControls } from "./progress/printer.ts";
 import type { StatusLine } from "./progress/steps.ts";
@@ -17,6 +18,10 @@ export interface BuildOrder {
   /** Folders by name. */
   readonly namedFolders: ReadonlyMap<string, ContextFolder>;
   readonly attributes: Readonly<Record<string, string>>;
+  /** What the build begins with is to be written down. */
+  readonly locks: boolean;
+  /** What may be used that is not here; absent: anything. */
+  readonly pins?: LockedSources;
   /** When the context was committed, seconds since 1970, where that is known. */
   readonly committedAt?: number;
   readonly outputs: readonly BuildOutput[];
@@ -28,19 +33,25 @@ export interface BuildOrder {
   readonly request: Pick<EngineRequest, "query" | "headers">;
 }
 
+export interface SentBuild {
+  /** What is told of the result, by BuildKit's names. */
+  readonly result: Readonly<Record<string, string>>;
+  /** What the build began with; absent: the engine does not tell. */
+  readonly sources?: LockedSources;
+}
+
 /**
  * Have the engine build (`POST /build/local`). One that sees the folders reads them itself, and only what has changed since the last
  * build. What it has to ask for, secrets, agents, archives, a place for results, it asks over a session, which is opened only when
  * there is such a thing.
  *
- * @returns what is told of the result, by BuildKit's names
  * @throws {Fault} the build's own failure in BuildKit's layout; `not-found` when the engine has no such door
  */
 export async function sendBuild(
   session: Session,
   client: EngineClient,
   { order, printer }: { readonly order: BuildOrder; readonly printer: ProgressPrinter },
-): Promise<Readonly<Record<string, string>>> {
+): Promise<SentBuild> {
   try {
     return await send(session, client, { order, printer, uploads: false });
   } catch (error) {
@@ -54,7 +65,7 @@ async function send(
   session: Session,
   client: EngineClient,
   options: { readonly order: BuildOrder; readonly printer: ProgressPrinter; readonly uploads: boolean },
-): Promise<Readonly<Record<string, string>>> {
+): Promise<SentBuild> {
   const { order, printer } = options;
   const { files, source, filename } = order.context;
   const folders = new Map(order.namedFolders);
@@ -92,6 +103,7 @@ async function send(
       entitlements: order.entitlements,
       source,
       committedAt: order.committedAt,
+      pins: order.pins,
       folders: Object.fromEntries([
         ...(files.kind === "none" ? [["context", {}] as const] : []),
         ...[...folders].map(([name, folder]) => [name, options.uploads ? { upload: name } : folder] as const),
@@ -101,19 +113,15 @@ async function send(
   return await follow(told.body, printer);
 }
 
-interface BuildLine extends StatusLine {
-  readonly result?: Readonly<Record<string, string>>;
+interface BuildLine extends StatusLine, Partial<SentBuild> {
   readonly failure?: { readonly message: string; readonly lines: string };
 }
 
-async function follow(
-  body: AsyncIterable<Uint8Array>,
-  printer: ProgressPrinter,
-): Promise<Readonly<Record<string, string>>> {
+async function follow(body: AsyncIterable<Uint8Array>, printer: ProgressPrinter): Promise<SentBuild> {
   try {
     for await (const text of splitJson(body)) {
-      const { result, failure, ...line } = JSON.parse(text) as BuildLine;
-      if (result !== undefined) return result;
+      const { result, sources, failure, ...line } = JSON.parse(text) as BuildLine;
+      if (result !== undefined) return { result, ...(sources && { sources }) };
       if (failure !== undefined) {
         printer.end();
         throw cliFaults.STREAM_FAILED(failureText(failure, printer));

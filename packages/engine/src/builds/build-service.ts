@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -35,8 +36,9 @@ import { createContainerId } from "../containers/names.ts";
 import { removeContainer } from "../containers/remove.ts";
 import type { RemoteImages } from "../images/remote-images.ts";
 import { BuildContext } from "./build-context.ts";
+import type { BuildSources } from "./build-sources.ts";
 import type { BuildState } from "./build-state.ts";
-import { download } from "./download.ts";
+import { download, shownUrl } from "./download.ts";
 import { buildFaults } from "./faults.ts";
 import { GitRepositories } from "./git-repositories.ts";
 import { ImageBuild, type ImageBuildOptions, type ImageBuildParts } from "./image-build.ts";
@@ -162,18 +164,29 @@ export class BuildService {
   /** Take the files of a repository in. @throws {Fault} as `GitRepositories.checkout` */
   async receiveRepository(
     text: string,
-    { keepsGitDir, signal }: { readonly keepsGitDir: boolean; readonly signal: AbortSignal },
+    {
+      keepsGitDir,
+      signal,
+      sources,
+    }: {
+      readonly keepsGitDir: boolean;
+      readonly signal: AbortSignal;
+      readonly sources?: BuildSources | undefined;
+    },
   ): Promise<BuildContext> {
+    const pin = sources?.repositoryPin(text);
     const reference = parseGitReference(text);
     if (reference === undefined) throw buildFaults.REMOTE_UNSUPPORTED(text);
     const { collaborators, folder } = this.#parts;
     const path = join(folder, "context", createContainerId(collaborators.host.randomBytes));
     try {
-      const { committedAtMs } = await this.#repositories.checkout(reference, {
+      const wanted = pin === undefined ? reference : { ...reference, ref: pin };
+      const { commit, committedAtMs } = await this.#repositories.checkout(wanted, {
         into: path,
         keepsGitDir,
         signal,
       });
+      sources?.useRepository(text, commit);
       const root = { kind: "folder", path } as const;
       if (reference.folder === undefined) {
         const archive = readFiles(root, { kind: "export" }, { signal });
@@ -191,12 +204,21 @@ export class BuildService {
    *
    * @throws {Fault} `unavailable`; as `receiveFolder`
    */
-  async receiveRemote(address: string, signal: AbortSignal): Promise<BuildContext> {
+  async receiveRemote(
+    address: string,
+    { signal, sources }: { readonly signal: AbortSignal; readonly sources?: BuildSources | undefined },
+  ): Promise<BuildContext> {
     if (parseGitReference(address) !== undefined) {
-      return await this.receiveRepository(address, { keepsGitDir: false, signal });
+      return await this.receiveRepository(address, { keepsGitDir: false, signal, sources });
     }
     if (!/^https?:\/\//i.test(address)) throw buildFaults.REMOTE_UNSUPPORTED(address);
-    const bytes = await download({ url: address }, { signal });
+    const pin = sources?.filePin(address);
+    const bytes = await download(address, { signal });
+    const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+    if (pin !== undefined && pin !== digest) {
+      throw buildFaults.SOURCE_DRIFTED("file", shownUrl(address), { wanted: pin, found: digest });
+    }
+    sources?.useFile(address, digest);
     const isText = !bytes.subarray(0, 8 << 10).includes(0);
     const archive = isText
       ? writeTar([{ path: "Dockerfile", type: "file", content: bytes }])
@@ -254,14 +276,14 @@ export class BuildService {
     await images.collect([]);
     await this.contexts.clear();
     await this.#repositories.clear();
-    await rm(join(folder, "cache"), { recursive: true, force: true });
+    for (const name of ["cache", "http"]) await rm(join(folder, name), { recursive: true, force: true });
     const attributes = { reclaimed: String(reclaimedBytes) };
     collaborators.events.publish({ type: "builder", action: "prune", actor: { id: "", attributes } });
     return { keys: records.map(({ key }) => key), reclaimedBytes };
   }
 
   async #receive({ context, signal }: BuildRequest, used: AsyncDisposableStack): Promise<BuildContext> {
-    if (typeof context === "string") return used.use(await this.receiveRemote(context, signal));
+    if (typeof context === "string") return used.use(await this.receiveRemote(context, { signal }));
     return used.use(await this.receiveFolder(context, signal));
   }
 

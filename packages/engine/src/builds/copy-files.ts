@@ -7,7 +7,6 @@ import { type FilesRoot, type OverlayMount, openArchive, writeArchive } from "@h
 import { readAccounts } from "../containers/accounts.ts";
 import type { BuildContext } from "./build-context.ts";
 import { type BuildState, identityOf } from "./build-state.ts";
-import { download } from "./download.ts";
 import { buildFaults } from "./faults.ts";
 import { compilePattern } from "./path-pattern.ts";
 import {
@@ -96,6 +95,7 @@ type FoundSource =
       readonly path: string;
       readonly name: string;
       readonly isFolder: boolean;
+      /** It belongs to nobody, and its times are those of its transfer. */
       readonly isContext: boolean;
     }
   | { readonly kind: "file"; readonly name: string; readonly content: Buffer; readonly mode: number }
@@ -109,15 +109,13 @@ async function findSources(
   if (source.kind === "text") {
     return [{ kind: "file", name: source.name, content: Buffer.from(source.content), mode: 0o644 }];
   }
-  if (source.kind === "url") {
-    const content = await download(source, { signal: work.signal });
-    return [{ kind: "file", name: basename(new URL(source.url).pathname) || "index", content, mode: 0o600 }];
-  }
   const input = inputs[source.input];
   if (input === undefined) throw buildFaults.SOURCE_MISSING(source.path);
-  const isContext = input.kind === "context";
-  const root: FilesRoot = isContext ? input.context.root : { kind: "layers", lower: input.lower };
-  const paths = isContext ? input.context.select(source.path) : await selectFiles(root, source.path, work);
+  const isContext = input.kind === "context" || source.isFetched === true;
+  const root: FilesRoot =
+    input.kind === "context" ? input.context.root : { kind: "layers", lower: input.lower };
+  const paths =
+    input.kind === "context" ? input.context.select(source.path) : await selectFiles(root, source.path, work);
   const found: FoundSource[] = [];
   for (const path of paths) {
     const stat = await statSource(root, path, work);
@@ -129,7 +127,7 @@ async function findSources(
       isFolder: stat.isFolder,
       isContext,
     } as const;
-    const packed = op.unpacks && !stat.isFolder && (await looksPacked(tree, work));
+    const packed = (source.unpacks ?? op.unpacks) && !stat.isFolder && (await looksPacked(tree, work));
     found.push(packed ? { kind: "archive", name: tree.name, bytes: () => fileBytes(tree, work) } : tree);
   }
   return found;

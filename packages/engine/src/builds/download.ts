@@ -1,56 +1,119 @@
 import { createHash } from "node:crypto";
-import { basename } from "node:path";
-import { type TarSource, writeTar } from "@hawser/base";
-import type { HttpOp } from "@hawser/build";
+import { createWriteStream } from "node:fs";
+import { pipeline } from "node:stream/promises";
 import { buildFaults } from "./faults.ts";
 
-const maxBytes = 512 << 20;
+/** A context is held in memory until it is known what it is. */
+const maxContextBytes = 512 << 20;
+const maxFileBytes = 64 * 2 ** 30;
 
-/**
- * A file of the net for `ADD`.
- *
- * @throws {Fault} `unavailable`; `data-loss` when it is not what the checksum says
- */
-export async function download(
-  { url, checksum }: { readonly url: string; readonly checksum?: string },
-  { signal }: { readonly signal: AbortSignal },
-): Promise<Buffer> {
-  if (checksum !== undefined && !/^sha256:[0-9a-f]{64}$/.test(checksum)) {
-    throw buildFaults.CHECKSUM_INVALID(checksum);
-  }
-  const shown = url.replace(/\/\/[^/@]*@/, "//");
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  try {
-    const response = await fetch(url, { signal });
-    if (!response.ok) throw buildFaults.DOWNLOAD_FAILED(shown, `status ${response.status}`);
-    for await (const chunk of response.body ?? []) {
-      size += chunk.length;
-      if (size > maxBytes) throw buildFaults.DOWNLOAD_FAILED(shown, `more than ${maxBytes} bytes`);
-      chunks.push(chunk);
-    }
-  } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof TypeError) {
-      const { cause } = error;
-      throw buildFaults.DOWNLOAD_FAILED(shown, cause instanceof Error ? cause.message : error.message);
-    }
-    throw error;
-  }
-  const content = Buffer.concat(chunks);
-  const digest = `sha256:${createHash("sha256").update(content).digest("hex")}`;
-  if (checksum !== undefined && digest !== checksum) {
-    throw buildFaults.DOWNLOAD_MISMATCH(shown, checksum, digest);
-  }
-  return content;
+/** What a server says of the state that a file is in, for it to be asked whether that has changed. */
+export interface Validators {
+  readonly etag?: string;
+  readonly lastModified?: string;
 }
 
-/** A file of the net as the archive of a layer that has nothing else. @throws {Fault} as `download` */
-export async function* downloadedFile(
-  { url, checksum, name, mode, uid, gid }: HttpOp,
-  options: { readonly signal: AbortSignal },
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const content = await download({ url, ...(checksum !== undefined && { checksum }) }, options);
-  const path = basename(name ?? new URL(url).pathname) || "download";
-  yield* writeTar([{ path, type: "file", mode, uid, gid, mtimeNs: 0n, content } satisfies TarSource]);
+export type FetchedFile =
+  | { readonly kind: "unchanged" }
+  | {
+      readonly kind: "file";
+      readonly digest: string;
+      readonly sizeBytes: number;
+      readonly validators: Validators;
+    };
+
+/** A file of the net, whole. @throws {Fault} `unavailable` */
+export async function download(url: string, { signal }: { readonly signal: AbortSignal }): Promise<Buffer> {
+  const { chunks } = await request(url, { headers: {}, maxBytes: maxContextBytes, signal });
+  return Buffer.concat(await Array.fromAsync(chunks));
+}
+
+/**
+ * Get a file of the net into a new file.
+ *
+ * @param options.known of the state that the caller has; that one is not sent again
+ * @throws {Fault} `unavailable`
+ */
+export async function fetchFile(
+  url: string,
+  options: { readonly into: string; readonly known?: Validators | undefined; readonly signal: AbortSignal },
+): Promise<FetchedFile> {
+  const { into, known, signal } = options;
+  const { status, headers, chunks } = await request(url, {
+    headers: {
+      ...(known?.etag !== undefined && { "if-none-match": known.etag }),
+      ...(known?.lastModified !== undefined && { "if-modified-since": known.lastModified }),
+    },
+    maxBytes: maxFileBytes,
+    signal,
+  });
+  if (status === notModified) return { kind: "unchanged" };
+  const hash = createHash("sha256");
+  let sizeBytes = 0;
+  async function* hashed(): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const chunk of chunks) {
+      hash.update(chunk);
+      sizeBytes += chunk.length;
+      yield chunk;
+    }
+  }
+  await pipeline(hashed, createWriteStream(into, { flags: "wx", mode: 0o600 }), { signal });
+  const [etag, lastModified] = [headers.get("etag"), headers.get("last-modified")];
+  return {
+    kind: "file",
+    digest: `sha256:${hash.digest("hex")}`,
+    sizeBytes,
+    validators: { ...(etag !== null && { etag }), ...(lastModified !== null && { lastModified }) },
+  };
+}
+
+/** An address as it may be shown: without a password. */
+export function shownUrl(url: string): string {
+  return url.replace(/\/\/[^/@]*@/, "//");
+}
+
+const notModified = 304;
+
+async function request(
+  url: string,
+  options: {
+    readonly headers: Readonly<Record<string, string>>;
+    readonly maxBytes: number;
+    readonly signal: AbortSignal;
+  },
+): Promise<{
+  readonly status: number;
+  readonly headers: Headers;
+  readonly chunks: AsyncIterable<Uint8Array>;
+}> {
+  const { signal, maxBytes } = options;
+  const failed = (why: string) => buildFaults.DOWNLOAD_FAILED(shownUrl(url), why);
+  const explained = (error: unknown) => {
+    signal.throwIfAborted();
+    if (!(error instanceof TypeError)) return error;
+    return failed(error.cause instanceof Error ? error.cause.message : error.message);
+  };
+  // What is compressed on the way only would be another file.
+  const headers = { ...options.headers, "accept-encoding": "identity" };
+  const response = await fetch(url, { headers, signal }).catch((error: unknown) => {
+    throw explained(error);
+  });
+  const isFresh = response.ok || (response.status === notModified && Object.keys(options.headers).length > 0);
+  if (!isFresh) {
+    await response.body?.cancel();
+    throw failed(`status ${response.status}`);
+  }
+  async function* bounded(): AsyncGenerator<Uint8Array, void, undefined> {
+    let size = 0;
+    try {
+      for await (const chunk of response.body ?? []) {
+        size += chunk.length;
+        if (size > maxBytes) throw failed(`more than ${maxBytes} bytes`);
+        yield chunk;
+      }
+    } catch (error) {
+      throw explained(error);
+    }
+  }
+  return { status: response.status, headers: response.headers, chunks: bounded() };
 }

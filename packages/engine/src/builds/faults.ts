@@ -57,6 +57,20 @@ export const buildFaults = defineFaults({
   ],
   CONFIG_INVALID: ["invalid-argument", () => "Cannot make an image: its configuration is no JSON object"],
   INPUT_MISSING: ["not-found", (name: string) => `Cannot build on ${name}: its build has made nothing`],
+  SOURCE_UNPINNED: [
+    "conflict",
+    (what: string, name: string) => `Cannot build from ${what} ${name}: it is not in the lock file`,
+  ],
+  SOURCE_DRIFTED: [
+    "conflict",
+    (what: string, name: string, { wanted, found }: { readonly wanted: string; readonly found: string }) =>
+      `Cannot build from ${what} ${name}: it is ${found}, the lock file has ${wanted}`,
+  ],
+  PIN_INVALID: [
+    "invalid-argument",
+    (name: string, pin: string) =>
+      `Cannot pin ${name}: ${JSON.stringify(pin)} is neither a digest nor a commit`,
+  ],
   EPOCH_INVALID: ["invalid-argument", (text: string) => `invalid SOURCE_DATE_EPOCH: ${text}`],
   LINT_FAILED: ["invalid-argument", (words: string) => words],
   RESULT_EMPTY: ["invalid-argument", () => "Cannot bring an empty result anywhere: the build made nothing"],

@@ -18,12 +18,14 @@ import {
   type Platform,
   parseReference,
   platformOfNode,
+  repositoryOf,
   withDefaultTag,
 } from "@hawser/oci";
 import type { RegistryAccess } from "@hawser/registry/client";
 import type { HostConfig } from "@hawser/runtime";
 import type { Image } from "@hawser/store";
 import type { RemoteImages } from "../images/remote-images.ts";
+import type { BuildSources } from "./build-sources.ts";
 import type { BuildState } from "./build-state.ts";
 import { buildFaults } from "./faults.ts";
 import { configOf } from "./image-config.ts";
@@ -43,6 +45,8 @@ export interface ImageBuildOptions {
   readonly access: (domain: string) => Promise<RegistryAccess>;
   /** Results of other builds by the names that the plan's contexts have for them, `input:name`. */
   readonly input?: (name: string) => Promise<BuiltImage>;
+  /** Told of what the build begins with; where it has pins, nothing else is used. */
+  readonly sources?: BuildSources;
   /** Ask registries although an image is here. */
   readonly pull: boolean;
   readonly signal: AbortSignal;
@@ -142,7 +146,11 @@ export class ImageBuild implements Disposable {
       ignoreCache,
       onEvent(event) {
         if (event.kind === "failed") {
-          const step = plan.steps.find(({ vertex }) => vertex?.digest === event.vertex.digest);
+          const { digest } = event.vertex;
+          // What brings files for a step is none of its own.
+          const step =
+            plan.steps.find(({ vertex }) => vertex?.digest === digest) ??
+            plan.steps.find(({ vertex }) => vertex?.inputs.some((input) => input?.digest === digest));
           if (step !== undefined) withRange(event.error, step.node.range);
         }
         onEvent(event);
@@ -173,6 +181,7 @@ export class ImageBuild implements Disposable {
     options: { readonly platform: Platform | undefined; readonly pull?: boolean },
   ): Promise<BaseImage & { readonly image: Image }> {
     const image = await this.#findImage(reference, options);
+    this.#options.sources?.useImage(reference, image);
     this.hold(image.chainId);
     this.#parts.log.debug("build uses an image", { reference, image: image.id });
     const { config, chainId } = image;
@@ -185,9 +194,10 @@ export class ImageBuild implements Disposable {
   }
 
   #runner({ depth = 0, ...scope }: Pick<BuildScope, "limits" | "epochOf"> & { readonly depth?: number }) {
-    const { files, onContainer, solveDefinition } = this.#options;
+    const { files, sources, onContainer, solveDefinition } = this.#options;
     return createOpRunner(this.#parts, {
       ...scope,
+      ...(sources && { sources }),
       files,
       onContainer,
       holds: this.#holds,
@@ -217,26 +227,41 @@ export class ImageBuild implements Disposable {
     return { reference: name, config: built.config, ...(chainId !== undefined && { chainId }) };
   }
 
+  #findLocal(reference: string): Image | undefined {
+    try {
+      return this.#parts.collaborators.images.resolve(reference);
+    } catch (error) {
+      if (Fault.is(error, "not-found")) return undefined;
+      throw error;
+    }
+  }
+
   /** One that is here, or else from where there are images. */
   async #findImage(
     reference: string,
-    { platform: wanted, pull = false }: { readonly platform: Platform | undefined; readonly pull?: boolean },
+    { platform, pull = false }: { readonly platform: Platform | undefined; readonly pull?: boolean },
   ): Promise<Image> {
     const { images } = this.#parts.collaborators;
-    const { signal, access } = this.#options;
-    if (!pull && !this.#options.pull) {
-      try {
-        return images.resolve(reference);
-      } catch (error) {
-        if (!Fault.is(error, "not-found")) throw error;
-      }
+    const { signal, access, sources } = this.#options;
+    const pin = sources?.imagePin(reference);
+    const byId = pin !== undefined && "id" in pin ? this.#findLocal(pin.id) : undefined;
+    if (byId !== undefined) return byId;
+    const wanted = pin !== undefined && "digest" in pin ? atDigest(reference, pin.digest) : reference;
+    if (pin !== undefined || (!pull && !this.#options.pull)) {
+      const found = this.#findLocal(wanted);
+      if (found !== undefined) return found;
     }
-    const parsed = withDefaultTag(parseReference(reference));
+    const parsed = withDefaultTag(parseReference(wanted));
     const name = formatReference(parsed);
-    const options = { access: await access(parsed.domain), platform: wanted, signal };
+    const options = { access: await access(parsed.domain), platform, signal };
     for await (const _ of this.#parts.registry.pull(name, options)); // one that ends without a fault has the image
     return images.resolve(name);
   }
+}
+
+/** The same repository's image of that digest. */
+function atDigest(reference: string, digest: string): string {
+  return `${formatReference(repositoryOf(parseReference(reference)))}@${digest}`;
 }
 
 /**

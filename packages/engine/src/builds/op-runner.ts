@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { Duplex } from "node:stream";
 import type { KeyedMutex } from "@hawser/base";
-import type { ExecOp, FileAction, LocalOp, Op, OpRun, OpRunner, Vertex } from "@hawser/build";
+import type { ExecOp, FileAction, HttpOp, LocalOp, Op, OpRun, OpRunner, Vertex } from "@hawser/build";
 import { type ChainId, parseChainId } from "@hawser/oci";
 import type { ContainerConfig, HostConfig } from "@hawser/runtime";
 import {
@@ -16,13 +16,15 @@ import {
 import type { Collaborators } from "../containers/collaborators.ts";
 import { createContainerId } from "../containers/names.ts";
 import type { BuildContext } from "./build-context.ts";
+import type { BuildSources } from "./build-sources.ts";
 import { type BuildState, identityOf } from "./build-state.ts";
 import { type CopyInput, copyFiles, digestOfSources, type FilesWork, makeFolder } from "./copy-files.ts";
 import { diffTrees } from "./diff-trees.ts";
-import { downloadedFile } from "./download.ts";
+import { shownUrl } from "./download.ts";
 import { buildFaults } from "./faults.ts";
 import { doFileAction } from "./file-actions.ts";
 import { clampLayerTimes, sentFiles } from "./layer-times.ts";
+import { netFile } from "./net-file.ts";
 import { readSmallFile } from "./read-small-file.ts";
 import { runProcess } from "./run-process.ts";
 
@@ -52,6 +54,7 @@ export interface BuildFiles {
 /** What of a build its ops need. */
 export interface BuildScope {
   readonly files: BuildFiles;
+  readonly sources?: BuildSources;
   /** No file of a vertex' result is younger. */
   readonly epochOf: (vertex: Vertex) => number;
   /** Solve a graph that a step has made: `pb.Definition`. */
@@ -186,11 +189,7 @@ async function execute(parts: OpRunnerParts, scope: BuildScope, call: OpCall): P
     case "git":
       return { kind: "context", context: await scope.files.repository(op.reference, op) };
     case "http":
-      return await addResult(parts, scope, {
-        ...call,
-        parent: undefined,
-        layer: downloadedFile(op, call.run),
-      });
+      return await fetchNetFile(parts, scope, { ...call, op });
     case "exec":
       return await execProcess(parts, scope, { ...call, op });
     case "copy":
@@ -230,6 +229,33 @@ async function execute(parts: OpRunnerParts, scope: BuildScope, call: OpCall): P
       return adopt(parts, scope, state);
     }
   }
+}
+
+async function fetchNetFile(
+  parts: OpRunnerParts,
+  scope: BuildScope,
+  { op, ...call }: OpCall & { readonly op: HttpOp },
+): Promise<BuildState> {
+  const temporary = join(parts.folder, "run", createContainerId(parts.collaborators.host.randomBytes));
+  await mkdir(dirname(temporary), { recursive: true, mode: 0o700 });
+  const pin = scope.sources?.filePin(op.url);
+  const wanted = pin === undefined ? op : { ...op, checksum: pin };
+  const { result, digest } = await netFile<BuildState>(wanted, {
+    folder: join(parts.folder, "http"),
+    temporary,
+    signal: call.run.signal,
+    find(key) {
+      const record = parts.cache.use(key);
+      return record && keep(parts, scope, record.chainId);
+    },
+    add: async (key, layer) =>
+      await addResult(parts, scope, { ...call, run: { ...call.run, key }, parent: undefined, layer }),
+  });
+  if (op.checksum !== undefined && op.checksum !== digest) {
+    throw buildFaults.DOWNLOAD_MISMATCH(shownUrl(op.url), op.checksum, digest);
+  }
+  scope.sources?.useFile(op.url, digest);
+  return result;
 }
 
 async function execProcess(
@@ -451,7 +477,7 @@ function describe({ op }: Vertex): string {
     case "file":
       return op.actions.map(describeAction).join(", ").slice(0, maxDescriptionChars);
     case "http":
-      return `http ${op.url}`.slice(0, maxDescriptionChars);
+      return `http ${shownUrl(op.url)}`.slice(0, maxDescriptionChars);
     default:
       return op.kind;
   }

@@ -49,7 +49,7 @@ export async function selectFiles(
         .split("/")
         .slice(folder === "" ? 0 : 1);
       const name = [...fixed, ...rest].filter((part) => part !== "").join("/");
-      if (pattern.test(name)) found.add(name);
+      if (name !== "" && pattern.test(name)) found.add(name);
     }
     if (found.size > 0) return [...found].toSorted();
   } catch (error) {

@@ -12,10 +12,12 @@ import {
   parseCacheEntry,
   parseNamedContext,
 } from "../../build/frontend-attributes.ts";
+import { lockFileOf, readLockFile, withoutLockFile, writeLockFile } from "../../build/lock-file.ts";
 import { openPrinter } from "../../build/progress/open-printer.ts";
 import { askedQuestion, showAnswer } from "../../build/questions.ts";
-import { type BuildOrder, sendBuild } from "../../build/send-build.ts";
+import { type BuildOrder, type SentBuild, sendBuild } from "../../build/send-build.ts";
 import { defineCommand, type Invocation } from "../../command.ts";
+import { cliFaults } from "../../faults.ts";
 import { boolFlag, bytesFlag, commaListFlag, intFlag, listFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { showProgress } from "../../format/progress.ts";
 import { parseExtraHost } from "../../options/host-option.ts";
@@ -44,6 +46,9 @@ const flags = {
   "force-rm": boolFlag("Always remove intermediate containers", { hidden: true }),
   iidfile: stringFlag("Write the image ID to the file"),
   label: listFlag("Set metadata for an image"),
+  lock: boolFlag("Write what the build begins with, by digests, into the lock file"),
+  "lock-file": stringFlag('Name of the lock file (Default is "PATH/hawser.lock")'),
+  locked: boolFlag("Build from what the lock file has, and from nothing else"),
   load: boolFlag('Shorthand for "--output=type=docker"'),
   memory: bytesFlag("Memory limit", { short: "m" }),
   "memory-swap": bytesFlag("Swap limit equal to memory plus swap: -1 to enable unlimited swap", {
@@ -90,7 +95,11 @@ export const command = defineCommand({
       ? given.progress
       : (session.environment["BUILDKIT_PROGRESS"] ?? "auto");
     const question = askedQuestion(given);
-    const { order, query, proxies } = await orderOf(session, { flags: given, path: args[0] ?? "", question });
+    const { order, query, proxies, lockFile } = await orderOf(session, {
+      flags: given,
+      path: args[0] ?? "",
+      question,
+    });
     const client = await session.connect();
     const ready = {
       ...order,
@@ -98,9 +107,9 @@ export const command = defineCommand({
     };
     const isQuiet = given.quiet || question !== undefined;
     const printer = openPrinter(session, isQuiet && mode === "auto" ? "quiet" : mode);
-    let result: Readonly<Record<string, string>>;
+    let sent: SentBuild;
     try {
-      result = await sendBuild(session, client, { order: ready, printer });
+      sent = await sendBuild(session, client, { order: ready, printer });
     } catch (error) {
       printer.end();
       if (!Fault.is(error, "not-found") || !/page not found/.test(error.message)) throw error;
@@ -115,8 +124,10 @@ export const command = defineCommand({
           if (typeof aux === "object" && aux !== null && "ID" in aux) id = String(aux.ID);
         },
       });
-      result = { "containerimage.config.digest": id };
+      sent = { result: { "containerimage.config.digest": id } };
     }
+    const { result, sources } = sent;
+    if (order.locks) await writeLockFile(lockFile, sources);
     if (question !== undefined) return await showAnswer(session, question, result);
     await tellResult(session, given, result);
     return 0;
@@ -160,7 +171,11 @@ async function orderOf(
   },
 ) {
   const { flags: given, path, question } = asked;
-  const context = await openBuildContext(session, { path, dockerfile: given.file });
+  const opened = await openBuildContext(session, { path, dockerfile: given.file });
+  if (given.lock && given.locked)
+    throw cliFaults.OPTIONS_CONFLICT("--lock and --locked cannot be used together");
+  const lockFile = lockFileOf(opened, { name: given["lock-file"], workingDir: session.workingDir });
+  const context = given.lock || given.locked ? withoutLockFile(opened, lockFile) : opened;
   const saidArgs = valuesOf(given["build-arg"], session.environment);
   const said = (name: string) => Object.hasOwn(saidArgs, name) || given["build-arg"].includes(name);
   const epoch = said(epochVariable) ? undefined : session.environment[epochVariable];
@@ -209,6 +224,8 @@ async function orderOf(
     attributes: { ...attributes, ...Object.fromEntries(contexts), ...question?.attributes },
     ...(committedAt !== undefined && { committedAt }),
     outputs,
+    locks: given.lock,
+    ...(given.locked && { pins: await readLockFile(lockFile) }),
     cacheTo: given["cache-to"].map(parseCacheEntry),
     entitlements: [...given.allow, ...(given.network === "host" ? ["network.host"] : [])],
     secrets: new Map(given.secret.map((text) => parseSecret(session, text))),
@@ -240,7 +257,12 @@ async function orderOf(
     shmsize: given["shm-size"] || undefined,
     extrahosts: given["add-host"],
   };
-  return { order, query, proxies: (host: string) => proxyVariables(session.config(), { host, said }) };
+  return {
+    order,
+    query,
+    lockFile,
+    proxies: (host: string) => proxyVariables(session.config(), { host, said }),
+  };
 }
 
 /** https://reproducible-builds.org/specs/source-date-epoch/ */

@@ -1,5 +1,6 @@
 import type { RegistryAccess } from "@hawser/registry/client";
 import type { HostConfig } from "@hawser/runtime";
+import type { BuildSources } from "../build-sources.ts";
 import type { LocalFolder } from "../local-folder.ts";
 
 /** What Hawser's own client gives with its request, where others are asked for it while the build goes on. */
@@ -8,6 +9,8 @@ export interface GivenFiles {
   readonly source?: { readonly filename: string; readonly text: string };
   /** When its files were committed, where that is known. */
   readonly committedAtMs?: number;
+  /** Told of what is not with the user. */
+  readonly sources: BuildSources;
   /** Its folders, by their names in the build. */
   readonly folders: Readonly<Record<string, GivenFolder>>;
   /** Of the processes of `RUN`. */

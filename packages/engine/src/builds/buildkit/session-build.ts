@@ -154,13 +154,15 @@ export class SessionBuild implements BuildWork {
   }: Pick<ImageBuildOptions, "limits" | "pull" | "input" | "solveDefinition"> &
     Pick<BuildFiles, "folder">): ImageBuild {
     const { progress, signal, session } = this.#context;
+    const sources = this.#given?.sources;
     return this.#used.use(
       this.#builds.begin({
         ...options,
+        ...(sources && { sources }),
         files: {
           folder,
           repository: async (reference, { keepsGitDir }) =>
-            this.#used.use(await this.#builds.receiveRepository(reference, { keepsGitDir, signal })),
+            this.#used.use(await this.#builds.receiveRepository(reference, { keepsGitDir, signal, sources })),
           secret: async (id) => await session?.secret(id, signal),
           agent: async (id) => await session?.agent(id, signal),
         },
@@ -343,7 +345,7 @@ export class SessionBuild implements BuildWork {
       upload === undefined ? `[internal] load remote build context ${address}` : titleOf("context");
     const received = progress.step(title, async () =>
       upload === undefined
-        ? this.#used.use(await this.#builds.receiveRemote(address, signal))
+        ? this.#used.use(await this.#builds.receiveRemote(address, { signal, sources: this.#given?.sources }))
         : await this.#unpack(this.#uploaded(upload)),
     );
     received.catch(() => {}); // told when it is waited for

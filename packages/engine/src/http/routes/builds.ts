@@ -2,6 +2,7 @@ import { parseFilters } from "@hawser/api";
 import { Fault } from "@hawser/base";
 import type { BuildRecord } from "@hawser/store";
 import type { BuildService } from "../../builds/build-service.ts";
+import { BuildSources } from "../../builds/build-sources.ts";
 import type { EngineBuildServices } from "../../builds/buildkit/open-build-services.ts";
 import { buildFaults } from "../../builds/faults.ts";
 import { checkLocalFolder } from "../../builds/local-folder.ts";
@@ -137,16 +138,20 @@ async function buildTold(
 
 /**
  * `POST /build/local`. The answer is a line of JSON for each thing that is told, as buildx' `--progress rawjson` has them, then
- * `{"result"}` or `{"failure"}`.
+ * `{"result", "sources"}` or `{"failure"}`.
  */
 async function buildGiven(
   services: EngineBuildServices,
   request: ApiRequest,
   response: ApiResponse,
 ): Promise<void> {
-  const { source, folders, committedAt, ...asked } = await readJsonBody(request, givenBuildCodec.decode, {
-    type: "build.Request",
-  });
+  const { source, folders, committedAt, pins, ...asked } = await readJsonBody(
+    request,
+    givenBuildCodec.decode,
+    {
+      type: "build.Request",
+    },
+  );
   for (const { path, device = "", inode = "" } of Object.values(folders)) {
     if (path === undefined) continue;
     if (request.peer === undefined) throw buildFaults.FOLDER_ELSEWHERE(path);
@@ -154,6 +159,7 @@ async function buildGiven(
   }
   const access = readAccessByDomain(request);
   const limits = readLimits(request);
+  const sources = new BuildSources(pins);
   const stream = response.openStream(200, { contentType: "application/json" });
   try {
     const result = await services.buildGiven(
@@ -161,12 +167,13 @@ async function buildGiven(
         ...(source && { source }),
         ...(committedAt !== undefined && { committedAtMs: committedAt * 1000 }),
         folders,
+        sources,
         limits,
         access,
       },
       { ...asked, signal: request.signal, onStatus: ({ json }) => stream.writeJson(json()) },
     );
-    await stream.writeJson({ result });
+    await stream.writeJson({ result, sources: sources.used });
   } catch (thrown) {
     const { kind, message, lines } = services.explain(thrown);
     if (kind === "canceled") throw thrown;

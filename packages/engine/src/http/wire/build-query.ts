@@ -1,9 +1,10 @@
 import { parsePlatform, parseReference, platformOfNode } from "@hawser/oci";
 import type { HostConfig } from "@hawser/runtime";
+import type { ImagePin, SourcePins } from "../../builds/build-sources.ts";
 import type { GivenFolder } from "../../builds/buildkit/given-files.ts";
 import { httpFaults } from "../faults.ts";
 import type { ApiRequest } from "../request.ts";
-import { integer, list, map, optional, record, string } from "./codec.ts";
+import { adapt, integer, list, map, optional, record, string } from "./codec.ts";
 
 /** What is to be built, as `POST /build` says it in its query. @throws {Fault} `invalid-argument` */
 export function readBuildRequest(request: ApiRequest) {
@@ -132,6 +133,24 @@ interface Entry {
   readonly attributes: Readonly<Record<string, string>>;
 }
 
+const pinsCodec = record<SourcePins>({
+  images: [
+    "images",
+    map(
+      adapt(
+        record<{ readonly digest?: string; readonly id?: string }>({
+          digest: ["digest", optional(string)],
+          id: ["id", optional(string)],
+        }),
+        ({ digest, id = "" }): ImagePin => (digest === undefined ? { id } : { digest }),
+        (pin) => pin,
+      ),
+    ),
+  ],
+  files: ["files", map(string)],
+  repositories: ["repositories", map(string)],
+});
+
 const entryCodec = record<Entry>({ type: ["Type", string], attributes: ["Attrs", map(string)] });
 const outputsCodec = list(entryCodec);
 
@@ -145,6 +164,8 @@ export const givenBuildCodec = record<{
   readonly source?: { readonly filename: string; readonly text: string };
   /** Seconds since 1970. */
   readonly committedAt?: number;
+  /** What may be used that is not with the client. */
+  readonly pins?: SourcePins;
   readonly folders: Readonly<Record<string, GivenFolder>>;
 }>({
   session: ["session", string],
@@ -154,6 +175,7 @@ export const givenBuildCodec = record<{
   entitlements: ["entitlements", list(string)],
   source: ["source", optional(record({ filename: ["filename", string], text: ["text", string] }))],
   committedAt: ["committedAt", optional(integer)],
+  pins: ["pins", optional(pinsCodec)],
   folders: [
     "folders",
     map(
