@@ -21,4 +21,5 @@ export { rootedTarPath, tarPathBytes } from "./tar/rooted-tar-path.ts";
 export type { TarEntry, TarEntryType } from "./tar/tar-entry.ts";
 export { defaultTarLimits, type TarEvent, type TarLimits, TarParser } from "./tar/tar-parser.ts";
 export { formatTarHeader, type TarContent, type TarSource, writeTar } from "./tar/tar-writer.ts";
+export { goQuote, goQuoteChar } from "./template/go-quote.ts";
 export { version } from "./version.ts";

@@ -34,8 +34,6 @@ export const cliFaults = defineFaults({
   ],
   CONTEXT_EXISTS: ["already-exists", (name: string) => `context "${name}" already exists`],
   CONTEXT_IN_USE: ["conflict", (name: string) => `context "${name}" is in use, set -f flag to force remove`],
-  TEMPLATE_INVALID: ["invalid-argument", (words: string) => `template parsing error: ${words}`],
-  TEMPLATE_FAILED: ["invalid-argument", (words: string) => words],
   ENGINE_ABSENT: ["unavailable", (message: string) => message],
   ENGINE_FORBIDDEN: ["permission-denied", (message: string) => message],
   ENGINE_NOT_STARTED: [

@@ -1,5 +1,4 @@
 import { Fault } from "@hawser/base";
-import { cliFaults } from "../faults.ts";
 import { indentJson } from "../format/json-text.ts";
 import { type Session, warnLine, write } from "../session.ts";
 
@@ -33,7 +32,8 @@ export async function inspectObjects(options: {
       } catch (error) {
         // Docker has its line break out before it knows
         await write(session.stdout, "\n");
-        throw cliFaults.TEMPLATE_FAILED(`template parsing error: ${Fault.from(error).message}`);
+        const { templateFaults } = await import("@hawser/base/template");
+        throw templateFaults.TEMPLATE_FAILED(`template parsing error: ${Fault.from(error).message}`);
       }
     }
     if (found.length === 0) await write(session.stdout, "\n");
@@ -45,10 +45,7 @@ export async function inspectObjects(options: {
 }
 
 async function templatePrinter(format: string): Promise<(json: string) => string> {
-  const [{ openTemplate }, { goValueFromJson, parseExactJson }] = await Promise.all([
-    import("../format/template/run-template.ts"),
-    import("../format/template/go-value.ts"),
-  ]);
+  const { openTemplate, goValueFromJson, parseExactJson } = await import("@hawser/base/template");
   const template = openTemplate(format);
   return (json) => template.run(goValueFromJson(parseExactJson(json)));
 }

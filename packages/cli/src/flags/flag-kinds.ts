@@ -1,4 +1,4 @@
-import { goQuote } from "../format/go-quote.ts";
+import { goQuote } from "@hawser/base";
 import { parseByteSize } from "../options/byte-size.ts";
 import { parseDuration } from "../options/duration.ts";
 import { parseGoBool, parseGoInteger } from "../options/go-number.ts";

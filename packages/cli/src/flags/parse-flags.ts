@@ -1,4 +1,4 @@
-import { goQuote, goQuoteChar } from "../format/go-quote.ts";
+import { goQuote, goQuoteChar } from "@hawser/base";
 import type { Flag, FlagTable, FlagValues } from "./flag.ts";
 
 export type ParsedFlags<F extends FlagTable> =

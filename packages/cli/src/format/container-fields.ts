@@ -1,6 +1,6 @@
 import type { ContainerSummary } from "@hawser/api";
+import { goQuote } from "@hawser/base";
 import { ellipsis, shortId } from "./ellipsis.ts";
-import { goQuote } from "./go-quote.ts";
 import { formatGoTime } from "./go-time.ts";
 import { formatHumanDuration, formatTableSize } from "./humanize.ts";
 import type { Field, ListLayout } from "./list-format.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { goQuote } from "@hawser/base";
 import { ellipsis, shortId } from "./ellipsis.ts";
-import { goQuote } from "./go-quote.ts";
 import { formatBuildTime, formatLocalRfc3339 } from "./go-time.ts";
 import { formatBinarySize, formatHumanDuration, formatHumanSize, formatTableSize } from "./humanize.ts";
 import { imageRows } from "./image-fields.ts";

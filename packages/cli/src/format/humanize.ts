@@ -1,3 +1,5 @@
+import { formatGeneral } from "@hawser/base/template";
+
 /** Units of 1000 as people read them, 4 significant digits: `1.98MB`. */
 export function formatHumanSize(bytes: number): string {
   return formatSize(bytes, {
@@ -36,22 +38,6 @@ function formatSize(
     unit++;
   }
   return `${formatGeneral(value, options.digits)}${options.units[unit] ?? ""}`;
-}
-
-/** C's `%.<digits>g`. */
-export function formatGeneral(value: number, digits: number): string {
-  if (value === 0) return "0";
-  const [mantissa = "", exponentText = "0"] = value.toExponential(digits - 1).split("e");
-  const exponent = Number(exponentText);
-  if (exponent < -4 || exponent >= digits) {
-    const sign = exponent < 0 ? "-" : "+";
-    return `${trimZeros(mantissa)}e${sign}${String(Math.abs(exponent)).padStart(2, "0")}`;
-  }
-  return trimZeros(value.toFixed(Math.max(0, digits - 1 - exponent)));
-}
-
-function trimZeros(text: string): string {
-  return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
 }
 
 /** A span of time as people say it: `About a minute`, `3 weeks`. */

@@ -1,10 +1,16 @@
 import { Fault } from "@hawser/base";
-import { cliFaults } from "../faults.ts";
+import {
+  GoMap,
+  GoStruct,
+  type GoValue,
+  noField,
+  openTemplate,
+  type Template,
+  templateFaults,
+  templateFunctions,
+} from "@hawser/base/template";
 import { escapeHtmlJson } from "./json-text.ts";
 import { alignColumns } from "./table-writer.ts";
-import { GoMap, GoStruct, type GoValue, noField } from "./template/go-value.ts";
-import { openTemplate, type Template } from "./template/run-template.ts";
-import { templateFunctions } from "./template/template-functions.ts";
 
 /** One thing that a list can show of its rows, under the name that templates use. */
 export interface Field<Row> {
@@ -41,7 +47,7 @@ function runRow(template: Template, row: GoValue): string {
   try {
     return template.run(row);
   } catch (error) {
-    throw cliFaults.TEMPLATE_FAILED(`failed to execute template: ${Fault.from(error).message}`);
+    throw templateFaults.TEMPLATE_FAILED(`failed to execute template: ${Fault.from(error).message}`);
   }
 }
 

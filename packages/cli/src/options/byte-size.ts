@@ -1,4 +1,4 @@
-import { goQuote } from "../format/go-quote.ts";
+import { goQuote } from "@hawser/base";
 import { valueError } from "./value-error.ts";
 
 const powers: Readonly<Record<string, number>> = { k: 1, m: 2, g: 3, t: 4, p: 5 };

@@ -1,4 +1,4 @@
-import { goQuote } from "../format/go-quote.ts";
+import { goQuote } from "@hawser/base";
 import { valueError } from "./value-error.ts";
 
 const unitNs: Readonly<Record<string, number>> = {

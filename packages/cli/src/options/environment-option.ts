@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { goQuote } from "../format/go-quote.ts";
+import { goQuote } from "@hawser/base";
 import { valueError } from "./value-error.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;

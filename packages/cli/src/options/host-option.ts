@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { goQuote } from "../format/go-quote.ts";
+import { goQuote } from "@hawser/base";
 import { valueError } from "./value-error.ts";
 
 /** `--add-host name:address` or `name=address`, as `name:address`. */

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { Mount } from "@hawser/api";
-import { goQuote } from "../format/go-quote.ts";
+import { goQuote } from "@hawser/base";
 import { parseByteSize } from "./byte-size.ts";
 import { parseCsvFields, splitPair } from "./csv-fields.ts";
 import { valueError } from "./value-error.ts";

@@ -1,4 +1,4 @@
-import { Fault } from "@hawser/base";
+import { Fault, goQuote } from "@hawser/base";
 import {
   formatReference,
   parseAnyReference,
@@ -8,7 +8,6 @@ import {
 } from "@hawser/oci";
 import { defineCommand } from "../../command.ts";
 import { cliFaults } from "../../faults.ts";
-import { goQuote } from "../../format/go-quote.ts";
 import { imagePath } from "../each-argument.ts";
 
 export const command = defineCommand({

@@ -1,12 +1,11 @@
 import type { DiskUsageResponse } from "@hawser/api";
+import { goValueFromJson, openTemplate } from "@hawser/base/template";
 import { defineCommand } from "../../command.ts";
 import { boolFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { containerLayout } from "../../format/container-fields.ts";
 import { formatHumanSize } from "../../format/humanize.ts";
 import { imageLayout, imageRows } from "../../format/image-fields.ts";
 import { formatList, type ListLayout } from "../../format/list-format.ts";
-import { goValueFromJson } from "../../format/template/go-value.ts";
-import { openTemplate } from "../../format/template/run-template.ts";
 import { buildCacheLayout, usageLayout, usageRows } from "../../format/usage-fields.ts";
 import { volumeLayout } from "../../format/volume-fields.ts";
 import { printLine, write } from "../../session.ts";

@@ -1,11 +1,10 @@
 import type { EventMessage } from "@hawser/api";
 import { formatFilters } from "@hawser/api";
 import { splitJson } from "@hawser/api/client";
+import { goValueFromJson, openTemplate, parseExactJson } from "@hawser/base/template";
 import { defineCommand } from "../../command.ts";
 import { filterFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { formatLocalRfc3339 } from "../../format/go-time.ts";
-import { goValueFromJson, parseExactJson } from "../../format/template/go-value.ts";
-import { openTemplate } from "../../format/template/run-template.ts";
 import { parseTimestamp } from "../../options/timestamp.ts";
 import { printLine } from "../../session.ts";
 import { formatUsage } from "../format-usage.ts";

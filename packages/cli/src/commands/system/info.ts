@@ -1,9 +1,9 @@
 import type { SystemInfo } from "@hawser/api";
 import { Fault, version as programVersion } from "@hawser/base";
+import { parseExactJson } from "@hawser/base/template";
 import { defineCommand } from "../../command.ts";
 import { stringFlag } from "../../flags/flag-kinds.ts";
 import { formatBinarySize } from "../../format/humanize.ts";
-import { parseExactJson } from "../../format/template/go-value.ts";
 import { type Session, warnLine, write } from "../../session.ts";
 import { formatUsage } from "../format-usage.ts";
 
@@ -35,10 +35,7 @@ async function askServer(session: Session): Promise<string> {
 }
 
 async function printFormatted(session: Session, format: string): Promise<number> {
-  const [{ openTemplate }, { goValueFromJson }] = await Promise.all([
-    import("../../format/template/run-template.ts"),
-    import("../../format/template/go-value.ts"),
-  ]);
+  const { openTemplate, goValueFromJson } = await import("@hawser/base/template");
   const template = format === "json" ? undefined : openTemplate(format);
   const server = parseExactJson(await askServer(session)) as object;
   const info = {

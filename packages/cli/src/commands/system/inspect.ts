@@ -1,9 +1,8 @@
 import type { EngineClient } from "@hawser/api/client";
-import { Fault } from "@hawser/base";
+import { Fault, goQuote } from "@hawser/base";
 import { defineCommand } from "../../command.ts";
 import { cliFaults } from "../../faults.ts";
 import { boolFlag, stringFlag } from "../../flags/flag-kinds.ts";
-import { goQuote } from "../../format/go-quote.ts";
 import { containerPath, imagePath } from "../each-argument.ts";
 import { formatUsage } from "../format-usage.ts";
 import { inspectObjects } from "../inspect-objects.ts";

@@ -61,10 +61,7 @@ async function askServer(session: Session): Promise<{
 
 async function templatePrinter(format: string): Promise<(versions: Versions) => string> {
   if (format === "json") return (versions) => `${JSON.stringify(versions)}\n`;
-  const [{ openTemplate }, { goValueFromJson }] = await Promise.all([
-    import("../../format/template/run-template.ts"),
-    import("../../format/template/go-value.ts"),
-  ]);
+  const { openTemplate, goValueFromJson } = await import("@hawser/base/template");
   const template = openTemplate(format, { name: "version" });
   return (versions) => `${template.run(goValueFromJson(versions, { typeName: "system.versionInfo" }))}\n`;
 }

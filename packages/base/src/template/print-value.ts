@@ -1,5 +1,5 @@
-import { goQuote, goQuoteChar } from "../go-quote.ts";
-import { formatGeneral } from "../humanize.ts";
+import { formatGeneral } from "./format-general.ts";
+import { goQuote, goQuoteChar } from "./go-quote.ts";
 import { bigintsAsNumbers, GoMap, GoStruct, type GoValue } from "./go-value.ts";
 
 /** A value as Go's `%v` writes it. */

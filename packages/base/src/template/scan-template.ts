@@ -1,5 +1,5 @@
-import { cliFaults } from "../../faults.ts";
-import { goQuote, goQuoteChar } from "../go-quote.ts";
+import { goQuote, goQuoteChar } from "./go-quote.ts";
+import { templateFaults } from "./template-faults.ts";
 import type { Position } from "./template-node.ts";
 
 export type TokenKind =
@@ -172,5 +172,5 @@ function positionAt(source: string, at: number): Position {
 
 function syntaxFault(scan: Scan, words: string): Error {
   const { line } = positionAt(scan.source, scan.at);
-  return cliFaults.TEMPLATE_INVALID(`template: ${scan.name}:${line}: ${words}`);
+  return templateFaults.TEMPLATE_INVALID(`template: ${scan.name}:${line}: ${words}`);
 }

@@ -1,7 +1,7 @@
-import { cliFaults } from "../../faults.ts";
 import { type GoFunction, GoMap, GoStruct, type GoValue, NoFieldError } from "./go-value.ts";
 import { parseTemplate } from "./parse-template.ts";
 import { goTypeName, printValue } from "./print-value.ts";
+import { templateFaults } from "./template-faults.ts";
 import { argumentCounts, CallError, isTrue, templateFunctions } from "./template-functions.ts";
 import type { Operand, Pipe, Position, TemplateCommand, TemplateNode } from "./template-node.ts";
 
@@ -249,12 +249,14 @@ class TemplateRun {
   #fail(at: { readonly position: Position; readonly text: string }, words: string): Error {
     const place = `${this.#name}:${at.position.line}:${at.position.column}`;
     const shown = at.text.length > 20 ? `${at.text.slice(0, 20)}...` : at.text;
-    return cliFaults.TEMPLATE_FAILED(`template: ${place}: executing "${this.#name}" at <${shown}>: ${words}`);
+    return templateFaults.TEMPLATE_FAILED(
+      `template: ${place}: executing "${this.#name}" at <${shown}>: ${words}`,
+    );
   }
 
   #write(text: string): void {
     this.#out += text;
-    if (this.#out.length > maxOutputChars) throw cliFaults.TEMPLATE_FAILED("the output has no end");
+    if (this.#out.length > maxOutputChars) throw templateFaults.TEMPLATE_FAILED("the output has no end");
   }
 }
 

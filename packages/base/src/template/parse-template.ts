@@ -1,6 +1,6 @@
-import { cliFaults } from "../../faults.ts";
-import { goQuote } from "../go-quote.ts";
+import { goQuote } from "./go-quote.ts";
 import { scanTemplate, type Token, type TokenKind } from "./scan-template.ts";
+import { templateFaults } from "./template-faults.ts";
 import type { Operand, Pipe, TemplateCommand, TemplateNode } from "./template-node.ts";
 
 /** Nested deeper, a template is an attack on the stack. */
@@ -306,7 +306,7 @@ class TemplateParser {
 
   #wrong(words: string): Error {
     const { line } = (this.#tokens[Math.max(0, this.#at - 1)] ?? endToken).position;
-    return cliFaults.TEMPLATE_INVALID(`template: ${this.#options.name}:${line}: ${words}`);
+    return templateFaults.TEMPLATE_INVALID(`template: ${this.#options.name}:${line}: ${words}`);
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Fault } from "@hawser/base";
+import { Fault } from "../fault.ts";
 import { goValueFromJson, parseExactJson } from "./go-value.ts";
 import { openTemplate } from "./run-template.ts";
 
