@@ -21,7 +21,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   "packages/api": { imports: [base, oci] },
   "packages/linux": { imports: [base] },
   "packages/store": { imports: [base, oci, linux] },
-  "packages/runtime": { imports: [base, oci, linux] },
+  "packages/runtime": { imports: [base, oci, linux], modules: ["@msgpack/msgpack"] },
   "packages/network": { imports: [base, linux], modules: ["dns-packet"] },
   "packages/registry/src/testing": { imports: [] },
   "packages/registry/src/server": {

@@ -27,6 +27,7 @@ import type { Collaborators } from "./containers/collaborators.ts";
 import { ContainerIndex } from "./containers/container-index.ts";
 import { isRunning } from "./containers/container-record.ts";
 import type { ContainerHost } from "./containers/host.ts";
+import { stopLogDeliveries } from "./containers/log-delivery.ts";
 import { containersWithVolume, usesImage } from "./containers/plan-mounts.ts";
 import { recoverContainers } from "./containers/recover.ts";
 import { bringBack, restartNow } from "./containers/restart.ts";
@@ -242,6 +243,7 @@ export async function composeEngine(
     reach,
     log,
   };
+  built.defer(() => stopLogDeliveries(collaborators));
   await recoverContainers(collaborators);
   keeper.retire();
   const builds = await BuildService.open({

@@ -42,6 +42,7 @@ export const runtimeFaults = defineFaults({
     "invalid-argument",
     (name: string, mode: string) => `invalid ${name} mode: ${mode}`,
   ],
+  LOG_OPTION_INVALID: ["invalid-argument", (text: string) => text],
   OPTIONS_CONFLICT: ["invalid-argument", (text: string) => text],
   ENV_INVALID: ["invalid-argument", (entry: string) => `invalid environment variable: ${entry}`],
   RESOURCE_INVALID: ["invalid-argument", (text: string) => text],

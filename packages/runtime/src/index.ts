@@ -7,6 +7,9 @@ export { type BlockUsage, type CgroupUsage, readCgroupUsage } from "./cgroup/rea
 export { type LiveLimits, writeLimits } from "./cgroup/write-limits.ts";
 export type * from "./container-config.ts";
 export { readHostFacts } from "./host-facts.ts";
+export { deliverLog } from "./logs/deliver-log.ts";
+export { findRemoteDriver, logDriverNames } from "./logs/drivers/drivers.ts";
+export type { LogDestination, LogSubject } from "./logs/drivers/log-driver.ts";
 export { LogCursor, type LogPosition } from "./logs/log-cursor.ts";
 export { formatLogTime, type LogEntry } from "./logs/log-entry.ts";
 export { type LogOptions, readLog } from "./logs/read-log.ts";
@@ -21,7 +24,7 @@ export { SeccompCompiler } from "./seccomp-compiler.ts";
 export { type BindRequest, cleanPath, parseBind } from "./spec/bind.ts";
 export { buildSpec } from "./spec/build-spec.ts";
 export { checkConfig } from "./spec/check-config.ts";
-export { checkLog } from "./spec/check-log.ts";
+export { checkLog, isLogReadable, logFileLimits } from "./spec/check-log.ts";
 export { checkResources } from "./spec/check-resources.ts";
 export { defaultMaskedPaths, defaultReadonlyPaths } from "./spec/masked-paths.ts";
 export { type ImageDefaults, mergeImageConfig } from "./spec/merge-image-config.ts";

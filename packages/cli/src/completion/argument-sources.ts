@@ -71,7 +71,7 @@ export const flagSources: Readonly<Record<string, Source>> = {
   from: "contexts",
   ipc: ["host", "none", "private", "shareable"],
   link: "containers",
-  "log-driver": ["json-file", "local", "none"],
+  "log-driver": ["fluentd", "gelf", "journald", "json-file", "local", "none", "syslog"],
   "log-level": ["debug", "info", "warn", "error", "fatal", "panic"],
   network: "networks",
   pid: ["host"],

@@ -114,7 +114,7 @@ test("what is wrong with a flag is said in dockerd's words", async () => {
     [["-H", "foo://x"], /Invalid bind address format: foo:\/\/x/],
     [["--dns", "nope"], /nope is not an ip address/],
     [["--default-shm-size", "3q"], /invalid size: '3q'/],
-    [["--log-driver", "journald"], "logger: no log driver named 'journald' is registered"],
+    [["--log-driver", "awslogs"], 'error looking up logging plugin awslogs: plugin "awslogs" not found'],
     [["--log-opt", "nope=1"], "unknown log opt 'nope' for json-file log driver"],
     [["--registry-mirror", "ftp://x"], /invalid mirror: unsupported scheme "ftp" in "ftp:\/\/x"/],
     [["--registry-mirror", "x y"], /invalid mirror: "x y" is not a valid URI/],

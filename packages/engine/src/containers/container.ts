@@ -2,6 +2,7 @@ import type { ContainerConfig, Monitor } from "@hawser/runtime";
 import type { PendingAttach } from "./attach.ts";
 import type { ContainerId, ContainerRecord } from "./container-record.ts";
 import type { ExecSession } from "./exec-session.ts";
+import type { LogDelivery } from "./log-delivery.ts";
 
 /** How a run ended, as its waiters are told. */
 export interface ExitNotice {
@@ -17,6 +18,8 @@ export class Container {
   monitor: Monitor | undefined;
   /** The same while the container is being started. */
   starting: Monitor | undefined;
+  /** Sends its log to where its driver has it go, while there is more to send. */
+  delivery: LogDelivery | undefined;
   /** It is to go: a start that has not come up is given up. */
   unwanted = false;
   /** Ends the probing of its health, while that goes on. */

@@ -86,6 +86,10 @@ export const containerFaults = defineFaults({
   EXEC_NOT_RUNNING: ["conflict", (id: string) => `exec ${id} is not running`],
   EXEC_CONTAINER_STOPPED: ["conflict", (id: string) => `container ${id} has been stopped`],
   TTY_RESIZE_NOT_RUNNING: ["conflict", (id: string) => `container ${id} is not running`],
+  LOG_DRIVER_FAILED: [
+    "internal",
+    (why: string) => `failed to create task for container: failed to initialize logging driver: ${why}`,
+  ],
   LOG_NOT_KEPT: ["not-implemented", () => "configured logging driver does not support reading"],
   RUNTIME_UNKNOWN: ["invalid-argument", (name: string) => `unknown or invalid runtime name: ${name}`],
   NETWORK_UNKNOWN: ["invalid-argument", (name: string) => `network ${name} not found`],

@@ -43,6 +43,11 @@ export function logPathOf(host: ContainerHost, id: ContainerId): string {
   return join(containerDirOf(host, id), "json.log");
 }
 
+/** Up to where its log has been sent, when its driver sends it elsewhere. */
+export function deliveredPathOf(host: ContainerHost, id: ContainerId): string {
+  return join(containerDirOf(host, id), "delivered");
+}
+
 export function exitRecordPathOf(host: ContainerHost, id: ContainerId): string {
   return join(containerDirOf(host, id), "exit");
 }

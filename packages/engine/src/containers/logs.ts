@@ -1,4 +1,4 @@
-import { type LogEntry, readLog } from "@hawser/runtime";
+import { isLogReadable, type LogEntry, readLog } from "@hawser/runtime";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
 import { isRunning } from "./container-record.ts";
@@ -41,7 +41,7 @@ export function containerLog(
 
 /** @throws {Fault} `not-implemented` when it keeps no log. */
 export function checkLogKept({ record }: Container): void {
-  if (record.hostConfig.log.driver === "none") throw containerFaults.LOG_NOT_KEPT();
+  if (!isLogReadable(record.hostConfig.log)) throw containerFaults.LOG_NOT_KEPT();
 }
 
 /** Entries of the streams that are wanted. */

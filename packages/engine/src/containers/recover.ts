@@ -9,6 +9,7 @@ import { readExecRecords } from "./exec-records.ts";
 import { endRun, followRun } from "./exit.ts";
 import { containerFaults } from "./faults.ts";
 import { containerCgroupOf, exitRecordPathOf, runDirOf } from "./host.ts";
+import { startLogDelivery } from "./log-delivery.ts";
 import { containerOfSnapshot, volumesOf } from "./plan-mounts.ts";
 import { reapRun } from "./reap.ts";
 import { discardContainer } from "./remove.ts";
@@ -48,6 +49,7 @@ async function recoverContainer(collaborators: Collaborators, container: Contain
       container,
       isOfThisRun ? exit : { code: 255, signal: 0, oom: false, exitedAtMs: host.now() },
     );
+    startLogDelivery(collaborators, container);
     return;
   }
   await collaborators.ports.release(container.record);
@@ -61,6 +63,7 @@ async function recoverContainer(collaborators: Collaborators, container: Contain
     );
   }
   if (container.record.hostConfig.autoRemove) await discardContainer(collaborators, container);
+  else startLogDelivery(collaborators, container);
 }
 
 /** A monitor that answers: the container runs, or has just ended and will say so, or is being started. */
@@ -83,6 +86,7 @@ async function adopt(collaborators: Collaborators, container: Container, monitor
     const execs = await readExecRecords(host, { id: container.id, monitor });
     for (const exec of execs) container.execs.set(exec.id, exec);
     followRun(collaborators, container, monitor);
+    startLogDelivery(collaborators, container);
     log.info("container found again", { container: container.id, pid });
   } catch (error) {
     log.warn("a start was interrupted", { container: container.id, error });

@@ -8,6 +8,7 @@ import type { ContainerRecord } from "./container-record.ts";
 import { containerFaults } from "./faults.ts";
 import { containerDirOf, runDirOf } from "./host.ts";
 import { killContainer } from "./kill.ts";
+import { finishLogDelivery } from "./log-delivery.ts";
 import { mountsOf, snapshotsOf } from "./plan-mounts.ts";
 import { publishContainerEvent } from "./publish-event.ts";
 
@@ -78,6 +79,7 @@ export async function discardContainer(
   container.removed.resolve({ exitCode });
   const sweep = async () => {
     await container.tornDown;
+    await finishLogDelivery(container);
     rmSync(runDirOf(host, container.id), { recursive: true, force: true }); // on tmpfs
     reach("remove.run-gone");
     await Promise.all([

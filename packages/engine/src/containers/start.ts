@@ -1,5 +1,5 @@
 import { Fault } from "@hawser/base";
-import { layerOwnersOf, type Monitor, userMapOf } from "@hawser/runtime";
+import { layerOwnersOf, logFileLimits, type Monitor, userMapOf } from "@hawser/runtime";
 import { attachmentsOf, withoutEndpoints } from "../networks/attachment.ts";
 import { endPendingAttaches, handToMonitor } from "./attach.ts";
 import { writeBundle } from "./bundle.ts";
@@ -10,6 +10,7 @@ import { followRun } from "./exit.ts";
 import { containerFaults } from "./faults.ts";
 import { beginHealth, probePlanOf } from "./health.ts";
 import { exitRecordPathOf, logPathOf, runDirOf } from "./host.ts";
+import { openLogDestination, startLogDelivery } from "./log-delivery.ts";
 import { volumesOf } from "./plan-mounts.ts";
 import { publishContainerEvent, publishNetworkEvents, publishVolumeEvents } from "./publish-event.ts";
 import { reapRun } from "./reap.ts";
@@ -67,6 +68,7 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
   const { record } = container;
   migrations.warm();
   using place = await places.join(record, index);
+  await using opened = new AsyncDisposableStack();
   try {
     reach("start.joined");
     // Before anything runs: an engine that finds the container after our death must know that the address is taken.
@@ -89,6 +91,9 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
       folders,
     });
     reach("start.bundled");
+    await container.delivery?.stop();
+    const destination = await openLogDestination(container);
+    if (destination) opened.use(destination);
     const attaches = [...container.pendingAttaches];
     const { config, hostConfig } = record;
     const userMap = userMapOf(hostConfig, host.facts);
@@ -124,6 +129,8 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
     if (container.unwanted) await giveUpStart(container);
     await published.ready;
     await runMonitor(collaborators, { container, monitor });
+    opened.move();
+    startLogDelivery(collaborators, container, destination);
   } catch (error) {
     // A monitor that says why has cleaned up; one that died has not.
     if (Fault.is(error, "unavailable")) await reapRun(host, record);
@@ -166,29 +173,13 @@ async function runMonitor(
   followRun(collaborators, container, monitor);
 }
 
-/** Docker's `--log-driver none` keeps nothing; `local` is served by the same bounded file. */
+/** Docker's `--log-driver none` keeps nothing; every other one has the same bounded file. */
 function logOptionsOf(
   { host }: Collaborators,
   { record }: Container,
 ): { log?: { path: string; maxSizeBytes: number; maxFiles: number } } {
-  const { driver, options } = record.hostConfig.log;
-  if (driver === "none") return {};
-  return {
-    log: {
-      path: logPathOf(host, record.id),
-      maxSizeBytes: parseLogSize(options["max-size"]) ?? 20 * 1024 * 1024,
-      maxFiles: Number(options["max-file"] ?? 5),
-    },
-  };
-}
-
-function parseLogSize(text: string | undefined): number | undefined {
-  const [, digits, unit = ""] = /^(\d+)\s*([kmg]?)b?$/i.exec(text ?? "") ?? [];
-  if (digits === undefined) return undefined;
-  return (
-    Number(digits) *
-    { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }[unit.toLowerCase() as "" | "k" | "m" | "g"]
-  );
+  const { log } = record.hostConfig;
+  return log.driver === "none" ? {} : { log: { path: logPathOf(host, record.id), ...logFileLimits(log) } };
 }
 
 /** Docker's exit codes for a run that never began, by its words: 127 not found, 126 not permitted, else 128. */

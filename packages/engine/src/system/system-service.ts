@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { newestApiVersion, oldestApiVersion, type SystemInfo, type SystemVersion } from "@hawser/api";
 import { runProgram } from "@hawser/base";
+import { logDriverNames } from "@hawser/runtime";
 import type { EngineConfig } from "../config/engine-config.ts";
 import type { ContainerIndex } from "../containers/container-index.ts";
 import type { ContainerHost } from "../containers/host.ts";
@@ -100,7 +101,7 @@ export class SystemService {
         Volume: ["local", ...pluginNames],
         Network: ["bridge", "host", "ipvlan", "macvlan", "null"],
         Authorization: null,
-        Log: ["json-file", "none"],
+        Log: logDriverNames.filter((name) => name !== "none"),
       },
       MemoryLimit: controllers.has("memory"),
       SwapLimit: controllers.has("memory") && facts.swapLimit,

@@ -19,6 +19,11 @@ export class LineReader {
     this.#position = position;
   }
 
+  /** Up to where whole lines have been read. */
+  get consumedBytes(): number {
+    return this.#position - this.#partialBytes;
+  }
+
   /**
    * The lines of the next block, without their newlines; `undefined` at the end of the file, or of its first `endBytes`
    * bytes. A line that is not complete yet is held back; one that is too long is left out.

@@ -33,7 +33,8 @@ export function formatInspect(container: Container, facts: InspectFacts): Contai
     ResolvConfPath: hasStarted ? `${runDir}/resolv.conf` : "",
     HostnamePath: hasStarted ? `${runDir}/hostname` : "",
     HostsPath: hasStarted ? `${runDir}/hosts` : "",
-    LogPath: hasStarted && record.hostConfig.log.driver !== "none" ? logPathOf(facts.host, record.id) : "",
+    LogPath:
+      hasStarted && record.hostConfig.log.driver === "json-file" ? logPathOf(facts.host, record.id) : "",
     Name: `/${record.name}`,
     RestartCount: record.restartCount,
     Driver: "overlay2",

@@ -1,0 +1,83 @@
+import { goQuote } from "@hawser/base";
+import { runtimeFaults } from "../../faults.ts";
+
+const refused = (words: string) => runtimeFaults.LOG_OPTION_INVALID(words);
+
+/**
+ * A yes or no as Go's `strconv.ParseBool` reads it; absent and empty: no.
+ * @throws {Fault} `invalid-argument`
+ */
+export function parseLogFlag(text: string | undefined): boolean {
+  if (text === undefined || text === "") return false;
+  if (["1", "t", "T", "true", "TRUE", "True"].includes(text)) return true;
+  if (["0", "f", "F", "false", "FALSE", "False"].includes(text)) return false;
+  throw refused(`strconv.ParseBool: parsing ${goQuote(text)}: invalid syntax`);
+}
+
+/**
+ * A size as Docker's options have it: `64`, `10k`, `1.5MB`, in powers of `base`.
+ * @throws {Fault} `invalid-argument`
+ */
+export function parseLogSize(text: string, base: 1000 | 1024): number {
+  const [, digits, unit = ""] = /^(\d+(?:\.\d+)?) ?([kmgtp]?)i?b?$/i.exec(text) ?? [];
+  if (digits === undefined) throw refused(`invalid size: '${text}'`);
+  return Math.trunc(Number(digits) * base ** ["", "k", "m", "g", "t", "p"].indexOf(unit.toLowerCase()));
+}
+
+/**
+ * A whole number as Go's `strconv.Atoi` reads it.
+ * @throws {Fault} `invalid-argument`
+ */
+export function parseLogNumber(text: string): number {
+  if (!/^[+-]?\d{1,15}$/.test(text)) throw refused(`strconv.Atoi: parsing ${goQuote(text)}: invalid syntax`);
+  return Number(text);
+}
+
+const unitMs: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  μs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
+
+/**
+ * Milliseconds of a span as Go's `time.ParseDuration` reads it: `1m30s`.
+ * @throws {Fault} `invalid-argument`
+ */
+export function parseLogDuration(text: string): number {
+  const [, sign = "", body = ""] = /^([+-]?)(.*)$/s.exec(text) ?? [];
+  if (body === "0") return 0;
+  if (!/^((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+$/.test(body))
+    throw refused(`time: invalid duration ${goQuote(text)}`);
+  let ms = 0;
+  for (const [, digits, unit = ""] of body.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g))
+    ms += Number(digits) * (unitMs[unit] ?? 0);
+  return sign === "-" ? -ms : ms;
+}
+
+/** The parts of `scheme://host:port/path`; `undefined` when it is none. A host in brackets is an IPv6 address. */
+export function parseLogAddress(text: string): LogAddress | undefined {
+  const [, scheme, authority = "", path = ""] = /^([a-z][a-z0-9+.-]*):\/\/([^/]*)(\/.*)?$/i.exec(text) ?? [];
+  if (scheme === undefined) return undefined;
+  const [, bracketed, plain = "", port] = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d*))?$/.exec(authority) ?? [];
+  const host = bracketed ?? plain;
+  const isWhole = authority === "" || host !== "" || port !== undefined;
+  if (!isWhole || Number(port ?? 0) > 65_535) return undefined;
+  return {
+    scheme: scheme.toLowerCase(),
+    host,
+    ...(port !== undefined && port !== "" && { port: Number(port) }),
+    path,
+  };
+}
+
+export interface LogAddress {
+  readonly scheme: string;
+  readonly host: string;
+  readonly port?: number;
+  readonly path: string;
+}
