@@ -38,8 +38,8 @@ describe("events", () => {
       "container attach",
       "network connect",
       "container start",
-      "container die",
       "network disconnect",
+      "container die",
       "container destroy",
     ]);
   });

@@ -11,7 +11,7 @@ import { replay } from "./replay.ts";
 /**
  * `node test/conformance/recorder/main.ts differences [--only <scenario>] [--all]` replays the list against an engine of its
  * own and prints, field by field, where it differs from what dockerd was recorded to say; with `--all` also where that is
- * accepted, with `--words` the refusals that have other words join those that may. `... record <socket> <folder>` records a dockerd that has nothing yet, with data root and exec root in
+ * accepted, with `--words` the refusals that have other words join those that may. `... record <socket> <folder> [--only <scenario>]` records a dockerd that has nothing yet, with data root and exec root in
  * `<folder>/data` and `<folder>/exec`: see README.md.
  */
 const { values, positionals } = parseArgs({
@@ -25,7 +25,7 @@ const { values, positionals } = parseArgs({
 const [verb, socketPath = "", folder = ""] = positionals;
 const chosen = scenarios.filter(({ name }) => name.includes(values.only));
 if (verb === "record") {
-  const recording = await replay(scenarios, {
+  const recording = await replay(chosen, {
     socketPath,
     own: [
       [`${folder}/data`, "<data root>"],
@@ -33,7 +33,12 @@ if (verb === "record") {
     ],
     layer: await findLayer("busybox"),
   });
-  await writeFile(goldenPath, formatRecording(recording));
+  const kept = parseRecording(await readFile(goldenPath, "utf8"));
+  const isChosen = (call: string) => chosen.some(({ name }) => call.startsWith(`${name}: `));
+  const others = [...kept].filter(([call]) => !isChosen(call));
+  const all = [...others, ...recording];
+  const inOrder = scenarios.flatMap(({ name }) => all.filter(([call]) => call.startsWith(`${name}: `)));
+  await writeFile(goldenPath, formatRecording(new Map(inOrder)));
   console.log(`${recording.size} answers in ${goldenPath}`);
 } else if (verb === "differences") {
   const golden = parseRecording(await readFile(goldenPath, "utf8"));

@@ -135,11 +135,11 @@ function cleanValue(value: unknown, options: NormaliseOptions, key = ""): unknow
   return Object.fromEntries(entries);
 }
 
-/** Docker lists networks, volumes, mounts and ports in no order. */
+/** Docker lists networks, volumes, mounts, ports and changed files in no order. */
 function inOrder(values: readonly unknown[]): readonly unknown[] {
   const keyOf = (value: unknown) => {
-    const { Name, Destination, PrivatePort } = (value ?? {}) as Readonly<Record<string, unknown>>;
-    return Destination ?? Name ?? PrivatePort;
+    const { Name, Destination, PrivatePort, Path, Kind } = (value ?? {}) as Readonly<Record<string, unknown>>;
+    return Destination ?? Name ?? PrivatePort ?? (Kind === undefined ? undefined : Path);
   };
   if (values.some((value) => keyOf(value) === undefined)) return values;
   return values.toSorted((left, right) => (String(keyOf(left)) < String(keyOf(right)) ? -1 : 1));

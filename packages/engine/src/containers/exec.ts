@@ -69,7 +69,8 @@ export async function startExec(
   },
 ): Promise<void> {
   const { monitor } = container;
-  if (session.phase !== "created") throw containerFaults.EXEC_ALREADY_STARTED(session.id);
+  if (session.phase === "ended") throw containerFaults.EXEC_ALREADY_RUN(session.id);
+  if (session.phase !== "created") throw containerFaults.EXEC_ALREADY_RUNNING(session.id);
   if (monitor === undefined) throw containerFaults.EXEC_CONTAINER_STOPPED(container.id);
   session.phase = "starting";
   const size = request.consoleSize ?? session.config.consoleSize;

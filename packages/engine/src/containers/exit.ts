@@ -78,14 +78,18 @@ export function endRun(collaborators: Collaborators, container: Container, exit:
   names.release(container.id);
   if (published)
     container.tornDown = Promise.all([container.tornDown, ports.release(container.record)]).then(() => {});
-  for (const exec of container.execs.values()) exec.settle(137);
+  for (const exec of container.execs.values()) {
+    if (exec.phase === "created")
+      container.execs.delete(exec.id); // it can never run
+    else exec.settle(137);
+  }
   reach("exit.released");
+  publishNetworkEvents(collaborators, container, "disconnect");
+  publishVolumeEvents(events, container, "unmount");
   publishContainerEvent(events, container, "die", {
     exitCode: String(exit.code),
     execDuration: String(Math.max(0, Math.floor(ranMs / 1000))),
   });
-  publishNetworkEvents(collaborators, container, "disconnect");
-  publishVolumeEvents(events, container, "unmount");
   container.settleExit({ exitCode: exit.code });
   if (again) {
     container.restartDelayMs = nextRestartDelay(container.restartDelayMs, ranMs);

@@ -35,7 +35,8 @@ export async function openLogDestination({ record }: Container): Promise<LogDest
     if (remote.mayWait?.(options) === true) return undefined;
     return await remote.open(options, subject);
   } catch (error) {
-    throw containerFaults.LOG_DRIVER_FAILED(Fault.from(error).message).because(error);
+    const why = Fault.from(error).message.replace(/^template parsing error: /, "");
+    throw containerFaults.LOG_DRIVER_FAILED(why).because(error);
   }
 }
 

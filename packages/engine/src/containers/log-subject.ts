@@ -50,7 +50,7 @@ export function formatLogTag(record: Logged, template: string): string {
       ImageName: config.image,
       Command: [program, ...args].join(" "),
     },
-    { typeName: "logger.Info" },
+    { typeName: "*logger.Info" },
   );
   return openTemplate(template, { name: "log-tag" }).run(info);
 }

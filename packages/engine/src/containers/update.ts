@@ -90,8 +90,8 @@ export function findConflict(current: HostConfig, update: ContainerUpdate): stri
   if (limits.cpuQuotaUs > 0 && nanoCpus > 0) {
     return "Conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set";
   }
-  const swapNow = current.memorySwapBytes || current.memoryBytes * 2;
-  if (limits.memoryBytes > swapNow && limits.memorySwapBytes === 0) {
+  const swapNow = current.memorySwapBytes || current.memoryBytes * 2; // -1: as much as there is
+  if (swapNow >= 0 && limits.memoryBytes > swapNow && limits.memorySwapBytes === 0) {
     return "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time";
   }
   if (current.autoRemove && restartPolicy !== undefined && restartPolicy.name !== "no") {

@@ -56,10 +56,7 @@ export const httpFaults = defineFaults({
   PATH_EMPTY: ["invalid-argument", () => "bad parameter: path cannot be empty"],
   IMPORT_SOURCE: [
     "invalid-argument",
-    (source: string) =>
-      source === ""
-        ? "Cannot create an image: one of fromImage and fromSrc was wanted"
-        : `Cannot import from "${source}": only the request's body can be imported (fromSrc=-)`,
+    () => "Cannot create an image: one of fromImage and fromSrc was wanted",
   ],
   MOUNT_TYPE_UNKNOWN: [
     "invalid-argument",

@@ -50,11 +50,9 @@ export const imageFaults = defineFaults({
       `invalid limit specified: strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`,
   ],
   SEARCH_LIMIT: ["invalid-argument", (limit: number) => `limit ${limit} is outside the range of [1, 100]`],
+  ARCHIVE_UNREACHABLE: ["internal", (url: string, why: string) => `Get ${JSON.stringify(url)}: ${why}`],
   CHANGE_UNKNOWN: ["invalid-argument", (word: string) => `${word} is not a valid change command`],
-  CHANGE_INVALID: [
-    "invalid-argument",
-    (line: string, why: string) => `Cannot apply change ${JSON.stringify(line)}: ${why}`,
-  ],
+  CHANGE_INVALID: ["invalid-argument", (why: string) => why],
   FILTER_UNTIL: [
     "invalid-argument",
     (value: string) => `failed to parse value as time or duration: ${JSON.stringify(value)}`,

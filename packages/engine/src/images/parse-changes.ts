@@ -1,24 +1,29 @@
+import { posix } from "node:path";
+import { parseDurationNs } from "@hawser/build";
 import type { ExecutionConfig } from "@hawser/oci";
+import { parseSignal } from "@hawser/runtime";
 import { imageFaults } from "./faults.ts";
 
 type Changes = { -readonly [Key in keyof ExecutionConfig]?: ExecutionConfig[Key] };
 
 /**
- * What `docker import --change` may say: one Dockerfile instruction each, of those that only change the configuration.
+ * What `docker import --change` and `docker commit --change` may say: one Dockerfile instruction each, of those that only change the configuration.
  *
  * @throws {Fault} `invalid-argument`
  */
 export function parseChanges(lines: readonly string[]): Partial<ExecutionConfig> {
   const changes: Changes = {};
+  let count = 0;
   for (const line of lines.flatMap((text) => text.split("\n"))) {
     const [, word = "", rest = ""] = /^\s*(\S+)\s*([^]*?)\s*$/.exec(line) ?? [];
     if (word === "" || word.startsWith("#")) continue;
     const apply = instructions[word.toUpperCase()];
     if (apply === undefined) throw imageFaults.CHANGE_UNKNOWN(word.toUpperCase());
-    if (rest === "")
-      throw imageFaults.CHANGE_INVALID(line, `${word.toUpperCase()} requires at least one argument`);
-    apply(changes, rest, line);
+    if (rest === "") throw imageFaults.CHANGE_INVALID(`${word.toUpperCase()} requires at least one argument`);
+    apply(changes, rest);
+    count += 1;
   }
+  if (lines.length > 0 && count === 0) throw imageFaults.CHANGE_INVALID("file with no instructions");
   return changes;
 }
 
@@ -29,9 +34,14 @@ export function applyChanges<T extends ExecutionConfig>(config: T, changes: Part
   const joined = (own: readonly string[] = [], more: readonly string[] = []) => [
     ...new Set([...own, ...more]),
   ];
+  // A new entrypoint has no use for the old one's arguments.
+  const { cmd: _cmd, ...others } = config;
+  const kept = changes.entrypoint !== undefined ? others : config;
+  const { workingDir } = changes;
   return {
-    ...config,
+    ...(kept as T),
     ...changes,
+    ...(workingDir !== undefined && { workingDir: posix.resolve("/", config.workingDir, workingDir) }),
     env: [...env.values()],
     labels: { ...config.labels, ...changes.labels },
     exposedPorts: joined(config.exposedPorts, changes.exposedPorts),
@@ -40,57 +50,95 @@ export function applyChanges<T extends ExecutionConfig>(config: T, changes: Part
   };
 }
 
-const instructions: Readonly<Record<string, (changes: Changes, rest: string, line: string) => void>> = {
+const instructions: Readonly<Record<string, (changes: Changes, rest: string) => void>> = {
   CMD: (changes, rest) => {
-    changes.cmd = commandOf(rest, changes);
+    changes.cmd = commandOf(rest);
   },
   ENTRYPOINT: (changes, rest) => {
-    changes.entrypoint = commandOf(rest, changes);
+    changes.entrypoint = commandOf(rest);
   },
-  ENV: (changes, rest, line) => {
+  ENV: (changes, rest) => {
     const env = new Map((changes.env ?? []).map((text) => [text.split("=", 1)[0], text]));
-    for (const [name, value] of pairsOf(rest, line)) env.set(name, `${name}=${value}`);
+    for (const [name, value] of pairsOf(rest)) env.set(name, `${name}=${value}`);
     changes.env = [...env.values()];
   },
-  LABEL: (changes, rest, line) => {
-    changes.labels = Object.fromEntries([...Object.entries(changes.labels ?? {}), ...pairsOf(rest, line)]);
+  LABEL: (changes, rest) => {
+    changes.labels = Object.fromEntries([...Object.entries(changes.labels ?? {}), ...pairsOf(rest)]);
   },
-  EXPOSE: (changes, rest, line) => {
-    const ports = wordsOf(rest, line).map((port) => {
+  EXPOSE: (changes, rest) => {
+    const ports = wordsOf(rest).map((port) => {
       const [, number, protocol = "tcp"] = /^(\d{1,5})(?:\/(tcp|udp|sctp))?$/i.exec(port) ?? [];
       if (number === undefined || Number(number) > 65535)
-        throw imageFaults.CHANGE_INVALID(line, `invalid port ${port}`);
+        throw imageFaults.CHANGE_INVALID(`Invalid containerPort: ${port}`);
       return `${Number(number)}/${protocol.toLowerCase()}`;
     });
     changes.exposedPorts = [...new Set([...(changes.exposedPorts ?? []), ...ports])];
   },
+  HEALTHCHECK: (changes, rest) => {
+    changes.healthcheck = healthcheckOf(rest);
+  },
   ONBUILD: (changes, rest) => {
     changes.onBuild = [...(changes.onBuild ?? []), rest];
   },
-  SHELL: (changes, rest, line) => {
-    const shell = jsonListOf(rest);
-    if (shell === undefined)
-      throw imageFaults.CHANGE_INVALID(line, "SHELL requires the arguments to be in JSON form");
-    changes.shell = shell;
-  },
   STOPSIGNAL: (changes, rest) => {
+    parseSignal(rest);
     changes.stopSignal = rest;
   },
   USER: (changes, rest) => {
     changes.user = rest;
   },
-  VOLUME: (changes, rest, line) => {
-    const volumes = jsonListOf(rest) ?? wordsOf(rest, line);
+  VOLUME: (changes, rest) => {
+    const volumes = jsonListOf(rest) ?? wordsOf(rest);
     changes.volumes = [...new Set([...(changes.volumes ?? []), ...volumes])];
   },
   WORKDIR: (changes, rest) => {
-    changes.workingDir = rest;
+    changes.workingDir = posix.join(changes.workingDir ?? "", rest);
   },
 };
 
 /** A JSON list as it is; anything else is for the shell. */
-function commandOf(text: string, { shell }: Changes): readonly string[] {
-  return jsonListOf(text) ?? [...(shell ?? ["/bin/sh", "-c"]), text];
+function commandOf(text: string): readonly string[] {
+  return jsonListOf(text) ?? ["/bin/sh", "-c", text];
+}
+
+const healthTimes = {
+  interval: "intervalNs",
+  timeout: "timeoutNs",
+  "start-period": "startPeriodNs",
+  "start-interval": "startIntervalNs",
+} as const;
+
+/** `[--interval=30s …] CMD command`, or `NONE`. */
+function healthcheckOf(text: string): NonNullable<ExecutionConfig["healthcheck"]> {
+  const refused = (why: string) => imageFaults.CHANGE_INVALID(why);
+  const check = { intervalNs: 0, timeoutNs: 0, startPeriodNs: 0, startIntervalNs: 0, retries: 0 };
+  let rest = text;
+  for (;;) {
+    const [flag, name = "", value = ""] = /^--([a-z-]+)=(\S*)\s*/.exec(rest) ?? [];
+    if (flag === undefined) break;
+    rest = rest.slice(flag.length);
+    if (name === "retries") {
+      if (!/^\d{1,9}$/.test(value)) throw refused(`--retries must be at least 0 (not ${value})`);
+      check.retries = Number(value);
+      continue;
+    }
+    if (!Object.hasOwn(healthTimes, name)) throw refused(`unknown flag: --${name}`);
+    const ns = parseDurationNs(value);
+    if (ns === undefined) throw refused(`time: invalid duration ${JSON.stringify(value)}`);
+    if (ns < 0) throw refused(`Interval ${JSON.stringify(name)} cannot be negative`);
+    if (ns > 0 && ns < 1e6) throw refused(`Interval ${JSON.stringify(name)} cannot be less than 1ms`);
+    check[healthTimes[name as keyof typeof healthTimes]] = ns;
+  }
+  const [, kind = "", command = ""] = /^(\S*)\s*([^]*)$/.exec(rest) ?? [];
+  if (kind.toUpperCase() === "NONE") {
+    if (command !== "") throw refused("HEALTHCHECK NONE takes no arguments");
+    return { ...check, test: ["NONE"] };
+  }
+  if (kind.toUpperCase() !== "CMD")
+    throw refused(`Unknown type ${JSON.stringify(kind)} in HEALTHCHECK (try CMD)`);
+  if (command === "") throw refused("Missing command after HEALTHCHECK CMD");
+  const list = jsonListOf(command);
+  return { ...check, test: list ? ["CMD", ...list] : ["CMD-SHELL", command] };
 }
 
 function jsonListOf(text: string): readonly string[] | undefined {
@@ -104,18 +152,18 @@ function jsonListOf(text: string): readonly string[] | undefined {
 }
 
 /** `a=b c="d e"`, or the old form, a name and the rest. */
-function pairsOf(text: string, line: string): readonly (readonly [string, string])[] {
+function pairsOf(text: string): readonly (readonly [string, string])[] {
   const [, name, value] = /^([^\s="']+)\s+([^]+)$/.exec(text) ?? [];
   if (name !== undefined && value !== undefined) return [[name, value]];
-  return wordsOf(text, line).map((word) => {
+  return wordsOf(text).map((word) => {
     const at = word.indexOf("=");
-    if (at <= 0) throw imageFaults.CHANGE_INVALID(line, `"${word}" is not name=value`);
+    if (at <= 0) throw imageFaults.CHANGE_INVALID(`"${word}" is not name=value`);
     return [word.slice(0, at), word.slice(at + 1)];
   });
 }
 
 /** Words with the quoting of a Dockerfile: quotes group, a backslash takes the next character as it is. */
-function wordsOf(text: string, line: string): readonly string[] {
+function wordsOf(text: string): readonly string[] {
   const words: string[] = [];
   let word: string | undefined;
   let quote = "";
@@ -137,7 +185,7 @@ function wordsOf(text: string, line: string): readonly string[] {
       word = (word ?? "") + char;
     }
   }
-  if (quote !== "") throw imageFaults.CHANGE_INVALID(line, "a quote is not closed");
+  if (quote !== "") throw imageFaults.CHANGE_INVALID("a quote is not closed");
   if (word !== undefined) words.push(word);
   return words;
 }

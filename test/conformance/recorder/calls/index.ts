@@ -1,6 +1,7 @@
 import type { Scenario } from "../call.ts";
 import { containerCalls } from "./containers.ts";
 import { createCalls } from "./create.ts";
+import { detailCalls } from "./details.ts";
 import { eventCalls } from "./events.ts";
 import { objectCalls } from "./objects.ts";
 import { systemCalls } from "./system.ts";
@@ -12,4 +13,5 @@ export const scenarios: readonly Scenario[] = [
   ...containerCalls,
   ...objectCalls,
   ...eventCalls,
+  ...detailCalls,
 ];

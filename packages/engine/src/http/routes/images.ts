@@ -1,6 +1,7 @@
 import { type ImageDeleteItem, type ProgressMessage, parseFilters } from "@hawser/api";
 import { type Platform, parsePlatform, platformOfNode } from "@hawser/oci";
 import type { Image, RemovedItem } from "@hawser/store";
+import { fetchArchive } from "../../images/fetch-archive.ts";
 import { filterImages, imageFilterNames } from "../../images/image-filter.ts";
 import { type ImageService, joinReference } from "../../images/image-service.ts";
 import { parseChanges } from "../../images/parse-changes.ts";
@@ -111,10 +112,11 @@ async function create(
     return await streamProgress(response, events, { format: formatPullEvent });
   }
   const source = query.text("fromSrc") ?? "";
-  if (source !== "-") throw httpFaults.IMPORT_SOURCE(source);
+  if (source === "") throw httpFaults.IMPORT_SOURCE();
   const repository = query.text("repo") ?? "";
   const platform = readPlatform(request);
-  const image = await images.import(request.body, {
+  const archive = source === "-" ? request.body : fetchArchive(source, request.signal);
+  const image = await images.import(archive, {
     ...(repository !== "" && { reference: joinReference(repository, query.text("tag") ?? "") }),
     changes: parseChanges(query.texts("changes")),
     message: query.text("message") || `Imported from ${source}`,

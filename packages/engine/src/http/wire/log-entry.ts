@@ -20,5 +20,12 @@ export function formatLogDetails(record: ContainerRecord): string {
   const { tag = "" } = record.hostConfig.log.options;
   const said = { ...logAttributesOf(record), ...(tag !== "" && { tag: formatLogTag(record, tag) }) };
   const sorted = Object.entries(said).toSorted(([left], [right]) => (left < right ? -1 : 1));
-  return `${sorted.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join(",")} `;
+  return `${sorted.map(([name, value]) => `${queryEscape(name)}=${queryEscape(value)}`).join(",")} `;
+}
+
+/** As Go's `url.QueryEscape`. */
+function queryEscape(text: string): string {
+  return encodeURIComponent(text)
+    .replace(/%20/g, "+")
+    .replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 }

@@ -340,8 +340,13 @@ test("options are refused in Docker's words", async () => {
       "invalid fluentd-address (tcp://a:1/b): should not contain a path element",
     ],
     ["fluentd", { "fluentd-address": "unix://" }, "invalid fluentd-address (unix://): path is empty"],
+    [
+      "fluentd",
+      { "fluentd-address": "tcp://a:99999" },
+      'invalid fluentd-address (tcp://a:99999): invalid port: strconv.ParseUint: parsing "99999": value out of range',
+    ],
     ["fluentd", { "fluentd-async": "maybe" }, 'strconv.ParseBool: parsing "maybe": invalid syntax'],
-    ["fluentd", { "fluentd-retry-wait": "1" }, 'time: invalid duration "1"'],
+    ["fluentd", { "fluentd-retry-wait": "1" }, 'time: missing unit in duration "1"'],
     [
       "fluentd",
       { "fluentd-async-reconnect-interval": "50ms" },

@@ -47,7 +47,14 @@ function parseReceiver(text: string): Receiver {
   if (text === "") return { transport: "tcp", host: "127.0.0.1", port: 24_224 };
   const invalid = (why: string) => refused(`invalid fluentd-address (${text}): ${why}`);
   const address = parseLogAddress(text.includes("://") ? text : `tcp://${text}`);
-  if (address === undefined) throw invalid("invalid port");
+  if (address === undefined) {
+    const port = /:(\d+)\/?$/.exec(text)?.[1];
+    throw invalid(
+      port === undefined
+        ? "invalid port"
+        : `invalid port: strconv.ParseUint: parsing ${goQuote(port)}: value out of range`,
+    );
+  }
   const { scheme, host, port = 24_224, path } = address;
   if (scheme === "unix") {
     if (path.replace(/^\/+/, "") === "") throw invalid("path is empty");

@@ -51,6 +51,7 @@ const unitMs: Readonly<Record<string, number>> = {
 export function parseLogDuration(text: string): number {
   const [, sign = "", body = ""] = /^([+-]?)(.*)$/s.exec(text) ?? [];
   if (body === "0") return 0;
+  if (/^(\d+\.?\d*|\.\d+)$/.test(body)) throw refused(`time: missing unit in duration ${goQuote(text)}`);
   if (!/^((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+$/.test(body))
     throw refused(`time: invalid duration ${goQuote(text)}`);
   let ms = 0;
