@@ -38,7 +38,7 @@ export const sets = {
  *
  * - `guard`: what containers send to the loopback network is dropped, since bridges carry it (`routeLoopback`);
  * - `prerouting`, `output`: what goes to a published port of any of the host's addresses gets its container's, also from
- *   the host itself and from containers;
+ *   the host itself and from containers; but not what a neighbour sends to 127.0.0.0/8, which the kernel then refuses;
  * - `forward`: to a container goes what belongs to connections that it has made, what comes from its own network, and what
  *   is published; nothing of this overrules another table that drops. Networks are closed to each other and to the host's
  *   neighbours, internal ones to everything;
@@ -63,6 +63,7 @@ table inet ${table} {
 	}
 	chain prerouting {
 		type nat hook prerouting priority dstnat; policy accept;
+		ip daddr 127.0.0.0/8 return
 		fib daddr type local jump published
 	}
 	chain output {

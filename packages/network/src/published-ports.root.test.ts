@@ -86,6 +86,32 @@ inOwnNetwork(import.meta.filename, () => {
     assert.equal(await exchange(one.client, { address: "::1", port: 5300 }, "three"), undefined);
   });
 
+  test("what is published at the host's loopback is for the host alone, whatever a neighbour sends", async () => {
+    await using _clean = await openCleanNetwork();
+    using outside = await openOutside();
+    await using rules = await openFirewall();
+    await using opened = await openNetwork(rules.firewall, { bridge: "hwt1", subnets: ["10.71.0.1/24"] });
+    using place = await openPlace(opened.network);
+    await using _open = await openTcp("0.0.0.0", 80, place.namespaceFd);
+    await using ports = new PublishedPorts({ firewall: rules.firewall, log: silentLogger });
+    const wanted = {
+      protocol: "tcp",
+      containerPort: 80,
+      hostIp: "127.0.0.1",
+      hostPorts: { first: 8080, last: 8080 },
+    } as const;
+    await (await ports.publish("c", [wanted], { ipv4: place.ipv4 })).ready;
+    assert.equal(await ask("127.0.0.1", 8080), "10.71.0.1");
+    // A neighbour on the same wire who sends what is for 127.0.0.1 to the host's card.
+    const enter = ["nsenter", `--net=/proc/${process.pid}/fd/${outside.namespaceFd}`] as const;
+    const script =
+      "for f in all eth0; do echo 1 >/proc/sys/net/ipv4/conf/$f/route_localnet; done; " +
+      "ip rule add pref 1 to 127.0.0.1 lookup 77; ip rule del pref 0; ip rule add pref 2 lookup local; " +
+      "ip route add 127.0.0.1 via 198.51.100.1 src 198.51.100.2 table 77";
+    await runProgramOk([...enter, "sh", "-c", script]);
+    assert.ok(await isClosed("127.0.0.1", 8080, outside.namespaceFd));
+  });
+
   test("200 ports are one transaction of the rules, and one when they go", async () => {
     await using _clean = await openCleanNetwork();
     await using rules = await openFirewall();
