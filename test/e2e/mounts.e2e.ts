@@ -178,6 +178,28 @@ describe("binds", () => {
     assert.equal((await stat(join(outer, "inner", "below"))).isFile(), true);
   });
 
+  test("with the letters that ask for labels are as without, where the host has none", async () => {
+    const labelled = join(own.folder, "labelled");
+    await mkdir(labelled);
+    for (const [mode, wanted] of [
+      ["z", "written"],
+      ["Z", "written"],
+      ["ro,z", "not"],
+      ["rw,Z,rslave", "written"],
+    ] as const) {
+      const script = "touch /l/f 2>/dev/null && echo written || echo not";
+      assert.equal(
+        await ok("run", "--rm", "-v", `${labelled}:/l:${mode}`, "busybox", "sh", "-c", script),
+        wanted,
+        mode,
+      );
+    }
+    await ok("run", "--rm", "-v", "shared:/l:z,nocopy", "busybox", "touch", "/l/f");
+    await ok("volume", "rm", "shared");
+    const both = await refused("create", "-v", `${labelled}:/l:z,Z`, "busybox");
+    assert.match(both, /invalid mode: z,Z/);
+  });
+
   test("keep what the host's mount does not allow", async () => {
     const strict = join(own.folder, "strict");
     await mkdir(strict);

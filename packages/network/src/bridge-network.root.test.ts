@@ -72,6 +72,42 @@ inOwnNetwork(import.meta.filename, () => {
     assert.ok(await isClosed(outside.address, 80, place.namespaceFd));
   });
 
+  test("who goes out gets the host's address that was asked for, or none", async () => {
+    await using _clean = await openCleanNetwork();
+    using outside = await openOutside();
+    await using rules = await openFirewall();
+    await runProgramOk(["ip", "address", "add", "198.51.100.77/24", "dev", "uplink"]);
+    await using _server = await openTcp("0.0.0.0", 80, outside.namespaceFd);
+    const seen = async (options: { readonly source?: string; readonly masquerade?: boolean }) => {
+      await using opened = await openNetwork(rules.firewall, {
+        bridge: "hwt1",
+        subnets: ["10.71.0.1/24"],
+        ...options,
+      });
+      using place = await openPlace(opened.network);
+      return await ask(outside.address, 80, place.namespaceFd);
+    };
+    assert.equal(await seen({}), outside.hostAddress);
+    assert.equal(await seen({ source: "198.51.100.77" }), "198.51.100.77");
+    assert.equal(await seen({ masquerade: false }), "10.71.0.2", "its own");
+  });
+
+  test("a bridge without the gateway's address leaves the gateway to somebody else", async () => {
+    await using _clean = await openCleanNetwork();
+    await using rules = await openFirewall();
+    const options = { bridge: "hwt1", subnets: ["10.71.0.1/24"], hasHostAddress: false };
+    await using opened = await openNetwork(rules.firewall, options);
+    using router = await openPlace(opened.network);
+    using place = await openPlace(opened.network);
+    const inside = (fd: number, ...argv: string[]) =>
+      runProgramOk(["nsenter", `--net=/proc/${process.pid}/fd/${fd}`, ...argv]);
+    await inside(router.namespaceFd, "ip", "address", "add", "10.71.0.1/24", "dev", "eth0");
+    await using _server = await openTcp("0.0.0.0", 80, router.namespaceFd);
+    assert.equal(await ask("10.71.0.1", 80, place.namespaceFd), place.ipv4);
+    assert.doesNotMatch((await runProgramOk(["ip", "-4", "-o", "address"])).stdout, /10\.71\.0\.1/);
+    assert.match((await inside(place.namespaceFd, "ip", "route")).stdout, /^default via 10\.71\.0\.1 /m);
+  });
+
   test("without communication among containers each reaches the host and the outside alone", async () => {
     await using _clean = await openCleanNetwork();
     using outside = await openOutside();

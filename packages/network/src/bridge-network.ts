@@ -21,6 +21,10 @@ export type GatewayMode = "nat" | "nat-unprotected" | "routed" | "isolated";
 export interface BridgeSubnet extends LeasedSubnet {
   readonly mode: GatewayMode;
   readonly masquerade: boolean;
+  /** The host's address that who goes out gets; absent: that of the interface. */
+  readonly source?: string;
+  /** Whether the bridge has the gateway's address; absent: it has. */
+  readonly hasHostAddress?: boolean;
 }
 
 export interface BridgeNetworkOptions {
@@ -33,6 +37,8 @@ export interface BridgeNetworkOptions {
   readonly internal: boolean;
   /** Whether containers reach each other. */
   readonly interContainer: boolean;
+  /** Interfaces of the host whose neighbours may ask for published ports at containers' own addresses. */
+  readonly trustedInterfaces?: readonly string[];
   readonly firewall: Firewall;
   /** Addresses of containers that run already. */
   readonly reserved: readonly string[];
@@ -206,19 +212,27 @@ export function checkBridgeName(name: string): void {
 }
 
 function hostBridgeOf({ bridge: name, mtu, subnets }: BridgeNetworkOptions) {
-  const addresses = subnets.flatMap(({ prefix, gateway, mode }) =>
-    gateway === undefined || mode === "isolated" ? [] : [{ address: gateway, prefixLength: prefix.length }],
+  const addresses = subnets.flatMap(({ prefix, gateway, mode, hasHostAddress = true }) =>
+    gateway === undefined || mode === "isolated" || !hasHostAddress
+      ? []
+      : [{ address: gateway, prefixLength: prefix.length }],
   );
   return { name, mtu, addresses };
 }
 
-function ruleElementsOf({ bridge, internal, subnets }: BridgeNetworkOptions): RuleElement[] {
+function ruleElementsOf(options: BridgeNetworkOptions): RuleElement[] {
+  const { bridge, internal, subnets, trustedInterfaces = [] } = options;
   const key = JSON.stringify(bridge);
-  const perFamily = subnets.flatMap(({ prefix, mode, masquerade }): RuleElement[] => {
+  const perFamily = subnets.flatMap(({ prefix, mode, masquerade, source }): RuleElement[] => {
     const { family } = prefix;
     const isTranslated = masquerade && !internal && (mode === "nat" || mode === "nat-unprotected");
+    const subnet = formatPrefix(prefix);
+    const translation: RuleElement =
+      source === undefined
+        ? { set: `masquerade${family}`, key: subnet }
+        : { set: `source${family}`, key: subnet, value: source };
     return [
-      ...(isTranslated ? [{ set: `masquerade${family}` as const, key: formatPrefix(prefix) }] : []),
+      ...(isTranslated ? [translation] : []),
       ...(mode === "nat-unprotected" && !internal ? [{ set: `unprotected${family}` as const, key }] : []),
     ];
   });
@@ -226,6 +240,10 @@ function ruleElementsOf({ bridge, internal, subnets }: BridgeNetworkOptions): Ru
     { set: "bridges", key },
     { set: "same", key: `${key} . ${key}` },
     ...(internal ? [{ set: "internal" as const, key }] : []),
+    ...trustedInterfaces.map((name) => ({
+      set: "trusted" as const,
+      key: `${JSON.stringify(name)} . ${key}`,
+    })),
     ...perFamily,
   ];
 }

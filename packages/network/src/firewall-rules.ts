@@ -12,7 +12,9 @@ export interface RuleElement {
  *
  * - `bridges`: every bridge of the engine; `internal`: those without a way out; `same`: each with itself
  * - `masquerade`: subnets whose containers go out under the host's address
+ * - `source`: subnets whose containers go out under a certain address of the host's
  * - `unprotected`: bridges whose containers may be reached directly, on any port; `open`: containers' ports that may
+ * - `trusted`: interfaces and bridges from and at which the ports in `direct`, published ones, may be reached, too
  * - `published`: protocol and port of the host, on any of its addresses or (`_at`) on one → container's address and port
  */
 export const sets = {
@@ -21,6 +23,11 @@ export const sets = {
   same: "set same { type ifname . ifname; }",
   masquerade4: "set masquerade4 { type ipv4_addr; flags interval; }",
   masquerade6: "set masquerade6 { type ipv6_addr; flags interval; }",
+  source4: "map source4 { type ipv4_addr : ipv4_addr; flags interval; }",
+  source6: "map source6 { type ipv6_addr : ipv6_addr; flags interval; }",
+  trusted: "set trusted { type ifname . ifname; }",
+  direct4: "set direct4 { type ipv4_addr . inet_proto . inet_service; }",
+  direct6: "set direct6 { type ipv6_addr . inet_proto . inet_service; }",
   unprotected4: "set unprotected4 { type ifname; }",
   unprotected6: "set unprotected6 { type ifname; }",
   open4: "set open4 { type ipv4_addr . inet_proto . inet_service; }",
@@ -79,6 +86,8 @@ table inet ${table} {
 		meta nfproto ipv6 oifname @unprotected6 accept
 		${ports} ip daddr . meta l4proto . th dport @open4 accept
 		${ports} ip6 daddr . meta l4proto . th dport @open6 accept
+		iifname . oifname @trusted ${ports} ip daddr . meta l4proto . th dport @direct4 accept
+		iifname . oifname @trusted ${ports} ip6 daddr . meta l4proto . th dport @direct6 accept
 		drop
 	}
 	chain forward {
@@ -92,6 +101,8 @@ table inet ${table} {
 		type nat hook postrouting priority srcnat; policy accept;
 		ct status dnat iifname . oifname @same masquerade
 		ct status dnat ip saddr 127.0.0.0/8 oifname @bridges masquerade
+		oifname != @bridges snat ip to ip saddr map @source4
+		oifname != @bridges snat ip6 to ip6 saddr map @source6
 		ip saddr @masquerade4 oifname != @bridges masquerade
 		ip6 saddr @masquerade6 oifname != @bridges masquerade
 	}

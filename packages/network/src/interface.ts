@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { IpAddress } from "./ip-address.ts";
 import { errnoName, refused } from "./netlink/host-network.ts";
 import { createVeth, isolatePort, setLink, setLinkWithoutIpv6 } from "./netlink/link.ts";
@@ -49,9 +50,14 @@ export async function makeInterface<T extends { readonly inside: Uint8Array; rea
   }
 }
 
-/** Chosen, so that everything fits in one request; above the tunnel devices that some kernels put in each namespace. */
+/**
+ * Chosen, so that everything fits in one request, and follows from the name, which is one interface's in a namespace: `eth0`
+ * and so on are above the tunnel devices that some kernels put in each namespace, other names are far above.
+ */
 export function interfaceIndexOf(name: string): number {
-  return 64 + Number(/\d+$/.exec(name)?.[0] ?? 0);
+  const [, number] = /^eth(\d{1,3})$/.exec(name) ?? [];
+  if (number !== undefined) return 64 + Number(number);
+  return 0x10_0000 + (createHash("sha256").update(name).digest().readUInt32LE() % 0x3000_0000);
 }
 
 function insideMessages(request: InterfaceRequest, hostInterface: string): NetlinkMessage[] {

@@ -82,6 +82,8 @@ inOwnNetwork(import.meta.filename, () => {
       exchange(two.client, { address: "::1", port: 5300 }, "two"),
     ]);
     assert.deepEqual([first, second], ["inside one", "inside two"]);
+    using three = await openClient("udp4", "127.0.0.1");
+    assert.equal(await exchange(three.client, { address: "127.0.0.1", port: 5300 }, "0"), "inside 0");
     await ports.release("c");
     assert.equal(await exchange(one.client, { address: "::1", port: 5300 }, "three"), undefined);
   });
@@ -214,6 +216,38 @@ inOwnNetwork(import.meta.filename, () => {
     await using _outside = await openTcp("0.0.0.0", 80, outside.namespaceFd);
     assert.equal(await ask(place.ipv4, 81, outside.namespaceFd), outside.address);
     assert.equal(await ask(outside.address, 80, place.namespaceFd), outside.hostAddress, "translated");
+  });
+
+  test("from trusted interfaces, published ports of containers are reached at the containers' own addresses", async () => {
+    await using _clean = await openCleanNetwork();
+    using outside = await openOutside();
+    await using rules = await openFirewall();
+    const subnets = ["10.71.0.1/24"] as const;
+    const trustedInterfaces = ["uplink", "absent0"];
+    await using trusting = await openNetwork(rules.firewall, { bridge: "hwt1", subnets, trustedInterfaces });
+    await using other = await openNetwork(rules.firewall, { bridge: "hwt2", subnets: ["10.72.0.1/24"] });
+    await using ports = new PublishedPorts({ firewall: rules.firewall, log: silentLogger });
+    for (const [network, isTrusting] of [
+      [trusting.network, true],
+      [other.network, false],
+    ] as const) {
+      using place = await openPlace(network);
+      await using _open = await openTcp("0.0.0.0", 80, place.namespaceFd);
+      await using _closed = await openTcp("0.0.0.0", 81, place.namespaceFd);
+      const wanted = { protocol: "tcp", containerPort: 80, hostIp: "127.0.0.1" } as const;
+      const twice = { ...wanted, hostIp: "127.0.0.2" };
+      const target = { ipv4: place.ipv4, isTrusting };
+      await (await ports.publish("c", [wanted, twice], target)).ready;
+      const reached = async () => (await ask(place.ipv4, 80, outside.namespaceFd, 1)) === outside.address;
+      assert.equal(await reached(), isTrusting);
+      assert.ok(await isClosed(place.ipv4, 81, outside.namespaceFd));
+      const options = { add: [], target };
+      await ports.change("c", { ...options, isRemoved: ({ hostIp }) => hostIp === "127.0.0.2" });
+      assert.equal(await reached(), isTrusting, "it is still published");
+      await ports.change("c", { ...options, isRemoved: () => true });
+      assert.equal(await reached(), false);
+      await ports.release("c");
+    }
   });
 
   test("on an isolated network the host has no address", async () => {

@@ -35,6 +35,8 @@ export interface PublishTarget {
   readonly ipv6?: string;
   /** Families of networks that are routed to: there, ports are opened rather than led to. */
   readonly direct?: readonly (4 | 6)[];
+  /** Whether some interfaces' neighbours may ask at the container's own address, too. */
+  readonly isTrusting?: boolean;
 }
 
 interface Publication {
@@ -137,7 +139,10 @@ export class PublishedPorts implements AsyncDisposable {
     const { target } = publication;
     publication.ports = publication.ports.filter((port) => !ports.includes(port));
     await this.#letGo(ports, publication);
-    await this.#firewall.delete(elementsOf({ ports, target }));
+    // What opens a port of a container's own is there once, however often the port is published.
+    const kept = new Set(elementsOf(publication).map(({ set, key }) => `${set} ${key}`));
+    const gone = elementsOf({ ports, target }).filter(({ set, key }) => !kept.has(`${set} ${key}`));
+    await this.#firewall.delete(gone);
     await this.#forgetLed({ ports, target });
   }
 
@@ -243,7 +248,7 @@ export class PublishedPorts implements AsyncDisposable {
 
   async #reserve(request: PortRequest, publication: Publication): Promise<readonly PublishedPort[]> {
     const { protocol, containerPort, hostIp, hostPorts } = request;
-    const all = hostIp === "" ? hostAddresses() : [canonicalIp(hostIp) ?? hostIp];
+    const all = hostIp === "" ? reachableFrom(publication.target) : [canonicalIp(hostIp) ?? hostIp];
     const isDirect = (address: string) => publication.target.direct?.includes(familyOf(address)) === true;
     const direct = all
       .filter(isDirect)
@@ -365,9 +370,11 @@ function ownAddresses(): readonly string[] {
   return Object.values(networkInterfaces()).flatMap((list = []) => list.map(({ address }) => address));
 }
 
-/** A host without IPv6 has no `::`. */
-function hostAddresses(): readonly string[] {
-  return existsSync("/proc/net/if_inet6") ? ["0.0.0.0", "::"] : ["0.0.0.0"];
+/** All addresses of the host, by family: `::` where the host has IPv6, `0.0.0.0` where the container has not that alone. */
+function reachableFrom({ ipv4, ipv6 }: PublishTarget): readonly string[] {
+  const hasIpv6 = existsSync("/proc/net/if_inet6");
+  const isIpv6Only = ipv4 === undefined && ipv6 !== undefined;
+  return [...(isIpv6Only ? [] : ["0.0.0.0"]), ...(hasIpv6 ? ["::"] : [])];
 }
 
 function elementsOf({ ports, target }: Pick<Publication, "ports" | "target">): readonly RuleElement[] {
@@ -378,7 +385,13 @@ function elementsOf({ ports, target }: Pick<Publication, "ports" | "target">): r
     if (hostPort === 0) return [{ set: `open${family}`, key: `${address} . ${protocol} . ${containerPort}` }];
     const key = `${protocol} . ${hostPort}`;
     const value = `${address} . ${containerPort}`;
-    if (isAny(hostIp)) return [{ set: `published${family}`, key, value }];
-    return [{ set: `published${family}_at`, key: `${hostIp} . ${key}`, value }];
+    return [
+      isAny(hostIp)
+        ? { set: `published${family}`, key, value }
+        : { set: `published${family}_at`, key: `${hostIp} . ${key}`, value },
+      ...(target.isTrusting
+        ? [{ set: `direct${family}` as const, key: `${address} . ${protocol} . ${containerPort}` }]
+        : []),
+    ];
   });
 }

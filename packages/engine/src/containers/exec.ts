@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Fault } from "@hawser/base";
 import { formatRuntimeSpec } from "@hawser/oci";
 import { type AttachOptions, buildExecProcess, resolveUser } from "@hawser/runtime";
+import { withLinkVariables } from "../networks/network-files.ts";
 import { readAccounts } from "./accounts.ts";
 import type { StreamClient } from "./attach.ts";
 import type { Collaborators } from "./collaborators.ts";
@@ -115,8 +116,8 @@ export async function writeExecProcess(
   container: Container,
   session: ExecSession,
 ): Promise<string> {
-  const { host } = collaborators;
-  const { config, hostConfig } = container.record;
+  const { host, index } = collaborators;
+  const { config, hostConfig } = withLinkVariables(container.record, index);
   const process = buildExecProcess({
     config,
     hostConfig,

@@ -1,6 +1,7 @@
 import { Fault } from "@hawser/base";
 import { layerOwnersOf, logFileLimits, type Monitor, userMapOf } from "@hawser/runtime";
 import { attachmentsOf, withoutEndpoints } from "../networks/attachment.ts";
+import { withLinkVariables } from "../networks/network-files.ts";
 import { endPendingAttaches, handToMonitor } from "./attach.ts";
 import { writeBundle } from "./bundle.ts";
 import type { Collaborators } from "./collaborators.ts";
@@ -85,7 +86,7 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
     const overlay = snapshots.get(record.id);
     const folders = await volumes.mount(volumesOf(record), record.id);
     const bundle = await writeBundle(collaborators, {
-      record: withSecretEnv(record, container.secretEnv),
+      record: withSecretEnv(withLinkVariables(record, index), container.secretEnv),
       place,
       overlay,
       folders,

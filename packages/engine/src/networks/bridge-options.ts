@@ -1,4 +1,4 @@
-import { checkBridgeName, type GatewayMode } from "@hawser/network";
+import { checkBridgeName, formatIp, type GatewayMode, parseIp } from "@hawser/network";
 import { networkServiceFaults } from "./faults.ts";
 import type { NetworkRecord } from "./network-record.ts";
 
@@ -19,6 +19,12 @@ export interface BridgeOptions {
   readonly hostBinding: string;
   /** `eth` */
   readonly interfacePrefix: string;
+  /** Whether the bridge has the network's IPv4 gateway as its address. */
+  readonly hasIpv4: boolean;
+  /** The host's address under which containers go out; absent: that of the interface. */
+  readonly sources: Readonly<Partial<Record<4 | 6, string>>>;
+  /** Interfaces whose neighbours may ask for published ports at containers' own addresses. */
+  readonly trustedInterfaces: readonly string[];
 }
 
 /** @throws {Fault} `invalid-argument`, in Docker's words */
@@ -44,7 +50,37 @@ export function parseBridgeOptions(
     modes: { 4: modeOf(options, 4, internal), 6: modeOf(options, 6, internal) },
     hostBinding: options[`${prefix}host_binding_ipv4`] ?? "",
     interfacePrefix,
+    hasIpv4: !flagOf(options, "inhibit_ipv4", false),
+    sources: { ...sourceOf(options, 4), ...sourceOf(options, 6) },
+    trustedInterfaces: trustedOf(options),
   };
+}
+
+function sourceOf(
+  options: Readonly<Record<string, string>>,
+  family: 4 | 6,
+): Readonly<Partial<Record<4 | 6, string>>> {
+  const name = `com.docker.network.host_ipv${family}`;
+  const text = options[name] ?? "";
+  if (text === "") return {};
+  const address = parseIp(text);
+  if (address?.family !== family) {
+    throw networkServiceFaults.OPTION_INVALID(name, text, `an IPv${family} address was wanted`);
+  }
+  return { [family]: formatIp(address) };
+}
+
+/** Names of interfaces, which need not be there, separated by colons. */
+function trustedOf(options: Readonly<Record<string, string>>): readonly string[] {
+  const name = `${prefix}trusted_host_interfaces`;
+  const text = options[name] ?? "";
+  const names = text.split(":").filter((found) => found !== "");
+  if (names.every((found) => /^[A-Za-z\d_][\w.@-]{0,14}$/.test(found))) return names;
+  throw networkServiceFaults.OPTION_INVALID(
+    name,
+    text,
+    "names of interfaces were wanted, separated by colons",
+  );
 }
 
 /** @throws {Fault} `invalid-argument`, in Docker's words */
@@ -65,10 +101,11 @@ export function mtuOf(options: Readonly<Record<string, string>>): number {
   return mtu;
 }
 
-/** Go's booleans; on unless said otherwise. */
-function flagOf(options: Readonly<Record<string, string>>, name: string): boolean {
+/** Go's booleans. */
+function flagOf(options: Readonly<Record<string, string>>, name: string, otherwise = true): boolean {
   const text = options[prefix + name] ?? "";
-  if (["", "1", "t", "T", "true", "TRUE", "True"].includes(text)) return true;
+  if (text === "") return otherwise;
+  if (["1", "t", "T", "true", "TRUE", "True"].includes(text)) return true;
   if (["0", "f", "F", "false", "FALSE", "False"].includes(text)) return false;
   throw networkServiceFaults.OPTION_INVALID(
     prefix + name,

@@ -1,5 +1,6 @@
 import { contains, parseCidr, parseIp } from "@hawser/network";
 import type { EndpointWish } from "./attachment.ts";
+import { findEndpointOptionProblem } from "./endpoint-options.ts";
 import { isPredefined, type NetworkRecord } from "./network-record.ts";
 
 /**
@@ -20,6 +21,8 @@ function* problemsOf(wish: EndpointWish, network: NetworkRecord | undefined): Ge
   if (wish.macAddress !== "" && !isMacAddress(wish.macAddress)) {
     yield `invalid MAC address: ${wish.macAddress}`;
   }
+  const option = findEndpointOptionProblem(wish.driverOptions);
+  if (option !== undefined) yield option;
   for (const text of wish.linkLocalAddresses) {
     if (parseIp(text) === undefined) yield `invalid link-local IP address: ${text}`;
   }

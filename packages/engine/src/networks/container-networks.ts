@@ -19,6 +19,7 @@ import { containerFaults } from "../containers/faults.ts";
 import type { RandomBytes } from "../containers/names.ts";
 import { type Attachment, attachmentsOf, type EndpointRecord, parseNetworkMode } from "./attachment.ts";
 import { parseBridgeOptions } from "./bridge-options.ts";
+import { applySysctls, wantedInterfaceName } from "./endpoint-options.ts";
 import { networkServiceFaults } from "./faults.ts";
 import { chooseGateways } from "./gateway-choice.ts";
 import { isPredefined, type NetworkRecord } from "./network-record.ts";
@@ -108,7 +109,8 @@ export class ContainerNetworks {
       only?.network.name === "bridge" &&
       memberships.length === 1 &&
       !only.attachment.wish.macAddress &&
-      only.attachment.wish.linkLocalAddresses.length === 0;
+      only.attachment.wish.linkLocalAddresses.length === 0 &&
+      Object.keys(only.attachment.wish.driverOptions).length === 0;
     return isPlain ? await this.#joinDefault(only) : await this.#joinSeveral(memberships);
   }
 
@@ -131,7 +133,7 @@ export class ContainerNetworks {
     const names = options.taken.map(({ endpoint }) => endpoint?.interfaceName ?? "");
     return await this.#plug(membership, {
       namespaceFd: namespace.fd,
-      name: freeName(names, interfacePrefixOf(membership.network)),
+      name: interfaceNameFor(membership, names),
       gateways: isGateway,
     });
   }
@@ -213,18 +215,23 @@ export class ContainerNetworks {
     const known = memberships.map(asKnown);
     const gateways = chooseGateways(known, (name) => this.#networks.resolve(name));
     const attachments: Attachment[] = [];
+    const names = memberships.flatMap(
+      ({ attachment }) => wantedInterfaceName(attachment.wish.driverOptions) ?? [],
+    );
     try {
-      for (const [position, membership] of memberships.entries()) {
+      for (const membership of memberships) {
         if (membership.pluggable === undefined) {
           attachments.push(asKnown(membership));
           continue;
         }
-        const { name } = membership.network;
+        const { name: network } = membership.network;
+        const name = interfaceNameFor(membership, names);
+        names.push(name);
         attachments.push(
           await this.#plug(membership, {
             namespaceFd,
-            name: `${interfacePrefixOf(membership.network)}${position}`,
-            gateways: { ipv4: gateways.ipv4 === name, ipv6: gateways.ipv6 === name },
+            name,
+            gateways: { ipv4: gateways.ipv4 === network, ipv6: gateways.ipv6 === network },
           }),
         );
       }
@@ -250,8 +257,15 @@ export class ContainerNetworks {
       },
     );
     try {
-      const { linkLocalAddresses: beside } = attachment.wish;
+      const { linkLocalAddresses: beside, driverOptions } = attachment.wish;
       const hostInterface = await pluggable.plug(lease, { ...options, beside });
+      try {
+        await applySysctls(driverOptions, options);
+      } catch (error) {
+        if (hostInterface !== undefined) await unplug(hostInterface);
+        else await unplug(options.name, options.namespaceFd);
+        throw error;
+      }
       return {
         ...attachment,
         network: network.name,
@@ -314,9 +328,12 @@ function interfacePrefixOf(network: NetworkRecord): string {
   return parseBridgeOptions(network).interfacePrefix;
 }
 
-function freeName(taken: readonly string[], prefix: string): string {
-  const numbers = new Set(taken.map((name) => Number(/\d+$/.exec(name)?.[0] ?? -1)));
-  for (let number = 0; ; number++) if (!numbers.has(number)) return `${prefix}${number}`;
+/** The one that was asked for, or the first of the network's kind that no other has. */
+function interfaceNameFor({ attachment, network }: Membership, taken: readonly string[]): string {
+  const wanted = wantedInterfaceName(attachment.wish.driverOptions);
+  if (wanted !== undefined) return wanted;
+  const prefix = interfacePrefixOf(network);
+  for (let number = 0; ; number++) if (!taken.includes(`${prefix}${number}`)) return `${prefix}${number}`;
 }
 
 /** In Docker's words; of a wanted address that is taken it says only this. */

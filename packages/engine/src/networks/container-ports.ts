@@ -93,7 +93,12 @@ export class ContainerPorts {
     if (network === undefined) return undefined;
     const isRouted = (name: string | undefined, family: 4 | 6) =>
       name !== undefined && parseBridgeOptions(this.#networks.resolve(name)).modes[family] === "routed";
+    const isTrusting = [ipv4, ipv6].some(
+      (name) =>
+        name !== undefined && parseBridgeOptions(this.#networks.resolve(name)).trustedInterfaces.length > 0,
+    );
     const target: PublishTarget = {
+      ...(isTrusting && { isTrusting }),
       direct: [...(isRouted(ipv4, 4) ? [4 as const] : []), ...(isRouted(ipv6, 6) ? [6 as const] : [])],
       ...(way !== undefined && way.address !== "" && { ipv4: way.address }),
       ...(way6?.ipv6 && { ipv6: way6.ipv6.address }),

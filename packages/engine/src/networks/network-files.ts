@@ -7,6 +7,8 @@ import type { Attachment, EndpointRecord } from "./attachment.ts";
 import { attachmentsOf } from "./attachment.ts";
 import { hasNames } from "./container-names.ts";
 import type { NetworkPlace } from "./container-networks.ts";
+import { linkEnvironment } from "./link-environment.ts";
+import { exposedPortsOf } from "./port-requests.ts";
 
 /** What containers are told of name servers that say nothing of them. */
 export type ResolverDefaults = ContainerDefaults["resolver"];
@@ -92,14 +94,34 @@ function linksOf(record: ContainerRecord, index: ContainerIndex) {
   const isOnDefaultBridge = attachmentsOf(record).some(({ network }) => network === "bridge");
   if (!isOnDefaultBridge) return [];
   return record.hostConfig.links.flatMap((text) => {
-    const [name = "", alias = name] = text.split(":");
+    const [name = "", path = name] = text.split(":");
     const other = index.find(name);
     const endpoint =
       other && attachmentsOf(other.record).find(({ network }) => network === "bridge")?.endpoint;
     if (other === undefined || endpoint === undefined) return [];
-    const names = [...new Set([alias.replace(/^.*\//, ""), other.record.config.hostname, other.record.name])];
-    return [{ address: endpoint.address, names }];
+    const alias = path.replace(/^.*\//, "");
+    const names = [...new Set([alias, other.record.config.hostname, other.record.name])];
+    return [{ address: endpoint.address, names, alias, other: other.record }];
   });
+}
+
+/** A container's record with what its links tell in its environment, which overrules them. */
+export function withLinkVariables(record: ContainerRecord, index: ContainerIndex): ContainerRecord {
+  const { config } = record;
+  const told = linksOf(record, index).flatMap(({ address, alias, other }) =>
+    linkEnvironment({
+      owner: record.name,
+      alias,
+      address,
+      ports: exposedPortsOf(other.config, other.hostConfig),
+      environment: other.config.env,
+    }),
+  );
+  if (told.length === 0) return record;
+  const nameOf = (text: string) => text.split("=", 1)[0];
+  const own = new Set(config.env.map(nameOf));
+  const env = [...told.filter((text) => !own.has(nameOf(text))), ...config.env];
+  return { ...record, config: { ...config, env } };
 }
 
 function addressesOf({ address, ipv6 }: EndpointRecord): string[] {

@@ -13,18 +13,21 @@ export async function openBridgeNetwork(
     readonly reserved: readonly string[];
   },
 ): Promise<BridgeNetwork> {
-  const { bridge, mtu, interContainer, masquerade, modes } = parseBridgeOptions(record);
+  const { bridge, mtu, interContainer, masquerade, modes, ...options } = parseBridgeOptions(record);
+  const { hasIpv4, sources, trustedInterfaces } = options;
   return await BridgeNetwork.open({
     bridge,
     mtu,
     interContainer,
     internal: record.internal,
+    trustedInterfaces,
     ...parts,
     subnets: record.subnets.flatMap((config) => {
       const prefix = parseCidr(config.subnet)?.prefix;
       if (prefix === undefined) return [];
       const gateway = parseIp(gatewayOf(config));
       const range = config.ipRange === undefined ? undefined : parseCidr(config.ipRange)?.prefix;
+      const source = sources[prefix.family];
       const auxiliary = Object.values(config.auxiliaryAddresses ?? {});
       return {
         prefix,
@@ -33,6 +36,8 @@ export async function openBridgeNetwork(
         reserved: auxiliary.flatMap((text) => parseIp(text) ?? []),
         mode: modes[prefix.family],
         masquerade,
+        hasHostAddress: prefix.family === 6 || hasIpv4,
+        ...(source && { source }),
       };
     }),
   });

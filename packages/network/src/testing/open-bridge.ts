@@ -56,9 +56,13 @@ export async function openNetwork(
     readonly subnets: readonly string[];
     readonly range?: string;
     readonly mode?: GatewayMode;
+    readonly source?: string;
+    readonly masquerade?: boolean;
+    readonly hasHostAddress?: boolean;
   },
 ) {
-  const { subnets, range, mode = "nat", ...others } = options;
+  const { subnets, range, mode = "nat", source, masquerade = true, ...rest } = options;
+  const { hasHostAddress = true, ...others } = rest;
   const network = await BridgeNetwork.open({
     mtu: 1500,
     internal: false,
@@ -72,7 +76,9 @@ export async function openNetwork(
         prefix,
         gateway,
         mode,
-        masquerade: true,
+        masquerade,
+        hasHostAddress,
+        ...(source !== undefined && { source }),
         ...(range !== undefined && { range: requirePrefix(range) }),
       };
     }),
