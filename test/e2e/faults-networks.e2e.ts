@@ -1,25 +1,63 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { after, describe, test } from "node:test";
+import { closeSync } from "node:fs";
+import { readdir, readlink } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { eventually } from "@hawser/base/testing";
+import { openNamespaceOfProcess, socketInNamespace } from "@hawser/linux";
+import { root } from "../../tools/tree.ts";
+import { ask } from "./kit-http.ts";
 import { useOwnEngine } from "./kit-own-engine.ts";
 import { runCommand, runCommandOk } from "./kit-process.ts";
 
-const own = useOwnEngine();
+/** What a user runs: this file starts an engine thirty times. */
+const own = useOwnEngine({ program: join(root, "dist/engine/main.js") });
 const { ok, refused } = own;
 /** Of this file alone: other engines of this machine have bridges, too. */
 const mark = randomBytes(2).toString("hex");
 
 const byText = (one: string = "", other: string = "") => one.localeCompare(other, "en");
 
-after(async () => {
-  assert.deepEqual(await bridges(), []);
-});
+let before: Awaited<ReturnType<typeof pictureOf>>;
+
+/** What networks and containers leave on the host, and in the engine. */
+async function pictureOf() {
+  const rules = await runCommandOk(["nft", "list", "table", "inet", own.engine.nftTable]);
+  const { stdout: routes } = await runCommand(["ip", "route", "show", "table", "all"]);
+  const { stdout: routes6 } = await runCommand(["ip", "-6", "route", "show", "table", "all"]);
+  const fds = await readdir(`/proc/${own.engine.pid()}/fd`);
+  const targets = await Promise.all(
+    fds.map((fd) => readlink(`/proc/${own.engine.pid()}/fd/${fd}`).catch(() => "")),
+  );
+  const isOurs = (line: string) => line.includes(` f${mark}`);
+  const home = await readlink(`/proc/${own.engine.pid()}/ns/net`);
+  return {
+    rules,
+    bridges: await bridges(),
+    routes: `${routes}${routes6}`.split("\n").filter(isOurs),
+    // Its own is held by threads that go to others and come back.
+    namespaces: targets.filter((target) => target.startsWith("net:[") && target !== home).length,
+  };
+}
 
 const nameOf = (number: number) => `f${mark}${number}`;
 const creation = (number: number) =>
   ["network", "create", "-o", `com.docker.network.bridge.name=${nameOf(number)}`, nameOf(number)] as const;
+
+/** One call of the API, whose failure is a result: a client's start would take longer than what it asks for. */
+const call = async (what: string, body?: unknown) =>
+  await ask(own.engine.socket, what, body === undefined ? {} : { body });
+const makeNetwork = (name: string) =>
+  call("POST /networks/create", { Name: name, Options: { "com.docker.network.bridge.name": name } });
+const removeNetwork = (name: string) => call(`DELETE /networks/${name}`);
+const connect = (name: string) => call(`POST /networks/${name}/connect`, { Container: "moved" });
+const disconnect = (name: string) => call(`POST /networks/${name}/disconnect`, { Container: "moved" });
+/** All of them, none of which may fail. */
+async function all(calls: readonly ReturnType<typeof call>[]): Promise<void> {
+  for (const { status, text } of await Promise.all(calls)) assert.ok(status < 300, text);
+}
 
 async function bridges(): Promise<readonly string[]> {
   const links = JSON.parse(await runCommandOk(["ip", "-j", "link", "show", "type", "bridge"])) as {
@@ -37,59 +75,74 @@ const networks = async () =>
     .filter((name) => name.startsWith(`f${mark}`))
     .toSorted(byText);
 
+/** From 4 to 128 ms: some are in the middle of things, whether the machine is quick or busy. */
+const delayOf = (round: number) => 4 * 2 ** round;
+
 /** Ends the engine at some moment of `work`, whose outcome nobody knows then, and starts it again. */
 async function killDuring(delayMs: number, work: readonly Promise<unknown>[]): Promise<void> {
+  const settled = Promise.allSettled(work);
   await wait(delayMs);
   await own.engine.kill();
-  await Promise.allSettled(work);
+  await settled;
   await own.engine.start();
 }
+
+/** Since the stock of namespaces with names is made when the first is wanted. */
+async function useNetwork(): Promise<void> {
+  await ok(...creation(130));
+  await ok("run", "--rm", "--network", nameOf(130), "busybox", "true");
+  await ok("network", "rm", nameOf(130));
+}
+
+test("before: what there is once a network has been used", async () => {
+  await useNetwork();
+  // The stocks of namespaces are full when their number no longer changes.
+  let last = -1;
+  await eventually(async () => {
+    before = await pictureOf();
+    const isSettled = before.namespaces === last;
+    last = before.namespaces;
+    await wait(300);
+    return isSettled;
+  });
+});
 
 describe("an engine that is killed", () => {
   test("while networks are made and removed: each is there as a whole, or not at all", async () => {
     for (let round = 0; round < 6; round++) {
       const numbers = Array.from({ length: 8 }, (_, index) => round * 8 + index);
       await killDuring(
-        60 + round * 40,
-        numbers.map((number) => own.engine.docker(creation(number))),
+        delayOf(round),
+        numbers.map((number) => makeNetwork(nameOf(number))),
       );
       const made = await networks();
       assert.deepEqual(await bridges(), made, `round ${round}, making`);
-      await killDuring(
-        60 + round * 25,
-        made.map((name) => own.engine.docker(["network", "rm", name])),
-      );
+      await killDuring(delayOf(round), made.map(removeNetwork));
       const left = await networks();
       assert.deepEqual(await bridges(), left, `round ${round}, removing`);
-      if (left.length > 0) await ok("network", "rm", ...left);
+      await all(left.map(removeNetwork));
       assert.deepEqual(await bridges(), []);
     }
   });
 
   test("while containers come onto networks and leave them: what is told of them is what they have", async () => {
-    const all = [61, 62, 63, 64, 65];
-    for (const number of all) await ok(...creation(number));
-    await ok("run", "-d", "--name", "moved", "--network", nameOf(61), "busybox", "sleep", "1000");
+    const names = [61, 62, 63, 64, 65].map(nameOf);
+    const [first = "", ...others] = names;
+    await all(names.map(makeNetwork));
+    await ok("run", "-d", "--name", "moved", "--network", first, "busybox", "sleep", "1000");
     for (let round = 0; round < 6; round++) {
-      const others = all.slice(1).map(nameOf);
-      await killDuring(
-        50 + round * 25,
-        others.map((name) => own.engine.docker(["network", "connect", name, "moved"])),
-      );
+      await killDuring(delayOf(round), others.map(connect));
       await asTold();
-      await killDuring(
-        50 + round * 20,
-        others.map((name) => own.engine.docker(["network", "disconnect", name, "moved"])),
-      );
+      await killDuring(delayOf(round), others.map(disconnect));
       const on = await asTold();
-      for (const name of others) if (on.includes(name)) await ok("network", "disconnect", name, "moved");
-      assert.deepEqual(await asTold(), [nameOf(61)]);
-      for (const name of others) await ok("network", "connect", name, "moved");
-      assert.equal((await asTold()).length, all.length);
-      for (const name of others) await ok("network", "disconnect", name, "moved");
+      await all(others.filter((name) => on.includes(name)).map(disconnect));
+      assert.deepEqual(await asTold(), [first]);
+      await all(others.map(connect));
+      assert.equal((await asTold()).length, names.length);
+      await all(others.map(disconnect));
     }
     await ok("rm", "-f", "moved");
-    await ok("network", "rm", ...all.map(nameOf));
+    await all(names.map(removeNetwork));
   });
 
   /** The networks that a container is said to be on, each with an interface of that address. */
@@ -176,7 +229,12 @@ describe("something that goes wrong", () => {
   test("a name server that never answers, and one that is not there, hold up no name of the network", async () => {
     await ok(...creation(110));
     const on = ["run", "-d", "--network", nameOf(110)] as const;
-    await ok(...on, "--name", "silent", "busybox", "sh", "-c", "while :; do nc -u -l -p 53 >/dev/null; done");
+    await ok(...on, "--name", "silent", "busybox", "sleep", "1000");
+    // It takes questions and says nothing; a port that is closed would be told by the kernel.
+    const pid = Number(await ok("inspect", "-f", "{{.State.Pid}}", "silent"));
+    const namespaceFd = openNamespaceOfProcess(pid);
+    const unread = socketInNamespace({ namespaceFd, protocol: "udp", address: "0.0.0.0", port: 53 });
+    closeSync(namespaceFd);
     const silent = await ok(
       "inspect",
       "-f",
@@ -196,6 +254,7 @@ describe("something that goes wrong", () => {
     for (const { exitCode, stdout, stderr } of await Promise.all(strangers)) {
       assert.notEqual(exitCode, 0, stdout + stderr);
     }
+    closeSync(unread);
     await ok("rm", "-f", "asking", "silent");
     await ok("network", "rm", nameOf(110));
   });
@@ -232,4 +291,16 @@ describe("something that goes wrong", () => {
     const links = await runCommandOk(["ip", "-o", "link", "show", "master", bridge]);
     return /^\d+: ([^@:]+)/.exec(links)?.[1] ?? "";
   }
+});
+
+test("afterwards there is no interface, rule, route or namespace that was not there before", async () => {
+  assert.deepEqual(await networks(), []);
+  await useNetwork();
+  await eventually(
+    async () => {
+      assert.deepEqual(await pictureOf(), before);
+      return true;
+    },
+    { what: "all is as before" },
+  );
 });
