@@ -64,6 +64,6 @@ function reasonOf(error: unknown): string {
 async function resolveAddress(type: string, options: string): Promise<string> {
   const [, name] = /(?:^|,)addr=([^,]+)/.exec(options) ?? [];
   if (name === undefined || isIPv4(name) || (type !== "nfs" && type !== "cifs")) return options;
-  const { address } = await lookup(name);
+  const { address } = await lookup(name, { order: "ipv4first" }); // as Go does
   return options.replace(`addr=${name}`, `addr=${address}`);
 }
