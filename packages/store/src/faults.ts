@@ -74,6 +74,7 @@ export const storeFaults = defineFaults({
       `cannot overwrite ${is} ${JSON.stringify(path)} with ${wanted} ${JSON.stringify(folder)}`,
   ],
   FILE_NOT_FOUND: ["not-found", (path: string) => `No such file: ${path}`],
+  FOLDER_WANTED: ["invalid-argument", (path: string) => `${path}: not a directory`],
   NOT_A_DIRECTORY: ["invalid-argument", () => "extraction point is not a directory"],
   FILES_REFUSED: ["invalid-argument", (problem: string) => `Cannot copy files: ${problem}`],
   FILES_READ_ONLY: ["permission-denied", (problem: string) => `Cannot write files: ${problem}`],

@@ -4,7 +4,7 @@ export type { BlobInfo, ContentStore, IngestOptions } from "./content/content-st
 export type { BlobOrigin } from "./content/incoming-blob.ts";
 export { type FileChange, listChanges } from "./files/changes.ts";
 export type { FileStat } from "./files/file-stat.ts";
-export type { FilesRoot, ListedEntry } from "./files/files-job.ts";
+export type { FileNote, FilesRoot, ListedEntry } from "./files/files-job.ts";
 export {
   countFolders,
   type FilesOptions,

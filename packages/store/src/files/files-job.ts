@@ -57,6 +57,8 @@ export type FilesJob =
   | { readonly kind: "list"; readonly ignore: readonly string[] }
   /** Files, folders without what is in them, by paths of such a list, in that order. */
   | { readonly kind: "pick"; readonly paths: readonly string[] }
+  /** A line of JSON, `FileNote`, for what a path leads to, links followed; `isInside`: for each file of that folder instead. */
+  | { readonly kind: "look"; readonly path: string; readonly isInside: boolean }
   | { readonly kind: "measure" }
   /** A file or folder, with all that is in it; a link at the end is not followed. Nothing there is fine. */
   | { readonly kind: "remove"; readonly path: string }
@@ -64,6 +66,21 @@ export type FilesJob =
 
 /** Path, one byte a character, without leading slash; and all of the file but its content. */
 export type ListedEntry = readonly [path: string, mark: string];
+
+/** All of a file but its content. */
+export interface FileNote {
+  /** Without its folder's, one byte a character; empty: the root. */
+  readonly name: string;
+  /** As stat(2) has it. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly sizeBytes: number;
+  /** A whole number. */
+  readonly mtimeNs: string;
+  /** Of a symbolic link, one byte a character; else empty. */
+  readonly linkPath: string;
+}
 
 /** What is in an overlay's writable folder under one name. */
 export interface UpperEntry {

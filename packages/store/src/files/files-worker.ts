@@ -19,6 +19,7 @@ import {
   type WriteJob,
 } from "./files-job.ts";
 import { fsPath } from "./fs-path.ts";
+import { look } from "./look.ts";
 import { resolvePath, resolveUserPath } from "./resolve-path.ts";
 import { isOpaque, namesIn, tarEnd, tarTree } from "./tar-tree.ts";
 
@@ -98,6 +99,9 @@ async function work({ root, job }: FilesWork, commands: Commands): Promise<void>
       return;
     case "pick":
       await send(pick(job.paths), commands);
+      return;
+    case "look":
+      await send(look(job), commands, { isText: true });
       return;
     case "measure":
       report({ kind: "result", value: measure("", new Set()) });

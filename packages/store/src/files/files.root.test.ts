@@ -7,7 +7,7 @@ import { openTempDir } from "@hawser/base/testing";
 import { mknod, setXattr } from "@hawser/linux";
 import { file, folder } from "../testing/unpack.ts";
 import { listChanges } from "./changes.ts";
-import type { FilesRoot } from "./files-job.ts";
+import type { FileNote, FilesRoot } from "./files-job.ts";
 import { measureFiles, openArchive, readFiles, statPath, writeArchive } from "./run-files-job.ts";
 
 interface TestLayers extends AsyncDisposable {
@@ -236,3 +236,30 @@ test("what another process sees is a view too, without its /proc", async () => {
 async function* chunks(...data: readonly Uint8Array[]) {
   yield* data;
 }
+
+test("a look tells of a file, links followed inside of the root, and of what is in a folder", async () => {
+  await using layers = await openLayers();
+  await symlink("/../../outside", join(layers.lower, "out"));
+  await symlink("etc/conf", join(layers.lower, "link"));
+  const look = async (path: string, isInside: boolean) => {
+    const lines = await Array.fromAsync(readFiles(layers.view, { kind: "look", path, isInside }));
+    const text = Buffer.concat(lines).toString().trim();
+    return text === "" ? [] : text.split("\n").map((line) => JSON.parse(line) as FileNote);
+  };
+  const [conf] = await look("/link", false);
+  assert.deepEqual([conf?.name, conf?.sizeBytes, conf?.linkPath], ["conf", 5, ""]);
+  const inside = await look("/", true);
+  assert.deepEqual(
+    inside.map(({ name, linkPath }) => [name, linkPath]),
+    [
+      ["etc", ""],
+      ["link", "etc/conf"],
+      ["out", "/../../outside"],
+      ["vol", ""],
+    ],
+  );
+  await assert.rejects(look("/out", true), { kind: "not-found" });
+  await assert.rejects(look("/none", false), { kind: "not-found" });
+  await assert.rejects(look("/etc/conf", true), { kind: "invalid-argument" });
+  assert.deepEqual(await look("/vol", true), []);
+});

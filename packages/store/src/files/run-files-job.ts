@@ -86,7 +86,7 @@ export async function openArchive(
 /** The bytes that a job makes: an archive, or lines of text. Leaving the loop early ends the work. */
 export async function* readFiles(
   root: FilesRoot,
-  job: Extract<FilesJob, { readonly kind: "export" | "layer" | "scan" | "list" | "pick" }>,
+  job: Extract<FilesJob, { readonly kind: "export" | "layer" | "scan" | "list" | "pick" | "look" }>,
   options: FilesOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   await using run = new FilesRun({ root, job }, options);
