@@ -62,7 +62,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   native: { imports: ["packages"] },
   test: {
     imports: ["packages", "tools"],
-    modules: ["bcryptjs", "dockerode", "jose", "playwright-core", "testcontainers", "ws"],
+    modules: ["bcryptjs", "dockerode", "esbuild", "jose", "playwright-core", "testcontainers", "ws"],
   },
   bench: { imports: ["packages", "tools", "test"] },
 };

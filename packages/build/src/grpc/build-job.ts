@@ -2,20 +2,41 @@ import { randomBytes } from "node:crypto";
 import type { ConnectError } from "@connectrpc/connect";
 import { Arrivals } from "./arrivals.ts";
 import { protocolFaults } from "./faults.ts";
+import { GatewayContainers } from "./gateway-containers.ts";
+import type { Definition } from "./generated/llb_pb.ts";
 import type { BuildWork, PlannedResult } from "./ports.ts";
 import type { BuildProgress } from "./progress.ts";
 
 /** What a front end, most often the client itself, hands back as the outcome of a build. */
 export interface ReturnedResult {
   readonly result: PlannedResult | undefined;
+  /** Of a build for several platforms, by what the metadata calls them (`linux/arm64`), instead of one result. */
+  readonly platforms?: ReadonlyMap<string, PlannedResult>;
   readonly metadata: Readonly<Record<string, Uint8Array>>;
 }
 
-/** A build that a client has asked for, and may have several calls about. */
-export class BuildJob {
+/** Results that one front end may have. */
+const maxResults = 10_000;
+/** Bytes of all graphs that it has had solved. */
+const maxGraphBytes = 256 << 20;
+
+/**
+ * A build that a client has asked for, and may have several calls about; or a part of one that another front end does, which knows
+ * its own results only.
+ */
+export class BuildJob implements AsyncDisposable {
   readonly id: string;
   readonly progress: BuildProgress;
   readonly work: BuildWork;
+  /** Of the client's session; empty: it has none. */
+  readonly session: string;
+  /** What the front end builds on, by name. */
+  readonly inputs: Readonly<Record<string, Definition>>;
+  /** How many front ends there are around it. */
+  readonly depth: number;
+  readonly containers = new GatewayContainers(this);
+  #graphBytes = 0;
+  #isSettled = false;
   readonly #results = new Map<string, PlannedResult>();
   readonly #failures: ConnectError[] = [];
   readonly #returned = Promise.withResolvers<ReturnedResult>();
@@ -24,15 +45,40 @@ export class BuildJob {
     readonly id: string;
     readonly progress: BuildProgress;
     readonly work: BuildWork;
+    readonly session: string;
+    readonly inputs?: Readonly<Record<string, Definition>>;
+    readonly depth?: number;
   }) {
+    this.session = parts.session;
+    this.inputs = parts.inputs ?? {};
+    this.depth = parts.depth ?? 0;
     this.id = parts.id;
     this.progress = parts.progress;
     this.work = parts.work;
     this.#returned.promise.catch(() => {}); // told when it is waited for
   }
 
-  /** Keep a result for later calls. @returns its name */
+  /** The same build for another front end. */
+  child(inputs: Readonly<Record<string, Definition>>): BuildJob {
+    const { id, progress, work, session, depth } = this;
+    return new BuildJob({ id, progress, work, session, inputs, depth: depth + 1 });
+  }
+
+  /** The front end has handed back what it has. */
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
+  /** Settles when the front end has handed back what it has, a failure included. */
+  async settled(): Promise<void> {
+    await this.#returned.promise.catch(() => {});
+  }
+
+  /** Keep a result for later calls. @returns its name @throws {Fault} `resource-exhausted` */
   add(result: PlannedResult): string {
+    if (this.#results.size >= maxResults) throw protocolFaults.TOO_MANY("results", maxResults);
+    for (const { length } of result.definition?.def ?? []) this.#graphBytes += length;
+    if (this.#graphBytes > maxGraphBytes) throw protocolFaults.TOO_MANY("bytes of graphs", maxGraphBytes);
     const id = randomBytes(16).toString("hex");
     this.#results.set(id, result);
     return id;
@@ -47,11 +93,13 @@ export class BuildJob {
 
   /** The front end is done. */
   settle(outcome: ReturnedResult): void {
+    this.#isSettled = true;
     this.#returned.resolve(outcome);
   }
 
   /** The front end has failed. */
   fail(error: unknown): void {
+    this.#isSettled = true;
     this.#returned.reject(error);
   }
 
@@ -70,6 +118,11 @@ export class BuildJob {
     signal.throwIfAborted();
     signal.addEventListener("abort", () => this.fail(signal.reason), { once: true });
     return await this.#returned.promise;
+  }
+
+  /** Ends the front end's containers. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.containers[Symbol.asyncDispose]();
   }
 }
 

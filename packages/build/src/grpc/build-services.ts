@@ -10,7 +10,8 @@ import { type BuildFailure, describeFailure } from "./build-failure.ts";
 import { BuildHistory } from "./build-history.ts";
 import { BuildJobs } from "./build-job.ts";
 import { controlService } from "./control-service.ts";
-import { gatewayService } from "./gateway-service.ts";
+import { FrontEnds } from "./front-ends.ts";
+import { type GatewayParts, gatewayService } from "./gateway-service.ts";
 import { Control, SolveRequestSchema, StatusResponseSchema } from "./generated/control_pb.ts";
 import { LLBBridge } from "./generated/gateway_pb.ts";
 import { TraceService } from "./generated/trace_pb.ts";
@@ -64,19 +65,23 @@ export interface ToldStatus {
 
 export function createBuildServices(
   builder: Builder,
-  options: { readonly host: Platform; readonly now: () => number; readonly log: Logger },
+  options: {
+    readonly host: Platform;
+    readonly now: () => number;
+    readonly log: Logger;
+    /** A front end that has no call open for so long is ended; absent: five minutes. */
+    readonly idleFrontEndMs?: number;
+  },
 ): BuildServices {
-  const { host, now, log } = options;
+  const { host, now, log, idleFrontEndMs = 300_000 } = options;
   const sessions = new Sessions({ log });
   const jobs = new BuildJobs();
-  const parts = {
-    jobs,
-    sessions,
-    history: new BuildHistory({ now }),
-    passed: new PassedResults(),
-    host,
-    now,
-  };
+  const passed = new PassedResults();
+  const { about } = builder;
+  const frontEnds = new FrontEnds({ about, passed, host, idleMs: idleFrontEndMs });
+  const parts = { jobs, sessions, history: new BuildHistory({ now }), passed, frontEnds, now };
+  const jobOf: GatewayParts["jobOf"] = ({ requestHeader, signal }) =>
+    jobs.job(requestHeader.get("buildkit-controlapi-buildid") ?? "", signal);
   const handler = connectNodeAdapter({
     connect: false,
     grpcWeb: false,
@@ -84,7 +89,7 @@ export function createBuildServices(
     fallback: refuse,
     routes(router) {
       router.service(Control, controlService(builder, parts));
-      router.service(LLBBridge, gatewayService(builder, parts));
+      router.service(LLBBridge, gatewayService({ about, frontEnds, passed, jobOf }));
       router.service(TraceService, { export: () => ({}) });
     },
   });

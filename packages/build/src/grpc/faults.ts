@@ -23,6 +23,33 @@ export const protocolFaults = defineFaults({
   BUILD_MISSING: ["not-found", (id: string) => `no such job ${id}`],
   BUILD_TAKEN: ["conflict", (id: string) => `job ${id} exists already`],
   RESULT_MISSING: ["not-found", (id: string) => `no such result ${JSON.stringify(id)}`],
+  CONTAINER_TAKEN: ["conflict", (id: string) => `container ${id} exists already`],
+  CONTAINER_MISSING: ["not-found", (id: string) => `container details for ${id} not found`],
+  PROCESS_TAKEN: ["conflict", (id: string) => `process ${id} exists already`],
+  TOO_MANY: [
+    "resource-exhausted",
+    (what: string, most: number) => `a front end has more than ${most} ${what}, which is the limit`,
+  ],
+  FRONTEND_TOO_DEEP: [
+    "invalid-argument",
+    (most: number) => `a front end uses another one, which uses another one, more than ${most} deep`,
+  ],
+  FRONTEND_ENDED: [
+    "invalid-argument",
+    (source: string, code: number) => `front end ${source} did not complete successfully: exit code: ${code}`,
+  ],
+  FRONTEND_SILENT: ["invalid-argument", (source: string) => `front end ${source} ended without a result`],
+  FRONTEND_BROKEN: [
+    "invalid-argument",
+    (source: string) =>
+      `front end ${source} has broken its connection: it speaks no gRPC on its standard output`,
+  ],
+  FRONTEND_IDLE: [
+    "deadline-exceeded",
+    (source: string, seconds: number) =>
+      `front end ${source} has asked for nothing for ${seconds} s, and was ended`,
+  ],
+  FRONTEND_LACKS: ["not-implemented", (name: string) => `unsupported frontend capability ${name}`],
   CALL_UNKNOWN: ["not-implemented", (what: string) => `${what} is not available in this version`],
   ENTITLEMENT_UNKNOWN: ["invalid-argument", (name: string) => `unknown entitlement ${JSON.stringify(name)}`],
   FRONTEND_FAILED: ["invalid-argument", (words: string) => words],

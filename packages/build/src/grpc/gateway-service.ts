@@ -1,183 +1,219 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import type { Platform } from "@hawser/oci";
-import type { BuildJob } from "./build-job.ts";
+import { type Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import type { BuildJob, ReturnedResult } from "./build-job.ts";
+import { gatewayCapabilities, llbCapabilities } from "./capabilities.ts";
 import { protocolFaults } from "./faults.ts";
-import { readDockerfileOptions } from "./frontend-options.ts";
-import type { LLBBridge, Result, ResultSchema, SolveRequest } from "./generated/gateway_pb.ts";
+import type { FrontEnds } from "./front-ends.ts";
+import { readFolder, statFile } from "./gateway-files.ts";
+import { resolveImageConfig, resolveSource } from "./gateway-sources.ts";
+import type { LLBBridge, RefSchema, Result, ResultSchema, SolveRequest } from "./generated/gateway_pb.ts";
 import { DefinitionSchema } from "./generated/llb_pb.ts";
 import { grpcError } from "./grpc-error.ts";
-import { planGraph, planSource } from "./plan-result.ts";
-import type { Builder, PlannedResult } from "./ports.ts";
-import type { SolveParts } from "./solve-request.ts";
-import { answerSubrequest, describeSubrequests } from "./subrequests.ts";
+import type { PassedResults } from "./passed-results.ts";
+import { planGraph } from "./plan-result.ts";
+import type { BuilderTraits, PlannedResult } from "./ports.ts";
 import { workerRecord } from "./worker-record.ts";
 
-/** What this builder's gateway can do, by BuildKit's names of it. */
-const gatewayCapabilities = [
-  "solve.base",
-  "solve.inlinereturn",
-  "readfile",
-  "frontend.caps",
-  "frontend.inputs",
-  "return",
-  "proto.refarray",
-  "reference.output",
-  "gateway.solve.metadata",
-  "gateway.solve.evaluate",
-  "gateway.evaluate",
-  "gateway.warnings",
-];
-
-/** What can be asked of results, by BuildKit's names of it. */
-const llbCapabilities = ["source.image", "source.local", "exporter.multiple", "exporter.sourcedateepoch"];
+export interface GatewayParts {
+  readonly about: BuilderTraits;
+  readonly frontEnds: FrontEnds;
+  readonly passed: PassedResults;
+  /** The build that a call is about. @throws {Fault} `not-found` */
+  readonly jobOf: (context: HandlerContext) => Promise<BuildJob>;
+}
 
 /**
  * BuildKit's `LLBBridge`: a front end's way to have a build done. Clients such as buildx are a front end of their own that asks for
- * the front end `dockerfile.v0` and hands back what it gets.
+ * the front end `dockerfile.v0` and hands back what it gets; images that are front ends have it on their standard input and output.
  */
-export function gatewayService(
-  builder: Builder,
-  { jobs, passed, host }: Pick<SolveParts, "jobs" | "passed" | "host">,
-): Partial<ServiceImpl<typeof LLBBridge>> {
-  const jobOf = async (context: HandlerContext): Promise<BuildJob> => {
+export function gatewayService(parts: GatewayParts): Partial<ServiceImpl<typeof LLBBridge>> {
+  const { about, frontEnds, passed } = parts;
+  /** Do what a call asks for. Whatever is thrown is an error of gRPC's then. */
+  const call = async <T>(context: HandlerContext, work: (job: BuildJob) => Promise<T>): Promise<T> => {
     try {
-      return await jobs.job(context.requestHeader.get("buildkit-controlapi-buildid") ?? "", context.signal);
+      return await work(await parts.jobOf(context));
     } catch (error) {
       throw grpcError(error);
     }
   };
-  return {
-    async ping(_request, context) {
-      await jobOf(context);
-      const capabilities = gatewayCapabilities.map((id) => ({ id, enabled: true }));
-      return {
-        frontendApiCaps: capabilities,
-        llbCaps: llbCapabilities.map((id) => ({ id, enabled: true })),
-        workers: [workerRecord(builder.about)],
-      };
-    },
-    async solve(request, context) {
-      const job = await jobOf(context);
-      const question = request.frontendOpt["requestid"] ?? "";
-      if (question !== "") return { result: { metadata: await answer(job, question, { request, host }) } };
-      const planned = await solve(job, request, { passed, host });
-      const id = job.add(planned);
-      const result: MessageInitShape<typeof ResultSchema> = {
-        result: request.allowResultArrayRef
-          ? { case: "ref", value: { id, def: passed.describe(id, planned) } }
-          : { case: "refDeprecated", value: id },
-        metadata: { ...(planned.config && { "containerimage.config": planned.config }) },
-      };
-      return request.allowResultReturn ? { result } : { ref: id };
-    },
-    async evaluate({ ref }, context) {
-      const job = await jobOf(context);
+  /** Likewise, for what a front end may hand back as its own failure. */
+  const noted = <T>(context: HandlerContext, work: (job: BuildJob) => Promise<T>): Promise<T> =>
+    call(context, async (job) => {
       try {
-        await job.work.evaluate(job.get(ref));
+        return await work(job);
       } catch (thrown) {
         const error = grpcError(thrown);
         job.noteFailure(error);
         throw error;
       }
-      return {};
-    },
-    async readFile({ ref, filePath, range }, context) {
-      const job = await jobOf(context);
-      const { offset = 0n, length = 0n } = range ?? {};
-      try {
-        const maxBytes = length > 0n ? Math.min(Number(length), maxFileBytes) : maxFileBytes;
-        const file = { path: filePath, offset: Number(offset), maxBytes };
-        return { data: await job.work.readFile(job.get(ref), file) };
-      } catch (error) {
-        throw grpcError(error);
-      }
-    },
-    async return({ result, error }, context) {
-      const job = await jobOf(context);
-      if (error !== undefined && error.code !== 0) {
-        job.fail(job.findFailure(error.message) ?? protocolFaults.FRONTEND_FAILED(error.message));
+    });
+  return {
+    ping: async (_request, context) =>
+      await call(context, async () => ({
+        frontendApiCaps: gatewayCapabilities.map((id) => ({ id, enabled: true })),
+        llbCaps: llbCapabilities.map((id) => ({ id, enabled: true })),
+        workers: [workerRecord(about)],
+      })),
+    solve: async (request, context) =>
+      await noted(context, async (job) => {
+        const solved = await solve(job, request, { frontEnds, passed, signal: context.signal });
+        if (!request.allowResultReturn)
+          return { ref: solved.result === undefined ? "" : job.add(solved.result) };
+        return { result: describe(job, solved, { passed, isPlain: !request.allowResultArrayRef }) };
+      }),
+    evaluate: async ({ ref }, context) =>
+      await noted(context, async (job) => {
+        await job.work.evaluate(job.get(ref));
         return {};
-      }
-      try {
-        job.settle({ result: resultOf(job, result?.result), metadata: result?.metadata ?? {} });
-      } catch (thrown) {
-        job.fail(thrown);
-        throw grpcError(thrown);
-      }
-      return {};
+      }),
+    resolveImageConfig: async (request, context) =>
+      await noted(context, async ({ work }) => await resolveImageConfig(work, request)),
+    resolveSourceMeta: async (request, context) =>
+      await noted(context, async ({ work }) => await resolveSource(work, request)),
+    readFile: async ({ ref, filePath, range }, context) =>
+      await call(context, async (job) => {
+        const { offset = 0n, length = 0n } = range ?? {};
+        const maxBytes = length > 0n ? Math.min(Number(length), maxFileBytes) : maxFileBytes;
+        const file = { path: filePath, offset: Math.max(0, Number(offset)), maxBytes };
+        return { data: await job.work.readFile(job.get(ref), file) };
+      }),
+    readDir: async (request, context) =>
+      await call(context, async (job) => ({
+        entries: [...(await readFolder(job.work, job.get(request.ref), request))],
+      })),
+    statFile: async ({ ref, path }, context) =>
+      await call(context, async (job) => ({ stat: await statFile(job.work, job.get(ref), path) })),
+    return: async ({ result, error }, context) =>
+      await call(context, async (job) => {
+        if (error !== undefined && error.code !== 0) {
+          job.fail(job.findFailure(error.message) ?? failureOf(error));
+          return {};
+        }
+        try {
+          job.settle({ ...resultOf(job, result?.result), metadata: result?.metadata ?? {} });
+        } catch (thrown) {
+          job.fail(thrown);
+          throw thrown;
+        }
+        return {};
+      }),
+    inputs: async (_request, context) =>
+      await call(context, async ({ inputs }) => ({ definitions: { ...inputs } })),
+    newContainer: async (request, context) =>
+      await noted(context, async ({ containers }) => {
+        await containers.open(request);
+        return {};
+      }),
+    releaseContainer: async ({ containerId }, context) =>
+      await call(context, async ({ containers }) => {
+        await containers.release(containerId);
+        return {};
+      }),
+    async *execProcess(messages, context) {
+      const { containers } = await call(context, async (job) => job);
+      yield* containers.exec(messages);
     },
-    async inputs() {
-      return { definitions: {} };
-    },
-    async warn(request, context) {
-      const job = await jobOf(context);
-      const { digest, level, short, detail, url, info, ranges } = request;
-      job.progress.warn({ vertex: digest, level, short, detail, url, ...(info && { info }), ranges });
-      return {};
-    },
+    warn: async (request, context) =>
+      await call(context, async ({ progress }) => {
+        const { digest, level, short, detail, url, info, ranges } = request;
+        progress.warn({ vertex: digest, level, short, detail, url, ...(info && { info }), ranges });
+        return {};
+      }),
   };
-}
-
-async function answer(
-  job: BuildJob,
-  question: string,
-  { request, host }: { readonly request: SolveRequest; readonly host: Platform },
-): Promise<Record<string, Uint8Array>> {
-  try {
-    const source =
-      question === describeSubrequests
-        ? { filename: "", text: "" }
-        : await job.work.readDockerfile(readDockerfileOptions(request.frontendOpt, host));
-    return { ...answerSubrequest(question, source) };
-  } catch (error) {
-    throw grpcError(error);
-  }
 }
 
 async function solve(
   job: BuildJob,
-  request: SolveRequest,
-  { passed, host }: Pick<SolveParts, "passed" | "host">,
-): Promise<PlannedResult> {
-  try {
-    const { definition, frontend, frontendOpt, frontendInputs } = request;
-    const planned =
-      frontend === ""
-        ? await planGraph(job.work, definition ?? create(DefinitionSchema), passed)
-        : await planSource(
-            job.work,
-            { frontend, options: frontendOpt, inputs: frontendInputs },
-            { passed, host },
-          );
-    if (request.evaluate) await job.work.evaluate(planned);
-    return planned;
-  } catch (thrown) {
-    const error = grpcError(thrown);
-    job.noteFailure(error);
-    throw error;
+  { definition, frontend, frontendOpt: options, frontendInputs: inputs, evaluate }: SolveRequest,
+  {
+    frontEnds,
+    passed,
+    signal,
+  }: Pick<GatewayParts, "frontEnds" | "passed"> & { readonly signal: AbortSignal },
+): Promise<ReturnedResult> {
+  const solved =
+    frontend === ""
+      ? {
+          result: await planGraph(job.work, definition ?? create(DefinitionSchema), passed),
+          metadata: {},
+        }
+      : await frontEnds.solve(job, { frontend, options, inputs }, signal);
+  if (evaluate) {
+    const all = [solved.result, ...(solved.platforms?.values() ?? [])];
+    await Promise.all(all.map(async (one) => one && (await job.work.evaluate(one))));
   }
+  return solved;
 }
 
-function resultOf(job: BuildJob, result: Result["result"] | undefined): PlannedResult | undefined {
-  const find = (id: string) => (id === "" ? undefined : job.get(id));
+/** A result as a front end is told of it. @param options.isPlain the front end is of a time before graphs came with results */
+function describe(
+  job: BuildJob,
+  { result, platforms, metadata }: ReturnedResult,
+  { passed, isPlain }: { readonly passed: PassedResults; readonly isPlain: boolean },
+): MessageInitShape<typeof ResultSchema> {
+  const refOf = (one: PlannedResult): MessageInitShape<typeof RefSchema> => {
+    const id = job.add(one);
+    return isPlain ? { id } : { id, def: passed.describe(id, one) };
+  };
+  const told = { metadata: { ...metadata } };
+  if (platforms !== undefined) {
+    const refs = Object.fromEntries([...platforms].map(([name, one]) => [name, refOf(one)]));
+    if (!isPlain) return { ...told, result: { case: "refs", value: { refs } } };
+    const ids = Object.fromEntries(Object.entries(refs).map(([name, { id = "" }]) => [name, id]));
+    return { ...told, result: { case: "refsDeprecated", value: { refs: ids } } };
+  }
+  if (result === undefined) return told;
+  const ref = refOf(result);
+  return isPlain
+    ? { ...told, result: { case: "refDeprecated", value: ref.id ?? "" } }
+    : { ...told, result: { case: "ref", value: ref } };
+}
+
+/** The failure that a front end has, with what it says of where. */
+function failureOf({
+  code,
+  message,
+  details,
+}: {
+  readonly code: number;
+  readonly message: string;
+  readonly details: readonly { readonly typeUrl: string; readonly value: Uint8Array }[];
+}): unknown {
+  if (!isCode(code)) return protocolFaults.FRONTEND_FAILED(message);
+  const error = new ConnectError(message, code);
+  error.details = details.map(({ typeUrl, value }) => ({
+    type: typeUrl.slice(typeUrl.lastIndexOf("/") + 1),
+    value,
+  }));
+  return error;
+}
+
+/** gRPC's status codes. */
+function isCode(code: number): code is Code {
+  return Number.isInteger(code) && code >= 1 && code <= 16;
+}
+
+function resultOf(
+  job: BuildJob,
+  result: Result["result"] | undefined,
+): Pick<ReturnedResult, "result" | "platforms"> {
+  const single = (id: string) => ({ result: id === "" ? undefined : job.get(id) });
+  const several = (ids: readonly (readonly [string, string])[]) => {
+    const platforms = new Map(ids.map(([name, id]) => [name, job.get(id)]));
+    return { result: undefined, platforms };
+  };
   switch (result?.case) {
     case "ref":
-      return find(result.value.id);
+      return single(result.value.id);
     case "refDeprecated":
-      return find(result.value);
+      return single(result.value);
     case "refs":
-      return find(onlyOne(Object.values(result.value.refs))?.id ?? "");
+      return several(Object.entries(result.value.refs).map(([name, { id }]) => [name, id]));
     case "refsDeprecated":
-      return find(onlyOne(Object.values(result.value.refs)) ?? "");
+      return several(Object.entries(result.value.refs));
     case undefined:
-      return undefined;
+      return { result: undefined };
   }
-}
-
-function onlyOne<T>(results: readonly T[]): T | undefined {
-  if (results.length > 1) throw protocolFaults.CALL_UNKNOWN("a build for several platforms");
-  return results[0];
 }
 
 const maxFileBytes = 8 << 20;

@@ -7,11 +7,17 @@ export type { DockerfileOptions } from "./frontend-options.ts";
 export type { Definition } from "./generated/llb_pb.ts";
 export { type FaultySource, grpcError } from "./grpc-error.ts";
 export type {
+  BuildContainer,
   BuildContextOfClient,
   Builder,
+  BuildProcess,
   BuildWork,
+  ContainerRequest,
   ExporterRequest,
   KeptResult,
+  NamedResult,
   PlannedResult,
+  ProcessRequest,
+  ResultFile,
 } from "./ports.ts";
 export { shownSteps } from "./shown-steps.ts";

@@ -1,4 +1,7 @@
+import type { Writable } from "node:stream";
+import type { TarEntryType } from "@hawser/base";
 import type { Platform } from "@hawser/oci";
+import type { ExecMount } from "../plan/vertex.ts";
 import type { ClientSession } from "./client-session.ts";
 import type { DockerfileOptions } from "./frontend-options.ts";
 import type { Definition } from "./generated/llb_pb.ts";
@@ -73,6 +76,91 @@ export interface BuildWork extends AsyncDisposable {
     result: PlannedResult,
     file: { readonly path: string; readonly offset: number; readonly maxBytes: number },
   ): Promise<Uint8Array>;
+  /** What a path of a result leads to, links followed; `isInside`: what is in that folder. @throws {Fault} `not-found` */
+  lookAtFiles(
+    result: PlannedResult,
+    at: { readonly path: string; readonly isInside: boolean },
+  ): Promise<readonly ResultFile[]>;
+  /** An image, pulled where it is not here. @throws {Fault} `not-found`, as a pull */
+  planImage(
+    reference: string,
+    options: { readonly platform?: Platform; readonly pull: boolean },
+  ): Promise<NamedResult>;
+  /**
+   * A container for processes of a front end's. It ends with the build, if nobody disposes of it before.
+   *
+   * @throws {Fault} `permission-denied`; what its mounts need
+   */
+  openContainer(request: ContainerRequest): Promise<BuildContainer>;
+}
+
+/** An image as a result. */
+export interface NamedResult {
+  readonly result: PlannedResult;
+  /** Of its manifest or index; absent: it did not come from a registry. */
+  readonly digest?: string;
+  /** Its configuration, the OCI image specification's JSON. */
+  readonly config: Uint8Array;
+}
+
+/** A file of a result without its content. */
+export interface ResultFile {
+  readonly name: string;
+  readonly type: TarEntryType;
+  /** Permission bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly sizeBytes: number;
+  readonly mtimeNs: bigint;
+  readonly linkPath: string;
+}
+
+export interface ContainerRequest {
+  /** What binds name by their numbers, the root first; `undefined`: an empty file system. */
+  readonly inputs: readonly (PlannedResult | undefined)[];
+  readonly mounts: readonly ExecMount[];
+  readonly readOnlyRoot: boolean;
+  readonly network: "default" | "none" | "host";
+  /** `name:address`. */
+  readonly hosts: readonly string[];
+  /** Empty: the builder's own. */
+  readonly hostname: string;
+}
+
+/** A container of a front end's. Disposal ends its processes. */
+export interface BuildContainer extends AsyncDisposable {
+  /** Start a process; the container ends with the first one. @throws {Fault} when it does not begin, `conflict` after the end */
+  run(process: ProcessRequest): Promise<BuildProcess>;
+}
+
+export interface ProcessRequest {
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly secretEnv: readonly {
+    readonly id: string;
+    readonly name: string;
+    readonly isRequired: boolean;
+  }[];
+  readonly workingDir: string;
+  readonly user: string;
+  readonly tty: boolean;
+  readonly privileged: boolean;
+}
+
+export interface BuildProcess {
+  /** Its standard input. */
+  readonly input: Writable;
+  /** What it prints; of one with a terminal all is `stdout`. Read by one reader. */
+  readonly output: AsyncGenerator<
+    { readonly stream: "stdout" | "stderr"; readonly bytes: Uint8Array },
+    void,
+    undefined
+  >;
+  /** Its exit code. */
+  readonly exited: Promise<number>;
+  resize(size: { readonly height: number; readonly width: number }): Promise<void>;
+  kill(signal: number): Promise<void>;
 }
 
 /** What a front end makes of a source. */

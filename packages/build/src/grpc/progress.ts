@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { ConnectError } from "@connectrpc/connect";
 import { Fault } from "@hawser/base";
 import type { LintWarning } from "../lint/lint-dockerfile.ts";
 import type { VertexEvent } from "../solver/solver.ts";
@@ -31,6 +32,8 @@ interface StepState {
 
 /** More output of one step is left out: a client's memory, and ours, are bounded. */
 const maxLogBytes = 2 << 20;
+/** More warnings than so many bytes of one build are left out, likewise. */
+const maxWarnedBytes = 16 << 20;
 
 /** What a build has told so far, for clients that ask when they like (BuildKit's `Status` stream). */
 export class BuildProgress {
@@ -41,6 +44,7 @@ export class BuildProgress {
   readonly #now: () => number;
   #waiting = Promise.withResolvers<void>();
   #isClosed = false;
+  #warnedBytes = 0;
 
   constructor({ now }: { readonly now: () => number }) {
     this.#now = now;
@@ -77,6 +81,7 @@ export class BuildProgress {
     try {
       return await work({
         digest,
+        log: (stream, bytes) => this.#log(digest, stream === "stdout" ? 1 : 2, bytes),
         status: (id, { current, total, isDone }) => {
           const started = statuses.get(id) ?? this.#now();
           statuses.set(id, started);
@@ -149,6 +154,9 @@ export class BuildProgress {
 
   /** What is wrong with the source, though the build goes on. */
   warn(warning: NonNullable<MessageInitShape<typeof StatusResponseSchema>["warnings"]>[number]): void {
+    const { short, detail = [], info } = warning;
+    this.#warnedBytes += [short, ...detail, info?.data].reduce((sum, text) => sum + (text?.length ?? 0), 100);
+    if (this.#warnedBytes > maxWarnedBytes) return;
     this.#tell({ warnings: [warning] });
   }
 
@@ -190,7 +198,7 @@ export class BuildProgress {
     if (this.#steps.get(digest)?.completed !== undefined) return;
     this.#change(digest, {
       completed: timestampFromMs(this.#now()),
-      ...(error !== undefined && { error: Fault.from(error).message }),
+      ...(error !== undefined && { error: wordsOf(error) }),
     });
   }
 
@@ -222,9 +230,15 @@ export class BuildProgress {
   }
 }
 
+function wordsOf(error: unknown): string {
+  return error instanceof ConnectError ? error.rawMessage : Fault.from(error).message;
+}
+
 export interface StepTold {
   /** By which it is known. */
   readonly digest: string;
+  /** What it prints. */
+  log(stream: "stdout" | "stderr", bytes: Uint8Array): void;
   /** How far something within the step is; `id` is what is shown. */
   status(
     id: string,

@@ -1,22 +1,20 @@
-import type { Platform } from "@hawser/oci";
 import type { BuildHistory } from "./build-history.ts";
-import { BuildJob, type BuildJobs } from "./build-job.ts";
+import { BuildJob, type BuildJobs, type ReturnedResult } from "./build-job.ts";
 import { protocolFaults } from "./faults.ts";
-import { readDockerfileOptions } from "./frontend-options.ts";
+import type { FrontEnds } from "./front-ends.ts";
 import type { SolveRequest } from "./generated/control_pb.ts";
 import type { PassedResults } from "./passed-results.ts";
-import { planGraph, planSource } from "./plan-result.ts";
+import { planGraph } from "./plan-result.ts";
 import type { BuildContextOfClient, Builder, ExporterRequest } from "./ports.ts";
 import { BuildProgress } from "./progress.ts";
 import type { Sessions } from "./sessions.ts";
-import { answerSubrequest, describeSubrequests } from "./subrequests.ts";
 
 export interface SolveParts {
   readonly jobs: BuildJobs;
   readonly sessions: Sessions;
   readonly history: BuildHistory;
   readonly passed: PassedResults;
-  readonly host: Platform;
+  readonly frontEnds: FrontEnds;
   readonly now: () => number;
 }
 
@@ -52,27 +50,19 @@ export async function solveRequest(
 async function solve(
   builder: Builder,
   request: SolveRequest,
-  { jobs, host, passed, context }: SolveParts & { readonly context: BuildContextOfClient },
+  { jobs, frontEnds, passed, context }: SolveParts & { readonly context: BuildContextOfClient },
 ): Promise<Record<string, string>> {
   const { progress, signal } = context;
   await using work = await builder.open(context);
-  const job = new BuildJob({ id: request.ref, progress, work });
+  await using job = new BuildJob({ id: request.ref, progress, work, session: request.session });
   jobs.add(job);
   const { frontend, frontendAttrs: options, frontendInputs: inputs, definition } = request;
-  const question = options["requestid"] ?? "";
-  if (frontend === "dockerfile.v0" && question !== "") {
-    const source =
-      question === describeSubrequests
-        ? { filename: "", text: "" }
-        : await work.readDockerfile(readDockerfileOptions(options, host));
-    job.settle({ result: undefined, metadata: answerSubrequest(question, source) });
-  } else if (frontend !== "") {
-    const result = await planSource(work, { frontend, options, inputs }, { passed, host });
-    job.settle({ result, metadata: { ...(result.config && { "containerimage.config": result.config }) } });
+  if (frontend !== "") {
+    job.settle(await frontEnds.solve(job, { frontend, options, inputs }, signal));
   } else if (definition !== undefined && definition.def.length > 0) {
     job.settle({ result: await planGraph(work, definition, passed), metadata: {} });
   }
-  const { result, metadata } = await job.outcome(signal);
+  const { result, metadata } = onePlatform(await job.outcome(signal));
   // The answer to a question about the source is for whoever asked, and nothing to bring anywhere.
   const exporters = "result.json" in metadata ? [] : exportersOf(request);
   const response: Record<string, string> = Object.fromEntries(
@@ -85,6 +75,16 @@ async function solve(
   for (const exporter of exporters)
     Object.assign(response, await work.export(result, { ...exporter, config }));
   return response;
+}
+
+/** The only result of a build for one platform. */
+function onePlatform({ result, platforms, metadata }: ReturnedResult): ReturnedResult {
+  if (platforms === undefined) return { result, metadata };
+  const [only, ...more] = platforms;
+  if (more.length > 0) throw protocolFaults.CALL_UNKNOWN("a build for several platforms");
+  const [name, single] = only ?? ["", undefined];
+  const config = metadata[`containerimage.config/${name}`] ?? metadata["containerimage.config"];
+  return { result: single, metadata: { ...metadata, ...(config && { "containerimage.config": config }) } };
 }
 
 /** What would be left out in silence otherwise. */

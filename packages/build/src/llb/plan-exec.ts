@@ -133,7 +133,7 @@ function proxyVariables(proxies: ProxyEnv | undefined): readonly string[] {
 }
 
 /** @param input takes what is mounted among the op's inputs */
-function planMount(mount: Mount, target: string, input: () => number): ExecMount {
+export function planMount(mount: Mount, target: string, input: () => number): ExecMount {
   const { mountType, selector, readonly: readOnly, tmpfsOpt, cacheOpt, secretOpt, sshOpt } = mount;
   switch (mountType) {
     case MountType.BIND:

@@ -80,6 +80,16 @@ export const buildFaults = defineFaults({
   ],
   SESSION_UNNAMED: ["invalid-argument", () => "Cannot open a session without X-Docker-Expose-Session-Uuid"],
   UPGRADE_NEEDED: ["invalid-argument", () => "Cannot open a connection for builds: it needs Upgrade: h2c"],
+  NOT_ALLOWED: ["permission-denied", (name: string) => `${name} is not allowed`],
+  ROOT_FOREIGN: [
+    "invalid-argument",
+    () => "Cannot open a container on files of the client: copy them to a file system first",
+  ],
+  CONTAINER_ENDED: ["conflict", () => "Cannot run a process: its container has ended"],
+  FOLDER_TOO_LARGE: [
+    "resource-exhausted",
+    (path: string, most: number) => `Cannot list ${path}: it has more than ${most} files`,
+  ],
   EXPORTER_UNKNOWN: [
     "not-implemented",
     (type: string) => `exporter ${JSON.stringify(type)} is not available`,

@@ -11,6 +11,7 @@ import {
   type VertexEvent,
   withRange,
 } from "@hawser/build";
+import type { BuildContainer } from "@hawser/build/grpc";
 import {
   type ChainId,
   formatReference,
@@ -27,6 +28,7 @@ import type { Image } from "@hawser/store";
 import type { RemoteImages } from "../images/remote-images.ts";
 import type { BuildSources } from "./build-sources.ts";
 import type { BuildState } from "./build-state.ts";
+import { type OpenContainerRequest, openBuildContainer } from "./buildkit/build-container.ts";
 import { buildFaults } from "./faults.ts";
 import { configOf } from "./image-config.ts";
 import { type BuildFiles, type BuildScope, createOpRunner, type OpRunnerParts } from "./op-runner.ts";
@@ -186,6 +188,14 @@ export class ImageBuild implements Disposable {
     this.#parts.log.debug("build uses an image", { reference, image: image.id });
     const { config, chainId } = image;
     return { image, reference, config, ...(chainId !== undefined && { chainId }) };
+  }
+
+  /** A container on results of the build. @throws {Fault} as `openBuildContainer` */
+  async openContainer(request: Omit<OpenContainerRequest, "work" | "folder">): Promise<BuildContainer> {
+    const { collaborators, defaults, folder } = this.#parts;
+    const { limits, files, signal } = this.#options;
+    const work = { defaults, limits, files, signal };
+    return await openBuildContainer(collaborators, { ...request, work, folder });
   }
 
   /** Keep layers while the build goes on. */

@@ -104,7 +104,8 @@ export async function runProcess<T>(
   }
 }
 
-async function createBuildContainer(
+/** A container of a build's, which has not been started. */
+export async function createBuildContainer(
   collaborators: Collaborators,
   request: {
     readonly id: ContainerId;
@@ -112,10 +113,12 @@ async function createBuildContainer(
     readonly parent: ChainId | undefined;
     readonly mounts: readonly ContainerMount[];
     readonly work: Pick<ProcessWork, "defaults" | "limits">;
+    /** Somebody talks to it while it runs: nothing of that is in a log. */
+    readonly streams?: { readonly tty: boolean };
   },
 ): Promise<Container> {
   const { index, networks, snapshots, host } = collaborators;
-  const { id, op, parent, mounts, work } = request;
+  const { id, op, parent, mounts, work, streams } = request;
   const { defaults, limits } = work;
   const networkMode = op.network === "default" ? defaults.hostConfig.networkMode : op.network;
   const config: ContainerConfig = {
@@ -127,6 +130,7 @@ async function createBuildContainer(
     cmd: op.args,
     user: op.user,
     workingDir: op.workingDir,
+    ...(streams && { tty: streams.tty, openStdin: true, stdinOnce: true }),
   };
   const tmpfs = op.mounts.flatMap((mount) =>
     mount.kind === "tmpfs"
@@ -140,7 +144,7 @@ async function createBuildContainer(
     ...(op.ulimits && { ulimits: [...(limits.ulimits ?? []), ...op.ulimits] }),
     ...(op.cgroupParent !== undefined && { cgroupParent: op.cgroupParent }),
     ipcMode: "private",
-    log: { driver: "json-file", options: {} },
+    log: { driver: streams === undefined ? "json-file" : "none", options: {} },
     tmpfs: Object.fromEntries(tmpfs),
     annotations: { [buildMark]: "" },
   };
@@ -168,10 +172,13 @@ async function createBuildContainer(
 }
 
 /** The folders and files that `--mount` brings in. */
-async function prepareMounts(
+export async function prepareMounts(
   collaborators: Collaborators,
-  op: ExecOp,
-  work: ProcessWork & { readonly prepared: AsyncDisposableStack; readonly id: ContainerId },
+  op: Pick<ExecOp, "mounts">,
+  work: Omit<ProcessWork, "output" | "onContainer"> & {
+    readonly prepared: AsyncDisposableStack;
+    readonly id: ContainerId;
+  },
 ): Promise<{ readonly mounts: readonly ContainerMount[]; readonly env: readonly string[] }> {
   const mounts: ContainerMount[] = [];
   const env: string[] = [];
@@ -304,7 +311,7 @@ async function mountFiles(
 }
 
 async function writeRunFile(
-  { runDir }: ProcessWork,
+  { runDir }: Pick<ProcessWork, "runDir">,
   name: string,
   file: { readonly bytes: Uint8Array; readonly mode: number; readonly uid: number; readonly gid: number },
 ): Promise<string> {
@@ -325,7 +332,7 @@ async function bringSource(
     readonly source: string;
     readonly place: string;
   },
-  { signal }: ProcessWork,
+  { signal }: Pick<ProcessWork, "signal">,
 ): Promise<string> {
   const { input, source, place } = mount;
   const path = posix.normalize(`/${source}`);

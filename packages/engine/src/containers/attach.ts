@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import {
   type AttachOptions,
   LogCursor,
@@ -32,7 +33,16 @@ export interface AttachClient extends StreamClient {
 }
 
 /** An attach that came before the start, waiting for the monitor. */
-export interface PendingAttach {
+export type PendingAttach = ClientAttach | OwnAttach;
+
+/** The engine's own: it has the streams itself. */
+export interface OwnAttach {
+  readonly options: AttachOptions;
+  /** Given the streams before anything runs; the end of what is written is the end of input. */
+  readonly receive: (streams: Duplex) => void;
+}
+
+interface ClientAttach {
   readonly client: AttachClient;
   readonly options: AttachOptions;
   /** The client wants the log first and has it up to here. */
@@ -78,9 +88,10 @@ export function checkAttach({ id, record }: Container): void {
 
 /** The start that clients have waited for will not come. */
 export function endPendingAttaches({ pendingAttaches }: Container): void {
-  for (const { client, log } of pendingAttaches) {
-    client.end();
-    void log?.[Symbol.asyncDispose]();
+  for (const attach of pendingAttaches) {
+    if ("receive" in attach) continue; // whoever starts the container is told why nothing runs
+    attach.client.end();
+    void attach.log?.[Symbol.asyncDispose]();
   }
   pendingAttaches.clear();
 }
@@ -90,6 +101,10 @@ export function endPendingAttaches({ pendingAttaches }: Container): void {
  * clients before it starts, is still shown one that leaves at once.
  */
 export async function handToMonitor(monitor: Monitor, attach: PendingAttach): Promise<void> {
+  if ("receive" in attach) {
+    attach.receive(await monitor.openAttach(attach.options));
+    return;
+  }
   const { client, options, log } = attach;
   if (log !== undefined) return await handAfterLog(monitor, { ...attach, log });
   let taken = false;
@@ -107,7 +122,7 @@ export async function handToMonitor(monitor: Monitor, attach: PendingAttach): Pr
 /** As `handToMonitor`, with what the log has got until the client has its place. */
 async function handAfterLog(
   monitor: Monitor,
-  attach: PendingAttach & { readonly log: LogCursor },
+  attach: ClientAttach & { readonly log: LogCursor },
 ): Promise<void> {
   await using _log = attach.log;
   using place = await monitor.reserve(attach.options);
@@ -123,6 +138,6 @@ async function handAfterLog(
   }
 }
 
-async function replayLog({ client, options, log }: PendingAttach, end?: LogPosition): Promise<void> {
+async function replayLog({ client, options, log }: ClientAttach, end?: LogPosition): Promise<void> {
   if (log !== undefined) await client.replay(onlyStreams(log.read(end), options));
 }

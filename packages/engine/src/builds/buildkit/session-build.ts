@@ -9,23 +9,28 @@ import {
   withRange,
 } from "@hawser/build";
 import {
+  type BuildContainer,
   type BuildContextOfClient,
   type BuildWork,
+  type ContainerRequest,
   type Definition,
   type DockerfileOptions,
   type ExporterRequest,
   type FaultySource,
   grpcError,
   listFolder,
+  type NamedResult,
   type PlannedResult,
+  type ResultFile,
   receiveFolder,
   shownSteps,
 } from "@hawser/build/grpc";
-import { formatImageConfig, platformOfNode } from "@hawser/oci";
+import { formatImageConfig, type Platform, parseChainId, parseReference, platformOfNode } from "@hawser/oci";
 import type { RegistryAccess } from "@hawser/registry/client";
-import { openArchive } from "@hawser/store";
+import type { FilesRoot, Image } from "@hawser/store";
 import type { BuildContext } from "../build-context.ts";
 import { type BuildService, maxDockerfileBytes } from "../build-service.ts";
+import type { BuildState } from "../build-state.ts";
 import { buildFaults } from "../faults.ts";
 import type { BuiltImage, ImageBuild, ImageBuildOptions, PlannedImage } from "../image-build.ts";
 import { plannedConfig } from "../image-config.ts";
@@ -34,6 +39,7 @@ import type { BuildFiles } from "../op-runner.ts";
 import { type ExportPorts, exportResult } from "./export-result.ts";
 import type { GivenFiles, GivenFolder } from "./given-files.ts";
 import { configOfFrontEnd, GraphBuilder, type GraphBuilderOptions } from "./graph-builder.ts";
+import { lookAtFiles, readFilePart, rootOfState } from "./result-files.ts";
 
 /** How the results that clients have been told of are executed, each once. */
 export type PlannedResults = WeakMap<PlannedResult, () => Promise<BuiltImage>>;
@@ -50,8 +56,9 @@ export class SessionBuild implements BuildWork {
   readonly #given: GivenFiles | undefined;
   readonly #results: PlannedResults;
   readonly #used = new AsyncDisposableStack();
-  /** Of graphs that the client or a front end makes. */
-  #graphs: GraphBuilder | undefined;
+  /** Of graphs and containers that the client or a front end wants. */
+  #opened: { readonly build: ImageBuild; readonly graphs: GraphBuilder } | undefined;
+  readonly #sources = new Map<string, Promise<FaultySource & { readonly digest: string }>>();
   /** All folders are one, which did not come through the session. */
   #isWhole: boolean;
 
@@ -128,12 +135,16 @@ export class SessionBuild implements BuildWork {
     definition: Definition,
     resultOf: (id: string) => PlannedResult,
   ): Promise<PlannedResult> {
-    this.#graphs ??= this.#openGraphs();
-    const planned = await this.#graphs.plan(definition, (id) => this.#build(resultOf(id)));
+    const planned = await this.#graphs.graphs.plan(definition, (id) => this.#build(resultOf(id)));
     return this.#remember({ config: undefined, definition }, () => planned.execute());
   }
 
-  #openGraphs(): GraphBuilder {
+  get #graphs() {
+    this.#opened ??= this.#openGraphs();
+    return this.#opened;
+  }
+
+  #openGraphs() {
     const { entitlements, signal, progress } = this.#context;
     const build = this.#begin({
       folder: (part) => this.#folder(part),
@@ -144,7 +155,7 @@ export class SessionBuild implements BuildWork {
     const { images } = this.#ports;
     const announce: GraphBuilderOptions["announce"] = (steps) => progress.announce(steps);
     const graphs = new GraphBuilder(build, { images, entitlements, signal, announce });
-    return graphs;
+    return { build, graphs };
   }
 
   /** Begin a build with what the client serves. */
@@ -214,29 +225,48 @@ export class SessionBuild implements BuildWork {
 
   async readFile(
     result: PlannedResult,
-    { path, offset, maxBytes }: { readonly path: string; readonly offset: number; readonly maxBytes: number },
+    file: { readonly path: string; readonly offset: number; readonly maxBytes: number },
   ): Promise<Uint8Array> {
+    return await readFilePart(await this.#rootOf(result), file, this.#context.signal);
+  }
+
+  async lookAtFiles(
+    result: PlannedResult,
+    at: { readonly path: string; readonly isInside: boolean },
+  ): Promise<readonly ResultFile[]> {
+    return await lookAtFiles(await this.#rootOf(result), at, this.#context.signal);
+  }
+
+  async #rootOf(result: PlannedResult): Promise<FilesRoot> {
     const { state } = await this.#build(result);
-    if (state.kind !== "files") throw buildFaults.SOURCE_MISSING(path);
-    const { snapshots } = this.#ports.collaborators;
-    const root = { kind: "layers", lower: snapshots.lowerFolders(state.chainId) } as const;
-    await using opened = await openArchive(root, `/${path}`, { signal: this.#context.signal });
-    for await (const { entry, data } of readTar(opened.archive)) {
-      if (entry.type !== "file") break;
-      const wanted = Math.min(maxBytes, Math.max(0, entry.sizeBytes - offset));
-      const chunks: Uint8Array[] = [];
-      let skipped = 0;
-      let taken = 0;
-      for await (const chunk of data) {
-        const fresh = chunk.subarray(Math.min(chunk.length, offset - skipped));
-        skipped += chunk.length - fresh.length;
-        chunks.push(fresh.subarray(0, wanted - taken));
-        taken += Math.min(fresh.length, wanted - taken);
-        if (taken === wanted) break;
-      }
-      return Buffer.concat(chunks);
-    }
-    throw buildFaults.SOURCE_MISSING(path);
+    return rootOfState(state, this.#ports.collaborators.snapshots);
+  }
+
+  async planImage(
+    reference: string,
+    { platform: wanted, pull }: { readonly platform?: Platform; readonly pull: boolean },
+  ): Promise<NamedResult> {
+    const { build } = this.#graphs;
+    const { image, config, chainId } = await build.resolveImage(reference, { platform: wanted, pull });
+    const state: BuildState = { kind: "files", ...(chainId && { chainId: parseChainId(chainId) }) };
+    const bytes = formatImageConfig(config);
+    const result = this.#remember({ config: bytes }, async () => ({ state, config }));
+    const digest = digestOfName(image, reference);
+    return { result, config: bytes, ...(digest && { digest }) };
+  }
+
+  async openContainer(request: ContainerRequest): Promise<BuildContainer> {
+    const { entitlements } = this.#context;
+    if (request.network === "host" && !entitlements.includes("network.host"))
+      throw buildFaults.NOT_ALLOWED("network.host");
+    const inputs = await Promise.all(
+      request.inputs.map(async (input) =>
+        input === undefined ? undefined : (await this.#build(input)).state,
+      ),
+    );
+    const container = await this.#graphs.build.openContainer({ ...request, inputs });
+    this.#used.use(container);
+    return container;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -262,8 +292,16 @@ export class SessionBuild implements BuildWork {
     };
   }
 
-  /** The Dockerfile's text; what it and its neighbours leave out of the context is noted. */
-  async #readSource({
+  /** The Dockerfile's text, read once; what it and its neighbours leave out of the context is noted. */
+  #readSource(options: DockerfileOptions): Promise<FaultySource & { readonly digest: string }> {
+    const { filename, dockerfileName, contextName, contextUrl = "" } = options;
+    const key = JSON.stringify([filename, dockerfileName, contextName, contextUrl]);
+    const source = this.#sources.get(key) ?? this.#receiveSource(options);
+    this.#sources.set(key, source);
+    return source;
+  }
+
+  async #receiveSource({
     filename,
     dockerfileName,
     contextName,
@@ -361,6 +399,13 @@ export class SessionBuild implements BuildWork {
     const part = isAll ? "" : JSON.stringify(given === undefined ? [name, include, exclude, follow] : [name]);
     const there = this.#folders.get(part);
     if (there !== undefined) return there;
+    const source = this.#given?.source;
+    if (source !== undefined && given === undefined && name === "dockerfile") {
+      const content = Buffer.from(source.text);
+      const alone = this.#unpack(writeTar([{ path: source.filename, type: "file", content }]));
+      this.#folders.set(part, alone);
+      return alone;
+    }
     const receive = () => (archive === undefined ? this.#receiveFolder(wanted) : this.#unpack(archive));
     const folder = given === undefined ? receive() : this.#takeFolder(given, name);
     this.#folders.set(part, folder);
@@ -455,6 +500,17 @@ async function* counted(
     onBytes(chunk.length);
     yield chunk;
   }
+}
+
+/** The digest that an image has by a name, where it came by that name. */
+function digestOfName({ repoDigests }: Image, name: string): string | undefined {
+  const { domain, path, digest } = parseReference(name);
+  if (digest !== undefined) return digest;
+  const found = repoDigests.find((text) => {
+    const own = parseReference(text);
+    return own.domain === domain && own.path === path;
+  });
+  return found === undefined ? undefined : parseReference(found).digest;
 }
 
 /** What the classic builder says otherwise. */
