@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import { posix } from "node:path";
 import type { Writable } from "node:stream";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { Fault } from "@hawser/base";
@@ -205,6 +206,8 @@ function inputOf(stream: Writable) {
   });
   return {
     async write(bytes: Uint8Array) {
+      // What has come is read first: a process that has ended leaves no more than that.
+      await nextTurn();
       if (!isOpen || !stream.writable || stream.write(bytes)) return;
       const { promise, resolve } = Promise.withResolvers<void>();
       stream.once("drain", resolve).once("close", resolve);

@@ -1,7 +1,8 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Duplex } from "node:stream";
+import { type Duplex, PassThrough } from "node:stream";
 import { FrameDecoder } from "@hawser/api";
+import { Fault } from "@hawser/base";
 import type { ExecOp } from "@hawser/build";
 import type { BuildContainer, BuildProcess, ContainerRequest, ProcessRequest } from "@hawser/build/grpc";
 import type { Collaborators } from "../../containers/collaborators.ts";
@@ -101,12 +102,25 @@ class OpenedContainer implements BuildContainer {
   async #close(): Promise<void> {
     const { request, id, used } = this.#parts;
     request.work.signal.removeEventListener("abort", this.#stop);
-    const container = this.#collaborators.index.find(id);
-    if (container !== undefined) await removeContainer(this.#collaborators, container, { force: true });
+    await this.#remove(id);
     await this.#container?.catch(() => {}); // a start that was on its way
-    const late = this.#collaborators.index.find(id);
-    if (late !== undefined) await removeContainer(this.#collaborators, late, { force: true });
+    await this.#remove(id);
     await used.disposeAsync();
+  }
+
+  async #remove(id: ContainerId): Promise<void> {
+    const container = this.#collaborators.index.find(id);
+    if (container === undefined) return;
+    try {
+      await removeContainer(this.#collaborators, container, { force: true });
+    } catch (error) {
+      if (!Fault.is(error, "conflict")) throw error;
+      // It was ending by itself, or somebody else removes it.
+      if (container.monitor !== undefined)
+        await Promise.race([container.nextExit.promise, container.removed.promise]);
+      if (this.#collaborators.index.find(id) === undefined) return;
+      await removeContainer(this.#collaborators, container, { force: true });
+    }
   }
 
   async #runFirst(process: ProcessRequest) {
@@ -213,13 +227,20 @@ function processOf(
   { tty }: ProcessRequest,
   control: Pick<BuildProcess, "exited" | "resize" | "kill">,
 ): BuildProcess {
-  stream.on("error", () => {}); // whoever reads or writes is told
-  return { ...control, input: stream, output: framesOf(stream, tty) };
+  return { ...control, input: stream, output: framesOf(readable(stream), tty) };
 }
 
-async function* framesOf(stream: Duplex, tty: boolean): BuildProcess["output"] {
+/** What comes, to its end, whatever becomes of what is written: a process that takes no input has output all the same. */
+function readable(stream: Duplex): PassThrough {
+  const bytes = new PassThrough();
+  stream.on("error", () => {}); // whoever writes is told
+  stream.once("close", () => bytes.end());
+  return stream.pipe(bytes);
+}
+
+async function* framesOf(bytes: PassThrough, tty: boolean): BuildProcess["output"] {
   const decoder = new FrameDecoder();
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
+  for await (const chunk of bytes as AsyncIterable<Buffer>) {
     if (tty) yield { stream: "stdout", bytes: chunk };
     else {
       for (const { stream: name, payload } of decoder.decode(chunk)) {
