@@ -32,6 +32,9 @@ async function openLayout(client: BuildkitClient, text: string) {
   const manifest = JSON.parse(await readFile(blob(digest), "utf8")) as {
     readonly layers: readonly Described[];
   };
+  // Nothing of the image stays here: its layers have to come from the client.
+  await target.ok("image", "prune", "-f");
+  await target.ok("builder", "prune", "-af");
   return {
     context: `oci-layout://${path}@${digest}`,
     topLayer: blob(manifest.layers.at(-1)?.digest ?? ""),
@@ -49,8 +52,6 @@ for (const suite of pluginSuites) {
 
     test("a stage begins with one, and copies from one; it is no image of the user's", async () => {
       await using layout = await openLayout(client, suite);
-      // What is here of the image is forgotten: its layers have to come from the client.
-      await target.ok("builder", "prune", "-af");
       await using dir = await openFiles({
         Dockerfile: "FROM base\nCOPY --from=other /of-layout /copied\nRUN echo $OF > /ran\n",
       });
@@ -65,7 +66,6 @@ for (const suite of pluginSuites) {
 
     test("one whose blobs are not what they are called is refused", async () => {
       await using layout = await openLayout(client, `${suite}-damaged`);
-      await target.ok("builder", "prune", "-af");
       const bytes = await readFile(layout.topLayer);
       bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 0xff;
       await writeFile(layout.topLayer, bytes);

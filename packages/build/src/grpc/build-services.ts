@@ -79,7 +79,7 @@ export function createBuildServices(
   const passed = new PassedResults();
   const { about } = builder;
   const frontEnds = new FrontEnds({ about, passed, host, idleMs: idleFrontEndMs });
-  const parts = { jobs, sessions, history: new BuildHistory({ now }), passed, frontEnds, now };
+  const parts = { jobs, sessions, history: new BuildHistory({ now }), passed, frontEnds, host, now };
   const jobOf: GatewayParts["jobOf"] = ({ requestHeader, signal }) =>
     jobs.job(requestHeader.get("buildkit-controlapi-buildid") ?? "", signal);
   const handler = connectNodeAdapter({

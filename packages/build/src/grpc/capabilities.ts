@@ -46,6 +46,7 @@ export const llbCapabilities: readonly string[] = [
   "source.http.checksum",
   "source.http.perm",
   "soruce.http.uidgid",
+  "source.ocilayout",
   "source.buildop.llbfilename",
   "exec.meta.base",
   "exec.meta.cgroup.parent",

@@ -48,11 +48,14 @@ function openJob(programs: Readonly<Record<string, Program>>, text = "") {
   const ended: string[] = [];
   const results = new WeakMap<PlannedResult, string>();
   const work: BuildWork = {
-    planDockerfile: async () => ({ config: Buffer.from("{}") }),
+    planDockerfile: async ({ platform }) => ({
+      config: Buffer.from(JSON.stringify(platform?.architecture ?? {})),
+    }),
     planDefinition: async (definition) => ({ config: undefined, definition }),
     readDockerfile: async ({ filename }) => ({ filename, text }),
     evaluate: async () => {},
     export: unused,
+    exportPlatforms: unused,
     readFile: unused,
     lookAtFiles: unused,
     async planImage(reference) {
@@ -181,6 +184,27 @@ describe("FrontEnds", () => {
     assert.equal(Buffer.from(own.result.result?.config ?? []).toString(), "{}");
     const given = { "build-arg:BUILDKIT_SYNTAX": "docker/dockerfile-upstream:master" };
     await run({}, { options: given });
+  });
+
+  test("a Dockerfile for several machines gives a result for each, in their order", async () => {
+    const { result } = await run({}, { text: "FROM x\n", options: { platform: "linux/arm64,linux/amd64" } });
+    const read = (bytes: Uint8Array | undefined) => Buffer.from(bytes ?? []).toString();
+    assert.deepEqual(
+      [...(result.platforms ?? [])].map(([name, { config }]) => [name, read(config)]),
+      [
+        ["linux/arm64", '"arm64"'],
+        ["linux/amd64", '"amd64"'],
+      ],
+    );
+    assert.equal(read(result.metadata["containerimage.config/linux/amd64"]), '"amd64"');
+    assert.deepEqual(JSON.parse(read(result.metadata["refs.platforms"])), {
+      Platforms: [
+        { ID: "linux/arm64", Platform: { os: "linux", architecture: "arm64" } },
+        { ID: "linux/amd64", Platform: { os: "linux", architecture: "amd64" } },
+      ],
+    });
+    const single = await run({}, { text: "FROM x\n", options: { "multi-platform": "true" } });
+    assert.deepEqual([...(single.result.platforms?.keys() ?? [])], ["linux/amd64"]);
   });
 
   test("what an image says it cannot is not asked of it", async () => {

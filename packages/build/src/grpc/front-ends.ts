@@ -1,12 +1,12 @@
-import { type Platform, parseReference } from "@hawser/oci";
+import { formatPlatform, type Platform, parseReference } from "@hawser/oci";
 import { detectSyntax, type SyntaxLine, splitSyntax } from "../dockerfile/detect-syntax.ts";
 import type { BuildJob, ReturnedResult } from "./build-job.ts";
 import { protocolFaults } from "./faults.ts";
 import { type FrontEndImageParts, runFrontEndImage } from "./front-end-image.ts";
-import { type DockerfileOptions, readDockerfileOptions } from "./frontend-options.ts";
+import { type DockerfileOptions, readDockerfileOptions, readPlatforms } from "./frontend-options.ts";
 import type { PassedResults } from "./passed-results.ts";
 import { planSource, type SourceRequest } from "./plan-result.ts";
-import type { BuildWork } from "./ports.ts";
+import type { BuildWork, PlannedResult } from "./ports.ts";
 import { answerSubrequest, describeSubrequests } from "./subrequests.ts";
 
 /** A front end asks another one so often. */
@@ -71,6 +71,11 @@ export class FrontEnds {
     const { host } = this.#parts;
     const { options } = request;
     const question = options["requestid"] ?? "";
+    const platforms = readPlatforms(options, host);
+    const isSeveral = platforms.length > 1 || /^(1|t|true)$/i.test(options["multi-platform"] ?? "");
+    if (question === "" && isSeveral) {
+      return await this.#solveSeveral(work, request, platforms.length > 0 ? platforms : [host]);
+    }
     if (question === "") {
       const result = await planSource(work, request, this.#parts);
       return {
@@ -83,6 +88,32 @@ export class FrontEnds {
         ? { filename: "", text: "" }
         : await work.readDockerfile(readDockerfileOptions(options, host));
     return { result: undefined, metadata: answerSubrequest(question, source) };
+  }
+
+  /** An image for each platform, under the names that BuildKit's front end gives them. */
+  async #solveSeveral(
+    work: BuildWork,
+    request: SourceRequest,
+    platforms: readonly Platform[],
+  ): Promise<ReturnedResult> {
+    const results = new Map<string, PlannedResult>();
+    const configs: [string, Uint8Array][] = [];
+    for (const platform of platforms) {
+      const name = formatPlatform(platform);
+      const options = { ...request.options, platform: name };
+      const result = await planSource(
+        work,
+        { ...request, options },
+        { ...this.#parts, isOneOfSeveral: true },
+      );
+      results.set(name, result);
+      if (result.config !== undefined) configs.push([`containerimage.config/${name}`, result.config]);
+    }
+    const told = {
+      Platforms: platforms.map((platform) => ({ ID: formatPlatform(platform), Platform: platform })),
+    };
+    const metadata = { "refs.platforms": Buffer.from(JSON.stringify(told)), ...Object.fromEntries(configs) };
+    return { result: undefined, platforms: results, metadata };
   }
 
   /** The image that a source wants to be read by; `undefined`: it is a Dockerfile for this builder. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readDockerfileOptions } from "./frontend-options.ts";
+import { readDockerfileOptions, readPlatforms } from "./frontend-options.ts";
 
 const host = { os: "linux", architecture: "amd64" };
 const read = (attributes: Readonly<Record<string, string>>) => readDockerfileOptions(attributes, host);
@@ -40,7 +40,7 @@ test("readDockerfileOptions() knows what buildx sends", () => {
 
 test("readDockerfileOptions() refuses what it cannot do, by name", () => {
   for (const [attributes, message] of [
-    [{ platform: "linux/amd64,linux/arm64" }, /several platforms/],
+    [{ platform: Array.from({ length: 51 }, (_, at) => `linux/amd64/v${at + 10}`).join() }, /more than 50/],
     [{ "attest:sbom": "generator=x" }, /attestation \(sbom\)/],
     [{ ulimit: "nofile=a" }, /invalid ulimit "nofile=a"/],
     [{ "shm-size": "-1" }, /invalid shm-size/],
@@ -48,4 +48,14 @@ test("readDockerfileOptions() refuses what it cannot do, by name", () => {
   ] as const) {
     assert.throws(() => read(attributes), { message });
   }
+});
+
+test("readPlatforms() has each once, in order, in the field's words", () => {
+  const platforms = readPlatforms({ platform: "linux/amd64,linux/aarch64, arm64,linux/arm/v7" }, host);
+  assert.deepEqual(platforms, [
+    { os: "linux", architecture: "amd64" },
+    { os: "linux", architecture: "arm64" },
+    { os: "linux", architecture: "arm", variant: "v7" },
+  ]);
+  assert.deepEqual(readPlatforms({}, host), []);
 });

@@ -1,4 +1,4 @@
-import { type Platform, parsePlatform } from "@hawser/oci";
+import { formatPlatform, type Platform, parsePlatform } from "@hawser/oci";
 import { protocolFaults } from "./faults.ts";
 
 /** What a Dockerfile is built with, as clients of BuildKit say it (the attributes of the front end `dockerfile.v0`). */
@@ -9,6 +9,8 @@ export interface DockerfileOptions {
   readonly labels: Readonly<Record<string, string>>;
   readonly network: "default" | "none" | "host";
   readonly platform?: Platform;
+  /** The build is for several platforms, and this is one of them. */
+  readonly isOneOfSeveral?: boolean;
   /** Stages whose kept results are not used; `all` of them. */
   readonly noCache: "all" | readonly string[];
   readonly pull: boolean;
@@ -37,8 +39,8 @@ export function readDockerfileOptions(
         name.startsWith(prefix) ? [[name.slice(prefix.length), value] as const] : [],
       ),
     );
-  const { target, platform, context, "shm-size": shmSize } = attributes;
-  if (platform?.includes(",") === true) throw protocolFaults.CALL_UNKNOWN("a build for several platforms");
+  const { target, context, "shm-size": shmSize } = attributes;
+  const [platform] = readPlatforms(attributes, host);
   for (const [name, value] of Object.entries(below("attest:"))) {
     const isAsked = value !== "disabled=true" && !/(^|,)inline-only=true(,|$)/.test(value);
     if (isAsked) throw protocolFaults.CALL_UNKNOWN(`an attestation (${name})`);
@@ -49,7 +51,7 @@ export function readDockerfileOptions(
     buildArgs: below("build-arg:"),
     labels: below("label:"),
     network: networkOf(attributes["force-network-mode"] ?? ""),
-    ...(platform !== undefined && platform !== "" && { platform: parsePlatform(platform, host) }),
+    ...(platform !== undefined && { platform }),
     noCache: noCacheOf(attributes["no-cache"]),
     pull: attributes["image-resolve-mode"] === "pull",
     extraHosts: listOf(attributes["add-hosts"]).map((entry) => entry.replace("=", ":")),
@@ -62,6 +64,19 @@ export function readDockerfileOptions(
     ...(context !== undefined && context !== "" && { contextUrl: context }),
   };
 }
+
+/** Of what machines images are wanted, each once, in order; none: of what suits this one. @throws {Fault} `invalid-argument` */
+export function readPlatforms(
+  { platform }: Readonly<Record<string, string>>,
+  host: Platform,
+): readonly Platform[] {
+  const all = listOf(platform).map((text) => parsePlatform(text.trim(), host));
+  if (all.length > maxPlatforms) throw protocolFaults.FRONTEND_FAILED(`more than ${maxPlatforms} platforms`);
+  return [...new Map(all.map((one) => [formatPlatform(one), one])).values()];
+}
+
+/** Nobody has more; each is a build. */
+const maxPlatforms = 50;
 
 function listOf(text: string | undefined): readonly string[] {
   return (text ?? "").split(",").filter((part) => part !== "");

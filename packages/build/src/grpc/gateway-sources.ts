@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { readPlatform } from "../llb/plan-source.ts";
+import { imageOfSource, readPlatform } from "../llb/plan-source.ts";
 import { protocolFaults } from "./faults.ts";
 import type {
   ResolveImageConfigRequest,
@@ -24,7 +24,7 @@ export async function resolveSource(
   { source, platform, resolveMode }: ResolveSourceMetaRequest,
 ): Promise<MessageInitShape<typeof ResolveSourceMetaResponseSchema>> {
   if (source === undefined) throw protocolFaults.FRONTEND_FAILED("a source without identifier");
-  const name = /^docker-image:\/\/(.+)$/s.exec(source.identifier)?.[1];
+  const name = imageOfSource(source);
   if (name === undefined) return { source };
   const mode = resolveMode || (source.attrs["image.resolvemode"] ?? "");
   const { digest = "", config } = await resolveImage(work, name, { platform, resolveMode: mode });

@@ -17,7 +17,9 @@ export type {
   KeptResult,
   NamedResult,
   PlannedResult,
+  PlatformResult,
   ProcessRequest,
   ResultFile,
 } from "./ports.ts";
+export { SessionContent } from "./session-content.ts";
 export { shownSteps } from "./shown-steps.ts";

@@ -17,7 +17,11 @@ export interface SourceRequest {
 export async function planSource(
   work: BuildWork,
   { frontend, options, inputs }: SourceRequest,
-  { passed, host }: { readonly passed: PassedResults; readonly host: Platform },
+  {
+    passed,
+    host,
+    isOneOfSeveral = false,
+  }: { readonly passed: PassedResults; readonly host: Platform; readonly isOneOfSeveral?: boolean },
 ): Promise<PlannedResult> {
   if (frontend !== "dockerfile.v0") {
     throw protocolFaults.CALL_UNKNOWN(`the front end ${JSON.stringify(frontend)}`);
@@ -27,7 +31,7 @@ export async function planSource(
   for (const [name, definition] of Object.entries(inputs)) {
     results.set(name, passed.find(definition) ?? (await planGraph(work, definition, passed)));
   }
-  return await work.planDockerfile(read, results);
+  return await work.planDockerfile({ ...read, isOneOfSeveral }, results);
 }
 
 /** A graph of a client's, or one that stands for a result. @throws {Fault} as `BuildWork.planDefinition` */

@@ -71,6 +71,11 @@ export interface BuildWork extends AsyncDisposable {
     result: PlannedResult | undefined,
     exporter: ExporterRequest,
   ): Promise<Readonly<Record<string, string>>>;
+  /** As `export`, for a result of each platform, by the platforms' names. The exporter's `config` is theirs. */
+  exportPlatforms(
+    results: ReadonlyMap<string, PlatformResult>,
+    exporter: ExporterRequest,
+  ): Promise<Readonly<Record<string, string>>>;
   /** A file of a result, executed if it is not. @throws {Fault} `not-found` */
   readFile(
     result: PlannedResult,
@@ -172,6 +177,14 @@ export interface PlannedResult {
   readonly config: Uint8Array | undefined;
   /** Absent: it was not made of a graph of a client's. */
   readonly definition?: Definition;
+}
+
+/** One of several results of a build. */
+export interface PlatformResult {
+  readonly result: PlannedResult;
+  readonly platform: Platform;
+  /** As an exporter's. */
+  readonly config: Uint8Array | undefined;
 }
 
 export interface ExporterRequest {

@@ -115,7 +115,10 @@ export class BuildProgress {
   }
 
   #takeFor(step: string, event: VertexEvent): void {
-    const { open, made } = this.#steps.get(step)?.state ?? {};
+    const { state, completed } = this.#steps.get(step) ?? {};
+    // What several graphs of a build need is told of once.
+    if (completed !== undefined && event.kind !== "output") return;
+    const { open, made } = state ?? {};
     switch (event.kind) {
       case "started":
         this.#begin(step);

@@ -1,10 +1,17 @@
-import { formatReference, parseReference, withDefaultTag } from "@hawser/oci";
+import { formatPlatform, formatReference, type Platform, parseReference, withDefaultTag } from "@hawser/oci";
 import type { Vertex } from "../plan/vertex.ts";
 import type { BuildPlan } from "../planner/plan-dockerfile.ts";
 import type { ShownStep } from "./progress.ts";
 
-/** A plan's steps as BuildKit's clients show them: `[build 2/5] RUN make`, counted within their stages. */
-export function shownSteps({ steps, root }: BuildPlan): readonly ShownStep[] {
+/**
+ * A plan's steps as BuildKit's clients show them: `[build 2/5] RUN make`, counted within their stages.
+ *
+ * @param options.platform of one plan of several: steps say which machine they are for
+ */
+export function shownSteps(
+  { steps, root }: BuildPlan,
+  { platform }: { readonly platform?: Platform | undefined } = {},
+): readonly ShownStep[] {
   const stages = new Set(steps.map(({ stage }) => stage.index));
   const shown = new Map<string, ShownStep>();
   for (const index of stages) {
@@ -17,7 +24,8 @@ export function shownSteps({ steps, root }: BuildPlan): readonly ShownStep[] {
       if (shown.has(vertex.digest)) continue;
       const name = stage.name === "" && stages.size > 1 ? `stage-${index}` : stage.name;
       const number = `${String(at + 1).padStart(String(own.length).length)}/${own.length}`;
-      const place = [name, number].filter((part) => part !== "").join(" ");
+      const machine = platform === undefined ? "" : formatPlatform(stage.platform ?? platform);
+      const place = [machine, name, number].filter((part) => part !== "").join(" ");
       const what = vertex.op.kind === "image" ? fromImage(vertex.op.reference) : text;
       shown.set(vertex.digest, {
         digest: vertex.digest,
@@ -36,6 +44,7 @@ export function shownSteps({ steps, root }: BuildPlan): readonly ShownStep[] {
 }
 
 function fromImage(reference: string): string {
+  if (reference.includes("://")) return `FROM ${reference}`; // of a layout that the client lends
   return `FROM ${formatReference(withDefaultTag(parseReference(reference)))}`;
 }
 

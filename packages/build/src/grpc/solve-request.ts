@@ -1,3 +1,4 @@
+import { type Platform, parsePlatform } from "@hawser/oci";
 import type { BuildHistory } from "./build-history.ts";
 import { BuildJob, type BuildJobs, type ReturnedResult } from "./build-job.ts";
 import { protocolFaults } from "./faults.ts";
@@ -5,7 +6,7 @@ import type { FrontEnds } from "./front-ends.ts";
 import type { SolveRequest } from "./generated/control_pb.ts";
 import type { PassedResults } from "./passed-results.ts";
 import { planGraph } from "./plan-result.ts";
-import type { BuildContextOfClient, Builder, ExporterRequest } from "./ports.ts";
+import type { BuildContextOfClient, Builder, ExporterRequest, PlatformResult } from "./ports.ts";
 import { BuildProgress } from "./progress.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -15,6 +16,7 @@ export interface SolveParts {
   readonly history: BuildHistory;
   readonly passed: PassedResults;
   readonly frontEnds: FrontEnds;
+  readonly host: Platform;
   readonly now: () => number;
 }
 
@@ -50,7 +52,7 @@ export async function solveRequest(
 async function solve(
   builder: Builder,
   request: SolveRequest,
-  { jobs, frontEnds, passed, context }: SolveParts & { readonly context: BuildContextOfClient },
+  { jobs, frontEnds, passed, host, context }: SolveParts & { readonly context: BuildContextOfClient },
 ): Promise<Record<string, string>> {
   const { progress, signal } = context;
   await using work = await builder.open(context);
@@ -62,7 +64,9 @@ async function solve(
   } else if (definition !== undefined && definition.def.length > 0) {
     job.settle({ result: await planGraph(work, definition, passed), metadata: {} });
   }
-  const { result, metadata } = onePlatform(await job.outcome(signal));
+  const outcome = await job.outcome(signal);
+  const { result, metadata } = outcome;
+  const platforms = platformsOf(outcome, host);
   // The answer to a question about the source is for whoever asked, and nothing to bring anywhere.
   const exporters = "result.json" in metadata ? [] : exportersOf(request);
   const response: Record<string, string> = Object.fromEntries(
@@ -70,21 +74,57 @@ async function solve(
       name.startsWith("result.") ? [[name, Buffer.from(value).toString()] as const] : [],
     ),
   );
-  if (exporters.length === 0 && result !== undefined) await work.evaluate(result);
+  if (exporters.length === 0) {
+    const all = [...(result ? [result] : []), ...[...(platforms?.values() ?? [])].map((one) => one.result)];
+    await Promise.all(all.map((one) => work.evaluate(one)));
+  }
+  if (platforms !== undefined) {
+    for (const exporter of exporters)
+      Object.assign(response, await work.exportPlatforms(platforms, exporter));
+    return response;
+  }
   const config = metadata["containerimage.config"];
   for (const exporter of exporters)
     Object.assign(response, await work.export(result, { ...exporter, config }));
   return response;
 }
 
-/** The only result of a build for one platform. */
-function onePlatform({ result, platforms, metadata }: ReturnedResult): ReturnedResult {
-  if (platforms === undefined) return { result, metadata };
-  const [only, ...more] = platforms;
-  if (more.length > 0) throw protocolFaults.CALL_UNKNOWN("a build for several platforms");
-  const [name, single] = only ?? ["", undefined];
-  const config = metadata[`containerimage.config/${name}`] ?? metadata["containerimage.config"];
-  return { result: single, metadata: { ...metadata, ...(config && { "containerimage.config": config }) } };
+/**
+ * Results by platform; `undefined`: it is a build of one. A single one that nobody wants an index of is not in here.
+ *
+ * @throws {Fault} `invalid-argument` for a name that is no platform's
+ */
+function platformsOf(
+  { platforms, metadata }: ReturnedResult,
+  host: Platform,
+): ReadonlyMap<string, PlatformResult> | undefined {
+  if (platforms === undefined) return undefined;
+  // What comes by name comes in any order.
+  const order = namesIn(metadata["refs.platforms"]);
+  const sorted = [...platforms].toSorted(
+    ([a], [b]) => order.indexOf(a) - order.indexOf(b) || (a < b ? -1 : 1),
+  );
+  const results = sorted.map(([name, result]): [string, PlatformResult] => {
+    const config = metadata[`containerimage.config/${name}`];
+    return [
+      name,
+      { result, platform: parsePlatform(name, host), config: config ?? metadata["containerimage.config"] },
+    ];
+  });
+  return new Map(results);
+}
+
+/** The order in which a front end names its results. */
+function namesIn(told: Uint8Array | undefined): readonly string[] {
+  if (told === undefined) return [];
+  try {
+    const { Platforms } = JSON.parse(Buffer.from(told).toString()) as {
+      readonly Platforms?: readonly { readonly ID: string }[];
+    };
+    return (Platforms ?? []).map(({ ID }) => ID);
+  } catch (error) {
+    throw protocolFaults.FRONTEND_FAILED("refs.platforms of a result is no JSON of that kind").because(error);
+  }
 }
 
 /** What would be left out in silence otherwise. */

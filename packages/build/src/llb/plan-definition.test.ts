@@ -272,7 +272,8 @@ describe("planDefinition()", () => {
     const hostile: readonly LlbResult[] = [
       llbOp(undefined),
       llbOp({ case: "source", value: { identifier: "" } }),
-      llbSource("oci-layout://x@sha256:00"),
+      llbSource("oci-layout://"),
+      llbSource("oci-layout://x@sha256:00", { "oci.layerlimit": "1" }),
       llbSource("docker-image://"),
       llbSource("local://x", { "local.includepattern": "{}" }),
       llbSource("https://x/", { "http.perm": "abc" }),

@@ -22,10 +22,12 @@ export async function planSource(
   const [, scheme = "", rest = ""] = /^([a-z0-9+-]+):\/\/(.*)$/s.exec(identifier) ?? [];
   if (rest === "") throw invalid(`source ${JSON.stringify(identifier.slice(0, 200))}`);
   switch (scheme) {
+    case "oci-layout":
     case "docker-image": {
-      if (attrs["image.layerlimit"]) throw llbFaults.DEFINITION_FOREIGN("a part of an image's layers");
+      if (attrs["image.layerlimit"] || attrs["oci.layerlimit"])
+        throw llbFaults.DEFINITION_FOREIGN("a part of an image's layers");
       const wanted = readPlatform(platform);
-      const image = await ports.resolveImage(rest, {
+      const image = await ports.resolveImage(imageOfSource({ identifier, attrs }) ?? rest, {
         ...(wanted && { platform: wanted }),
         pull: attrs["image.resolvemode"] === "pull",
       });
@@ -94,6 +96,21 @@ export async function planSource(
     default:
       throw llbFaults.DEFINITION_FOREIGN(`a source ${JSON.stringify(`${scheme}://`)}`);
   }
+}
+
+/**
+ * What the image of a source is called by `resolveImage`; `undefined`: it is a source of another kind. A layout is the one that
+ * the source's attribute names, not its own name.
+ */
+export function imageOfSource({
+  identifier,
+  attrs,
+}: Pick<SourceOp, "identifier" | "attrs">): string | undefined {
+  const [, scheme = "", rest = ""] = /^(docker-image|oci-layout):\/\/(.+)$/s.exec(identifier) ?? [];
+  if (scheme === "docker-image") return rest;
+  if (scheme === "") return undefined;
+  const digest = rest.slice(rest.lastIndexOf("@") + 1);
+  return `oci-layout://${attrs["oci.store"] ?? ""}@${digest}`;
 }
 
 function without(op: Parameters<typeof createVertex>[0]): PlannedSource {

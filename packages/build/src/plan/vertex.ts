@@ -64,6 +64,8 @@ export interface ExecOp {
   readonly hosts?: readonly string[];
   readonly ulimits?: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
   readonly cgroupParent?: string;
+  /** Of the machine that its programs are for, where that is not this one: `linux/arm64`. */
+  readonly foreignPlatform?: string;
   /** Of a process that has done what it should; absent: 0 alone. */
   readonly exitCodes?: readonly number[];
 }

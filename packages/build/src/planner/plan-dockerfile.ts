@@ -143,7 +143,7 @@ class Planner {
 
   async #begin(found: FoundStage): Promise<Stage> {
     const { name, index, base, node } = found;
-    const options = { name, index };
+    const options = { name, index, platform: found.platform };
     const earlier = this.#stages.findLast((stage) => stage.index < index && matches(stage, base));
     let stage: Stage;
     if (earlier !== undefined) stage = continueStage(await this.plan(earlier), options);
@@ -256,8 +256,13 @@ class Planner {
     return await this.#resolveImage(reference, { platform: platform ?? this.#request.platform });
   }
 
-  #step({ index, name }: Stage, node: InstructionNode, vertex: Vertex | undefined): Step {
-    return { stage: { index, name }, text: node.text, node, ...(vertex && { vertex }) };
+  #step({ index, name, platform }: Stage, node: InstructionNode, vertex: Vertex | undefined): Step {
+    return {
+      stage: { index, name, ...(platform && { platform }) },
+      text: node.text,
+      node,
+      ...(vertex && { vertex }),
+    };
   }
 }
 

@@ -67,8 +67,18 @@ export async function planRun(node: InstructionNode, stage: Stage, at: RunContex
     network,
     privileged: security === "insecure",
     mounts: [...mounts, ...command.mounts],
+    ...foreignPlatform(stage, at.request),
   };
   return createVertex(op, inputs);
+}
+
+function foreignPlatform(
+  { base, platform }: Stage,
+  { platform: target, buildPlatform }: PlanRequest,
+): Pick<ExecOp, "foreignPlatform"> {
+  const own = base?.config ?? platform ?? target;
+  const isSame = own.os === buildPlatform.os && own.architecture === buildPlatform.architecture;
+  return isSame ? {} : { foreignPlatform: `${own.os}/${own.architecture}` };
 }
 
 /** What is executed: a list as it is, a text by the shell, a text below the instruction as a script. */

@@ -1,11 +1,11 @@
-import type { ExecutionConfig, HistoryEntry, ImageConfig } from "@hawser/oci";
+import type { ExecutionConfig, HistoryEntry, ImageConfig, Platform } from "@hawser/oci";
 import type { InstructionNode } from "../dockerfile/parse-dockerfile.ts";
 import type { Vertex } from "../plan/vertex.ts";
 
 /** One instruction of a stage, as progress shows it. */
 export interface Step {
   /** Its stage: place among all, and name; empty: it has none. */
-  readonly stage: { readonly index: number; readonly name: string };
+  readonly stage: { readonly index: number; readonly name: string; readonly platform?: Platform };
   readonly text: string;
   readonly node: InstructionNode;
   /** What it does to the file system; absent: it changes the configuration only. */
@@ -20,6 +20,8 @@ export interface Stage {
   readonly name: string;
   readonly index: number;
   readonly base?: { readonly config: ImageConfig };
+  /** That its `FROM` says; absent: the build's. */
+  readonly platform?: Platform;
   /** The file system; `undefined`: an empty one. */
   root: Vertex | undefined;
   execution: { -readonly [Key in keyof ExecutionConfig]: ExecutionConfig[Key] };
@@ -36,13 +38,15 @@ export function createStage(options: {
   readonly name: string;
   readonly index: number;
   readonly base?: { readonly config: ImageConfig };
+  readonly platform?: Platform | undefined;
   readonly root?: Vertex;
 }): Stage {
-  const { base, name, index } = options;
+  const { base, name, index, platform } = options;
   return {
     name,
     index,
     ...(base && { base }),
+    ...(platform && { platform }),
     root: options.root,
     execution: base === undefined ? emptyExecution() : { ...base.config.execution },
     author: base?.config.author ?? "",
@@ -56,10 +60,18 @@ export function createStage(options: {
 /** A stage that goes on where another one ended. */
 export function continueStage(
   before: Stage,
-  options: { readonly name: string; readonly index: number },
+  {
+    platform = before.platform,
+    ...options
+  }: {
+    readonly name: string;
+    readonly index: number;
+    readonly platform?: Platform | undefined;
+  },
 ): Stage {
   return {
     ...options,
+    ...(platform && { platform }),
     ...(before.base && { base: before.base }),
     root: before.root,
     execution: { ...before.execution },

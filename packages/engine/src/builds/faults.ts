@@ -20,6 +20,16 @@ export const buildFaults = defineFaults({
     "invalid-argument",
     (command: string, exitCode: number) => `The command '${command}' returned a non-zero code: ${exitCode}`,
   ],
+  EMULATOR_MISSING: [
+    "invalid-argument",
+    (command: string, platform: string) =>
+      `Cannot run ${JSON.stringify(command)}: it is a program for ${platform}, and this machine has no emulator for those ` +
+      "(install qemu-user-static and binfmt-support, or run what they register in binfmt_misc)",
+  ],
+  PLATFORMS_ONE_IMAGE: [
+    "invalid-argument",
+    () => "docker exporter does not currently support exporting manifest lists: use type=oci, or push",
+  ],
   PROCESS_ENDED: [
     "invalid-argument",
     (command: string, exitCode: string) =>
@@ -81,6 +91,18 @@ export const buildFaults = defineFaults({
   SESSION_UNNAMED: ["invalid-argument", () => "Cannot open a session without X-Docker-Expose-Session-Uuid"],
   UPGRADE_NEEDED: ["invalid-argument", () => "Cannot open a connection for builds: it needs Upgrade: h2c"],
   NOT_ALLOWED: ["permission-denied", (name: string) => `${name} is not allowed`],
+  LAYOUT_INVALID: [
+    "invalid-argument",
+    (text: string) => `invalid OCI layout ${JSON.stringify(text)}, expected oci-layout://<name>@sha256:<hex>`,
+  ],
+  LAYOUT_ABSENT: [
+    "invalid-argument",
+    (store: string) => `Cannot use the OCI layout ${store}: the client does not lend it in this build`,
+  ],
+  LAYOUT_DAMAGED: [
+    "data-loss",
+    (digest: string, why: string) => `Cannot take ${digest} of an OCI layout: ${why}`,
+  ],
   ROOT_FOREIGN: [
     "invalid-argument",
     () => "Cannot open a container on files of the client: copy them to a file system first",

@@ -19,6 +19,7 @@ import {
   type Platform,
   parseReference,
   platformOfNode,
+  platformsMatch,
   repositoryOf,
   withDefaultTag,
 } from "@hawser/oci";
@@ -31,10 +32,11 @@ import type { BuildState } from "./build-state.ts";
 import { type OpenContainerRequest, openBuildContainer } from "./buildkit/build-container.ts";
 import { buildFaults } from "./faults.ts";
 import { configOf } from "./image-config.ts";
+import { type LayoutBlobs, layoutScheme, parseLayoutReference, receiveLayoutImage } from "./layout-image.ts";
 import { type BuildFiles, type BuildScope, createOpRunner, type OpRunnerParts } from "./op-runner.ts";
 
 export interface ImageBuildParts extends OpRunnerParts {
-  readonly registry: Pick<RemoteImages, "pull">;
+  readonly registry: Pick<RemoteImages, "pull" | "fetch">;
   readonly solver: Solver<BuildState>;
   readonly log: Logger;
 }
@@ -49,6 +51,8 @@ export interface ImageBuildOptions {
   readonly input?: (name: string) => Promise<BuiltImage>;
   /** Told of what the build begins with; where it has pins, nothing else is used. */
   readonly sources?: BuildSources;
+  /** Blobs of an OCI layout that the client lends; `undefined`: it lends none of that name. */
+  readonly layout?: (store: string) => LayoutBlobs | undefined;
   /** Ask registries although an image is here. */
   readonly pull: boolean;
   readonly signal: AbortSignal;
@@ -59,6 +63,13 @@ export interface ImageBuildOptions {
     bytes: Uint8Array,
     run: OpRun & { readonly depth: number },
   ) => Promise<BuildState>;
+}
+
+/** An image that is here. */
+export interface ResolvedImage extends BaseImage {
+  readonly chainId?: ChainId;
+  /** Of its manifest or index, where it came by one. */
+  readonly digest?: string;
 }
 
 /** Vertices of a client's or a front end's making. */
@@ -123,10 +134,12 @@ export class ImageBuild implements Disposable {
       },
       {
         signal: this.#options.signal,
-        resolveImage: async (reference) => {
+        resolveImage: async (reference, { platform: machine }) => {
           const input = /^input:(.*)$/s.exec(reference)?.[1];
           if (input !== undefined) return await this.#useInput(input);
-          return await this.resolveImage(reference, { platform: request.platform });
+          // Where nobody has said which, an image that is here is the one that is meant.
+          const isAsked = request.platform !== undefined || !platformsMatch(machine, host);
+          return await this.resolveImage(reference, { platform: isAsked ? machine : undefined });
         },
       },
     );
@@ -177,17 +190,40 @@ export class ImageBuild implements Disposable {
     return await this.#parts.solver.solve(root, { runner, signal, ignoreCache, onEvent });
   }
 
-  /** An image for a build, kept while it goes on. Pulled where it is not here. @throws {Fault} `not-found`, as a pull */
+  /**
+   * An image for a build, kept while it goes on: of the store, pulled where it is not here, or of a layout that the client lends
+   * (`oci-layout://store@digest`).
+   *
+   * @throws {Fault} `not-found`, as a pull, as `receiveLayoutImage`
+   */
   async resolveImage(
     reference: string,
     options: { readonly platform: Platform | undefined; readonly pull?: boolean },
-  ): Promise<BaseImage & { readonly image: Image }> {
+  ): Promise<ResolvedImage> {
+    if (reference.startsWith(layoutScheme)) return await this.#receiveLayout(reference, options);
     const image = await this.#findImage(reference, options);
     this.#options.sources?.useImage(reference, image);
     this.hold(image.chainId);
     this.#parts.log.debug("build uses an image", { reference, image: image.id });
     const { config, chainId } = image;
-    return { image, reference, config, ...(chainId !== undefined && { chainId }) };
+    const digest = digestOfName(image, reference);
+    return { reference, config, ...(chainId !== undefined && { chainId }), ...(digest && { digest }) };
+  }
+
+  async #receiveLayout(
+    reference: string,
+    { platform: wanted }: { readonly platform: Platform | undefined },
+  ): Promise<ResolvedImage> {
+    const { store, digest } = parseLayoutReference(reference);
+    const blobs = this.#options.layout?.(store);
+    if (blobs === undefined) throw buildFaults.LAYOUT_ABSENT(store);
+    const image = await receiveLayoutImage(blobs, this.#parts, {
+      digest,
+      platform: wanted ?? platformOfNode({ platform, arch }),
+      signal: this.#options.signal,
+      hold: (held) => this.#holds.use(held),
+    });
+    return { reference: `${layoutScheme}${store}@${image.digest}`, ...image };
   }
 
   /** A container on results of the build. @throws {Fault} as `openBuildContainer` */
@@ -249,7 +285,7 @@ export class ImageBuild implements Disposable {
   /** One that is here, or else from where there are images. */
   async #findImage(
     reference: string,
-    { platform, pull = false }: { readonly platform: Platform | undefined; readonly pull?: boolean },
+    { platform: machine, pull = false }: { readonly platform: Platform | undefined; readonly pull?: boolean },
   ): Promise<Image> {
     const { images } = this.#parts.collaborators;
     const { signal, access, sources } = this.#options;
@@ -259,14 +295,27 @@ export class ImageBuild implements Disposable {
     const wanted = pin !== undefined && "digest" in pin ? atDigest(reference, pin.digest) : reference;
     if (pin !== undefined || (!pull && !this.#options.pull)) {
       const found = this.#findLocal(wanted);
-      if (found !== undefined) return found;
+      if (found !== undefined && (machine === undefined || platformsMatch(machine, found.config)))
+        return found;
     }
     const parsed = withDefaultTag(parseReference(wanted));
     const name = formatReference(parsed);
-    const options = { access: await access(parsed.domain), platform, signal };
+    const options = { access: await access(parsed.domain), platform: machine, signal };
+    if (machine !== undefined && !platformsMatch(machine, platformOfNode({ platform, arch }))) {
+      return await this.#parts.registry.fetch(name, { ...options, platform: machine });
+    }
     for await (const _ of this.#parts.registry.pull(name, options)); // one that ends without a fault has the image
     return images.resolve(name);
   }
+}
+
+/** The digest that an image has by a name, where it came by that name. */
+function digestOfName({ repoDigests }: Image, name: string): string | undefined {
+  if (/^(sha256:)?[0-9a-f]{6,}$/.test(name)) return undefined;
+  const { domain, path, digest } = parseReference(name);
+  if (digest !== undefined) return digest;
+  const found = repoDigests.map(parseReference).find((own) => own.domain === domain && own.path === path);
+  return found?.digest;
 }
 
 /** The same repository's image of that digest. */

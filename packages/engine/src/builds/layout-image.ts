@@ -113,6 +113,7 @@ async function findManifest(
 /** A layer that is here, kept; `undefined`: it is not. */
 function holdThere(images: ImageStore, chainId: ChainId): Disposable | undefined {
   try {
+    images.layersOf(chainId);
     return images.holdLayer(chainId);
   } catch (error) {
     if (Fault.is(error, "not-found")) return undefined;

@@ -69,12 +69,20 @@ export async function runProcess<T>(
     };
     work.signal.addEventListener("abort", stop, { once: true });
     try {
-      await startContainer(collaborators, container);
+      await startContainer(collaborators, container).catch((error: unknown) => {
+        throw emulatorMissing(error, op) ?? error;
+      });
       const exit = waitForContainer(container, "not-running");
       const log = containerLog(collaborators, container, { stdout: true, stderr: true, follow: true });
-      for await (const { stream, text } of log) work.output(stream, Buffer.from(text));
+      let lacksEmulator = false;
+      for await (const { stream, text } of log) {
+        lacksEmulator ||= op.foreignPlatform !== undefined && isFormatError(text);
+        work.output(stream, Buffer.from(text));
+      }
       const { exitCode } = await exit;
       work.signal.throwIfAborted();
+      if (lacksEmulator && exitCode !== 0)
+        throw buildFaults.EMULATOR_MISSING(op.args.join(" "), op.foreignPlatform ?? "");
       if (!(op.exitCodes ?? [0]).includes(exitCode))
         throw buildFaults.PROCESS_FAILED(op.args.join(" "), exitCode);
     } finally {
@@ -102,6 +110,17 @@ export async function runProcess<T>(
       await removeContainer(collaborators, container, { force: true });
     }
   }
+}
+
+/** Why a program for another machine does not begin. */
+function emulatorMissing(error: unknown, { foreignPlatform, args }: ExecOp): Fault | undefined {
+  if (foreignPlatform === undefined || !Fault.is(error) || !isFormatError(error.message)) return undefined;
+  return buildFaults.EMULATOR_MISSING(args.join(" "), foreignPlatform).because(error);
+}
+
+/** The kernel's words for a program that it cannot start; an OCI runtime passes them on, or prints them in the container. */
+function isFormatError(text: string): boolean {
+  return /exec format error/i.test(text);
 }
 
 /** A container of a build's, which has not been started. */

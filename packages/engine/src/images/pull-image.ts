@@ -33,6 +33,8 @@ export interface PullRequest {
   /** What someone asked for; absent: whatever suits this machine. */
   readonly platform: Platform | undefined;
   readonly hostPlatform: Platform;
+  /** The image gets no name that people use: it is known by its manifest's digest alone. */
+  readonly isNameless?: boolean;
   readonly signal: AbortSignal;
   readonly report: (event: PullEvent) => void;
 }
@@ -60,10 +62,12 @@ export async function pullImage(
   const top = await repository.getManifest(reference.digest ?? reference.tag ?? "latest", { signal });
   report({ kind: "pulling", repository: reference.path, reference: reference.digest ?? reference.tag ?? "" });
   const { fetched, manifest } = await findManifest(repository, top, request);
-  const references = [
-    { ...repositoryOf(reference), digest: top.digest },
-    ...(reference.digest === undefined ? [reference] : []),
-  ];
+  const references = request.isNameless
+    ? [{ ...repositoryOf(reference), digest: fetched.digest }]
+    : [
+        { ...repositoryOf(reference), digest: top.digest },
+        ...(reference.digest === undefined ? [reference] : []),
+      ];
   const configBytes = (await parts.content.has(manifest.config.digest))
     ? await parts.content.read(manifest.config.digest)
     : await repository.readBlob(manifest.config, { signal });

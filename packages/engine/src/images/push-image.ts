@@ -17,6 +17,13 @@ export type PushEvent =
   | { readonly kind: "layer"; readonly diffId: string; readonly news: PushedLayerNews }
   | { readonly kind: "pushed"; readonly tag: string; readonly digest: string; readonly sizeBytes: number };
 
+/** A manifest that a registry has now. */
+export interface PushedManifest {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly sizeBytes: number;
+}
+
 /**
  * Give an image to a registry under one tag: its blobs all at once, those that are there already left out, then what names
  * them.
@@ -36,10 +43,12 @@ export async function pushImage(
     readonly image: Digest;
     /** With a tag. */
     readonly reference: Reference;
+    /** It is to be a part of an index: the tag is not touched. */
+    readonly isPart?: boolean;
     readonly signal: AbortSignal;
     readonly report: (event: PushEvent) => void;
   },
-): Promise<void> {
+): Promise<PushedManifest> {
   const { repository, store, uploads } = parts;
   const { image, reference, signal, report } = request;
   const tag = reference.tag ?? "latest";
@@ -64,7 +73,7 @@ export async function pushImage(
         return onNews({ kind: "pushed" });
     }
   };
-  await store.images.distribute(
+  return await store.images.distribute(
     image,
     async ({ manifest, config, layers }) => {
       // An image may have the same layer more than once.
@@ -76,9 +85,11 @@ export async function pushImage(
           push(layer, (news) => report({ kind: "layer", diffId: layer.diffId, news })),
         ),
       ]);
-      await repository.putManifest(tag, manifest, { signal });
+      await repository.putManifest(request.isPart ? manifest.digest : tag, manifest, { signal });
       store.images.nameByDigest({ ...repositoryOf(reference), digest: manifest.digest }, image);
       report({ kind: "pushed", tag, digest: manifest.digest, sizeBytes: manifest.bytes.length });
+      const { digest, mediaType, bytes } = manifest;
+      return { digest, mediaType, sizeBytes: bytes.length };
     },
     { signal },
   );

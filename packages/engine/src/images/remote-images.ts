@@ -9,6 +9,7 @@ import {
   parseReference,
   type Reference,
   repositoryOf,
+  withDefaultTag,
 } from "@hawser/oci";
 import type {
   Credentials,
@@ -21,7 +22,8 @@ import type { ContentStore, Image, ImageStore } from "@hawser/store";
 import type { EventBus } from "../events/event-bus.ts";
 import { imageFaults } from "./faults.ts";
 import { type PullEvent, pullImage } from "./pull-image.ts";
-import { type PushEvent, pushImage } from "./push-image.ts";
+import { type PushEvent, type PushedManifest, pushImage } from "./push-image.ts";
+import { type PlatformImage, pushIndex } from "./push-index.ts";
 import { pullFault, registryFault } from "./registry-words.ts";
 import { TransferFeed } from "./transfer-feed.ts";
 
@@ -106,6 +108,49 @@ export class RemoteImages {
     const tag = options.tag === "" ? reference.tag : options.tag;
     const wanted = tag === undefined ? reference : { ...reference, tag };
     return feed.during((signal) => this.#push(wanted, { ...options, signal, report }), options.signal);
+  }
+
+  /**
+   * Get an image for a machine that is not this one, which takes no name from an image that is here.
+   *
+   * @throws {Fault} as `pull`
+   */
+  async fetch(
+    name: string,
+    { access, platform, signal }: PullOptions & { readonly platform: Platform },
+  ): Promise<Image> {
+    const reference = parseReference(name);
+    const { store, client, hostPlatform } = this.#parts;
+    try {
+      const repository = await client.repository(reference, access);
+      const { image } = await pullImage(
+        { repository, images: store.images, content: store.content, downloads: this.#downloads },
+        { reference, platform, hostPlatform, isNameless: true, signal, report: () => {} },
+      );
+      return image;
+    } catch (error) {
+      throw pullFault(error, reference);
+    }
+  }
+
+  /**
+   * Give images for several machines to a registry, as one under one tag.
+   *
+   * @throws {Fault} the registry's words
+   */
+  async pushIndex(
+    name: string,
+    images: readonly PlatformImage[],
+    { access, signal }: Pick<PullOptions, "access" | "signal">,
+  ): Promise<PushedManifest> {
+    const reference = withDefaultTag(parseReference(name));
+    const { store, client } = this.#parts;
+    try {
+      const repository = await client.repository(reference, access);
+      return await pushIndex({ repository, store, uploads: this.#uploads }, { images, reference, signal });
+    } catch (error) {
+      throw registryFault(error);
+    }
   }
 
   /** @throws {Fault} `unauthenticated` for wrong credentials; `unavailable` */

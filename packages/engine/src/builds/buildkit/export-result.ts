@@ -19,10 +19,10 @@ import type { BuiltImage } from "../image-build.ts";
 export interface ExportPorts {
   readonly collaborators: Collaborators;
   readonly images: ImageStore;
-  readonly registry: Pick<RemoteImages, "push">;
+  readonly registry: Pick<RemoteImages, "push" | "pushIndex">;
 }
 
-type ExportContext = ExportPorts &
+export type ExportContext = ExportPorts &
   BuildContextOfClient & { readonly access: (domain: string) => Promise<RegistryAccess> };
 
 /** Bring a result to where the client wants it. @returns what is told of it, by BuildKit's names */
@@ -72,7 +72,7 @@ async function exportImage(
   });
 }
 
-function responseOf(config: BuiltImage["config"], names: readonly string[]): Record<string, string> {
+export function responseOf(config: BuiltImage["config"], names: readonly string[]): Record<string, string> {
   const bytes = formatImageConfig(config);
   const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
   const descriptor = { mediaType: mediaTypes.ociConfig, digest, size: bytes.length };
@@ -100,14 +100,14 @@ async function exportArchive(
   });
 }
 
-function namesOf({ name = "" }: Readonly<Record<string, string>>): readonly string[] {
+export function namesOf({ name = "" }: Readonly<Record<string, string>>): readonly string[] {
   return name
     .split(",")
     .filter((text) => text !== "")
     .map((text) => formatReference(withDefaultTag(parseReference(text))));
 }
 
-function rootOf({ state }: BuiltImage, { collaborators }: ExportContext): FilesRoot {
+export function rootOf({ state }: BuiltImage, { collaborators }: ExportContext): FilesRoot {
   if (state.kind !== "files") throw buildFaults.RESULT_EMPTY();
   return { kind: "layers", lower: collaborators.snapshots.lowerFolders(state.chainId) };
 }
@@ -127,7 +127,10 @@ async function sendFiles(built: BuiltImage, { id }: ExporterRequest, context: Ex
 }
 
 /** All files of a result; their content is read when it is asked for. */
-async function* filesOf(root: FilesRoot, signal: AbortSignal): AsyncGenerator<SentFile, void, undefined> {
+export async function* filesOf(
+  root: FilesRoot,
+  signal: AbortSignal,
+): AsyncGenerator<SentFile, void, undefined> {
   const found: SentFile[] = [];
   for await (const { entry } of readTar(readFiles(root, { kind: "export" }, { signal }))) {
     const path = Buffer.from(rootedTarPath(entry.path), "latin1").toString();

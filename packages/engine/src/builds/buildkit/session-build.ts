@@ -1,13 +1,6 @@
 import { arch, platform } from "node:process";
 import { Fault, parseIgnoreFile, readTar, rootedTarPath, writeTar } from "@hawser/base";
-import {
-  type LintResult,
-  lintDockerfile,
-  parseDockerfile,
-  rangeOf,
-  type Vertex,
-  withRange,
-} from "@hawser/build";
+import { type LintResult, lintDockerfile, parseDockerfile, type Vertex, withRange } from "@hawser/build";
 import {
   type BuildContainer,
   type BuildContextOfClient,
@@ -21,25 +14,29 @@ import {
   listFolder,
   type NamedResult,
   type PlannedResult,
+  type PlatformResult,
   type ResultFile,
   receiveFolder,
+  SessionContent,
   shownSteps,
 } from "@hawser/build/grpc";
-import { formatImageConfig, type Platform, parseChainId, parseReference, platformOfNode } from "@hawser/oci";
+import { formatImageConfig, type Platform, platformOfNode } from "@hawser/oci";
 import type { RegistryAccess } from "@hawser/registry/client";
-import type { FilesRoot, Image } from "@hawser/store";
+import type { FilesRoot } from "@hawser/store";
 import type { BuildContext } from "../build-context.ts";
 import { type BuildService, maxDockerfileBytes } from "../build-service.ts";
 import type { BuildState } from "../build-state.ts";
 import { buildFaults } from "../faults.ts";
-import type { BuiltImage, ImageBuild, ImageBuildOptions, PlannedImage } from "../image-build.ts";
+import type { BuiltImage, ImageBuild, ImageBuildOptions } from "../image-build.ts";
 import { plannedConfig } from "../image-config.ts";
 import { type LocalFolder, listLocalFolder } from "../local-folder.ts";
 import type { BuildFiles } from "../op-runner.ts";
+import { type BuiltPlatform, exportPlatforms } from "./export-platforms.ts";
 import { type ExportPorts, exportResult } from "./export-result.ts";
 import type { GivenFiles, GivenFolder } from "./given-files.ts";
 import { configOfFrontEnd, GraphBuilder, type GraphBuilderOptions } from "./graph-builder.ts";
 import { lookAtFiles, readFilePart, rootOfState } from "./result-files.ts";
+import { ignoredVertices, inBuildkitsWords, titleOf } from "./step-traits.ts";
 
 /** How the results that clients have been told of are executed, each once. */
 export type PlannedResults = WeakMap<PlannedResult, () => Promise<BuiltImage>>;
@@ -59,6 +56,10 @@ export class SessionBuild implements BuildWork {
   /** Of graphs and containers that the client or a front end wants. */
   #opened: { readonly build: ImageBuild; readonly graphs: GraphBuilder } | undefined;
   readonly #sources = new Map<string, Promise<FaultySource & { readonly digest: string }>>();
+  /** Kept results are not used, or not all of them. */
+  #isUncached = false;
+  /** Digests of vertices that this build has executed already, and of sources that were told what is wrong with them. */
+  readonly #made = new Set<string>();
   /** All folders are one, which did not come through the session. */
   #isWhole: boolean;
 
@@ -94,7 +95,8 @@ export class SessionBuild implements BuildWork {
     if (contextUrl !== undefined) this.#beginRemote(contextUrl);
     const { digest, ...source } = await this.#readSource(options);
     const { text } = source;
-    this.#lint(source, digest);
+    if (!this.#made.has(digest)) this.#lint(source, digest);
+    this.#made.add(digest);
     const { extraHosts, ulimits, cgroupParent, shmSizeBytes } = options;
     const build = this.#begin({
       folder: ({ name }) => this.#folder({ name: name === "context" ? options.contextName : name }),
@@ -122,9 +124,13 @@ export class SessionBuild implements BuildWork {
         committedAtMs,
         ...(target !== undefined && { target }),
       });
-      progress.announce(shownSteps(planned.plan));
+      progress.announce(
+        shownSteps(planned.plan, { platform: options.isOneOfSeveral ? platform : undefined }),
+      );
       const config = formatImageConfig(plannedConfig(planned));
-      const ignores = ignoredVertices(planned, options);
+      const isIgnored = ignoredVertices(planned, options);
+      const ignores = (vertex: Vertex) => isIgnored(vertex) && !this.#made.has(vertex.digest);
+      this.#isUncached ||= options.noCache === "all" || options.noCache.length > 0;
       return this.#remember({ config }, () => build.execute(planned, ignores), source);
     } catch (error) {
       throw grpcError(error, source);
@@ -177,10 +183,13 @@ export class SessionBuild implements BuildWork {
           secret: async (id) => await session?.secret(id, signal),
           agent: async (id) => await session?.agent(id, signal),
         },
+        layout: (store) => (session === undefined ? undefined : new SessionContent(session, `oci:${store}`)),
         access: (domain) => this.#access(domain),
         signal,
-        onEvent: (event) =>
-          progress.take(event.kind === "failed" ? { ...event, error: inBuildkitsWords(event.error) } : event),
+        onEvent: (event) => {
+          if (event.kind === "completed") this.#made.add(event.vertex.digest);
+          progress.take(event.kind === "failed" ? { ...event, error: inBuildkitsWords(event.error) } : event);
+        },
         onContainer: () => {},
       }),
     );
@@ -223,6 +232,36 @@ export class SessionBuild implements BuildWork {
     });
   }
 
+  async exportPlatforms(
+    results: ReadonlyMap<string, PlatformResult>,
+    exporter: ExporterRequest,
+  ): Promise<Readonly<Record<string, string>>> {
+    const all = await this.#buildAll([...results]);
+    return await exportPlatforms(all, exporter, {
+      ...this.#ports,
+      ...this.#context,
+      access: (domain) => this.#access(domain),
+    });
+  }
+
+  /** One after the other where nothing kept may be used: what several need is made once all the same. */
+  async #buildAll(
+    results: readonly (readonly [string, PlatformResult])[],
+  ): Promise<readonly BuiltPlatform[]> {
+    const all: Promise<BuiltPlatform>[] = [];
+    for (const [name, { result, platform: machine, config }] of results) {
+      const built = this.#build(result).then((image) => ({
+        name,
+        platform: machine,
+        built: this.#asSaid(image, result, { config, platform: machine }),
+      }));
+      built.catch(() => {}); // told below
+      all.push(built);
+      if (this.#isUncached) await built;
+    }
+    return await Promise.all(all);
+  }
+
   async readFile(
     result: PlannedResult,
     file: { readonly path: string; readonly offset: number; readonly maxBytes: number },
@@ -247,11 +286,10 @@ export class SessionBuild implements BuildWork {
     { platform: wanted, pull }: { readonly platform?: Platform; readonly pull: boolean },
   ): Promise<NamedResult> {
     const { build } = this.#graphs;
-    const { image, config, chainId } = await build.resolveImage(reference, { platform: wanted, pull });
-    const state: BuildState = { kind: "files", ...(chainId && { chainId: parseChainId(chainId) }) };
+    const { config, chainId, digest } = await build.resolveImage(reference, { platform: wanted, pull });
+    const state: BuildState = { kind: "files", ...(chainId && { chainId }) };
     const bytes = formatImageConfig(config);
     const result = this.#remember({ config: bytes }, async () => ({ state, config }));
-    const digest = digestOfName(image, reference);
     return { result, config: bytes, ...(digest && { digest }) };
   }
 
@@ -281,14 +319,20 @@ export class SessionBuild implements BuildWork {
   }
 
   /** With the configuration that a front end has made where that is another one. */
-  #asSaid(built: BuiltImage, result: PlannedResult, { config }: ExporterRequest): BuiltImage {
+  #asSaid(
+    built: BuiltImage,
+    result: PlannedResult,
+    {
+      config,
+      platform: machine = platformOfNode({ platform, arch }),
+    }: Pick<ExporterRequest, "config"> & { readonly platform?: Platform },
+  ): BuiltImage {
     const isOwn =
       config === undefined || (result.config !== undefined && Buffer.compare(config, result.config) === 0);
     if (isOwn) return built;
-    const host = platformOfNode({ platform, arch });
     return {
       ...built,
-      config: configOfFrontEnd(config, built, { images: this.#ports.images, platform: host }),
+      config: configOfFrontEnd(config, built, { images: this.#ports.images, platform: machine }),
     };
   }
 
@@ -488,10 +532,6 @@ export class SessionBuild implements BuildWork {
   }
 }
 
-function titleOf(folder: string): string {
-  return folder === "context" ? "[internal] load build context" : `[context ${folder}] load`;
-}
-
 async function* counted(
   bytes: AsyncIterable<Uint8Array>,
   onBytes: (bytes: number) => void,
@@ -500,42 +540,4 @@ async function* counted(
     onBytes(chunk.length);
     yield chunk;
   }
-}
-
-/** The digest that an image has by a name, where it came by that name. */
-function digestOfName({ repoDigests }: Image, name: string): string | undefined {
-  const { domain, path, digest } = parseReference(name);
-  if (digest !== undefined) return digest;
-  const found = repoDigests.find((text) => {
-    const own = parseReference(text);
-    return own.domain === domain && own.path === path;
-  });
-  return found === undefined ? undefined : parseReference(found).digest;
-}
-
-/** What the classic builder says otherwise. */
-function inBuildkitsWords(error: unknown): unknown {
-  const [, command, code] =
-    /^The command '(.*)' returned a non-zero code: (\d+)$/s.exec(Fault.from(error).message) ?? [];
-  if (command === undefined || code === undefined) return error;
-  const range = rangeOf(error);
-  const fault = buildFaults.PROCESS_ENDED(command, code).because(error);
-  return range === undefined ? fault : withRange(fault, range);
-}
-
-/** `--no-cache` and `--no-cache-filter`. */
-function ignoredVertices(
-  { plan }: PlannedImage,
-  { noCache }: DockerfileOptions,
-): (vertex: Vertex) => boolean {
-  if (noCache === "all") return () => true;
-  const stages = new Set(noCache.map((name) => name.toLowerCase()));
-  const ignored = new Set(
-    plan.steps.flatMap(({ stage, vertex }) =>
-      vertex !== undefined && (stages.has(stage.name.toLowerCase()) || stages.has(String(stage.index)))
-        ? [vertex.digest]
-        : [],
-    ),
-  );
-  return ({ digest }) => ignored.has(digest);
 }
