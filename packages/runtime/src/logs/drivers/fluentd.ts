@@ -29,7 +29,7 @@ export const fluentdDriver: LogDriver = {
     const wantsAck = parseLogFlag(options["fluentd-request-ack"]);
     const receiver = parseReceiver(options["fluentd-address"] ?? "");
     const connection = await LogConnection.open(receiver, { isAnswered: wantsAck });
-    const acks = wantsAck ? decodeMultiStream(connection.socket) : undefined;
+    const acks = wantsAck ? decodeMultiStream(connection.socket, ackLimits) : undefined;
     return {
       async send(messages) {
         const chunk = wantsAck ? randomBytes(16).toString("base64") : undefined;
@@ -147,6 +147,16 @@ function recordOf({ text, stream, part }: LogMessage, subject: LogSubject): Reco
     }),
   };
 }
+
+/** An acknowledgement is a map of one short text. */
+const ackLimits = {
+  maxStrLength: 256,
+  maxBinLength: 256,
+  maxExtLength: 256,
+  maxArrayLength: 16,
+  maxMapLength: 16,
+  context: undefined,
+} as const;
 
 /** How long a receiver may take to say that it has a batch. */
 const ackPatienceMs = 30_000;
