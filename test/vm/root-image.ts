@@ -19,7 +19,9 @@ const packages = [
   "iproute2",
   "kmod",
   "libstdc++6",
+  "nfs-kernel-server",
   "nftables",
+  "perl-base",
 ];
 
 /** What the packages' scripts, which are not run, would have made. */

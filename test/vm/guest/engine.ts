@@ -60,7 +60,7 @@ export class Engine {
         await this.#client.ping();
         return true;
       },
-      { deadlineMs: 60_000, what: "the engine answers" },
+      { deadlineMs: 180_000, what: "the engine answers" },
     );
     if (started.exitCode !== null) throw new Error(`the engine ended with exit code ${started.exitCode}`);
   }
@@ -78,8 +78,15 @@ export class Engine {
   /** Hawser's own client. Its exit code is a result. */
   async hawser(...args: readonly string[]): Promise<ProgramResult> {
     return await runProgram([process.execPath, join(root, "dist/cli/main.js"), ...args], {
-      signal: AbortSignal.timeout(90_000),
+      signal: AbortSignal.timeout(180_000),
     });
+  }
+
+  /** The client; anything but exit code 0 is an error. Returns its standard output, trimmed. */
+  async ok(...args: readonly string[]): Promise<string> {
+    const { exitCode, stdout, stderr } = await this.hawser(...args);
+    if (exitCode !== 0) throw new Error(`hawser ${args.join(" ")}: exit code ${exitCode}: ${stderr}`);
+    return stdout.trim();
   }
 
   async info(): Promise<Readonly<Record<string, unknown>>> {

@@ -1,67 +1,52 @@
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
-import { before, test } from "node:test";
-import { runProgramOk } from "@hawser/base";
-import { Engine } from "./engine.ts";
+import { test } from "node:test";
+import type { Engine } from "./engine.ts";
 
-/** Volumes with a size, where the data root is on a file system with project quotas: the machine's third disk. */
-const engine = new Engine();
+/** Volumes with a size, where the data root is on a file system with project quotas. */
+export function quotaTests(engine: Engine): void {
+  const ok = (...args: readonly string[]) => engine.ok(...args);
 
-before(async () => {
-  const root = "/var/lib/hawser";
-  mkdirSync(root, { recursive: true });
-  await runProgramOk(["mount", "-o", "prjquota", "/dev/nvme2n1", root]);
-  await engine.start();
-  const run = await engine.hawser("run", "--rm", "busybox", "true");
-  assert.equal(run.exitCode, 0, run.stderr);
-});
+  /** Kilobytes that fit into `/v`. */
+  const fill = async (...flags: readonly string[]): Promise<number> => {
+    const script = "dd if=/dev/zero of=/v/f bs=64k count=200 2>/dev/null; du -k /v/f | cut -f1; rm /v/f";
+    const { stdout, stderr } = await engine.hawser("run", "--rm", ...flags, "busybox", "sh", "-c", script);
+    assert.match(stdout, /^\d+\n$/, stderr);
+    return Number(stdout);
+  };
 
-/** Kilobytes that fit into `/v`. */
-async function fill(...flags: readonly string[]): Promise<number> {
-  const script = "dd if=/dev/zero of=/v/f bs=64k count=200 2>/dev/null; du -k /v/f | cut -f1; rm /v/f";
-  const { stdout, stderr } = await engine.hawser("run", "--rm", ...flags, "busybox", "sh", "-c", script);
-  assert.match(stdout, /^\d+\n$/, stderr);
-  return Number(stdout);
+  test("a volume with a size holds no more, others hold what they like", async () => {
+    await ok("volume", "create", "-o", "size=2m", "small");
+    await ok("volume", "create", "-o", "size=4m", "larger");
+    await ok("volume", "create", "free");
+    const [small, larger, free] = [
+      await fill("-v", "small:/v"),
+      await fill("-v", "larger:/v"),
+      await fill("-v", "free:/v"),
+    ];
+    assert.ok(small > 1500 && small <= 2048, `${small}`);
+    assert.ok(larger > 3500 && larger <= 4096, `${larger}`);
+    assert.equal(free, 12800);
+  });
+
+  test("the size outlives the engine, and holds for what an image or an archive brings", async () => {
+    await engine.kill();
+    await engine.start();
+    const small = await fill("-v", "small:/v");
+    assert.ok(small > 1500 && small <= 2048, `${small}`);
+    await ok("volume", "rm", "small");
+    await ok(
+      "run",
+      "--rm",
+      "-v",
+      "big:/v",
+      "busybox",
+      "sh",
+      "-c",
+      "dd if=/dev/zero of=/v/f bs=64k count=100 2>/dev/null",
+    );
+    const mount = "type=volume,dst=/etc,volume-opt=size=1m";
+    assert.match(await ok("run", "--rm", "--mount", mount, "busybox", "ls", "/etc"), /passwd/);
+    await ok("volume", "rm", "big", "larger", "free");
+    assert.equal(await ok("volume", "ls", "-q"), "");
+  });
 }
-
-async function ok(...args: readonly string[]): Promise<string> {
-  const { exitCode, stdout, stderr } = await engine.hawser(...args);
-  assert.equal(exitCode, 0, `hawser ${args.join(" ")}: ${stderr}`);
-  return stdout.trim();
-}
-
-test("a volume with a size holds no more, others hold what they like", async () => {
-  await ok("volume", "create", "-o", "size=2m", "small");
-  await ok("volume", "create", "-o", "size=4m", "larger");
-  await ok("volume", "create", "free");
-  const [small, larger, free] = [
-    await fill("-v", "small:/v"),
-    await fill("-v", "larger:/v"),
-    await fill("-v", "free:/v"),
-  ];
-  assert.ok(small > 1500 && small <= 2048, `${small}`);
-  assert.ok(larger > 3500 && larger <= 4096, `${larger}`);
-  assert.equal(free, 12800);
-});
-
-test("the size outlives the engine, and holds for what an image or an archive brings", async () => {
-  await engine.kill();
-  await engine.start();
-  const small = await fill("-v", "small:/v");
-  assert.ok(small > 1500 && small <= 2048, `${small}`);
-  await ok("volume", "rm", "small");
-  await ok(
-    "run",
-    "--rm",
-    "-v",
-    "big:/v",
-    "busybox",
-    "sh",
-    "-c",
-    "dd if=/dev/zero of=/v/f bs=64k count=100 2>/dev/null",
-  );
-  const mount = "type=volume,dst=/etc,volume-opt=size=1m";
-  assert.match(await ok("run", "--rm", "--mount", mount, "busybox", "ls", "/etc"), /passwd/);
-  await ok("volume", "rm", "big", "larger", "free");
-  assert.equal(await ok("volume", "ls", "-q"), "");
-});
