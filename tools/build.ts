@@ -39,6 +39,7 @@ const programs: Readonly<Record<string, BuildOptions>> = {
   registry: {
     entryPoints: { main: "packages/registry/src/server/main.ts" },
     format: "esm",
+    splitting: true, // the S3 client is a file of its own, which only a registry with a bucket loads
     banner: { js: requireBanner },
   },
 };

@@ -26,7 +26,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   "packages/registry/src/testing": { imports: [] },
   "packages/registry/src/server": {
     imports: [base, oci, "packages/registry/src/client"],
-    modules: ["bcryptjs", "jose"],
+    modules: ["@aws-sdk/client-s3", "bcryptjs", "jose"],
   },
   "packages/registry/src/client": { imports: [base, oci], modules: ["smol-toml"] },
   "packages/build": { imports: [base, oci] },
@@ -62,7 +62,16 @@ export const layers: Readonly<Record<string, Layer>> = {
   native: { imports: ["packages"] },
   test: {
     imports: ["packages", "tools"],
-    modules: ["bcryptjs", "dockerode", "esbuild", "jose", "playwright-core", "testcontainers", "ws"],
+    modules: [
+      "@aws-sdk/client-s3",
+      "bcryptjs",
+      "dockerode",
+      "esbuild",
+      "jose",
+      "playwright-core",
+      "testcontainers",
+      "ws",
+    ],
   },
   bench: { imports: ["packages", "tools", "test"] },
 };

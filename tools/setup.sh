@@ -95,10 +95,11 @@ command -v npm >/dev/null || missing="$missing npm"
 command -v node >/dev/null || missing="$missing nodejs"
 if [ -n "$tests" ]; then
   for pair in git:git ip:iproute2 mmdebstrap:mmdebstrap runc:runc strace:strace \
-    qemu-system-x86_64:qemu-system-x86 mke2fs:e2fsprogs iptables:iptables chromium:chromium; do
+    qemu-system-x86_64:qemu-system-x86 mke2fs:e2fsprogs iptables:iptables chromium:chromium skopeo:skopeo; do
     PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
   done
   /usr/bin/python3 -c 'import docker' 2>/dev/null || missing="$missing python3-docker"
+  /usr/bin/python3 -c 'import swift.proxy' 2>/dev/null || missing="$missing python3-swift"
 fi
 
 # What an interrupted installation left is finished first. Its dpkg may still be at work: it outlives apt-get, without our lock.

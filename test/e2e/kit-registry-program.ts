@@ -28,9 +28,15 @@ export async function startRegistry(
     { log },
   );
   const urlOf = () => /registry listens.*?(https?:\/\/[\d.:]+)/.exec(program.output())?.[1];
-  await eventually(() => urlOf() !== undefined || program.hasEnded(), { what: "the registry listens" });
+  await using failed = new AsyncDisposableStack();
+  failed.defer(() => program.kill("SIGKILL"));
+  await eventually(() => urlOf() !== undefined || program.hasEnded(), {
+    deadlineMs: 60_000,
+    what: "the registry listens",
+  });
   const url = urlOf();
   if (url === undefined) throw new Error(`the registry ended: ${program.output()}`);
+  failed.move();
   return {
     url,
     host: new URL(url).host,

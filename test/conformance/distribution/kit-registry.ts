@@ -83,7 +83,7 @@ export function describeBlob(bytes: Uint8Array | string, mediaType: string) {
 
 /** Push a blob with one request after the first. */
 export async function pushBlob(
-  registry: TestRegistry,
+  registry: Pick<TestRegistry, "ask">,
   repository: string,
   bytes: Uint8Array | string,
 ): Promise<string> {
@@ -97,7 +97,7 @@ export async function pushBlob(
 
 /** Push an image of one layer, and return its manifest's text. */
 export async function pushImage(
-  registry: TestRegistry,
+  registry: Pick<TestRegistry, "ask">,
   repository: string,
   options: { readonly reference?: string; readonly layer?: string; readonly more?: object } = {},
 ): Promise<string> {

@@ -59,7 +59,7 @@ export function openArrival(
       isDone = true;
     } catch (error) {
       failure = Fault.from(error);
-      if (uploadId !== undefined) await service.storage.cancelUpload(uploadId);
+      if (uploadId !== undefined) await service.storage.uploads.cancel(uploadId);
     } finally {
       onEnd(failure);
       tell();
@@ -115,7 +115,7 @@ export async function* readArrival(
     try {
       const bytes = isDone
         ? storage.read(digest, { start, end })
-        : storage.readUpload(uploadId ?? "", { start, end });
+        : storage.uploads.read(uploadId ?? "", { start, end });
       for await (const chunk of bytes) {
         start += chunk.length;
         yield chunk;

@@ -45,12 +45,13 @@ export async function collectGarbage(
   }
   const links = index.listLooseLinks(beforeMs);
   if (!options.dryRun) for (const { repository, digest } of links) index.unlinkBlob(repository, digest);
+  await service.settle(); // nobody may find what goes now
   const wouldGo = (digest: Digest) => {
     const loose = links.filter((link) => link.digest === digest).length;
     return loose === 0 ? !index.isNeeded(digest) : index.repositoriesWith(digest).length === loose;
   };
-  const uploads = await storage.listIdleUploads(beforeMs);
-  if (!options.dryRun) for (const id of uploads) await storage.cancelUpload(id);
+  const uploads = await storage.uploads.listIdle(beforeMs);
+  if (!options.dryRun) for (const id of uploads) await storage.uploads.cancel(id);
   let blobs = 0;
   let bytes = 0;
   for await (const { digest, sizeBytes, storedMs } of storage.list()) {

@@ -22,6 +22,8 @@ const statuses = {
 const codes: Readonly<Record<string, string>> = {
   FORM_TOO_LARGE: "SIZE_INVALID",
   DISK_FULL: "UNAVAILABLE",
+  BUCKET_TAKEN: "UNAVAILABLE",
+  BUCKET_UNUSABLE: "UNAVAILABLE",
   UPSTREAM_DENIED: "DENIED",
   UPSTREAM_UNAVAILABLE: "UNAVAILABLE",
   GRANT_INVALID: "UNSUPPORTED",
@@ -51,8 +53,10 @@ export function isDiskFull(error: unknown): boolean {
 export function errorResponse(error: unknown): ErrorResponse {
   const fault = isDiskFull(error) ? serverFaults.DISK_FULL() : Fault.from(error);
   const status = fault.code === "DISK_FULL" ? 507 : statuses[fault.kind];
-  const isInternal = status === 500;
-  const code = isInternal ? "UNKNOWN" : (codes[fault.code] ?? fault.code);
-  const message = isInternal ? "internal error" : fault.message;
+  const isOfStorage = fault.code.startsWith("BUCKET_");
+  const isInternal = status === 500 || isOfStorage;
+  const code = status === 500 ? "UNKNOWN" : (codes[fault.code] ?? fault.code);
+  const words = isOfStorage ? "the registry's storage cannot be used" : "internal error";
+  const message = isInternal ? words : fault.message;
   return { status, isInternal, body: `${JSON.stringify({ errors: [{ code, message }] })}\n` };
 }

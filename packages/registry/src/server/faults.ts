@@ -55,5 +55,16 @@ export const serverFaults = defineFaults({
       `Cannot open ${path}: it was made by a newer version (schema ${is}, ${known} is known)`,
   ],
   DATA_IN_USE: ["conflict", (path: string) => `Cannot open ${path}: another registry uses it`],
+  BUCKET_UNUSABLE: [
+    "unavailable",
+    (bucket: string, why: string) => `Cannot use the bucket ${bucket}: ${why}`,
+  ],
+  /** Two registries on one bucket would collect each other's pushes. */
+  BUCKET_TAKEN: [
+    "unavailable",
+    (bucket: string, by: string) =>
+      `Cannot use the bucket ${bucket}: the registry at ${by} has taken it over; with an empty folder this one takes it back`,
+  ],
+  DATA_ELSEWHERE: ["conflict", (path: string, why: string) => `Cannot open ${path}: ${why}`],
   CONFIG_INVALID: ["invalid-argument", (why: string) => why],
 });

@@ -82,19 +82,22 @@ function sendPage(
 }
 
 /** distribution-spec, end-9. */
-export function deleteManifest(
+export async function deleteManifest(
   { service, deletes }: HandlerParts,
   { response, repository, rest }: Call,
-): void {
+): Promise<void> {
   if (!deletes) throw serverFaults.UNSUPPORTED("manifests are not removed here");
-  service.removeManifest(repository, parseManifestReference(rest));
+  await service.removeManifest(repository, parseManifestReference(rest));
   sendEmpty(response, 202);
 }
 
 /** distribution-spec, end-10. */
-export function deleteBlob({ service, deletes }: HandlerParts, { response, repository, rest }: Call): void {
+export async function deleteBlob(
+  { service, deletes }: HandlerParts,
+  { response, repository, rest }: Call,
+): Promise<void> {
   if (!deletes) throw serverFaults.UNSUPPORTED("blobs are not removed here");
-  service.removeBlob(repository, parseDigest(rest));
+  await service.removeBlob(repository, parseDigest(rest));
   sendEmpty(response, 202);
 }
 

@@ -56,6 +56,7 @@ async function main(): Promise<void> {
         keepMs: config.mirrorKeepDays * 24 * 3_600_000,
       },
     }),
+    ...(config.s3 && { s3: config.s3 }),
     deletes: config.deletes,
     takesSparse: config.takesSparse,
     page: config.page,

@@ -6,22 +6,29 @@ import { join } from "node:path";
 import type { Logger } from "@hawser/base";
 import { Access, type AccessOptions } from "./access.ts";
 import { Authenticator, type TokenSource } from "./authenticator.ts";
+import type { BlobStorage } from "./blob-storage.ts";
 import { BrowsePage } from "./browse-page.ts";
+import { requireNoBucket } from "./bucket-file.ts";
 import type { PushEvent } from "./call.ts";
+import { ChunkReader } from "./chunk-reader.ts";
 import { type Collected, collectGarbage } from "./collect-garbage.ts";
 import { lockData } from "./data-lock.ts";
 import { FileBlobStorage } from "./file-blob-storage.ts";
+import { FileUploads } from "./file-uploads.ts";
 import { handleRequest } from "./handler.ts";
 import { Metrics } from "./metrics.ts";
 import { PullThrough, type PullThroughOptions } from "./pull-through.ts";
 import { RegistryIndex } from "./registry-index.ts";
 import { type RegistryLimits, RegistryService } from "./registry-service.ts";
+import type { S3Options } from "./s3-bucket.ts";
 import { openTokenIssuer } from "./token-issuer.ts";
 import { createTokenVerifier, type TokenTrust } from "./token-verifier.ts";
 
 export interface RegistryOptions {
   /** The folder of everything; made when it is not there. */
   readonly root: string;
+  /** Blobs are in a bucket, not in the folder. */
+  readonly s3?: S3Options;
   readonly host: string;
   /** 0: a free one. */
   readonly port: number;
@@ -69,10 +76,23 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
   await mkdir(root, { recursive: true, mode: 0o700 });
   opened.use(lockData(root));
   const index = opened.use(RegistryIndex.open(join(root, "registry.db"), { now }));
-  const storage = await FileBlobStorage.open(root);
+  const reader = new ChunkReader();
+  const uploads = await FileUploads.open(root, reader);
+  let storage: BlobStorage;
+  let records: { settle(): Promise<void> } | undefined;
+  if (options.s3 === undefined) {
+    await requireNoBucket(root);
+    storage = await FileBlobStorage.open(root, { uploads, reader });
+  } else {
+    // The client library is large: only who has a bucket loads it.
+    const { openS3Storage } = await import("./open-s3-storage.ts");
+    const s3 = opened.use(await openS3Storage(options.s3, { root, index, uploads, log, now }));
+    ({ storage, records } = s3);
+  }
   const service = new RegistryService({
     index,
     storage,
+    ...(records && { records }),
     ...(options.limits && { limits: options.limits }),
     takesSparse: options.takesSparse === true,
   });

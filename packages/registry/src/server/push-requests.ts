@@ -64,13 +64,37 @@ export async function beginUpload(parts: HandlerParts, call: Call): Promise<void
     });
   }
   try {
-    await service.appendUpload(repository, upload.id, { bytes: request, length: contentLength(request) });
-    await service.finishUpload(repository, upload.id, wanted);
+    await service.appendUpload(repository, upload.id, {
+      bytes: request,
+      length: contentLength(request),
+    });
+    await keptAwake(response, () => service.finishUpload(repository, upload.id, wanted));
   } catch (error) {
-    await service.storage.cancelUpload(upload.id);
+    await service.storage.uploads.cancel(upload.id);
     throw error;
   }
   sendBlobCreated(call, wanted);
+}
+
+/** Clients of Go take five answers of this kind before the answer. */
+const wakeMs = 25_000;
+const maxWakes = 4;
+
+/** While a large blob goes where blobs are, nothing comes or goes here: neither side may take that for the end. */
+async function keptAwake(response: ServerResponse, work: () => Promise<void>): Promise<void> {
+  const { socket } = response;
+  const idleMs = socket?.timeout;
+  socket?.setTimeout(0);
+  let wakes = 0;
+  const timer = setInterval(() => {
+    if (wakes++ < maxWakes && !response.destroyed) response.writeProcessing();
+  }, wakeMs);
+  try {
+    await work();
+  } finally {
+    clearInterval(timer);
+    if (idleMs !== undefined) socket?.setTimeout(idleMs);
+  }
 }
 
 function sendBlobCreated({ response, repository }: Call, digest: Digest): void {
@@ -143,7 +167,7 @@ export async function finishUpload(parts: HandlerParts, call: Call): Promise<voi
   const digest = parseDigest(text);
   await appendBody(parts, call);
   response.removeHeader("Range");
-  await service.finishUpload(repository, call.rest, digest);
+  await keptAwake(response, () => service.finishUpload(repository, call.rest, digest));
   sendBlobCreated(call, digest);
 }
 

@@ -6,6 +6,7 @@ import type { AccessRule, Action } from "./access.ts";
 import { parseName } from "./call.ts";
 import { serverFaults } from "./faults.ts";
 import type { Upstream } from "./pull-through.ts";
+import type { S3Options } from "./s3-bucket.ts";
 
 /** What a registry is started with: command line over configuration file over defaults. */
 export interface RegistryConfig {
@@ -36,6 +37,8 @@ export interface RegistryConfig {
   readonly insecureRegistries: readonly string[];
   readonly hostFolders: readonly string[];
   readonly webhooks: readonly string[];
+  /** Blobs are in a bucket. */
+  readonly s3?: S3Options;
   readonly garbage: {
     /** 0: only when asked. */
     readonly everyHours: number;
@@ -147,6 +150,7 @@ export function parseRegistryConfig(argv: readonly string[]): RegistryConfig | "
   const tokens = readTokens(values, file);
   if (tokens?.by === "registry" && htpasswd === undefined) throw bad("--tokens wants --htpasswd");
   const rules = file.rules();
+  const s3 = file.s3();
   const graceHours = Number(values["grace-hours"] ?? file.number("graceHours") ?? 24);
   if (!(graceHours >= 0)) throw bad("--grace-hours is not a number");
   const config: RegistryConfig = {
@@ -157,6 +161,7 @@ export function parseRegistryConfig(argv: readonly string[]): RegistryConfig | "
     ...(tokens && { tokens }),
     ...(htpasswd !== undefined && { htpasswd }),
     ...(rules !== undefined && { rules }),
+    ...(s3 && { s3 }),
     anonymousPull: values["anonymous-pull"] ?? file.flag("anonymousPull"),
     readOnly: values["read-only"] ?? file.flag("readOnly"),
     deletes: !(values["no-deletes"] ?? file.flag("noDeletes")),
@@ -305,6 +310,34 @@ class ConfigFile {
     });
   }
 
+  s3(): S3Options | undefined {
+    const s3 = this.#read("s3", "an object", isObject) as Readonly<Record<string, unknown>> | undefined;
+    if (s3 === undefined) return undefined;
+    const { bucket, prefix, endpoint, region, accessKeyId, secretAccessKey, pathStyle, ...others } = s3;
+    const [other] = Object.keys(others);
+    if (other !== undefined) throw bad(`"s3" of the configuration has an unknown key "${other}"`);
+    const texts = { prefix, endpoint, region, accessKeyId, secretAccessKey };
+    for (const [name, value] of Object.entries(texts)) {
+      if (value !== undefined && typeof value !== "string") throw bad(`"${name}" of "s3" is not a text`);
+    }
+    if (typeof bucket !== "string" || bucket === "") throw bad('"s3" of the configuration wants a bucket');
+    if (typeof endpoint === "string" && !/^https?:\/\//.test(endpoint))
+      throw bad(`"endpoint" of "s3" is no address: ${JSON.stringify(endpoint)}`);
+    if (pathStyle !== undefined && typeof pathStyle !== "boolean")
+      throw bad('"pathStyle" of "s3" is not true or false');
+    if ((accessKeyId === undefined) !== (secretAccessKey === undefined))
+      throw bad('"accessKeyId" and "secretAccessKey" of "s3" are wanted together');
+    const isGiven = typeof accessKeyId === "string" && typeof secretAccessKey === "string";
+    return {
+      bucket,
+      ...(typeof prefix === "string" && { prefix }),
+      ...(typeof endpoint === "string" && { endpoint }),
+      ...(typeof region === "string" && { region }),
+      ...(isGiven && { credentials: { accessKeyId, secretAccessKey } }),
+      ...(pathStyle !== undefined && { pathStyle }),
+    };
+  }
+
   mirrors(): readonly Upstream[] {
     const mirrors = (this.#read("mirrors", "a list", Array.isArray) ?? []) as readonly unknown[];
     return mirrors.map((mirror) => {
@@ -334,6 +367,10 @@ class ConfigFile {
     if (value !== undefined && !fits(value)) throw bad(`"${name}" of the configuration is not ${wanted}`);
     return value;
   }
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function bad(words: string) {

@@ -1,6 +1,7 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { type Digest, parseDigest } from "@hawser/oci";
 import { serverFaults } from "./faults.ts";
+import { changeTriggers, type IndexChange, type IndexRecord, type RecordKind } from "./index-changes.ts";
 
 /** A manifest of a repository. Its bytes are a blob like others. */
 export interface StoredManifest {
@@ -29,6 +30,7 @@ export interface NewManifest extends Referrer {
  *     manifests     manifests of a repository; `subject` is what they are about
  *     refs          what manifests refer to
  *     tags          names of manifests
+ *     changes       what is to be written elsewhere, too, in order
  */
 const migrations = [
   `CREATE TABLE repositories (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
@@ -54,6 +56,9 @@ const migrations = [
      PRIMARY KEY (repository, tag)
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX tags_by_digest ON tags (repository, digest);`,
+  `CREATE TABLE changes (
+     seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, repository TEXT NOT NULL, key TEXT NOT NULL
+   ) STRICT;`,
 ] as const;
 
 /**
@@ -113,8 +118,12 @@ export class RegistryIndex implements Disposable {
   linkBlob(repository: string, digest: Digest): void {
     this.#change(() => {
       this.#run("INSERT OR IGNORE INTO repositories VALUES (?)", repository);
-      this.#run("INSERT OR REPLACE INTO links VALUES (?, ?, ?)", repository, digest, this.#now());
+      this.#enterLink(repository, digest);
     });
+  }
+
+  #enterLink(repository: string, digest: Digest): void {
+    this.#run("INSERT OR REPLACE INTO links VALUES (?, ?, ?)", repository, digest, this.#now());
   }
 
   /** A link is as young as its last confirmation, which is written down when it is later by a step. */
@@ -163,25 +172,29 @@ export class RegistryIndex implements Disposable {
 
   /** Take in a manifest, and give it names, taking those from others. */
   putManifest(repository: string, manifest: NewManifest, tags: readonly string[]): void {
-    const { digest, mediaType, sizeBytes, artifactType, annotations, subject, references } = manifest;
     this.#change(() => {
       this.#run("INSERT OR IGNORE INTO repositories VALUES (?)", repository);
-      this.#run(
-        "INSERT OR REPLACE INTO manifests VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        repository,
-        digest,
-        mediaType,
-        sizeBytes,
-        artifactType,
-        JSON.stringify(annotations),
-        subject ?? null,
-        this.#now(),
-      );
-      for (const target of references) {
-        this.#run("INSERT OR IGNORE INTO refs VALUES (?, ?, ?)", repository, digest, target);
-      }
-      for (const tag of tags) this.setTag(repository, tag, digest);
+      this.#enterManifest(repository, manifest);
+      for (const tag of tags) this.setTag(repository, tag, manifest.digest);
     });
+  }
+
+  #enterManifest(repository: string, manifest: NewManifest): void {
+    const { digest, mediaType, sizeBytes, artifactType, annotations, subject, references } = manifest;
+    this.#run(
+      "INSERT OR REPLACE INTO manifests VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+      repository,
+      digest,
+      mediaType,
+      sizeBytes,
+      artifactType,
+      JSON.stringify(annotations),
+      subject ?? null,
+      this.#now(),
+    );
+    for (const target of references) {
+      this.#run("INSERT OR IGNORE INTO refs VALUES (?, ?, ?)", repository, digest, target);
+    }
   }
 
   /** Whether it was there. Its tags go with it. */
@@ -251,6 +264,74 @@ export class RegistryIndex implements Disposable {
       tags: count("tags"),
       links: count("links"),
     };
+  }
+
+  /** From now on changes are noted, in the same transaction, until `forgetChanges`. */
+  noteChanges(): void {
+    this.#database.exec(changeTriggers());
+  }
+
+  /** What has changed: each thing once, as it is now. @returns `upTo` for `forgetChanges`; 0: nothing */
+  listChanges(): { readonly changes: readonly IndexChange[]; readonly upTo: number } {
+    const rows = this.#all("SELECT kind, repository, key, max(seq) AS seq FROM changes GROUP BY 1, 2, 3");
+    const changes = rows.map((row): IndexChange => {
+      const kind = String(row["kind"]) as RecordKind;
+      const [repository, key] = [String(row["repository"]), String(row["key"])];
+      return { kind, repository, key, value: this.#recordValue(kind, repository, key) };
+    });
+    return { changes, upTo: Math.max(0, ...rows.map((row) => Number(row["seq"]))) };
+  }
+
+  forgetChanges(upTo: number): void {
+    this.#run("DELETE FROM changes WHERE seq <= ?", upTo);
+  }
+
+  #recordValue(kind: RecordKind, repository: string, key: string): string | undefined {
+    switch (kind) {
+      case "link":
+        return this.hasBlob(repository, parseDigest(key)) ? "" : undefined;
+      case "tag":
+        return this.findTag(repository, key);
+      case "manifest": {
+        const sql = "SELECT * FROM manifests WHERE repository = ? AND digest = ?";
+        const row = this.#one(sql, repository, key);
+        if (row === undefined) return undefined;
+        const refs = this.#all(
+          "SELECT target FROM refs WHERE repository = ? AND manifest = ?",
+          repository,
+          key,
+        );
+        return JSON.stringify({
+          mediaType: row["media_type"],
+          sizeBytes: row["size_bytes"],
+          artifactType: row["artifact_type"],
+          annotations: JSON.parse(String(row["annotations"])),
+          subject: row["subject"] ?? undefined,
+          references: refs.map(({ target }) => target),
+        });
+      }
+    }
+  }
+
+  /** Take in what `listChanges` of another index gave: all of it, or nothing. */
+  restore(records: readonly IndexRecord[]): void {
+    this.#change(() => {
+      for (const { kind, repository, key, value } of records) {
+        this.#run("INSERT OR IGNORE INTO repositories VALUES (?)", repository);
+        if (kind === "link") this.#enterLink(repository, parseDigest(key));
+        else if (kind === "tag") this.setTag(repository, key, parseDigest(value));
+        else
+          this.#enterManifest(repository, {
+            ...(JSON.parse(value) as NewManifest),
+            digest: parseDigest(key),
+          });
+      }
+    });
+  }
+
+  /** Whether nothing was ever taken in. */
+  get isEmpty(): boolean {
+    return this.#one("SELECT 1 FROM repositories LIMIT 1") === undefined;
   }
 
   [Symbol.dispose](): void {

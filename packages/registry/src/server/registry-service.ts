@@ -45,6 +45,7 @@ export interface PushedManifest {
 export class RegistryService {
   readonly index: RegistryIndex;
   readonly storage: BlobStorage;
+  readonly #records: { settle(): Promise<void> } | undefined;
   readonly #limits: RegistryLimits;
   readonly #takesSparse: boolean;
   readonly #uploads = new KeyedMutex();
@@ -55,18 +56,26 @@ export class RegistryService {
   constructor(parts: {
     readonly index: RegistryIndex;
     readonly storage: BlobStorage;
+    /** Where the index is written down once more, before anyone is told of a change. */
+    readonly records?: { settle(): Promise<void> };
     readonly limits?: RegistryLimits;
     /** Manifests whose blobs are elsewhere are taken, too. */
     readonly takesSparse?: boolean;
   }) {
     this.index = parts.index;
     this.storage = parts.storage;
+    this.#records = parts.records;
     this.#limits = parts.limits ?? defaultRegistryLimits;
     this.#takesSparse = parts.takesSparse === true;
   }
 
   get limits(): RegistryLimits {
     return this.#limits;
+  }
+
+  /** Until all that has changed is kept for good. @throws {Fault} `unavailable` */
+  async settle(): Promise<void> {
+    await this.#records?.settle();
   }
 
   async hasBlob(repository: string, digest: Digest): Promise<boolean> {
@@ -98,27 +107,30 @@ export class RegistryService {
   }
 
   /** @throws {Fault} `not-found` */
-  removeBlob(repository: string, digest: Digest): void {
+  async removeBlob(repository: string, digest: Digest): Promise<void> {
     if (!this.index.unlinkBlob(repository, digest)) throw serverFaults.BLOB_UNKNOWN(digest);
+    await this.settle();
   }
 
   /** Whether `repository` has the blob now, taken from one of `sources`. */
   async mountBlob(repository: string, digest: Digest, sources: readonly string[]): Promise<boolean> {
-    return await this.#blobs.run(digest, async () => {
+    const isMounted = await this.#blobs.run(digest, async () => {
       if (!sources.some((source) => this.index.hasBlob(source, digest))) return false;
       if ((await this.storage.stat(digest)) === undefined) return false;
       this.index.linkBlob(repository, digest);
       return true;
     });
+    if (isMounted) await this.settle();
+    return isMounted;
   }
 
   async beginUpload(repository: string, algorithm: DigestAlgorithm): Promise<Upload> {
-    return await this.storage.createUpload(repository, { algorithm });
+    return await this.storage.uploads.create(repository, { algorithm });
   }
 
   /** @throws {Fault} `not-found` */
   async getUpload(repository: string, id: string): Promise<Upload> {
-    const upload = await this.storage.findUpload(id);
+    const upload = await this.storage.uploads.find(id);
     if (upload === undefined || upload.repository !== repository) throw serverFaults.BLOB_UPLOAD_UNKNOWN(id);
     return upload;
   }
@@ -143,11 +155,11 @@ export class RegistryService {
       if (chunk.start !== undefined && chunk.start !== before.sizeBytes) {
         throw serverFaults.BLOB_UPLOAD_RANGE(chunk.start, before.sizeBytes);
       }
-      const after = await this.storage
-        .appendUpload(id, chunk.bytes, { maxBytes: this.#limits.uploadBytes })
+      const after = await this.storage.uploads
+        .append(id, chunk.bytes, { maxBytes: this.#limits.uploadBytes })
         .catch(async (error: unknown) => {
           // Others need the space that it takes.
-          if (isDiskFull(error)) await this.storage.cancelUpload(id);
+          if (isDiskFull(error)) await this.storage.uploads.cancel(id);
           throw error;
         });
       const came = after.sizeBytes - before.sizeBytes;
@@ -167,13 +179,14 @@ export class RegistryService {
         this.index.linkBlob(repository, digest);
       });
     });
+    await this.settle();
   }
 
   /** @throws {Fault} `not-found` */
   async cancelUpload(repository: string, id: string): Promise<void> {
     await this.#uploads.run(id, async () => {
       await this.getUpload(repository, id);
-      await this.storage.cancelUpload(id);
+      await this.storage.uploads.cancel(id);
     });
   }
 
@@ -231,17 +244,19 @@ export class RegistryService {
       await this.storage.write(digest, bytes);
       this.index.putManifest(repository, { ...facts, digest, sizeBytes: bytes.length }, tags);
     });
+    await this.settle();
     return { digest, ...(facts.subject && { subject: facts.subject }) };
   }
 
   /** @throws {Fault} `not-found` */
-  removeManifest(
+  async removeManifest(
     repository: string,
     reference: { readonly tag: string } | { readonly digest: Digest },
-  ): void {
+  ): Promise<void> {
     const manifest = this.findManifest(repository, reference);
     if ("tag" in reference) this.index.removeTag(repository, reference.tag);
     else this.index.removeManifest(repository, manifest.digest);
+    await this.settle();
   }
 
   /**
