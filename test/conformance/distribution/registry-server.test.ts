@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readdir, utimes } from "node:fs/promises";
@@ -8,6 +9,8 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { Fault, silentLogger } from "@hawser/base";
 import { eventually, openTempDir } from "@hawser/base/testing";
+import { type Digest, parseReference } from "@hawser/oci";
+import { RegistryClient } from "@hawser/registry/client";
 import { openRegistry } from "@hawser/registry/server";
 import { ask, digestOf, openTestRegistry, pushBlob, pushImage, types } from "./kit-registry.ts";
 
@@ -221,6 +224,68 @@ describe("faults", () => {
     assert.equal(rest.status, 202, rest.body.toString());
     const put = await registry.ask("PUT", `${location}?digest=${digestOf("partmore")}`);
     assert.equal(put.status, 201);
+  });
+
+  for (const [what, limits, access, status] of [
+    ["too much", { uploadBytes: 1 << 20, manifestBytes: 1 << 20 }, {}, 413],
+    ["what only those may send who have logged in", undefined, { users: "" }, 401],
+  ] as const) {
+    test(`who sends ${what} reads the answer, not a broken connection`, async () => {
+      await using registry = await openTestRegistry({ access, ...(limits && { limits }) });
+      const begun = limits && (await registry.ask("POST", "/v2/a/blobs/uploads/"));
+      const location = String(begun?.headers["location"] ?? `/v2/a/blobs/uploads/${randomUUID()}`);
+      // As a client that writes all it has before it reads.
+      const socket = connect(Number(new URL(registry.url).port), "127.0.0.1");
+      const length = 64 << 20;
+      socket.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\n`);
+      const chunk = Buffer.alloc(1 << 20);
+      for (let sent = 0; sent < length; sent += chunk.length) {
+        if (!socket.write(chunk)) await once(socket, "drain");
+      }
+      const [head] = (await once(socket, "data")) as [Buffer];
+      assert.match(head.toString(), new RegExp(`^HTTP/1.1 ${status} `));
+      socket.destroy();
+    });
+  }
+
+  test("who goes on sending what was refused is cut off", async () => {
+    await using registry = await openTestRegistry({ access: { users: "" }, drainMs: 300 });
+    const socket = connect(Number(new URL(registry.url).port), "127.0.0.1");
+    socket.on("error", () => {});
+    socket.write(
+      `PATCH /v2/a/blobs/uploads/${randomUUID()} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n`,
+    );
+    const drip = setInterval(() => socket.write("x"), 20);
+    const closed = Promise.withResolvers<void>();
+    socket.once("close", () => closed.resolve());
+    await closed.promise;
+    clearInterval(drip);
+  });
+
+  test("our client is told at once that a blob is too large", async () => {
+    await using registry = await openTestRegistry({
+      limits: { uploadBytes: 1 << 20, manifestBytes: 1 << 20 },
+    });
+    using client = new RegistryClient({
+      settings: { mirrors: [], insecure: [], hostFolders: [] },
+      environment: {},
+      userAgent: "test",
+    });
+    const repository = await client.repository(parseReference(`${new URL(registry.url).host}/a`));
+    const bytes = Buffer.alloc(64 << 20, 7);
+    const startedMs = performance.now();
+    await assert.rejects(
+      repository.uploadBlob({
+        digest: digestOf(bytes) as Digest,
+        sizeBytes: bytes.length,
+        async *open(start, end) {
+          for (let at = start; at < end; at += 1 << 16)
+            yield bytes.subarray(at, Math.min(end, at + (1 << 16)));
+        },
+      }),
+      /more than 1048576 bytes are not taken/,
+    );
+    assert.ok(performance.now() - startedMs < 6000, "nothing is tried again and again");
   });
 
   test("two pushers of one tag: one of them has it; the same blob by twenty at once is one", async () => {

@@ -29,6 +29,7 @@ export const registryFaults = defineFaults({
   TOO_MANY_REQUESTS: ["resource-exhausted", (words: string) => words],
   REGISTRY_FAILED: ["unavailable", (words: string) => words],
   REGISTRY_FULL: ["resource-exhausted", (words: string) => words],
+  REGISTRY_TOO_SMALL: ["resource-exhausted", (words: string) => words],
   REGISTRY_REFUSED: ["invalid-argument", (words: string) => words],
   UNSUPPORTED: ["not-implemented", (words: string) => words],
 

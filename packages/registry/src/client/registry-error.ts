@@ -43,6 +43,8 @@ export function faultOfAnswer({ what, status, body, challenges = "" }: Refusal):
     case "UNSUPPORTED":
       return registryFaults.UNSUPPORTED(words);
     default:
+      // A proxy that refuses a size has no words of a registry: through it pieces may go.
+      if (status === 413 && error !== undefined) return registryFaults.REGISTRY_TOO_SMALL(words);
       // RFC 4918, 11.5: a later try needs someone who makes space first.
       if (status === 507) return registryFaults.REGISTRY_FULL(words);
       return status >= 500 ? registryFaults.REGISTRY_FAILED(words) : registryFaults.REGISTRY_REFUSED(words);

@@ -96,8 +96,14 @@ export class Transport implements Disposable {
     else {
       const source = Readable.from(content.open(), { objectMode: false, highWaterMark: 1 << 20 });
       source.on("error", (error) => sent.destroy(error));
-      // A refusal comes before all was sent; then nobody wants the rest.
       sent.on("close", () => source.destroy());
+      // A refusal may come before all was sent: then nobody wants the rest, and the connection ends with the answer.
+      sent.on("response", (response) => {
+        if ((response.statusCode ?? 0) < 300 || sent.writableEnded) return;
+        source.unpipe(sent);
+        source.destroy();
+        response.once("end", () => sent.destroy());
+      });
       source.pipe(sent);
     }
     const response = await promise;

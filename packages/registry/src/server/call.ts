@@ -22,6 +22,8 @@ export interface HandlerParts {
   /** Every request is worth a line of the log. */
   readonly accessLog: boolean;
   readonly onPush: (event: PushEvent) => void;
+  /** How long the rest of a body that was refused is read, so that the client sees why. */
+  readonly drainMs: number;
 }
 
 /** A manifest has come. */
@@ -71,6 +73,12 @@ export function parseManifestReference(text: string): { readonly tag: string } |
   return text.includes(":") ? { digest: parseDigest(text) } : { tag: parseTag(text) };
 }
 
+/** A body as it comes. Who stops reading it leaves the connection as it is: the client is still to read its answer. */
+export async function* streamBody(request: IncomingMessage): AsyncGenerator<Buffer, void, undefined> {
+  const chunks = request.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
+  for await (const chunk of chunks) yield chunk;
+}
+
 /** All of a body that is small. @throws {Fault} `tooLarge` */
 export async function readBody(
   request: IncomingMessage,
@@ -79,7 +87,7 @@ export async function readBody(
   if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge(maxBytes);
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  for await (const chunk of streamBody(request)) {
     size += chunk.length;
     if (size > maxBytes) throw tooLarge(maxBytes);
     chunks.push(chunk);

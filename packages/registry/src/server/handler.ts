@@ -69,7 +69,7 @@ export async function handleRequest(
   } catch (error) {
     refuse(parts, error, { request, response }, asked);
   }
-  discardRest(request);
+  discardRest(request, parts.drainMs);
   const ms = Math.round(performance.now() - startedMs);
   parts.metrics.count(request.method ?? "", response.statusCode, ms);
   parts.log[parts.accessLog ? "info" : "debug"]("request", {
@@ -82,19 +82,15 @@ export async function handleRequest(
   });
 }
 
-const maxDiscardedBytes = 1 << 20;
-
-/** What is left of a body that nobody wants: a little is read, so that the client sees the answer; more ends the connection. */
-function discardRest(request: IncomingMessage): void {
-  if (request.complete || request.destroyed) {
-    request.resume();
-    return;
-  }
-  let left = maxDiscardedBytes;
-  request.on("data", (chunk: Buffer) => {
-    left -= chunk.length;
-    if (left < 0) request.destroy();
-  });
+/**
+ * What is left of a body that nobody wants is read for a while: many clients read no answer before they have sent all, and a closed
+ * connection takes the answer away from them. Whoever goes on after that is cut off.
+ */
+function discardRest(request: IncomingMessage, drainMs: number): void {
+  request.resume();
+  if (request.complete || request.destroyed) return;
+  const late = setTimeout(() => request.destroy(), drainMs);
+  request.once("close", () => clearTimeout(late));
 }
 
 /** What became known of a request: for its log line and its refusal. */

@@ -48,6 +48,8 @@ export interface RegistryOptions {
   readonly takesSparse?: boolean;
   /** How long a connection may be silent. */
   readonly idleMs?: number;
+  /** How long the rest of a body that was refused is read. */
+  readonly drainMs?: number;
   readonly onPush?: (event: PushEvent) => void;
   readonly now?: () => number;
   readonly log: Logger;
@@ -111,6 +113,7 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
     log,
     deletes: options.deletes !== false,
     accessLog: options.accessLog === true,
+    drainMs: options.drainMs ?? 10_000,
     onPush: options.onPush ?? (() => {}),
   };
   const handler = (

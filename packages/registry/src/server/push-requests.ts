@@ -9,6 +9,7 @@ import {
   parseTag,
   readBody,
   sendEmpty,
+  streamBody,
 } from "./call.ts";
 import { serverFaults } from "./faults.ts";
 
@@ -65,7 +66,7 @@ export async function beginUpload(parts: HandlerParts, call: Call): Promise<void
   }
   try {
     await service.appendUpload(repository, upload.id, {
-      bytes: request,
+      bytes: streamBody(request),
       length: contentLength(request),
     });
     await keptAwake(response, () => service.finishUpload(repository, upload.id, wanted));
@@ -132,7 +133,7 @@ async function appendBody({ service }: HandlerParts, call: Call) {
   const before = await service.getUpload(repository, rest);
   tellUpload(response, before);
   return await service.appendUpload(repository, rest, {
-    bytes: request,
+    bytes: streamBody(request),
     start: range?.start,
     length: range?.length ?? length,
   });
