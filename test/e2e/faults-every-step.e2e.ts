@@ -4,14 +4,16 @@ import { createReadStream, existsSync, readdirSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
-import { before, describe, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { eventually } from "@hawser/base/testing";
 import { type EngineStep, engineSteps } from "@hawser/engine";
+import { type FakeRegistry, openFakeRegistry } from "@hawser/registry/testing";
 import { root } from "../../tools/tree.ts";
 import type { TestEngine } from "./kit-engine.ts";
 import { ask } from "./kit-http.ts";
 import { findLeftovers, findPorts, listContainers, stockSize, wordOf } from "./kit-idle.ts";
 import { findMounts } from "./kit-proc.ts";
+import { busyboxLayer, layerOf, publishImage } from "./kit-registry.ts";
 import { againstDockerd, type Json, useTarget } from "./kit-target.ts";
 
 /** Something that a client asks for, in the middle of which the engine dies. */
@@ -70,6 +72,32 @@ async function load(engine: TestEngine): Promise<number> {
   createReadStream(hello).pipe(asked);
   return await promise;
 }
+
+let opened: FakeRegistry | undefined;
+/** The registry of pulls and pushes. */
+function remote(): FakeRegistry {
+  return opened ?? assert.fail("no registry is open");
+}
+
+async function publish(): Promise<void> {
+  const plainLayers = [await busyboxLayer(), await layerOf({ pulled: "yes" })];
+  publishImage(remote(), { repository: "team/app", tag: "v1", plainLayers });
+}
+
+/** What a request that streams its progress ends with. */
+async function transfer(engine: TestEngine, what: string): Promise<number> {
+  try {
+    const headers = { "X-Registry-Auth": Buffer.from("{}").toString("base64") };
+    const { status, text } = await ask(engine.socket, what, { headers });
+    return status === 200 && !text.includes('"error"') ? 200 : 0;
+  } catch {
+    return 0;
+  }
+}
+const pull = (engine: TestEngine) =>
+  transfer(engine, `POST /images/create?fromImage=${remote().address}/team/app&tag=v1`);
+const push = (engine: TestEngine) =>
+  transfer(engine, `POST /images/${remote().address}/team/made/push?tag=v1`);
 
 /** A volume that stands for a file system, and a container with it. */
 const memory = { Name: "memory", DriverOpts: { type: "tmpfs", device: "tmpfs" } };
@@ -200,6 +228,40 @@ const acts: Readonly<Record<string, Act>> = {
       await must(engine, "POST /containers/create?name=hello", { Image: "hello-world" });
       await must(engine, "POST /containers/hello/start");
       assert.deepEqual(await must(engine, "POST /containers/hello/wait"), { StatusCode: 0 });
+    },
+  },
+  pull: {
+    steps: ["pull.staged", "layer.placed", "layer.recorded", "pull.unpacked", "pull.kept", "pull.recorded"],
+    prepare: publish,
+    ask: pull,
+    async check(engine, { acknowledged }) {
+      const there = `/images/${remote().address}/team/app:v1/json`;
+      if (acknowledged) assert.ok(await isThere(engine, there), "pulled, it is there");
+      assert.equal(await pull(engine), 200);
+      const Image = `${remote().address}/team/app:v1`;
+      await must(engine, "POST /containers/create?name=reader", { Image, Cmd: ["grep", "yes", "/pulled"] });
+      await must(engine, "POST /containers/reader/start");
+      assert.deepEqual(await must(engine, "POST /containers/reader/wait"), { StatusCode: 0 });
+    },
+  },
+  push: {
+    steps: ["push.sent", "push.named"],
+    async prepare(engine) {
+      await publish();
+      assert.equal(await pull(engine), 200);
+      await must(
+        engine,
+        `POST /images/${remote().address}/team/app:v1/tag?repo=${remote().address}/team/made&tag=v1`,
+      );
+      remote().blobs.clear();
+      remote().manifests.clear();
+    },
+    ask: push,
+    async check(engine, { acknowledged }) {
+      const isNamed = () => remote().manifests.has("team/made:v1");
+      if (acknowledged) assert.ok(isNamed(), "pushed, it is there");
+      assert.equal(await push(engine), 200);
+      assert.ok(isNamed());
     },
   },
   commit: {
@@ -345,7 +407,9 @@ describe("the engine dies at a step", { skip: againstDockerd }, () => {
   let keeper = "";
   let baseline: readonly string[] = [];
 
+  after(() => opened?.[Symbol.asyncDispose]());
   before(async () => {
+    opened = await openFakeRegistry();
     const engine = target.engine();
     keeper = wordOf((await must(engine, "POST /containers/create?name=keeper", rich))["Id"]);
     await must(engine, "POST /containers/keeper/start");

@@ -197,6 +197,7 @@ export async function composeEngine(
     hostPlatform: platformOfNode(process),
     maxDownloads: config.maxConcurrentDownloads,
     maxUploads: config.maxConcurrentUploads,
+    reach,
   });
   const plugins = new VolumePlugins(config.pluginFolders);
   const volumes = await VolumeService.open(

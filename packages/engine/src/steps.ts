@@ -4,6 +4,10 @@ import { type StoreStep, storeSteps } from "@hawser/store";
 /** Every step between two of which the engine may die, the store's included. */
 export const engineSteps = [
   ...storeSteps,
+  /** A registry has all blobs of an image, and nothing that names them. */
+  "push.sent",
+  /** It has the manifest, and the engine does not know its digest as a name. */
+  "push.named",
   /** Layer and folder of a new container are there. */
   "create.prepared",
   /** Its volumes have what the image has there. */

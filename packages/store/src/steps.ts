@@ -8,6 +8,11 @@ export const storeSteps = [
   /** Its blobs have their names. */
   "load.kept",
   "load.recorded",
+  /** Configuration and manifest of a pulled image are staged; its layers come. */
+  "pull.staged",
+  "pull.unpacked",
+  "pull.kept",
+  "pull.recorded",
   /** A new layer's archive is staged; the same for `import`. */
   "commit.staged",
   "commit.unpacked",

@@ -49,6 +49,7 @@ async function openEngine() {
     hostPlatform: { os: "linux", architecture: "amd64" },
     maxDownloads: 3,
     maxUploads: 3,
+    reach: () => {},
   });
   const system = new SystemService({
     plugins: { names: async () => [] },

@@ -2,6 +2,7 @@ import type { Semaphore } from "@hawser/base";
 import { type Digest, type Reference, repositoryOf } from "@hawser/oci";
 import type { BlobSource, Repository } from "@hawser/registry/client";
 import type { ContentStore, DistributableLayer, ImageStore } from "@hawser/store";
+import type { ReachEngineStep } from "../steps.ts";
 
 /** What becomes of one layer of a push. */
 export type PushedLayerNews =
@@ -38,6 +39,7 @@ export async function pushImage(
       readonly content: Pick<ContentStore, "open">;
     };
     readonly uploads: Semaphore;
+    readonly reach: ReachEngineStep;
   },
   request: {
     readonly image: Digest;
@@ -49,7 +51,7 @@ export async function pushImage(
     readonly report: (event: PushEvent) => void;
   },
 ): Promise<PushedManifest> {
-  const { repository, store, uploads } = parts;
+  const { repository, store, uploads, reach } = parts;
   const { image, reference, signal, report } = request;
   const tag = reference.tag ?? "latest";
   const push = async (
@@ -85,7 +87,9 @@ export async function pushImage(
           push(layer, (news) => report({ kind: "layer", diffId: layer.diffId, news })),
         ),
       ]);
+      reach("push.sent");
       await repository.putManifest(request.isPart ? manifest.digest : tag, manifest, { signal });
+      reach("push.named");
       store.images.nameByDigest({ ...repositoryOf(reference), digest: manifest.digest }, image);
       report({ kind: "pushed", tag, digest: manifest.digest, sizeBytes: manifest.bytes.length });
       const { digest, mediaType, bytes } = manifest;

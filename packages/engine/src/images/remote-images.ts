@@ -20,6 +20,7 @@ import type {
 } from "@hawser/registry/client";
 import type { ContentStore, Image, ImageStore } from "@hawser/store";
 import type { EventBus } from "../events/event-bus.ts";
+import type { ReachEngineStep } from "../steps.ts";
 import { imageFaults } from "./faults.ts";
 import { type PullEvent, pullImage } from "./pull-image.ts";
 import { type PushEvent, type PushedManifest, pushImage } from "./push-image.ts";
@@ -36,6 +37,7 @@ export interface RemoteImagesParts {
   readonly hostPlatform: Platform;
   readonly maxDownloads: number;
   readonly maxUploads: number;
+  readonly reach: ReachEngineStep;
 }
 
 export interface PullOptions {
@@ -147,7 +149,10 @@ export class RemoteImages {
     const { store, client } = this.#parts;
     try {
       const repository = await client.repository(reference, access);
-      return await pushIndex({ repository, store, uploads: this.#uploads }, { images, reference, signal });
+      return await pushIndex(
+        { repository, store, uploads: this.#uploads, reach: this.#parts.reach },
+        { images, reference, signal },
+      );
     } catch (error) {
       throw registryFault(error);
     }
@@ -245,7 +250,7 @@ export class RemoteImages {
       const repository = await client.repository(reference, access);
       for (const { reference: tagged, image } of wanted) {
         await pushImage(
-          { repository, store, uploads: this.#uploads },
+          { repository, store, uploads: this.#uploads, reach: this.#parts.reach },
           { image: image.id, reference: tagged, signal, report },
         );
         this.#publish("push", image, { id: formatFamiliar(tagged), name });

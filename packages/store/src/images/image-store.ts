@@ -23,7 +23,7 @@ import type { StoreLimits } from "../limits.ts";
 import type { ReachStoreStep } from "../steps.ts";
 import { type DistributableImage, makeDistributable, readDistributable } from "./distribute-image.ts";
 import { findImage } from "./find-image.ts";
-import type { Image } from "./image.ts";
+import { type Image, imageOf } from "./image.ts";
 import type { ImageIndex, ImageRecord } from "./image-index.ts";
 import type {
   CommitOptions,
@@ -242,6 +242,7 @@ export class ImageStore implements Disposable {
     });
     const lease = new Set([configBlob.digest, manifestBlob.digest, ...layers.map(({ digest }) => digest)]);
     this.#leases.add(lease);
+    this.#reach("pull.staged");
     try {
       const { signal, onNews = () => {} } = options;
       const sources = layers.map(
@@ -257,7 +258,9 @@ export class ImageStore implements Disposable {
       );
       const onFailure = (held: readonly HeldLayer[]) => this.#leftovers.keep({ blobs: lease, held });
       await using received = await unpackAll(sources, { ...(signal && { signal }), onFailure });
+      this.#reach("pull.unpacked");
       for (const blob of [configBlob, manifestBlob]) await blob.commit();
+      this.#reach("pull.kept");
       const isNew = references.some(
         (reference) => this.#index.findName(reference)?.image !== configBlob.digest,
       );
@@ -271,6 +274,7 @@ export class ImageStore implements Disposable {
         },
         references,
       );
+      this.#reach("pull.recorded");
       this.#leftovers.settle(lease);
       this.#inBackground(this.#layers.sync());
       return { image: this.#get(configBlob.digest), isNew };
@@ -585,26 +589,9 @@ export class ImageStore implements Disposable {
   }
 
   #get(id: Digest): Image {
-    const { manifestDigest, config, chainIds } = this.#record(id);
-    const names = this.#index.namesOf(id);
-    const layers = chainIds.map((chainId) => this.#layers.get(chainId));
-    const chainId = chainIds.at(-1);
-    const lastTaggedMs = Math.max(...names.map(({ taggedAt }) => taggedAt.getTime()));
-    const texts = (wanted: (reference: Reference) => boolean) =>
-      names.filter(({ reference }) => wanted(reference)).map(({ reference }) => formatFamiliar(reference));
-    return {
-      id,
-      ...(manifestDigest !== undefined && { manifestDigest }),
-      names: texts(({ digest }) => digest === undefined),
-      repoDigests: texts(({ digest }) => digest !== undefined),
-      config,
-      ...(chainId !== undefined && { chainId }),
-      diffIds: config.diffIds,
-      layers,
-      sizeBytes: layers.reduce((sum, layer) => sum + layer.sizeBytes, 0),
-      createdAt: config.created ?? new Date(0),
-      ...(names.length > 0 && { lastTaggedAt: new Date(lastTaggedMs) }),
-    };
+    const record = this.#record(id);
+    const layers = record.chainIds.map((chainId) => this.#layers.get(chainId));
+    return imageOf(record, { names: this.#index.namesOf(id), layers });
   }
 }
 
