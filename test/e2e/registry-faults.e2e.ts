@@ -4,12 +4,13 @@ import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { eventually, openTempDir } from "@hawser/base/testing";
+import { openFakeRegistry } from "@hawser/registry/testing";
 import { root } from "../../tools/tree.ts";
 import { digestOf, openTestRegistry } from "../conformance/distribution/kit-registry.ts";
 import { openEngine, type TestEngine } from "./kit-engine.ts";
 import { openFaultProxy, type ProxyFault } from "./kit-fault-proxy.ts";
 import { runCommandOk } from "./kit-process.ts";
-import { layerOf } from "./kit-registry.ts";
+import { layerOf, publishImage } from "./kit-registry.ts";
 import { type RegistryProgram, startRegistry } from "./kit-registry-program.ts";
 import { againstDockerd } from "./kit-target.ts";
 
@@ -164,6 +165,44 @@ describe("between engine and registry", { skip: againstDockerd }, () => {
       }
       await assertClean(join(dir.path, "registry"));
     });
+  }
+
+  const lies: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
+    "other bytes": (bytes) => Buffer.from(bytes).fill(7, bytes.length >> 1),
+    "more bytes": (bytes) => Buffer.concat([bytes, Buffer.alloc(1000)]),
+    "fewer bytes": (bytes) => bytes.subarray(0, bytes.length >> 1),
+    "nothing at all": () => Buffer.alloc(0),
+  };
+  for (const [what, lie] of Object.entries(lies)) {
+    for (const part of ["layer", "configuration"] as const) {
+      test(`a registry that gives ${what} for a ${part} is not believed`, async () => {
+        await using own = await openFakeRegistry();
+        const published = publishImage(own, {
+          repository: "team/app",
+          tag: "v1",
+          plainLayers: [await layerOf({ noise: randomBytes(1 << 20), padding: Buffer.alloc(100_000) })],
+        });
+        const digest = (part === "layer" ? published.layers[0] : published.imageId) ?? assert.fail();
+        const bytes = lie(own.blobs.get(digest) ?? assert.fail());
+        // Everything about the answer is right but that it is another blob.
+        own.intercept = (request, response) => {
+          if (request.url?.endsWith(`/blobs/${digest}`) !== true) return false;
+          response.writeHead(200, { "content-length": bytes.length });
+          response.end(bytes);
+          return true;
+        };
+        const name = `${own.address}/team/app:v1`;
+        const { exitCode } = await engine.docker(["pull", name]);
+        assert.notEqual(exitCode, 0);
+        assert.notEqual((await engine.docker(["inspect", name])).exitCode, 0);
+        await assertNothingOnItsWay();
+        own.intercept = undefined;
+        await ok("pull", name);
+        assert.equal(await ok("inspect", "-f", "{{.Id}}", name), published.imageId);
+        await ok("rmi", name);
+        await assertNothingOnItsWay();
+      });
+    }
   }
 
   test("many pulls of one image at once are one download", async () => {
