@@ -1,7 +1,12 @@
 export { dockerfileFaults, rangeOf, withRange } from "./dockerfile/faults.ts";
 export { parseDockerfile } from "./dockerfile/parse-dockerfile.ts";
 export { formatSourceLines, type SourceRange } from "./dockerfile/source-range.ts";
-export { type LintResult, type LintWarning, lintDockerfile } from "./lint/lint-dockerfile.ts";
+export {
+  type LintFinding,
+  type LintResult,
+  type LintWarning,
+  lintDockerfile,
+} from "./lint/lint-dockerfile.ts";
 export { type GitReference, parseGitReference } from "./plan/git-reference.ts";
 export type {
   CopyAction,

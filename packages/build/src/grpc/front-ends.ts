@@ -87,7 +87,7 @@ export class FrontEnds {
       question === describeSubrequests
         ? { filename: "", text: "" }
         : await work.readDockerfile(readDockerfileOptions(options, host));
-    return { result: undefined, metadata: answerSubrequest(question, source) };
+    return { result: undefined, metadata: await answerSubrequest(question, source) };
   }
 
   /** An image for each platform, under the names that BuildKit's front end gives them. */

@@ -23,3 +23,4 @@ export type {
 } from "./ports.ts";
 export { SessionContent } from "./session-content.ts";
 export { shownSteps } from "./shown-steps.ts";
+export type { CheckedSource } from "./subrequests.ts";

@@ -5,8 +5,8 @@ import type { ExecMount } from "../plan/vertex.ts";
 import type { ClientSession } from "./client-session.ts";
 import type { DockerfileOptions } from "./frontend-options.ts";
 import type { Definition } from "./generated/llb_pb.ts";
-import type { FaultySource } from "./grpc-error.ts";
 import type { BuildProgress } from "./progress.ts";
+import type { CheckedSource } from "./subrequests.ts";
 
 /** Who does the builds that clients of BuildKit's protocol ask for. */
 export interface Builder {
@@ -58,7 +58,7 @@ export interface BuildWork extends AsyncDisposable {
    */
   planDefinition(definition: Definition, resultOf: (id: string) => PlannedResult): Promise<PlannedResult>;
   /** A Dockerfile's text, for questions about it. @throws {Fault} `invalid-argument` */
-  readDockerfile(options: DockerfileOptions): Promise<FaultySource>;
+  readDockerfile(options: DockerfileOptions): Promise<CheckedSource>;
   /** Execute all that a result needs. */
   evaluate(result: PlannedResult): Promise<void>;
   /**

@@ -2,7 +2,7 @@ import { Fault } from "@hawser/base";
 import { rangeOf } from "../dockerfile/faults.ts";
 import { parseDockerfile } from "../dockerfile/parse-dockerfile.ts";
 import { formatSourceLines, type SourceRange } from "../dockerfile/source-range.ts";
-import { type LintWarning, lintDockerfile } from "../lint/lint-dockerfile.ts";
+import { type LintFinding, type LintWarning, lintDockerfile } from "../lint/lint-dockerfile.ts";
 import { protocolFaults } from "./faults.ts";
 import type { FaultySource } from "./grpc-error.ts";
 
@@ -19,11 +19,20 @@ const subrequests = {
 /** The one question that needs no Dockerfile: which there are. */
 export const describeSubrequests = "frontend.subrequests.describe";
 
+/** A Dockerfile, and what its plan comes upon. */
+export interface CheckedSource extends FaultySource {
+  /** Absent: nothing but the text is looked at. */
+  readonly findings?: () => Promise<readonly LintFinding[]>;
+}
+
 type Answer = Readonly<Record<string, string>>;
 
 /** @throws {Fault} `not-implemented` for a question that this front end does not know */
-export function answerSubrequest(name: string, source: FaultySource): Readonly<Record<string, Uint8Array>> {
-  const answer = name === describeSubrequests ? describe() : known(name).answer(source);
+export async function answerSubrequest(
+  name: string,
+  source: CheckedSource,
+): Promise<Readonly<Record<string, Uint8Array>>> {
+  const answer = name === describeSubrequests ? describe() : await known(name).answer(source);
   const version = name === describeSubrequests ? "1.0.0" : known(name).version;
   const entries = Object.entries({ ...answer, version });
   return Object.fromEntries(entries.map(([key, text]) => [key, Buffer.from(text)]));
@@ -49,8 +58,8 @@ function describe(): Answer {
   return { "result.json": JSON.stringify(all), "result.txt": text };
 }
 
-function lint(source: FaultySource): Answer {
-  const { warnings, error } = lintOrFail(source);
+async function lint(source: CheckedSource): Promise<Answer> {
+  const { warnings, error } = await lintOrFail(source);
   const result = {
     warnings: warnings.map(({ rule, description, url, detail, range }) => ({
       ruleName: rule,
@@ -76,14 +85,18 @@ function lint(source: FaultySource): Answer {
   };
 }
 
-function lintOrFail({ text }: FaultySource) {
+async function lintOrFail({ text, findings }: CheckedSource) {
+  let warnings: readonly LintWarning[] = [];
   try {
-    return { warnings: lintDockerfile(parseDockerfile(text), text).warnings, error: undefined };
+    const parsed = parseDockerfile(text);
+    ({ warnings } = lintDockerfile(parsed, text));
+    ({ warnings } = lintDockerfile(parsed, text, await findings?.()));
+    return { warnings, error: undefined };
   } catch (thrown) {
     const range = rangeOf(thrown);
     if (!Fault.is(thrown)) throw thrown;
     const location = locationOf(range ?? { firstLine: 1, lastLine: 1 });
-    return { warnings: [], error: { message: thrown.message, location } };
+    return { warnings, error: { message: thrown.message, location } };
   }
 }
 

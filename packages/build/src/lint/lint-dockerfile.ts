@@ -1,5 +1,6 @@
 import type { InstructionNode, ParsedDockerfile } from "../dockerfile/parse-dockerfile.ts";
 import type { SourceRange } from "../dockerfile/source-range.ts";
+import { didYouMean } from "./did-you-mean.ts";
 import { type RuleName, rules } from "./rules.ts";
 
 /** Something in a Dockerfile that is allowed, and most often a mistake. */
@@ -11,6 +12,9 @@ export interface LintWarning {
   readonly detail: string;
   readonly range: SourceRange;
 }
+
+/** The same, of a rule that needs more than the text. */
+export type LintFinding = Pick<LintWarning, "rule" | "detail" | "range">;
 
 export interface LintResult {
   readonly warnings: readonly LintWarning[];
@@ -28,17 +32,24 @@ interface StageFacts {
 }
 
 /**
- * Docker's build checks (https://docs.docker.com/reference/build-checks/), those that need nothing but the text. In the order of the
- * lines; `# check=skip=…` leaves rules out.
+ * Docker's build checks (https://docs.docker.com/reference/build-checks/). In the order of the lines; `# check=skip=…` leaves rules
+ * out.
  *
  * @param source the text that was parsed
+ * @param findings what only shows when the text is planned
  */
-export function lintDockerfile(parsed: ParsedDockerfile, source: string): LintResult {
-  const { skipped, areErrors } = readCheck(parsed.directives.get("check") ?? "");
+export function lintDockerfile(
+  parsed: ParsedDockerfile,
+  source: string,
+  findings: readonly LintFinding[] = [],
+): LintResult {
+  const { skipped, experimental, areErrors } = readCheck(parsed.directives.get("check") ?? "");
   const warnings: LintWarning[] = [];
   const add: Add = (rule, { range }, detail) => {
-    if (skipped.has("all") || skipped.has(rule.toLowerCase())) return;
-    const { description, page } = rules[rule];
+    const isNamed = (names: ReadonlySet<string>) => names.has("all") || names.has(rule.toLowerCase());
+    if (isNamed(skipped)) return;
+    const { description, page, ...traits } = rules[rule];
+    if ("isExperimental" in traits && !isNamed(experimental)) return;
     const url = `https://docs.docker.com/go/dockerfile/rule/${page}/`;
     warnings.push({ rule, description, url, detail, range });
   };
@@ -57,20 +68,30 @@ export function lintDockerfile(parsed: ParsedDockerfile, source: string): LintRe
       checkSecrets(node, add);
     } else checkInstruction(node, stage, add);
   }
+  for (const { rule, range, detail } of findings) add(rule, { range }, detail);
   const ordered = warnings.toSorted((a, b) => a.range.firstLine - b.range.firstLine);
   return { warnings: ordered, areErrors: areErrors && ordered.length > 0 };
 }
 
-/** `skip=A,B;error=true` */
-function readCheck(text: string): { readonly skipped: ReadonlySet<string>; readonly areErrors: boolean } {
+/** `skip=A,B;error=true;experimental=C` */
+function readCheck(text: string): {
+  readonly skipped: ReadonlySet<string>;
+  readonly experimental: ReadonlySet<string>;
+  readonly areErrors: boolean;
+} {
   const fields = new Map(
     text.split(";").map((part) => {
       const [name = "", value = ""] = part.split("=", 2);
       return [name.trim().toLowerCase(), value.trim()] as const;
     }),
   );
-  const skipped = (fields.get("skip") ?? "").split(",").map((rule) => rule.trim().toLowerCase());
-  return { skipped: new Set(skipped), areErrors: fields.get("error")?.toLowerCase() === "true" };
+  const named = (field: string) =>
+    new Set((fields.get(field) ?? "").split(",").map((rule) => rule.trim().toLowerCase()));
+  return {
+    skipped: named("skip"),
+    experimental: named("experimental"),
+    areErrors: fields.get("error")?.toLowerCase() === "true",
+  };
 }
 
 const isUpper = (word: string) => word === word.toUpperCase();
@@ -126,7 +147,8 @@ function checkFrom(
   }
   for (const [, variable = ""] of base.matchAll(/\$\{?([A-Za-z_]\w*)(?![^{}]*:[-+])/g)) {
     if (!declared.has(variable)) {
-      add("UndefinedArgInFrom", node, `FROM argument '${variable}' is not declared`);
+      const words = `FROM argument '${variable}' is not declared${didYouMean(variable, declared, "")}`;
+      add("UndefinedArgInFrom", node, words);
     }
   }
   const platform = node.flags.find((flag) => flag.startsWith("--platform="))?.slice("--platform=".length);

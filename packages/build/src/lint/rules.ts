@@ -1,4 +1,4 @@
-/** Docker's build checks by name: what each is about, and its page. */
+/** Docker's build checks by name: what each is about, and its page. Experimental ones are for who asks for them. */
 export const rules = {
   StageNameCasing: { description: "Stage names should be lowercase", page: "stage-name-casing" },
   FromAsCasing: {
@@ -28,6 +28,20 @@ export const rules = {
     page: "maintainer-deprecated",
   },
   UndefinedArgInFrom: { description: "FROM command must use declared ARGs", page: "undefined-arg-in-from" },
+  UndefinedVar: { description: "Variables should be defined before their use", page: "undefined-var" },
+  InvalidDefaultArgInFrom: {
+    description: "Default value for global ARG results in an empty or invalid base image name",
+    page: "invalid-default-arg-in-from",
+  },
+  InvalidBaseImagePlatform: {
+    description: "Base image platform does not match expected target platform",
+    page: "invalid-base-image-platform",
+  },
+  CopyIgnoredFile: {
+    description: "Attempting to Copy file that is excluded by .dockerignore",
+    page: "copy-ignored-file",
+    isExperimental: true,
+  },
   WorkdirRelativePath: {
     description:
       "Relative workdir without an absolute workdir declared within the build can have unexpected results if the base image changes",

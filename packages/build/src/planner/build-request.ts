@@ -14,6 +14,8 @@ export interface PlanRequest {
   /** Of the result, and of the machine that builds. */
   readonly platform: Platform;
   readonly buildPlatform: Platform;
+  /** Whether `.dockerignore` leaves a path of the context out; absent: nothing is known of that. */
+  readonly isIgnored?: ((path: string) => boolean) | undefined;
   /** What `RUN` may do beyond its sandbox: `network.host`, `security.insecure`. */
   readonly entitlements: readonly string[];
   /** Images (`docker-image://name`) and folders of the user's (`local:name`) by names of the user's choice. */

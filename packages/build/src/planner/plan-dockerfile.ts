@@ -1,6 +1,17 @@
-import type { ExecutionConfig, ImageConfig } from "@hawser/oci";
+import { posix } from "node:path";
+import {
+  type ExecutionConfig,
+  formatPlatform,
+  type ImageConfig,
+  type Platform,
+  parseReference,
+} from "@hawser/oci";
 import { invalidAt, withRange } from "../dockerfile/faults.ts";
+import { parseHeredocWord } from "../dockerfile/heredoc.ts";
 import { type InstructionNode, parseDockerfile, parseInstruction } from "../dockerfile/parse-dockerfile.ts";
+import { didYouMean } from "../lint/did-you-mean.ts";
+import type { LintFinding } from "../lint/lint-dockerfile.ts";
+import { parseGitReference } from "../plan/git-reference.ts";
 import { createVertex, type Vertex } from "../plan/vertex.ts";
 import { applyConfig } from "./apply-config.ts";
 import type { PlanRequest, ResolveImage } from "./build-request.ts";
@@ -18,6 +29,8 @@ export interface BuildPlan {
   readonly author: string;
   readonly history: readonly PlannedHistory[];
   readonly base: ImageConfig | undefined;
+  /** Build checks that failed and need more than the text. */
+  readonly findings: readonly LintFinding[];
   /** Of all stages that the target needs, in the order of the Dockerfile. */
   readonly steps: readonly Step[];
 }
@@ -36,6 +49,9 @@ export async function planDockerfile(
   if (request.sourceDate !== undefined) globals.set("SOURCE_DATE_EPOCH", request.sourceDate);
   const declared = new Map<string, string>();
   const globalScope = createScope((name) => declared.get(name) ?? globals.get(name), escape);
+  /** What arguments are where nobody gives any. */
+  const defaults = new Map<string, string>(platformArgs(request));
+  const defaultScope = createScope((name) => defaults.get(name), escape);
   const stages = splitStages(instructions, globalScope, {
     host: request.buildPlatform,
     onGlobal(node) {
@@ -43,10 +59,13 @@ export async function planDockerfile(
         const value =
           request.buildArgs[name] ?? (initial === undefined ? undefined : globalScope.word(initial));
         if (value !== undefined) declared.set(name, value);
+        const usual = initial === undefined ? undefined : findValue(initial, defaultScope);
+        if (usual !== undefined) defaults.set(name, usual);
       }
     },
   });
   const planner = new Planner({ request, escape, stages, globals, declared, ...ports });
+  for (const { node } of stages) planner.checkBase(node, defaultScope);
   const target = findTarget(stages, request.target);
   const stage = await planner.plan(target);
   stage.execution.labels = { ...stage.execution.labels, ...request.labels };
@@ -56,6 +75,7 @@ export async function planDockerfile(
     author: stage.author,
     history: stage.history,
     base: stage.base?.config,
+    findings: planner.findings,
     steps: planner.steps,
   };
 }
@@ -96,6 +116,7 @@ class Planner {
   readonly #resolveImage: ResolveImage;
   readonly #signal: AbortSignal;
   readonly #planned = new Map<FoundStage, Stage>();
+  readonly findings: LintFinding[] = [];
   readonly #context = createVertex({ kind: "local", name: "context" });
 
   constructor(parts: {
@@ -150,6 +171,7 @@ class Planner {
     else if (base === "scratch") stage = createStage(options);
     else {
       const image = await this.#image(base, found.platform);
+      this.#checkPlatform(found, image.config);
       const op = {
         kind: "image",
         reference: image.reference,
@@ -177,7 +199,14 @@ class Planner {
   }
 
   async #apply(node: InstructionNode, stage: Stage, options: { readonly step: boolean }): Promise<void> {
-    const scope = createScope(stageLookup(stage), this.#escape);
+    const missing = new Set<string>();
+    const lookup = stageLookup(stage);
+    const noting = (name: string) => {
+      const value = lookup(name);
+      if (value === undefined) missing.add(name);
+      return value;
+    };
+    const scope = createScope(noting, this.#escape);
     const before = stage.root;
     const createdBy = createdByOf(node, stage);
     switch (node.name) {
@@ -198,6 +227,8 @@ class Planner {
         applyConfig(node, stage, scope);
         if (node.name === "CMD") stage.ownCmd = true;
     }
+    this.#checkVariables(node, stage, missing);
+    this.#checkSources(node, stage);
     const vertex = stage.root === before ? undefined : stage.root;
     const history: PlannedHistory = {
       createdBy,
@@ -218,8 +249,50 @@ class Planner {
         (initial === undefined ? undefined : scope.word(initial)) ??
         this.#declared.get(name) ??
         this.#globals.get(name);
+      stage.declared.add(name);
       if (value !== undefined) stage.args.set(name, value);
     }
+  }
+
+  /** Whether a stage would begin with an image if nobody gave arguments. */
+  checkBase(node: InstructionNode, defaults: Scope): void {
+    const [base = ""] = node.args;
+    const name = base.includes("$") ? findValue(base, defaults) : undefined;
+    if (name === undefined || isReference(name)) return;
+    const detail = `Default value for ARG ${base} results in empty or invalid base image name`;
+    this.findings.push({ rule: "InvalidDefaultArgInFrom", detail, range: node.range });
+  }
+
+  #checkVariables(node: InstructionNode, stage: Stage, missing: ReadonlySet<string>): void {
+    const known = new Set([...this.#declared.keys(), ...stage.declared, ...envNames(stage.execution.env)]);
+    for (const name of missing) {
+      if (stage.declared.has(name)) continue;
+      const detail = `Usage of undefined variable '$${name}'${didYouMean(name, known, "$")}`;
+      this.findings.push({ rule: "UndefinedVar", detail, range: node.range });
+    }
+  }
+
+  #checkSources(node: InstructionNode, stage: Stage): void {
+    const { isIgnored } = this.#request;
+    const isCopy = node.name === "COPY" || node.name === "ADD";
+    if (!isCopy || isIgnored === undefined || node.flags.some((flag) => flag.startsWith("--from="))) return;
+    const scope = createScope(stageLookup(stage), this.#escape);
+    for (const word of node.args.slice(0, -1)) {
+      if (parseHeredocWord(word) !== undefined || isElsewhere(word)) continue;
+      const path = scope.word(word);
+      if (!isIgnored(posix.normalize(path).replace(/\/$/, ""))) continue;
+      const verb = node.name === "ADD" ? "Add" : "Copy";
+      const detail = `Attempting to ${verb} file ${JSON.stringify(path)} that is excluded by .dockerignore`;
+      this.findings.push({ rule: "CopyIgnoredFile", detail, range: node.range });
+    }
+  }
+
+  #checkPlatform({ base, platform, node }: FoundStage, found: Platform): void {
+    const wanted = platform ?? this.#request.platform;
+    if (wanted.os === found.os && wanted.architecture === found.architecture) return;
+    const [actual, expected] = [found, wanted].map((one) => JSON.stringify(formatPlatform(one)));
+    const detail = `Base image ${base} was pulled with platform ${actual}, expected ${expected} for current build`;
+    this.findings.push({ rule: "InvalidBaseImagePlatform", detail, range: node.range });
   }
 
   #runContext(scope: Scope, stage: Stage) {
@@ -264,6 +337,32 @@ class Planner {
       ...(vertex && { vertex }),
     };
   }
+}
+
+/** `undefined`: it cannot be. */
+function findValue(word: string, scope: Scope): string | undefined {
+  try {
+    return scope.word(word);
+  } catch {
+    return undefined;
+  }
+}
+
+function isReference(text: string): boolean {
+  try {
+    return parseReference(text) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+function envNames(env: readonly string[]): readonly string[] {
+  return env.map((text) => text.slice(0, text.indexOf("=")));
+}
+
+/** A source that is not of the context. */
+function isElsewhere(word: string): boolean {
+  return /^https?:\/\//i.test(word) || parseGitReference(word) !== undefined;
 }
 
 function matches(stage: FoundStage, name: string): boolean {

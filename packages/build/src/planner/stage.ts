@@ -28,6 +28,8 @@ export interface Stage {
   author: string;
   /** Declared arguments that have a value. */
   readonly args: Map<string, string>;
+  /** All that are declared. */
+  readonly declared: Set<string>;
   readonly history: PlannedHistory[];
   /** `CMD` was given in this stage: it outlives an `ENTRYPOINT`. */
   ownCmd: boolean;
@@ -51,6 +53,7 @@ export function createStage(options: {
     execution: base === undefined ? emptyExecution() : { ...base.config.execution },
     author: base?.config.author ?? "",
     args: new Map(),
+    declared: new Set(),
     history: [...(base?.config.history ?? [])],
     ownCmd: false,
     steps: [],
@@ -76,7 +79,8 @@ export function continueStage(
     root: before.root,
     execution: { ...before.execution },
     author: before.author,
-    args: new Map(),
+    args: new Map(before.args),
+    declared: new Set(before.declared),
     history: [...before.history],
     ownCmd: false,
     steps: [],

@@ -74,7 +74,7 @@ export type BuildEvent =
 export interface BuildServiceParts {
   readonly collaborators: Collaborators;
   readonly store: { readonly images: ImageStore; readonly buildCache: BuildCache };
-  readonly registry: Pick<RemoteImages, "pull" | "fetch">;
+  readonly registry: Pick<RemoteImages, "pull" | "fetch" | "readConfig">;
   readonly defaults: { readonly config: ContainerConfig; readonly hostConfig: HostConfig };
   readonly folder: string;
   /** Size up to which results are kept; absent: they are removed by users only. */

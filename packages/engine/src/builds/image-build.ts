@@ -36,7 +36,7 @@ import { type LayoutBlobs, layoutScheme, parseLayoutReference, receiveLayoutImag
 import { type BuildFiles, type BuildScope, createOpRunner, type OpRunnerParts } from "./op-runner.ts";
 
 export interface ImageBuildParts extends OpRunnerParts {
-  readonly registry: Pick<RemoteImages, "pull" | "fetch">;
+  readonly registry: Pick<RemoteImages, "pull" | "fetch" | "readConfig">;
   readonly solver: Solver<BuildState>;
   readonly log: Logger;
 }
@@ -86,6 +86,9 @@ export interface BuildGraph {
 
 const maxGraphDepth = 4;
 
+/** Layers of an image that was asked about only. */
+const notHere = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
 /** A Dockerfile's plan. */
 export interface PlannedImage {
   readonly plan: BuildPlan;
@@ -120,8 +123,16 @@ export class ImageBuild implements Disposable {
     this.#options = options;
   }
 
-  /** Plan; images that are not here are pulled. @throws {Fault} with a place in the Dockerfile where it has one */
-  async plan(request: DockerfileRequest): Promise<PlannedImage> {
+  /**
+   * Plan; images that are not here are pulled.
+   *
+   * @param options.configsOnly of images that are not here only the configurations are asked for: the plan cannot be executed
+   * @throws {Fault} with a place in the Dockerfile where it has one
+   */
+  async plan(
+    request: DockerfileRequest,
+    { configsOnly = false }: { readonly configsOnly?: boolean } = {},
+  ): Promise<PlannedImage> {
     const host = platformOfNode({ platform, arch });
     const given = givenEpoch(request);
     const { committedAtMs, platform: wanted = host } = request;
@@ -139,7 +150,9 @@ export class ImageBuild implements Disposable {
           if (input !== undefined) return await this.#useInput(input);
           // Where nobody has said which, an image that is here is the one that is meant.
           const isAsked = request.platform !== undefined || !platformsMatch(machine, host);
-          return await this.resolveImage(reference, { platform: isAsked ? machine : undefined });
+          const platform = isAsked ? machine : undefined;
+          if (configsOnly) return await this.#describeImage(reference, platform);
+          return await this.resolveImage(reference, { platform });
         },
       },
     );
@@ -232,6 +245,18 @@ export class ImageBuild implements Disposable {
     const { limits, files, signal } = this.#options;
     const work = { defaults, limits, files, signal };
     return await openBuildContainer(collaborators, { ...request, work, folder });
+  }
+
+  /** What an image is, without its files. */
+  async #describeImage(reference: string, platform: Platform | undefined): Promise<BaseImage> {
+    const found = this.#findLocal(reference);
+    const isMeant = platform === undefined || (found !== undefined && platformsMatch(platform, found.config));
+    if (found !== undefined && isMeant) return { reference, config: found.config, chainId: notHere };
+    const { access, signal } = this.#options;
+    const parsed = withDefaultTag(parseReference(reference));
+    const options = { access: await access(parsed.domain), platform, signal };
+    const config = await this.#parts.registry.readConfig(formatReference(parsed), options);
+    return { reference, config, chainId: notHere };
   }
 
   /** Keep layers while the build goes on. */

@@ -3,6 +3,7 @@ import {
   type Descriptor,
   formatFamiliar,
   formatPlatform,
+  type ImageConfig,
   isConfigMediaType,
   type Manifest,
   type Platform,
@@ -91,11 +92,22 @@ export async function pullImage(
   return result;
 }
 
+/** What an image is, without getting it. @throws {Fault} as `pullImage` */
+export async function readRemoteConfig(
+  repository: Repository,
+  request: Omit<PullRequest, "report">,
+): Promise<ImageConfig> {
+  const { reference, signal } = request;
+  const top = await repository.getManifest(reference.digest ?? reference.tag ?? "latest", { signal });
+  const { manifest } = await findManifest(repository, top, request);
+  return parseImageConfig(await repository.readBlob(manifest.config, { signal }));
+}
+
 /** Through an index to the image for the platform. */
 async function findManifest(
   repository: Repository,
   top: FetchedManifest,
-  { platform, hostPlatform, signal }: PullRequest,
+  { platform, hostPlatform, signal }: Pick<PullRequest, "platform" | "hostPlatform" | "signal">,
 ): Promise<{ readonly fetched: FetchedManifest; readonly manifest: Manifest }> {
   let fetched = top;
   for (let depth = 0; depth <= maxIndexDepth; depth++) {

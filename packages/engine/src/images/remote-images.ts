@@ -3,6 +3,7 @@ import {
   familiarName,
   formatFamiliar,
   formatReference,
+  type ImageConfig,
   type Platform,
   parseImageConfig,
   parseManifest,
@@ -22,7 +23,7 @@ import type { ContentStore, Image, ImageStore } from "@hawser/store";
 import type { EventBus } from "../events/event-bus.ts";
 import type { ReachEngineStep } from "../steps.ts";
 import { imageFaults } from "./faults.ts";
-import { type PullEvent, pullImage } from "./pull-image.ts";
+import { type PullEvent, pullImage, readRemoteConfig } from "./pull-image.ts";
 import { type PushEvent, type PushedManifest, pushImage } from "./push-image.ts";
 import { type PlatformImage, pushIndex } from "./push-index.ts";
 import { pullFault, registryFault } from "./registry-words.ts";
@@ -185,6 +186,21 @@ export class RemoteImages {
       return { mediaType, digest, sizeBytes: bytes.length, platforms };
     } catch (error) {
       throw registryFault(error);
+    }
+  }
+
+  /** The configuration of an image, without getting its layers. @throws {Fault} Docker's words */
+  async readConfig(name: string, options: PullOptions): Promise<ImageConfig> {
+    const reference = parseReference(name);
+    const { access, platform, signal } = options;
+    const builtin = platform === undefined ? await this.#parts.builtin(name) : undefined;
+    if (builtin !== undefined) return builtin.image.config;
+    try {
+      const repository = await this.#parts.client.repository(reference, access);
+      const { hostPlatform } = this.#parts;
+      return await readRemoteConfig(repository, { reference, platform, hostPlatform, signal });
+    } catch (error) {
+      throw pullFault(error, reference);
     }
   }
 

@@ -1,10 +1,11 @@
 import { arch, platform } from "node:process";
-import { Fault, parseIgnoreFile, readTar, rootedTarPath, writeTar } from "@hawser/base";
-import { type LintResult, lintDockerfile, parseDockerfile, type Vertex, withRange } from "@hawser/build";
+import { parseIgnoreFile, writeTar } from "@hawser/base";
+import type { Vertex } from "@hawser/build";
 import {
   type BuildContainer,
   type BuildContextOfClient,
   type BuildWork,
+  type CheckedSource,
   type ContainerRequest,
   type Definition,
   type DockerfileOptions,
@@ -16,7 +17,6 @@ import {
   type PlannedResult,
   type PlatformResult,
   type ResultFile,
-  receiveFolder,
   SessionContent,
   shownSteps,
 } from "@hawser/build/grpc";
@@ -27,7 +27,13 @@ import type { BuildContext } from "../build-context.ts";
 import { type BuildService, maxDockerfileBytes } from "../build-service.ts";
 import type { BuildState } from "../build-state.ts";
 import { buildFaults } from "../faults.ts";
-import type { BuiltImage, ImageBuild, ImageBuildOptions } from "../image-build.ts";
+import type {
+  BuiltImage,
+  DockerfileRequest,
+  ImageBuild,
+  ImageBuildOptions,
+  PlannedImage,
+} from "../image-build.ts";
 import { plannedConfig } from "../image-config.ts";
 import { type LocalFolder, listLocalFolder } from "../local-folder.ts";
 import type { BuildFiles } from "../op-runner.ts";
@@ -35,7 +41,9 @@ import { type BuiltPlatform, exportPlatforms } from "./export-platforms.ts";
 import { type ExportPorts, exportResult } from "./export-result.ts";
 import type { GivenFiles, GivenFolder } from "./given-files.ts";
 import { configOfFrontEnd, GraphBuilder, type GraphBuilderOptions } from "./graph-builder.ts";
+import { lintSource } from "./lint-source.ts";
 import { lookAtFiles, readFilePart, rootOfState } from "./result-files.ts";
+import { ignoring, receiveTexts, sessionAccess } from "./session-answers.ts";
 import { ignoredVertices, inBuildkitsWords, titleOf } from "./step-traits.ts";
 
 /** How the results that clients have been told of are executed, each once. */
@@ -90,15 +98,39 @@ export class SessionBuild implements BuildWork {
     options: DockerfileOptions,
     inputs: ReadonlyMap<string, PlannedResult>,
   ): Promise<PlannedResult> {
-    const { progress, entitlements } = this.#context;
-    const { contextUrl } = options;
-    if (contextUrl !== undefined) this.#beginRemote(contextUrl);
+    const { progress } = this.#context;
+    if (options.contextUrl !== undefined) this.#beginRemote(options.contextUrl);
     const { digest, ...source } = await this.#readSource(options);
-    const { text } = source;
-    if (!this.#made.has(digest)) this.#lint(source, digest);
+    const build = this.#beginDockerfile(options, inputs);
+    // Of several platforms one is enough to tell.
+    const isFirst = !this.#made.has(digest);
     this.#made.add(digest);
+    let planned: PlannedImage;
+    try {
+      planned = await build.plan(await this.#requestFor(options, source.text));
+    } catch (error) {
+      if (isFirst) lintSource(source, { digest, findings: [], progress });
+      throw grpcError(error, source);
+    }
+    if (isFirst) lintSource(source, { digest, findings: planned.plan.findings, progress });
+    try {
+      progress.announce(
+        shownSteps(planned.plan, { platform: options.isOneOfSeveral ? options.platform : undefined }),
+      );
+      const config = formatImageConfig(plannedConfig(planned));
+      const isIgnored = ignoredVertices(planned, options);
+      const ignores = (vertex: Vertex) => isIgnored(vertex) && !this.#made.has(vertex.digest);
+      this.#isUncached ||= options.noCache === "all" || options.noCache.length > 0;
+      return this.#remember({ config }, () => build.execute(planned, ignores), source);
+    } catch (error) {
+      throw grpcError(error, source);
+    }
+  }
+
+  /** Begin the build that a Dockerfile asks for. */
+  #beginDockerfile(options: DockerfileOptions, inputs: ReadonlyMap<string, PlannedResult>): ImageBuild {
     const { extraHosts, ulimits, cgroupParent, shmSizeBytes } = options;
-    const build = this.#begin({
+    return this.#begin({
       folder: ({ name }) => this.#folder({ name: name === "context" ? options.contextName : name }),
       limits: {
         ...this.#given?.limits,
@@ -114,27 +146,24 @@ export class SessionBuild implements BuildWork {
         return await this.#build(input);
       },
     });
-    try {
-      const { target, buildArgs, labels, network, contexts, platform } = options;
-      const request = { source: text, buildArgs, labels, network, contexts, platform, entitlements };
-      const whole = this.#isWhole ? await this.#folder({ name: "" }) : undefined;
-      const committedAtMs = this.#given?.committedAtMs ?? whole?.committedAtMs;
-      const planned = await build.plan({
-        ...request,
-        committedAtMs,
-        ...(target !== undefined && { target }),
-      });
-      progress.announce(
-        shownSteps(planned.plan, { platform: options.isOneOfSeveral ? platform : undefined }),
-      );
-      const config = formatImageConfig(plannedConfig(planned));
-      const isIgnored = ignoredVertices(planned, options);
-      const ignores = (vertex: Vertex) => isIgnored(vertex) && !this.#made.has(vertex.digest);
-      this.#isUncached ||= options.noCache === "all" || options.noCache.length > 0;
-      return this.#remember({ config }, () => build.execute(planned, ignores), source);
-    } catch (error) {
-      throw grpcError(error, source);
-    }
+  }
+
+  async #requestFor(options: DockerfileOptions, source: string): Promise<DockerfileRequest> {
+    const { entitlements } = this.#context;
+    const { target, buildArgs, labels, network, contexts, platform } = options;
+    const whole = this.#isWhole ? await this.#folder({ name: "" }) : undefined;
+    return {
+      source,
+      buildArgs,
+      labels,
+      network,
+      contexts,
+      platform,
+      entitlements,
+      committedAtMs: this.#given?.committedAtMs ?? whole?.committedAtMs,
+      isIgnored: ignoring(this.#given?.folders["context"]?.ignore ?? this.#ignored.get(options.contextName)),
+      ...(target !== undefined && { target }),
+    };
   }
 
   async planDefinition(
@@ -209,10 +238,18 @@ export class SessionBuild implements BuildWork {
     return result;
   }
 
-  async readDockerfile(options: DockerfileOptions): Promise<FaultySource> {
+  async readDockerfile(options: DockerfileOptions): Promise<CheckedSource> {
     if (options.contextUrl !== undefined) this.#beginRemote(options.contextUrl);
     const { filename, text } = await this.#readSource(options);
-    return { filename, text };
+    return {
+      filename,
+      text,
+      findings: async () => {
+        const build = this.#beginDockerfile(options, new Map());
+        const request = await this.#requestFor(options, text);
+        return (await build.plan(request, { configsOnly: true })).plan.findings;
+      },
+    };
   }
 
   async evaluate(result: PlannedResult): Promise<void> {
@@ -378,22 +415,6 @@ export class SessionBuild implements BuildWork {
     return { filename, text, digest };
   }
 
-  /** Tell what is most often a mistake. @throws {Fault} `invalid-argument` where the source wants that */
-  #lint(source: FaultySource, digest: string): void {
-    let result: LintResult;
-    try {
-      result = lintDockerfile(parseDockerfile(source.text), source.text);
-    } catch (error) {
-      throw grpcError(error, source);
-    }
-    this.#context.progress.warnOf(result.warnings, source, digest);
-    const [first] = result.warnings;
-    if (result.areErrors && first !== undefined) {
-      const words = `lint violation found for rules: ${[...new Set(result.warnings.map(({ rule }) => rule))].join(", ")}`;
-      throw grpcError(withRange(buildFaults.LINT_FAILED(words), first.range), source);
-    }
-  }
-
   /** Small files of a folder of the client's. */
   async #readTexts(name: string, paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const { session, signal } = this.#context;
@@ -407,14 +428,7 @@ export class SessionBuild implements BuildWork {
       return found;
     }
     if (session === undefined) throw buildFaults.SESSION_NEEDED();
-    const entries = receiveFolder(session, { name, follow: paths, signal, onProgress: () => {} });
-    for await (const { entry, data } of readTar(writeTar(entries))) {
-      const path = Buffer.from(rootedTarPath(entry.path), "latin1").toString();
-      if (entry.type !== "file" || !paths.includes(path)) continue;
-      if (entry.sizeBytes > maxDockerfileBytes) throw buildFaults.DOCKERFILE_MISSING(path);
-      found.set(path, Buffer.concat(await Array.fromAsync(data)).toString());
-    }
-    return found;
+    return await receiveTexts(session, { name, paths, signal });
   }
 
   /** The files are not with the client: the folder of any name is what is at the address. */
@@ -519,16 +533,7 @@ export class SessionBuild implements BuildWork {
   async #access(domain: string): Promise<RegistryAccess> {
     const { session, signal } = this.#context;
     if (this.#given !== undefined) return this.#given.access(domain);
-    const host = domain === "docker.io" ? "registry-1.docker.io" : domain;
-    try {
-      const found = await session?.credentials(host, signal);
-      if (found === undefined) return {};
-      const { username, secret } = found;
-      return { credentials: username === "" ? { identityToken: secret } : { username, password: secret } };
-    } catch (error) {
-      if (Fault.is(error, "not-found")) return {};
-      throw error;
-    }
+    return (session && (await sessionAccess(session, domain, signal))) ?? {};
   }
 }
 
