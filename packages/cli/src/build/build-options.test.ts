@@ -35,6 +35,10 @@ describe("options of a build", () => {
       place: { kind: "file", path: "x.tar" },
     });
     assert.deepEqual(parse("type=docker"), { type: "moby", attributes: { name: "a:1,b" } });
+    assert.deepEqual(parse("type=registry"), {
+      type: "image",
+      attributes: { name: names.join(","), push: "true" },
+    });
     assert.deepEqual(parse('type=registry,"name=c,d"'), {
       type: "image",
       attributes: { name: "c,d", push: "true" },

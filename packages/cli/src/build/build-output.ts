@@ -17,7 +17,7 @@ export interface BuildOutput {
 }
 
 /** Exporters whose result is an image with names. */
-const named = ["moby", "image", "docker", "oci"];
+const named = ["moby", "image", "registry", "docker", "oci"];
 
 /**
  * `--output`, as buildx has it: `type=local,dest=out`, `out` for the same, `-` for a tar archive on standard output.
