@@ -82,6 +82,7 @@ napi_value get_xattr(napi_env env, napi_callback_info info);
 napi_value list_xattr(napi_env env, napi_callback_info info);
 napi_value set_times_ns(napi_env env, napi_callback_info info);
 napi_value open_in_root(napi_env env, napi_callback_info info);
+napi_value stat_folder(napi_env env, napi_callback_info info);
 napi_value confine_thread_to_view(napi_env env, napi_callback_info info);
 napi_value mount_file_system(napi_env env, napi_callback_info info);
 napi_value unmount_file_system(napi_env env, napi_callback_info info);

@@ -23,6 +23,7 @@ static const struct {
     {"listXattr", list_xattr},
     {"setTimesNs", set_times_ns},
     {"openInRoot", open_in_root},
+    {"statFolder", stat_folder},
     {"confineThreadToView", confine_thread_to_view},
     {"mountFileSystem", mount_file_system},
     {"unmountFileSystem", unmount_file_system},

@@ -55,8 +55,8 @@ async function leftovers(engine: TestEngine, idleDescriptors: number): Promise<s
   const descriptors = descriptorsOf(engine.pid());
   return [
     ...(await findLeftovers(engine)),
-    // A few may come and go: keep-alive connections, what Node itself opens late.
-    ...(descriptors.length > idleDescriptors + 6
+    // A few may come and go: keep-alive connections, what Node itself opens late, workers that wait for their work.
+    ...(descriptors.length > idleDescriptors + 6 + 5 * workersOf(engine.pid())
       ? [`${descriptors.length} descriptors instead of ${idleDescriptors}: ${descriptors.join(" ")}`]
       : []),
   ];
@@ -117,6 +117,12 @@ export function descriptorsOf(pid: number): string[] {
   });
 }
 
+/** Threads of an engine that work on files, or wait for that. */
+function workersOf(pid: number): number {
+  const names = list(`/proc/${pid}/task`).map((task) => readText(`/proc/${pid}/task/${task}/comm`));
+  return names.filter((name) => name === "files\n" || name === "layer\n").length;
+}
+
 /** Resident memory of a process that is its own or shared out, in bytes. */
 export function memoryOf(pid: number): number {
   const [, kilobytes] = /^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8")) ?? [];
@@ -140,6 +146,14 @@ function mountsOf(pid: number, folder: string): string[] {
     .map((line) => line.split(" ")[4] ?? "")
     .filter((path) => path.startsWith(`${folder}/`))
     .map((path) => `mount ${path} in the launcher's namespace`);
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return ""; // gone meanwhile
+  }
 }
 
 function list(folder: string): string[] {

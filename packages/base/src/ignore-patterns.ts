@@ -26,6 +26,7 @@ export function compileIgnorePatterns(texts: readonly string[]): IgnorePatterns 
   const patterns = texts.flatMap((line) => compile(line.trim()) ?? []);
   return {
     ignores(path) {
+      if (patterns.length === 0) return false; // it is asked for each of many files
       const parts = path.split("/");
       const ways = parts.map((_, at) => parts.slice(0, at + 1).join("/"));
       let ignored = false;

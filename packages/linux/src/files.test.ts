@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Fault } from "@hawser/base";
 import { openTempDir } from "@hawser/base/testing";
-import { confineThread, deviceNumber, lockFile, mknod, openInRoot, setTimesNs } from "./index.ts";
+import { confineThread, deviceNumber, lockFile, mknod, openInRoot, setTimesNs, statFolder } from "./index.ts";
 
 test("times are set to the nanosecond, before 1970 too, and on a link itself", async () => {
   await using folder = await openTempDir();
@@ -28,6 +28,30 @@ test("times are set to the nanosecond, before 1970 too, and on a link itself", a
   assert.deepEqual([fileTimes.atimeNs, fileTimes.mtimeNs], [1_700_000_000_123_456_789n, -1_500_000_001n]);
   const linkTimes = lstatSync(link, { bigint: true });
   assert.deepEqual([linkTimes.atimeNs, linkTimes.mtimeNs], [5n, 7n]);
+});
+
+test("a folder is told with what is in it, links as they are, names as bytes", async () => {
+  await using folder = await openTempDir();
+  assert.deepEqual(statFolder(folder.path), []);
+  const name = Buffer.concat([Buffer.from(`${folder.path}/`), Buffer.of(0xff, 0x20)]);
+  writeFileSync(name, "four");
+  symlinkSync("/nowhere", join(folder.path, "link"));
+  setTimesNs(name, 0n, 1_700_000_000_000_000_007n);
+  const found = statFolder(folder.path).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const expected = ["link", "\xff "].map((own) => {
+    const path = own === "link" ? join(folder.path, own) : name;
+    const { mode, uid, gid, size, mtimeNs, ctimeNs, ino } = lstatSync(path, { bigint: true });
+    return {
+      name: own,
+      mode: Number(mode),
+      mark: [mode, uid, gid, size, mtimeNs, ctimeNs, ino].join(" "),
+    };
+  });
+  assert.deepEqual(found, expected);
+  for (let at = 0; at < 500; at++) writeFileSync(join(folder.path, `${"long".repeat(50)}${at}`), "");
+  assert.equal(statFolder(folder.path).length, 502);
+  assert.throws(() => statFolder(join(folder.path, "link")), { code: "ENOTDIR", syscall: "open" });
+  assert.throws(() => statFolder(join(folder.path, "none")), { code: "ENOENT" });
 });
 
 test("a FIFO is made, with a name that is not text", async () => {

@@ -68,6 +68,29 @@ export function openInRoot(dirFd: number, path: FilePath, flags: number, mode: n
   return native().openInRoot(dirFd, asPath(path), flags, mode);
 }
 
+/** One name in a folder. */
+export interface FolderEntry {
+  /** One byte a character. */
+  readonly name: string;
+  /** With the type's bits. */
+  readonly mode: number;
+  /** "mode uid gid size mtimeNs ctimeNs inode": while it is the same, so is the file. */
+  readonly mark: string;
+}
+
+/** What is in a folder, in no order; links are not followed, and what vanishes meanwhile is left out. */
+export function statFolder(path: FilePath): readonly FolderEntry[] {
+  const parts = Buffer.from(native().statFolder(asPath(path)))
+    .toString("latin1")
+    .split("\0");
+  const entries: FolderEntry[] = [];
+  for (let at = 0; at + 1 < parts.length; at += 2) {
+    const [name = "", mark = ""] = [parts[at], parts[at + 1]];
+    entries.push({ name, mode: Number.parseInt(mark, 10), mark });
+  }
+  return entries;
+}
+
 /**
  * Lock an open file for this process' open of it (flock(2), exclusive) without waiting; `false` when someone else has it.
  * The lock ends when the last copy of the descriptor is closed, so at the latest with the process.

@@ -2,6 +2,7 @@ export {
   confineThread,
   deviceNumber,
   type FilePath,
+  type FolderEntry,
   getXattr,
   listXattr,
   lockFile,
@@ -9,6 +10,7 @@ export {
   openInRoot,
   setTimesNs,
   setXattr,
+  statFolder,
 } from "./files.ts";
 export { mountFileSystem, mountFlags, setProjectQuota, unmountFileSystem } from "./mounts.ts";
 export {

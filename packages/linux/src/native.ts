@@ -32,6 +32,7 @@ export interface NativeAddon {
   listXattr(path: string | Buffer): string[];
   setTimesNs(path: string | Buffer, atimeNs: bigint, mtimeNs: bigint): void;
   openInRoot(dirFd: number, path: string | Buffer, flags: number, mode: number): number;
+  statFolder(path: string | Buffer): Buffer;
   confineThreadToView(
     namespaceFd: number,
     flags: number,

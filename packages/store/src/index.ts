@@ -5,9 +5,10 @@ export type { BlobOrigin } from "./content/incoming-blob.ts";
 export { type FileChange, listChanges } from "./files/changes.ts";
 export type { FileStat } from "./files/file-stat.ts";
 export type { FileNote, FilesRoot, ListedEntry } from "./files/files-job.ts";
+export type { FilesOptions, FilesPlace } from "./files/files-run.ts";
+export { OpenFiles } from "./files/open-files.ts";
 export {
   countFolders,
-  type FilesOptions,
   measureFiles,
   type OpenArchive,
   openArchive,
@@ -33,6 +34,7 @@ export type { ImageUse, RemovedItem, RemoveImageOptions } from "./images/remove-
 export { keepRoom, logPages } from "./keep-room.ts";
 export type { HeldLayer, Layer } from "./layers/layer-store.ts";
 export { defaultStoreLimits, type StoreLimits } from "./limits.ts";
+export { prepareWorkers } from "./prepare-workers.ts";
 export { removeTree } from "./remove-tree.ts";
 export type { OverlayMount, Snapshotter } from "./snapshots/snapshotter.ts";
 export { type StoreStep, storeSteps } from "./steps.ts";

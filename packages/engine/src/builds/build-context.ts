@@ -21,6 +21,8 @@ export class BuildContext implements AsyncDisposable {
   readonly committedAtMs: number | undefined;
   readonly #folder: string;
   readonly #entries: Map<string, ContextEntry>;
+  /** What `digestOf` found: a context that nothing of has changed serves many builds. */
+  readonly #digests = new Map<string, string>();
 
   private constructor(folder: string, entries: ReadonlyMap<string, ContextEntry>, committedAtMs?: number) {
     this.committedAtMs = committedAtMs;
@@ -110,6 +112,7 @@ export class BuildContext implements AsyncDisposable {
       if (!isPlain || this.#entries.get(path)?.isFolder !== false) continue;
       await rm(join(this.#folder, "files", path));
       this.#entries.delete(path);
+      this.#digests.clear();
     }
   }
 
@@ -132,18 +135,26 @@ export class BuildContext implements AsyncDisposable {
     return [...this.#entries.keys()].filter((name) => pattern.test(name)).toSorted();
   }
 
+  isFolder(path: string): boolean {
+    return path === "" || this.#entries.get(path)?.isFolder === true;
+  }
+
   isLink(path: string): boolean {
     return this.#entries.get(path)?.isLink === true;
   }
 
   /** What a path has, with all that is below it: the same digest, the same files, whatever their times. */
   digestOf(path: string): string {
+    const known = this.#digests.get(path);
+    if (known !== undefined) return known;
     const hash = createHash("sha256");
     const below = path === "" ? "" : `${path}/`;
     for (const [name, { digest }] of this.#entries) {
       if (name === path || name.startsWith(below)) hash.update(`${name.slice(path.length)}\0${digest}\n`);
     }
-    return hash.digest("hex");
+    const whole = hash.digest("hex");
+    this.#digests.set(path, whole);
+    return whole;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

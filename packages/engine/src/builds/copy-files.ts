@@ -3,7 +3,14 @@ import { basename, posix } from "node:path";
 import { Fault, readTar, type TarSource, tarPathBytes, writeTar } from "@hawser/base";
 import type { CopyOp, CopySource } from "@hawser/build";
 import { resolveUser } from "@hawser/runtime";
-import { type FilesRoot, type OverlayMount, openArchive, writeArchive } from "@hawser/store";
+import {
+  type FilesRoot,
+  OpenFiles,
+  type OverlayMount,
+  openArchive,
+  statPath,
+  writeArchive,
+} from "@hawser/store";
 import { readAccounts } from "../containers/accounts.ts";
 import type { BuildContext } from "./build-context.ts";
 import { type BuildState, identityOf } from "./build-state.ts";
@@ -13,6 +20,7 @@ import {
   type Dress,
   fileBytes,
   findFolder,
+  isFolder,
   joinPath,
   latin1,
   linkOf,
@@ -21,7 +29,6 @@ import {
   parentEntries,
   restOf,
   selectFiles,
-  statSource,
 } from "./tree-files.ts";
 
 /** Where files of a copy come from. */
@@ -43,10 +50,12 @@ export async function copyFiles(
   inputs: readonly (CopyInput | undefined)[],
   work: FilesWork,
 ): Promise<void> {
-  const root = { kind: "layers", ...work.overlay } as const;
+  await using opened = new AsyncDisposableStack();
+  const root = opened.use(new OpenFiles({ kind: "layers", ...work.overlay }));
+  const roots = inputs.map((input) => input && opened.use(new OpenFiles(rootOf(input))));
   const owner = op.owner === undefined ? undefined : resolveOwner(op.owner, work.overlay);
   const sources: FoundSource[] = [];
-  for (const source of op.sources) sources.push(...(await findSources(source, { op, inputs, work })));
+  for (const source of op.sources) sources.push(...(await findSources(source, { op, inputs, roots, work })));
   const target = await findFolder(root, op.target, work);
   const intoFolder =
     op.target.endsWith("/") || target.missing === "" || sources.length > 1 || op.keepsParents;
@@ -77,7 +86,7 @@ export async function makeFolder(
   request: { readonly path: string; readonly owner?: string },
   work: FilesWork,
 ): Promise<void> {
-  const root = { kind: "layers", ...work.overlay } as const;
+  await using root = new OpenFiles({ kind: "layers", ...work.overlay });
   const { folder, missing } = await findFolder(root, request.path, work);
   if (missing === "") return;
   const owner = request.owner === undefined ? undefined : resolveOwner(request.owner, work.overlay);
@@ -91,7 +100,7 @@ export async function makeFolder(
 type FoundSource =
   | {
       readonly kind: "tree";
-      readonly root: FilesRoot;
+      readonly root: OpenFiles;
       readonly path: string;
       readonly name: string;
       readonly isFolder: boolean;
@@ -103,34 +112,44 @@ type FoundSource =
 
 async function findSources(
   source: CopySource,
-  at: { readonly op: CopyOp; readonly inputs: readonly (CopyInput | undefined)[]; readonly work: FilesWork },
+  at: {
+    readonly op: CopyOp;
+    readonly inputs: readonly (CopyInput | undefined)[];
+    readonly roots: readonly (OpenFiles | undefined)[];
+    readonly work: FilesWork;
+  },
 ): Promise<readonly FoundSource[]> {
-  const { op, inputs, work } = at;
+  const { op, inputs, roots, work } = at;
   if (source.kind === "text") {
     return [{ kind: "file", name: source.name, content: Buffer.from(source.content), mode: 0o644 }];
   }
-  const input = inputs[source.input];
-  if (input === undefined) throw buildFaults.SOURCE_MISSING(source.path);
+  const [input, root] = [inputs[source.input], roots[source.input]];
+  if (input === undefined || root === undefined) throw buildFaults.SOURCE_MISSING(source.path);
   const isContext = input.kind === "context" || source.isFetched === true;
-  const root: FilesRoot =
-    input.kind === "context" ? input.context.root : { kind: "layers", lower: input.lower };
   const paths =
     input.kind === "context" ? input.context.select(source.path) : await selectFiles(root, source.path, work);
   const found: FoundSource[] = [];
   for (const path of paths) {
-    const stat = await statSource(root, path, work);
+    const isTree =
+      input.kind === "context"
+        ? input.context.isFolder(path)
+        : isFolder(await statPath(root, `/${path}`, { signal: work.signal }));
     const tree = {
       kind: "tree",
       root,
       path,
       name: basename(path),
-      isFolder: stat.isFolder,
+      isFolder: isTree,
       isContext,
     } as const;
-    const packed = (source.unpacks ?? op.unpacks) && !stat.isFolder && (await looksPacked(tree, work));
+    const packed = (source.unpacks ?? op.unpacks) && !isTree && (await looksPacked(tree, work));
     found.push(packed ? { kind: "archive", name: tree.name, bytes: () => fileBytes(tree, work) } : tree);
   }
   return found;
+}
+
+export function rootOf(input: CopyInput): FilesRoot {
+  return input.kind === "context" ? input.context.root : { kind: "layers", lower: input.lower };
 }
 
 /** A tree as entries below `place`, its own name replaced by that. */

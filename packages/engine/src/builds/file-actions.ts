@@ -2,9 +2,9 @@ import { posix } from "node:path";
 import { compileIgnorePatterns, Fault, readTar, type TarSource, tarPathBytes, writeTar } from "@hawser/base";
 import type { CopyAction, FileAction, OwnerPart } from "@hawser/build";
 import { resolveUser } from "@hawser/runtime";
-import { type FilesRoot, openArchive, removePath, statPath, writeArchive } from "@hawser/store";
+import { type FilesPlace, OpenFiles, openArchive, removePath, statPath, writeArchive } from "@hawser/store";
 import { readAccounts } from "../containers/accounts.ts";
-import type { CopyInput, FilesWork } from "./copy-files.ts";
+import { type CopyInput, type FilesWork, rootOf } from "./copy-files.ts";
 import { buildFaults } from "./faults.ts";
 import { hasWildcard } from "./path-pattern.ts";
 import { modeChange } from "./symbolic-mode.ts";
@@ -30,7 +30,7 @@ export async function doFileAction(
   inputs: readonly (CopyInput | undefined)[],
   work: FilesWork,
 ): Promise<void> {
-  const target = new Target(work);
+  await using target = new Target(work);
   switch (action.kind) {
     case "copy":
       return await copy(action, inputs, target);
@@ -82,13 +82,17 @@ export async function doFileAction(
 }
 
 /** The file system that is changed. */
-class Target {
+class Target implements AsyncDisposable {
   readonly work: FilesWork;
-  readonly root: FilesRoot;
+  readonly root: OpenFiles;
 
   constructor(work: FilesWork) {
     this.work = work;
-    this.root = { kind: "layers", ...work.overlay };
+    this.root = new OpenFiles({ kind: "layers", ...work.overlay });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.root[Symbol.asyncDispose]();
   }
 
   get epochNs(): bigint {
@@ -167,7 +171,7 @@ async function remove(
   }
 }
 
-async function selectIfAny(root: FilesRoot, pattern: string, work: FilesWork): Promise<readonly string[]> {
+async function selectIfAny(root: FilesPlace, pattern: string, work: FilesWork): Promise<readonly string[]> {
   try {
     return await selectFiles(root, pattern, work);
   } catch (error) {
@@ -184,7 +188,7 @@ async function copy(
   const { work } = target;
   const { source, target: place } = action;
   const input = inputs[action.input];
-  const root = input === undefined ? undefined : rootOf(input);
+  await using root = input && new OpenFiles(rootOf(input));
   if (!action.makesParents) await target.parent("copy", posix.resolve("/", place));
   const selects = action.hasWildcards && hasWildcard(source);
   if (root === undefined) {
@@ -201,10 +205,6 @@ async function copy(
     await copyOne({ ...found, asked: path, isContext }, { action, dress, target, required });
   }
   for (const path of required) throw buildFaults.FILE_MISSING(path);
-}
-
-function rootOf(input: CopyInput): FilesRoot {
-  return input.kind === "context" ? input.context.root : { kind: "layers", lower: input.lower };
 }
 
 interface Source extends Tree {

@@ -25,7 +25,7 @@ import {
 } from "@hawser/oci";
 import type { RegistryAccess } from "@hawser/registry/client";
 import type { HostConfig } from "@hawser/runtime";
-import type { Image } from "@hawser/store";
+import { type Image, prepareWorkers } from "@hawser/store";
 import type { RemoteImages } from "../images/remote-images.ts";
 import type { BuildSources } from "./build-sources.ts";
 import type { BuildState } from "./build-state.ts";
@@ -119,6 +119,7 @@ export class ImageBuild implements Disposable {
   readonly #holds = new DisposableStack();
 
   constructor(parts: ImageBuildParts, options: ImageBuildOptions) {
+    prepareWorkers();
     this.#parts = parts;
     this.#options = options;
   }

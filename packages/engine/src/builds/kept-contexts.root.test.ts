@@ -57,6 +57,19 @@ test("what has not changed is not sent again, and the context is what it would b
   assert.equal(second.context.digestOf("d"), digest);
   await second[Symbol.asyncDispose]();
 
+  const told = await opened.receive({ ...folderOf(files), digest: "one" });
+  await told[Symbol.asyncDispose]();
+  const unread: ListedFolder = {
+    digest: "one",
+    get listed(): never {
+      throw new Error("nobody needs it");
+    },
+    receive: () => assert.fail("nothing is wanted of it"),
+  };
+  await using again = await opened.receive(unread);
+  assert.equal(again.context.digestOf("d"), digest);
+  await again[Symbol.asyncDispose]();
+
   const changed = folderOf({ ...files, "d/b": "3", "d/c": "4" });
   await using third = await opened.receive(changed);
   assert.deepEqual(changed.asked, ["d/b", "d/c"]);

@@ -6,6 +6,8 @@ import { BuildContext } from "./build-context.ts";
 
 /** A folder of the user's that was listed: only what is wanted of it is sent. */
 export interface ListedFolder {
+  /** The same for two lists with the same paths and marks; absent where nobody knows. */
+  readonly digest?: string;
   readonly listed: readonly {
     readonly path: string;
     /** While it is the same, so is the file. */
@@ -16,6 +18,7 @@ export interface ListedFolder {
 
 interface Kept {
   readonly context: BuildContext;
+  readonly digest: string | undefined;
   /** Path → mark. */
   readonly marks: ReadonlyMap<string, string>;
 }
@@ -49,6 +52,9 @@ export class KeptContexts {
   ): Promise<{ readonly context: BuildContext } & AsyncDisposable> {
     const key = place === undefined ? undefined : createHash("sha256").update(place).digest("hex");
     const before = key === undefined ? undefined : this.#take(key);
+    if (before !== undefined && before.digest !== undefined && before.digest === folder.digest) {
+      return this.#lend(key, before);
+    }
     const marks = new Map(folder.listed.map(({ path, mark }) => [path, mark]));
     const isAllThere = before !== undefined && [...before.marks.keys()].every((path) => marks.has(path));
     // What has gone would have to be removed file by file: the folder is sent anew then.
@@ -67,13 +73,7 @@ export class KeptContexts {
         signal,
       });
     }
-    return {
-      context,
-      [Symbol.asyncDispose]: async () => {
-        if (key === undefined || this.#kept.has(key)) await context[Symbol.asyncDispose]();
-        else await this.#keep(key, { context, marks });
-      },
-    };
+    return this.#lend(key, { context, digest: folder.digest, marks });
   }
 
   /** Remove what no build has. */
@@ -86,6 +86,17 @@ export class KeptContexts {
   /** Remove what an engine that is no more has left. */
   async reset(): Promise<void> {
     await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  #lend(key: string | undefined, kept: Kept): { readonly context: BuildContext } & AsyncDisposable {
+    const { context } = kept;
+    return {
+      context,
+      [Symbol.asyncDispose]: async () => {
+        if (key === undefined || this.#kept.has(key)) await context[Symbol.asyncDispose]();
+        else await this.#keep(key, kept);
+      },
+    };
   }
 
   #take(key: string): Kept | undefined {

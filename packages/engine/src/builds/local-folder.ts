@@ -1,8 +1,7 @@
+import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
-import { createInterface } from "node:readline";
-import { Readable } from "node:stream";
 import { readTar, type TarSource } from "@hawser/base";
-import { type ListedEntry, readFiles } from "@hawser/store";
+import { type ListedEntry, OpenFiles, readFiles } from "@hawser/store";
 import { buildFaults } from "./faults.ts";
 import type { ListedFolder } from "./kept-contexts.ts";
 
@@ -29,7 +28,7 @@ export async function checkLocalFolder({
 }
 
 /**
- * List a folder; its files are read by a worker that is confined to it.
+ * List a folder; its files are read by a worker that is confined to it, until disposal.
  *
  * @throws {Fault} `conflict` when it is not the folder that the client means
  */
@@ -40,24 +39,42 @@ export async function listLocalFolder(
     /** Told of bytes that were read of files. */
     readonly onBytes: (bytes: number) => void;
   },
-): Promise<ListedFolder> {
+): Promise<ListedFolder & AsyncDisposable> {
   const { signal, onBytes } = options;
   await checkLocalFolder({ path, device, inode });
-  const root = { kind: "folder", path } as const;
-  const listed: { readonly path: string; readonly mark: string }[] = [];
-  const lines = Readable.from(readFiles(root, { kind: "list", ignore }, { signal }), { objectMode: false });
-  for await (const line of createInterface({ input: lines })) {
-    const [name, mark] = JSON.parse(line) as ListedEntry;
-    listed.push({ path: name, mark });
-  }
+  await using opening = new AsyncDisposableStack();
+  const root = opening.use(new OpenFiles({ kind: "folder", path }));
+  const lines = Buffer.concat(await Array.fromAsync(readFiles(root, { kind: "list", ignore }, { signal })));
+  const opened = opening.move();
+  let listed: ListedFolder["listed"] | undefined;
+  // Where nothing has changed, nobody reads it.
+  const list = () => {
+    listed ??= parseLines(lines);
+    return listed;
+  };
   return {
-    listed,
+    digest: createHash("sha256").update(lines).digest("hex"),
+    get listed() {
+      return list();
+    },
     async *receive(wants) {
-      const paths = listed.filter(wants).map((file) => file.path);
+      const paths = list()
+        .filter(wants)
+        .map((file) => file.path);
       if (paths.length === 0) return;
       yield* entriesOf(readFiles(root, { kind: "pick", paths }, { signal }), onBytes);
     },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+}
+
+function parseLines(lines: Buffer): ListedFolder["listed"] {
+  return lines
+    .toString()
+    .trimEnd()
+    .split("\n")
+    .flatMap((line) => JSON.parse(line) as readonly ListedEntry[])
+    .map(([path, mark]) => ({ path, mark }));
 }
 
 async function* entriesOf(

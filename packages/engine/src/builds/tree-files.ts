@@ -1,24 +1,15 @@
 import { posix } from "node:path";
 import { Fault, readTar, rootedTarPath, type TarEntry, type TarSource, tarPathBytes } from "@hawser/base";
-import { countFolders, type FileStat, type FilesRoot, openArchive, statPath } from "@hawser/store";
+import { countFolders, type FileStat, type FilesPlace, openArchive, statPath } from "@hawser/store";
 import type { FilesWork } from "./copy-files.ts";
 import { buildFaults } from "./faults.ts";
 import { compilePattern, hasWildcard } from "./path-pattern.ts";
 
 /** A file or folder of a file system that is read. */
 export interface Tree {
-  readonly root: FilesRoot;
+  readonly root: FilesPlace;
   /** Without leading slash; empty: all. */
   readonly path: string;
-}
-
-export async function statSource(
-  root: FilesRoot,
-  path: string,
-  { signal }: FilesWork,
-): Promise<{ readonly isFolder: boolean }> {
-  const stat = await statPath(root, `/${path}`, { signal });
-  return { isFolder: isFolder(stat) };
 }
 
 const folderBit = 0o040000;
@@ -29,7 +20,7 @@ export function isFolder({ mode }: FileStat): boolean {
 
 /** The paths of a stage or an image that a source means, without leading slash. */
 export async function selectFiles(
-  root: FilesRoot,
+  root: FilesPlace,
   source: string,
   work: FilesWork,
 ): Promise<readonly string[]> {
@@ -64,7 +55,7 @@ export function textPath(path: Buffer): string {
 
 /** The deepest folder on the way to `path` that is there, and what is missing of the way. */
 export async function findFolder(
-  root: FilesRoot,
+  root: FilesPlace,
   path: string,
   { signal }: FilesWork,
 ): Promise<{ readonly folder: string; readonly missing: string }> {

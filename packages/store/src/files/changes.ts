@@ -3,7 +3,8 @@ import { lstat, readdir } from "node:fs/promises";
 import { errnoOf, tarPathBytes } from "@hawser/base";
 import { getXattr } from "@hawser/linux";
 import type { UpperEntry } from "./files-job.ts";
-import { type FilesOptions, readFiles } from "./run-files-job.ts";
+import type { FilesOptions } from "./files-run.ts";
+import { readFiles } from "./run-files-job.ts";
 
 /** How a file of a writable layer differs from the layers below. */
 export interface FileChange {

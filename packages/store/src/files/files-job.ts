@@ -53,7 +53,7 @@ export type FilesJob =
   | { readonly kind: "layer"; readonly leaveOut: readonly string[] }
   /** The same root: a line of JSON, `UpperEntry`, for each file, folders before what is in them. */
   | { readonly kind: "scan" }
-  /** A line of JSON, `ListedEntry`, for each file that `ignore` (patterns of `.dockerignore`) does not leave out. */
+  /** Lines of JSON, each an array of `ListedEntry`: the files that `ignore` (patterns of `.dockerignore`) does not leave out. */
   | { readonly kind: "list"; readonly ignore: readonly string[] }
   /** Files, folders without what is in them, by paths of such a list, in that order. */
   | { readonly kind: "pick"; readonly paths: readonly string[] }
@@ -94,12 +94,7 @@ export interface UpperEntry {
   readonly mtimeMs: number;
 }
 
-export interface FilesWork {
-  readonly root: FilesRoot;
-  readonly job: FilesJob;
-}
-
-/** From the worker: `result` first where there is one, any number of `chunk` or `want`, then `end` or `failed`. */
+/** From the worker, for a job: `result` first where there is one, any number of `chunk` or `want`, then `end` or `failed`. */
 export type FilesReport =
   | { readonly kind: "result"; readonly value: FileStat | number }
   | { readonly kind: "chunk"; readonly bytes: Uint8Array }
@@ -109,6 +104,8 @@ export type FilesReport =
 
 /** To the worker. */
 export type FilesCommand =
+  /** Do a job; the first one says where this and all that follow are done. */
+  | { readonly kind: "begin"; readonly root?: FilesRoot; readonly job: FilesJob }
   /** One more chunk may come. */
   | { readonly kind: "more" }
   /** The next piece of the archive; the last one has none. */

@@ -1,6 +1,6 @@
-import { lstatSync, rmdirSync, statSync, unlinkSync } from "node:fs";
+import { constants, lstatSync, rmdirSync, statSync, unlinkSync } from "node:fs";
 import { stat } from "node:fs/promises";
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { compileIgnorePatterns, errnoOf, Fault, type IgnorePatterns, TarParser } from "@hawser/base";
 import { confineThread, confineThreadToView } from "@hawser/linux";
 import type { UserMap } from "@hawser/oci";
@@ -11,9 +11,9 @@ import { statFile } from "./file-stat.ts";
 import {
   chunksAhead,
   type FilesCommand,
+  type FilesJob,
   type FilesReport,
   type FilesRoot,
-  type FilesWork,
   type ListedEntry,
   type UpperEntry,
   type WriteJob,
@@ -21,23 +21,44 @@ import {
 import { fsPath } from "./fs-path.ts";
 import { look } from "./look.ts";
 import { resolvePath, resolveUserPath } from "./resolve-path.ts";
-import { isOpaque, namesIn, tarEnd, tarTree } from "./tar-tree.ts";
+import { entriesIn, isOpaque, namesIn, tarEnd, tarTree } from "./tar-tree.ts";
 
 const chunkBytes = 256 * 1024;
+const entriesOfLine = 500;
+const { S_IFDIR, S_IFMT, S_IFSOCK } = constants;
 const report = (message: FilesReport) => parentPort?.postMessage(message);
 
 /** What the starter sends, in order. */
 class Commands {
-  #more = chunksAhead;
-  readonly #pieces: (Uint8Array | undefined)[] = [];
+  #begin: Extract<FilesCommand, { readonly kind: "begin" }> | undefined;
+  #more = 0;
+  #pieces: (Uint8Array | undefined)[] = [];
   #news = Promise.withResolvers<void>();
 
   constructor() {
     parentPort?.on("message", (command: FilesCommand) => {
-      if (command.kind === "more") this.#more += 1;
-      else this.#pieces.push(command.bytes);
+      switch (command.kind) {
+        case "begin":
+          this.#begin = command;
+          this.#more = chunksAhead;
+          this.#pieces = [];
+          break;
+        case "more":
+          this.#more += 1;
+          break;
+        case "piece":
+          this.#pieces.push(command.bytes);
+      }
       this.#news.resolve();
     });
+  }
+
+  /** The next job. */
+  async begin(): Promise<Extract<FilesCommand, { readonly kind: "begin" }>> {
+    while (this.#begin === undefined) await this.#wait();
+    const begin = this.#begin;
+    this.#begin = undefined;
+    return begin;
   }
 
   /** Wait until a chunk may be sent. */
@@ -63,11 +84,7 @@ class Commands {
   }
 }
 
-async function work({ root, job }: FilesWork, commands: Commands): Promise<void> {
-  // Threads share their starter's root. Node's thread pool, which goes on to serve the whole process, must exist before.
-  await stat("/");
-  confine(root);
-  const userMap = root.kind === "namespace" ? root.userMap : undefined;
+async function work(job: FilesJob, userMap: UserMap | undefined, commands: Commands): Promise<void> {
   switch (job.kind) {
     case "stat":
       report({ kind: "result", value: statFile(job.path).stat });
@@ -95,7 +112,7 @@ async function work({ root, job }: FilesWork, commands: Commands): Promise<void>
       await send(scan(""), commands, { isText: true });
       return;
     case "list":
-      await send(list("", compileIgnorePatterns(job.ignore)), commands, { isText: true });
+      await send(inLines(list("", compileIgnorePatterns(job.ignore))), commands, { isText: true });
       return;
     case "pick":
       await send(pick(job.paths), commands);
@@ -221,24 +238,32 @@ function* scan(folder: string): Generator<Uint8Array, void, undefined> {
 }
 
 /** Folders that are left out come all the same when something in them does not. */
-function* list(folder: string, ignore: IgnorePatterns): Generator<Uint8Array, void, undefined> {
-  for (const name of namesIn(folder)) {
+function* list(folder: string, ignore: IgnorePatterns): Generator<ListedEntry, void, undefined> {
+  for (const { name, mode, mark } of entriesIn(folder)) {
+    const type = mode & S_IFMT;
+    if (type === S_IFSOCK) continue;
     const path = folder === "" ? name : `${folder}/${name}`;
-    const stats = lstatSync(fsPath(path), { throwIfNoEntry: false, bigint: true });
-    if (stats === undefined || stats.isSocket()) continue;
     const shown = Buffer.from(path, "latin1").toString();
     const isIgnored = ignore.ignores(shown);
-    const inside =
-      stats.isDirectory() && (!isIgnored || ignore.mayKeepBelow(shown)) ? [...list(path, ignore)] : [];
+    const isFolder = type === S_IFDIR;
+    const inside = isFolder && (!isIgnored || ignore.mayKeepBelow(shown)) ? [...list(path, ignore)] : [];
     if (!isIgnored || inside.length > 0) {
-      const { mode, uid, gid, size, mtimeNs, ctimeNs, ino } = stats;
       // A folder's own times change with what is in it, which is listed.
-      const own = stats.isDirectory() ? [mode, uid, gid] : [mode, uid, gid, size, mtimeNs, ctimeNs, ino];
-      const entry: ListedEntry = [path, own.join(" ")];
-      yield Buffer.from(`${JSON.stringify(entry)}\n`);
+      yield [path, isFolder ? mark.split(" ", 3).join(" ") : mark];
     }
     yield* inside;
   }
+}
+
+/** A line for many: of ten thousand files, lines take longer than files. */
+function* inLines(entries: Iterable<ListedEntry>): Generator<Uint8Array, void, undefined> {
+  let some: ListedEntry[] = [];
+  for (const entry of entries) {
+    if (some.push(entry) < entriesOfLine) continue;
+    yield Buffer.from(`${JSON.stringify(some)}\n`);
+    some = [];
+  }
+  yield Buffer.from(`${JSON.stringify(some)}\n`);
 }
 
 function* pick(paths: readonly string[]): Generator<Uint8Array, void, undefined> {
@@ -302,8 +327,22 @@ function failure(error: unknown): FilesReport {
   }
 }
 
-await work(workerData as FilesWork, new Commands()).then(
-  () => report({ kind: "end" }),
-  (error: unknown) => report(failure(error)),
-);
-parentPort?.close();
+// Threads share their starter's root. Node's thread pool, which goes on to serve the whole process, must exist before.
+await stat("/");
+const commands = new Commands();
+let userMap: UserMap | undefined;
+try {
+  for (;;) {
+    const { root, job } = await commands.begin();
+    if (root !== undefined) {
+      userMap = root.kind === "namespace" ? root.userMap : undefined;
+      confine(root);
+    }
+    await work(job, userMap, commands);
+    report({ kind: "end" });
+  }
+} catch (error) {
+  // It may not be where it should: no job follows one that failed.
+  report(failure(error));
+  parentPort?.close();
+}

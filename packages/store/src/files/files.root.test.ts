@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { Fault, readTar, type TarSource, writeTar } from "@hawser/base";
-import { openTempDir } from "@hawser/base/testing";
+import { eventually, openTempDir } from "@hawser/base/testing";
 import { mknod, setXattr } from "@hawser/linux";
 import { file, folder } from "../testing/unpack.ts";
 import { listChanges } from "./changes.ts";
 import type { FileNote, FilesRoot } from "./files-job.ts";
+import { filesWorkers, OpenFiles } from "./open-files.ts";
 import { measureFiles, openArchive, readFiles, statPath, writeArchive } from "./run-files-job.ts";
 
 interface TestLayers extends AsyncDisposable {
@@ -166,6 +168,42 @@ test("a reader that goes away ends the worker", async () => {
   await assert.rejects(writeArchive(layers.view, endless(), { path: "/", ...into, signal: leaving.signal }), {
     message: "gone",
   });
+});
+
+test("a stock that was prepared goes down and up, and ends when nobody needs it", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  await using layers = await openLayers();
+  const threads = async () => (await readdir("/proc/self/task")).length;
+  filesWorkers.prepare();
+  const measured = await Promise.all(Array.from({ length: 5 }, () => measureFiles(layers.view)));
+  assert.deepEqual(
+    measured,
+    Array.from({ length: 5 }, () => 5),
+  );
+  await setImmediate();
+  const waiting = await threads();
+  t.mock.timers.tick(60_000);
+  await eventually(async () => (await threads()) === waiting - 3, { what: "they end" });
+});
+
+test("a root that is open does one job after another, and never one outside of itself", async () => {
+  await using layers = await openLayers();
+  await symlink("/etc/conf", join(layers.upper, "link"));
+  await using open = new OpenFiles(layers.view);
+  assert.equal((await statPath(open, "/etc/conf")).name, "conf");
+  await using reading = await openArchive(open, "/etc");
+  // It is busy: what comes meanwhile is done by another.
+  await writeArchive(open, writeTar([file("new")]), { path: "/etc", ...into });
+  assert.deepEqual(await namesOf(reading.archive), ["etc/", "etc/conf"]);
+  await reading[Symbol.asyncDispose]();
+  for (const name of ["secret", "new"]) {
+    // After a job that failed, too.
+    await assert.rejects(statPath(open, `${layers.outside}/secret`), { kind: "not-found" });
+    assert.equal((await statPath(open, "/etc/new")).name, "new", name);
+  }
+  await using nowhere = new OpenFiles({ kind: "folder", path: join(layers.root, "none") });
+  for (let time = 0; time < 2; time++)
+    await assert.rejects(statPath(nowhere, "/etc/passwd"), { kind: "invalid-argument" });
 });
 
 test("changes are told as Docker tells them", async () => {

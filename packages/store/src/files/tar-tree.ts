@@ -10,7 +10,7 @@ import {
   readSync,
 } from "node:fs";
 import { errnoOf, formatTarHeader, type TarSource } from "@hawser/base";
-import { getXattr, listXattr } from "@hawser/linux";
+import { type FolderEntry, getXattr, listXattr, statFolder } from "@hawser/linux";
 import { insideOf, type UserMap } from "@hawser/oci";
 import { fsPath } from "./fs-path.ts";
 
@@ -90,6 +90,12 @@ function unlessGone<T>(look: () => T): T | undefined {
 export function namesIn(path: string): readonly string[] {
   const names = unlessGone(() => readdirSync(fsPath(path), { encoding: "buffer" })) ?? [];
   return names.map((name) => name.toString("latin1")).sort();
+}
+
+/** The same names, each with what it is. */
+export function entriesIn(path: string): readonly FolderEntry[] {
+  const entries = unlessGone(() => statFolder(fsPath(path))) ?? [];
+  return [...entries].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** Whether overlay hides what is below this folder. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readSync } from "node:fs";
 import { stat } from "node:fs/promises";
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { errnoOf, Fault, type FaultKind, TarParser } from "@hawser/base";
 import { confineThread } from "@hawser/linux";
 import type { DigestAlgorithm } from "@hawser/oci";
@@ -9,7 +9,7 @@ import type { StoreLimits } from "../limits.ts";
 import { decompress } from "./decompress.ts";
 import { LayerWriter } from "./layer-writer.ts";
 
-/** What the worker is started with. */
+/** What a worker is told first. */
 export interface LayerWork {
   /** An open file with the layer's archive, plain or compressed. Stays the starter's. */
   readonly fd: number;
@@ -46,9 +46,7 @@ export type LayerReport =
 const readBytesAtOnce = 1 << 20;
 const progressStepBytes = 4 << 20;
 
-async function unpack(work: LayerWork, report: (report: LayerReport) => void): Promise<void> {
-  // Threads share their starter's root. Node's thread pool, which goes on to serve the whole process, must exist before.
-  await stat("/");
+async function unpack(work: LayerWork): Promise<void> {
   confineThread(work.folder);
 
   // A plain archive is hashed once.
@@ -58,11 +56,10 @@ async function unpack(work: LayerWork, report: (report: LayerReport) => void): P
   const writer = new LayerWriter();
   let readBytes = 0;
   let reportedBytes = 0;
-  const arrival = work.arriving && watchArrival(work.arriving);
   const archiveHash = work.arriving && createHash(work.arriving.algorithm);
   const source = async function* () {
     for (;;) {
-      if (arrival !== undefined && !(await arrival.beyond(readBytes))) return;
+      if (work.arriving !== undefined && !(await commands.arrivalBeyond(readBytes, work.arriving))) return;
       // Not a stream: destroying one would close the starter's file.
       const chunk = Buffer.allocUnsafeSlow(readBytesAtOnce);
       const length = readSync(work.fd, chunk, 0, chunk.length, readBytes);
@@ -97,33 +94,42 @@ async function unpack(work: LayerWork, report: (report: LayerReport) => void): P
     });
   } finally {
     writer.close();
-    arrival?.end();
   }
 }
 
-/** Waits for the rest of an archive that comes while it is read. */
-function watchArrival({ sizeBytes, arrivedBytes }: NonNullable<LayerWork["arriving"]>) {
-  let arrived = arrivedBytes;
-  let wake = () => {};
-  const take = (bytes: number) => {
-    arrived = Math.max(arrived, bytes);
-    wake();
-  };
-  parentPort?.on("message", take);
-  return {
-    /** Whether there is something behind `position`; false at the archive's end. */
-    async beyond(position: number): Promise<boolean> {
-      while (arrived <= position && position < sizeBytes) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-      return position < sizeBytes;
-    },
-    end() {
-      parentPort?.off("message", take);
-    },
-  };
+/** What the starter sends: the work, then how much of its archive is there. */
+class Commands {
+  #work: LayerWork | undefined;
+  #arrivedBytes = 0;
+  #wake = () => {};
+
+  constructor() {
+    parentPort?.on("message", (command: LayerWork | number) => {
+      if (typeof command === "number") this.#arrivedBytes = Math.max(this.#arrivedBytes, command);
+      else this.#work = command;
+      this.#wake();
+    });
+  }
+
+  async work(): Promise<LayerWork> {
+    while (this.#work === undefined) await this.#wait();
+    return this.#work;
+  }
+
+  /** Wait for what lies behind `position`; false at the archive's end. */
+  async arrivalBeyond(
+    position: number,
+    { sizeBytes, arrivedBytes }: NonNullable<LayerWork["arriving"]>,
+  ): Promise<boolean> {
+    while (Math.max(arrivedBytes, this.#arrivedBytes) <= position && position < sizeBytes) await this.#wait();
+    return position < sizeBytes;
+  }
+
+  async #wait(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+  }
 }
 
 function failure(error: unknown): LayerReport {
@@ -152,4 +158,8 @@ function failure(error: unknown): LayerReport {
 }
 
 const report = (message: LayerReport) => parentPort?.postMessage(message);
-await unpack(workerData as LayerWork, report).catch((error: unknown) => report(failure(error)));
+// Threads share their starter's root. Node's thread pool, which goes on to serve the whole process, must exist before.
+await stat("/");
+const commands = new Commands();
+await unpack(await commands.work()).catch((error: unknown) => report(failure(error)));
+parentPort?.close();

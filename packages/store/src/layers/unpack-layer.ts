@@ -1,10 +1,10 @@
 import type { FileHandle } from "node:fs/promises";
-import { Worker } from "node:worker_threads";
 import { errnoOf } from "@hawser/base";
 import { type Digest, digestAlgorithm, parseDigest } from "@hawser/oci";
 import type { StagedBlob } from "../content/content-store.ts";
 import type { BlobArrival } from "../content/incoming-blob.ts";
 import { storeFaults } from "../faults.ts";
+import { WorkerStock } from "../files/worker-stock.ts";
 import type { StoreLimits } from "../limits.ts";
 import type { LayerReport, LayerWork } from "./layer-worker.ts";
 
@@ -26,6 +26,7 @@ const workerUrl = new URL(
 
 /** What grows with an archive is its list of folders; this is room for two million. */
 const resourceLimits = { maxOldGenerationSizeMb: 512 };
+export const layerWorkers = new WorkerStock(workerUrl, { name: "layer", size: 1, resourceLimits });
 
 /**
  * Unpack the layer archive in `file`, which may still be coming, into the empty `folder`, in a thread that cannot leave it.
@@ -64,7 +65,8 @@ export async function unpackLayer(
       },
     }),
   };
-  const worker = new Worker(workerUrl, { workerData: work, name: "layer", resourceLimits });
+  const worker = layerWorkers.take();
+  worker.postMessage(work);
   using _watch = arriving?.arrival.onArrive((bytes) => worker.postMessage(bytes));
   const { promise, resolve, reject } = Promise.withResolvers<UnpackedLayer>();
   const abort = () => reject(signal?.reason);

@@ -497,7 +497,7 @@ export class SessionBuild implements BuildWork {
 
   async #readLocal(folder: LocalFolder, onBytes: (bytes: number) => void): Promise<BuildContext> {
     const { signal } = this.#context;
-    const listed = await listLocalFolder(folder, { signal, onBytes });
+    await using listed = await listLocalFolder(folder, { signal, onBytes });
     const received = await this.#builds.contexts.receive(listed, { place: JSON.stringify(folder), signal });
     return this.#used.use(received).context;
   }
