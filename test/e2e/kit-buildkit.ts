@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { openTempDir } from "@hawser/base/testing";
 import { root } from "../../tools/tree.ts";
 import { dockerCli } from "./kit-cli.ts";
-import { type CommandResult, runCommand } from "./kit-process.ts";
+import { type CommandOptions, type CommandResult, runCommand } from "./kit-process.ts";
 import type { Target } from "./kit-target.ts";
 
 /** Releases of buildx and Compose that are tested: what the tests' set-up took out of Debian's packages. */
@@ -13,7 +13,7 @@ export const pluginSuites = ["trixie", "sid"] as const;
 export interface BuildkitClient extends AsyncDisposable {
   run(
     args: readonly string[],
-    options?: { readonly input?: string; readonly cwd?: string },
+    options?: Pick<CommandOptions, "input" | "cwd" | "env">,
   ): Promise<CommandResult>;
   /** Anything but exit code 0 is an error. @returns all that it wrote, progress included */
   ok(...args: string[]): Promise<string>;

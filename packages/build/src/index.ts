@@ -1,3 +1,13 @@
+export {
+  CacheConfig,
+  type CacheLayer,
+  cacheConfigMediaType,
+  formatCacheConfig,
+  formatInlineCache,
+  maxCacheConfigBytes,
+  parseCacheConfig,
+  parseInlineCache,
+} from "./cache/cache-config.ts";
 export { dockerfileFaults, rangeOf, withRange } from "./dockerfile/faults.ts";
 export { parseDockerfile } from "./dockerfile/parse-dockerfile.ts";
 export { formatSourceLines, type SourceRange } from "./dockerfile/source-range.ts";

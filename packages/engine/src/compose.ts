@@ -262,7 +262,7 @@ export async function composeEngine(
   const openBuildServices = async () => {
     const { ID: id } = await system.describe();
     const module = await import("./builds/buildkit/open-build-services.ts");
-    const ports = { collaborators, images: store.images, registry };
+    const ports = { collaborators, images: store.images, content: store.content, registry };
     return module.openBuildServices(builds, { ports, engine: { id, version }, log });
   };
   const buildkit = () => (buildServices ??= openBuildServices());

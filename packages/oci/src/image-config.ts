@@ -17,6 +17,8 @@ export interface ImageConfig extends Platform {
   readonly diffIds: readonly Digest[];
   /** Oldest first. */
   readonly history: readonly HistoryEntry[];
+  /** BuildKit's `moby.buildkit.cache.v0`, what the layers were made of: JSON in base64. */
+  readonly inlineCache?: string;
 }
 
 /** What a container of the image does unless told otherwise. Absent: not said. */
@@ -77,6 +79,7 @@ export function parseImageConfig(data: Uint8Array): ImageConfig {
     execution: readExecution(reader.object("config")),
     diffIds: diffIds.map(parseDigest),
     history: (reader.objects("history") ?? []).map(readHistory),
+    ...present("inlineCache", reader.string("moby.buildkit.cache.v0")),
   };
 }
 
@@ -161,6 +164,7 @@ export function formatImageConfig(config: ImageConfig): Buffer {
         comment: filled(entry.comment),
         empty_layer: entry.emptyLayer ? true : undefined,
       })),
+      "moby.buildkit.cache.v0": config.inlineCache,
       os: config.os,
       "os.version": config.osVersion,
       rootfs: { type: "layers", diff_ids: config.diffIds },

@@ -29,9 +29,15 @@ export type {
   RemoteImage,
 } from "./images/image-requests.ts";
 export type { ImageStore } from "./images/image-store.ts";
-export type { LayerNews } from "./images/receive-layers.ts";
+export type { LayerNews, LayerToReceive } from "./images/receive-layers.ts";
 export type { ImageUse, RemovedItem, RemoveImageOptions } from "./images/remove-image.ts";
 export { keepRoom, logPages } from "./keep-room.ts";
+export {
+  type EncodedLayer,
+  type LayerCompression,
+  type LayerEncoding,
+  layerMediaType,
+} from "./layers/encode-layer.ts";
 export type { HeldLayer, Layer } from "./layers/layer-store.ts";
 export { defaultStoreLimits, type StoreLimits } from "./limits.ts";
 export { prepareWorkers } from "./prepare-workers.ts";

@@ -19,12 +19,18 @@ export class Arrivals<T> {
 
   delete(id: string): void {
     this.#there.delete(id);
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
   }
 
-  /** `undefined`: it has not come in time. @throws the reason of `signal` */
+  /** `undefined`: it has not come in time, or it is `isOver`, as a change has shown. @throws the reason of `signal` */
   async wait(
     id: string,
-    { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },
+    {
+      timeoutMs,
+      signal,
+      isOver = () => false,
+    }: { readonly timeoutMs: number; readonly signal: AbortSignal; readonly isOver?: () => boolean },
   ): Promise<T | undefined> {
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     const { promise: over, resolve } = Promise.withResolvers<void>();
@@ -32,7 +38,7 @@ export class Arrivals<T> {
     for (;;) {
       signal.throwIfAborted();
       const found = this.#there.get(id);
-      if (found !== undefined || deadline.aborted) return found;
+      if (found !== undefined || deadline.aborted || isOver()) return found;
       await Promise.race([this.#changed.promise, over]);
     }
   }

@@ -51,3 +51,12 @@ test("one who follows a build sees it to its end, or leaves", async () => {
   leaving.abort(new Error("gone"));
   await assert.rejects(left, { message: "gone" });
 });
+
+test("whoever asks for a build that was refused is told so when it is over", async () => {
+  const jobs = new BuildJobs();
+  const reserved = jobs.reserve("refused", openProgress());
+  const asked = jobs.job("refused", AbortSignal.timeout(5000));
+  reserved[Symbol.dispose]();
+  await assert.rejects(asked, { kind: "not-found" });
+  await assert.rejects(jobs.job("refused", AbortSignal.timeout(5000)), { kind: "not-found" });
+});

@@ -146,8 +146,8 @@ export class BuildJobs {
       [Symbol.dispose]: () => {
         progress.close();
         this.#active.delete(id);
-        this.#jobs.delete(id);
         this.#ended = [...this.#ended, id];
+        this.#jobs.delete(id);
         for (const old of this.#ended.slice(0, -maxEnded)) this.#progress.delete(old);
         this.#ended = this.#ended.slice(-maxEnded);
       },
@@ -161,7 +161,8 @@ export class BuildJobs {
 
   /** @throws {Fault} `not-found` after a while */
   async job(id: string, signal: AbortSignal): Promise<BuildJob> {
-    return (await this.#jobs.wait(id, { timeoutMs: maxWaitMs, signal })) ?? missing(id);
+    const isOver = () => this.#ended.includes(id);
+    return (await this.#jobs.wait(id, { timeoutMs: maxWaitMs, signal, isOver })) ?? missing(id);
   }
 
   /** @throws {Fault} `not-found` after a while */

@@ -86,9 +86,26 @@ describe("createBuildServices()", () => {
     const refused = (request: object) =>
       served.control.solve({ ref: "x", frontend: "dockerfile.v0", ...request });
     await assert.rejects(refused({ frontend: "gateway.v0" }), { message: /no build|gateway.v0/ });
-    await assert.rejects(refused({ cache: { exports: [{ type: "registry" }] } }), {
-      message: /export of kept/,
-    });
+    const exporting = (type: string, attrs: object = {}) =>
+      refused({ cache: { exports: [{ type, attrs }] } });
+    const importing = (type: string, attrs: object = {}) =>
+      refused({ cache: { imports: [{ type, attrs }] } });
+    for (const type of ["gha", "s3", "azblob"]) {
+      await assert.rejects(exporting(type), {
+        message: new RegExp(`cache exporter "${type}" .*known: registry`),
+      });
+      await assert.rejects(importing(type), {
+        message: new RegExp(`cache importer "${type}" .*known: registry`),
+      });
+    }
+    await assert.rejects(exporting("registry"), { message: /needs the attribute "ref"/ });
+    await assert.rejects(exporting("registry", { ref: "x", odd: "1" }), { message: /attribute "odd"/ });
+    await assert.rejects(exporting("inline", { mode: "most" }), { message: /mode "most"/ });
+    for (const text of ["{", "{}", "[1]", '[{"Type":1}]']) {
+      await assert.rejects(refused({ frontendAttrs: { "cache-imports": text } }), {
+        message: /cache-imports/,
+      });
+    }
     await assert.rejects(refused({ sourcePolicy: {} }), { message: /policy of sources/ });
     await assert.rejects(refused({ entitlements: ["device"] }), { message: /unknown entitlement "device"/ });
     await assert.rejects(refused({ definition: { def: [Buffer.from("x")] } }), { message: /both/ });

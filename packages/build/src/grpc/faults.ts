@@ -5,6 +5,7 @@ export const protocolFaults = defineFaults({
   SESSION_TAKEN: ["conflict", (id: string) => `session ${id} already exists`],
   SESSION_CLOSED: ["unavailable", () => "the client has ended its session"],
   SESSION_LACKS: ["not-found", (what: string) => `the client gives no ${what} in this session`],
+  SESSION_HAS: ["conflict", (words: string) => `the client has it already: ${words}`],
   CALL_FAILED: [
     "unavailable",
     (path: string, words: string) => `Cannot ask the client for ${path}: ${words}`,
@@ -60,6 +61,8 @@ export function faultOfStatus(code: number, path: string, words: string): Fault 
   switch (code) {
     case 5:
       return protocolFaults.SESSION_LACKS(words === "" ? path : words);
+    case 6:
+      return protocolFaults.SESSION_HAS(words === "" ? path : words);
     default:
       return protocolFaults.CALL_FAILED(path, words === "" ? `status ${code}` : words);
   }

@@ -53,6 +53,8 @@ function openJob(programs: Readonly<Record<string, Program>>, text = "") {
     }),
     planDefinition: async (definition) => ({ config: undefined, definition }),
     readDockerfile: async ({ filename }) => ({ filename, text }),
+    checkExporter: () => {},
+    exportCache: async () => ({}),
     evaluate: async () => {},
     export: unused,
     exportPlatforms: unused,

@@ -12,6 +12,7 @@ export type {
   Builder,
   BuildProcess,
   BuildWork,
+  CachePlaceRequest,
   ContainerRequest,
   ExporterRequest,
   KeptResult,

@@ -35,7 +35,16 @@ export interface BuildContextOfClient {
   /** `network.host`, `security.insecure`: what the client lets the source do. */
   readonly entitlements: readonly string[];
   readonly progress: BuildProgress;
+  /** Where there may be results that other builders have made. */
+  readonly cacheImports: readonly CachePlaceRequest[];
   readonly signal: AbortSignal;
+}
+
+/** A place of kept results: where they are had from, or brought to. */
+export interface CachePlaceRequest {
+  /** `registry`, `local`, `inline`. */
+  readonly type: string;
+  readonly attributes: Readonly<Record<string, string>>;
 }
 
 /** One build. */
@@ -59,6 +68,8 @@ export interface BuildWork extends AsyncDisposable {
   planDefinition(definition: Definition, resultOf: (id: string) => PlannedResult): Promise<PlannedResult>;
   /** A Dockerfile's text, for questions about it. @throws {Fault} `invalid-argument` */
   readDockerfile(options: DockerfileOptions): Promise<CheckedSource>;
+  /** Refuse what `export` would. @throws {Fault} `not-implemented`, `invalid-argument` */
+  checkExporter(exporter: ExporterRequest): void;
   /** Execute all that a result needs. */
   evaluate(result: PlannedResult): Promise<void>;
   /**
@@ -75,6 +86,15 @@ export interface BuildWork extends AsyncDisposable {
   exportPlatforms(
     results: ReadonlyMap<string, PlatformResult>,
     exporter: ExporterRequest,
+  ): Promise<Readonly<Record<string, string>>>;
+  /**
+   * Bring out what the build has kept and has found. @param results what it has made
+   *
+   * @returns what is told of it, by BuildKit's names
+   */
+  exportCache(
+    results: readonly PlannedResult[],
+    place: CachePlaceRequest,
   ): Promise<Readonly<Record<string, string>>>;
   /** A file of a result, executed if it is not. @throws {Fault} `not-found` */
   readFile(
@@ -194,6 +214,8 @@ export interface ExporterRequest {
   readonly type: string;
   readonly attributes: Readonly<Record<string, string>>;
   readonly config?: Uint8Array | undefined;
+  /** An image says what its layers were made of. */
+  readonly hasInlineCache?: boolean;
 }
 
 export interface KeptResult {

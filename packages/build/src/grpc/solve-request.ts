@@ -1,6 +1,7 @@
 import { type Platform, parsePlatform } from "@hawser/oci";
 import type { BuildHistory } from "./build-history.ts";
 import { BuildJob, type BuildJobs, type ReturnedResult } from "./build-job.ts";
+import { type CachePlaces, readCachePlaces } from "./cache-places.ts";
 import { protocolFaults } from "./faults.ts";
 import type { FrontEnds } from "./front-ends.ts";
 import type { SolveRequest } from "./generated/control_pb.ts";
@@ -39,8 +40,10 @@ export async function solveRequest(
     refuseUnknown(request);
     const session = request.session === "" ? undefined : await sessions.get(request.session, signal);
     const { entitlements } = request;
-    const context = { session, entitlements, progress, signal, ...(archive && { archive }) };
-    const response = await solve(builder, request, { ...parts, context });
+    const caches = readCachePlaces(request);
+    const { imports: cacheImports } = caches;
+    const context = { session, entitlements, progress, cacheImports, signal, ...(archive && { archive }) };
+    const response = await solve(builder, request, { ...parts, context, caches });
     record.complete(response);
     return response;
   } catch (error) {
@@ -52,10 +55,18 @@ export async function solveRequest(
 async function solve(
   builder: Builder,
   request: SolveRequest,
-  { jobs, frontEnds, passed, host, context }: SolveParts & { readonly context: BuildContextOfClient },
+  {
+    jobs,
+    frontEnds,
+    passed,
+    host,
+    context,
+    caches,
+  }: SolveParts & { readonly context: BuildContextOfClient; readonly caches: CachePlaces },
 ): Promise<Record<string, string>> {
   const { progress, signal } = context;
   await using work = await builder.open(context);
+  for (const exporter of exportersOf(request)) work.checkExporter(exporter);
   await using job = new BuildJob({ id: request.ref, progress, work, session: request.session });
   jobs.add(job);
   const { frontend, frontendAttrs: options, frontendInputs: inputs, definition } = request;
@@ -74,18 +85,22 @@ async function solve(
       name.startsWith("result.") ? [[name, Buffer.from(value).toString()] as const] : [],
     ),
   );
+  const all = [...(result ? [result] : []), ...[...(platforms?.values() ?? [])].map((one) => one.result)];
   if (exporters.length === 0) {
-    const all = [...(result ? [result] : []), ...[...(platforms?.values() ?? [])].map((one) => one.result)];
     await Promise.all(all.map((one) => work.evaluate(one)));
   }
   if (platforms !== undefined) {
-    for (const exporter of exporters)
-      Object.assign(response, await work.exportPlatforms(platforms, exporter));
-    return response;
+    for (const exporter of exporters) {
+      const wanted = { ...exporter, hasInlineCache: caches.isInline };
+      Object.assign(response, await work.exportPlatforms(platforms, wanted));
+    }
   }
   const config = metadata["containerimage.config"];
-  for (const exporter of exporters)
-    Object.assign(response, await work.export(result, { ...exporter, config }));
+  for (const exporter of platforms === undefined ? exporters : []) {
+    const wanted = { ...exporter, config, hasInlineCache: caches.isInline };
+    Object.assign(response, await work.export(result, wanted));
+  }
+  for (const place of caches.exports) Object.assign(response, await work.exportCache(all, place));
   return response;
 }
 
@@ -129,12 +144,9 @@ function namesIn(told: Uint8Array | undefined): readonly string[] {
 
 /** What would be left out in silence otherwise. */
 function refuseUnknown(request: SolveRequest): void {
-  const { definition, frontend, cache, sourcePolicy, sourcePolicySession, entitlements } = request;
+  const { definition, frontend, sourcePolicy, sourcePolicySession, entitlements } = request;
   if (frontend !== "" && definition !== undefined && definition.def.length > 0) {
     throw protocolFaults.FRONTEND_FAILED("cannot solve with both Definition and Frontend specified");
-  }
-  if (cache?.exports.some(({ type }) => type !== "inline") === true) {
-    throw protocolFaults.CALL_UNKNOWN("an export of kept results");
   }
   if (sourcePolicy !== undefined || sourcePolicySession !== "") {
     throw protocolFaults.CALL_UNKNOWN("a policy of sources");

@@ -36,6 +36,12 @@ export interface SolveOptions<State> {
   /** Kept results are not used. */
   readonly ignoreCache: (vertex: Vertex) => boolean;
   readonly onEvent: (event: VertexEvent) => void;
+  /** What a vertex has come to, made or kept. @param key what it is kept under */
+  readonly onResult?: (result: {
+    readonly key: string;
+    readonly vertex: Vertex;
+    readonly state: State;
+  }) => void;
 }
 
 /** Work that may have several who want it. */
@@ -113,7 +119,18 @@ export class Solver<State> {
     const key = await graph.runner.cacheKey(vertex, inputs, { signal: graph.signal, output });
     const run = (signal: AbortSignal) =>
       graph.runner.execute(vertex, inputs, { signal, output, ...(key !== undefined && { key }) });
-    if (key === undefined || graph.ignoreCache(vertex)) return await run(graph.signal);
+    if (key === undefined) return await run(graph.signal);
+    const state = await this.#findOrShare(vertex, { key, run }, graph);
+    graph.onResult?.({ key, vertex, state });
+    return state;
+  }
+
+  async #findOrShare(
+    vertex: Vertex,
+    { key, run }: { readonly key: string; readonly run: (signal: AbortSignal) => Promise<State> },
+    graph: SolveOptions<State>,
+  ): Promise<State> {
+    if (graph.ignoreCache(vertex)) return await run(graph.signal);
     const kept = await graph.runner.find(key, vertex);
     if (kept !== undefined) {
       graph.onEvent({ kind: "cached", vertex });

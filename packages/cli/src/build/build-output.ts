@@ -52,9 +52,11 @@ export function parseOutput(text: string, { names }: { readonly names: readonly 
       return { type: "tar", attributes, place: { kind: "folder", path: dest } };
     case "tar":
     case "oci":
+      if (type === "oci" && isFalse(given.get("tar"))) return layoutFolder(type, attributes, dest);
       return { type, attributes, place: { kind: "file", path: dest === "-" ? "" : (dest ?? "") } };
     case "docker":
       if (dest === undefined) return { type: "moby", attributes };
+      if (isFalse(given.get("tar"))) return layoutFolder(type, attributes, dest);
       return { type, attributes, place: { kind: "file", path: dest === "-" ? "" : dest } };
     case "registry":
       return { type: "image", attributes: { ...attributes, push: "true" } };
@@ -65,6 +67,20 @@ export function parseOutput(text: string, { names }: { readonly names: readonly 
     default:
       throw valueError(`unknown exporter ${JSON.stringify(type)}`);
   }
+}
+
+/** `tar=false`: the client unpacks what comes. */
+function layoutFolder(
+  type: string,
+  { tar: _, ...attributes }: Readonly<Record<string, string>>,
+  dest: string | undefined,
+): BuildOutput {
+  if (dest === undefined || dest === "-") throw valueError("dest is required for an output with tar=false");
+  return { type, attributes, place: { kind: "folder", path: dest } };
+}
+
+function isFalse(text: string | undefined): boolean {
+  return text !== undefined && ["0", "f", "F", "false", "False", "FALSE"].includes(text);
 }
 
 /** An archive on a terminal helps nobody. @throws {Fault} `conflict` */

@@ -12,6 +12,8 @@ export interface BuildSessionParts {
   readonly agents: ReadonlyMap<string, string>;
   /** Archives of files, by name; each is sent once. */
   readonly uploads: ReadonlyMap<string, AsyncIterable<Uint8Array>>;
+  /** Blobs of caches that are folders, by names; as often as they are asked for. */
+  readonly openBlob: (name: string) => AsyncIterable<Uint8Array> | undefined;
   /** Takes the archive of the output of that number. */
   readonly receive: (output: number, body: AsyncIterable<Uint8Array>) => Promise<void>;
 }
@@ -44,7 +46,7 @@ export async function openBuildSession(
 
 const nothing = new Uint8Array();
 
-function methodsOf({ secrets, agents, uploads, receive }: BuildSessionParts): SessionMethods {
+function methodsOf({ secrets, agents, uploads, openBlob, receive }: BuildSessionParts): SessionMethods {
   const agentOf = (id: string) => {
     const path = agents.get(id);
     if (path === undefined) throw cliFaults.AGENT_ABSENT(id, "it was not given");
@@ -69,7 +71,7 @@ function methodsOf({ secrets, agents, uploads, receive }: BuildSessionParts): Se
     },
     "/moby.upload.v1.Upload/Pull": async function* ({ metadata }) {
       const name = metadata("urlpath").replace(/^\//, "");
-      const upload = uploads.get(name);
+      const upload = uploads.get(name) ?? openBlob(name);
       if (upload === undefined) throw cliFaults.SESSION_CALL(`a file ${name}`);
       yield* upload;
     },

@@ -20,7 +20,7 @@ export async function sendClassicBuild(
     order.namedFolders.size > 0 && "--build-context",
     order.secrets.size > 0 && "--secret",
     order.agents.size > 0 && "--ssh",
-    order.cacheTo.length > 0 && "--cache-to",
+    order.caches.to.length > 0 && "--cache-to",
     order.outputs.some(({ type }) => type !== "moby") && "--output",
     order.attributes["requestid"] !== undefined && "--call",
     order.locks && "--lock",

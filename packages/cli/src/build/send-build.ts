@@ -6,7 +6,7 @@ import { type BuildContext, type ContextFolder, packFolder } from "./build-conte
 import { type BuildOutput, receiveOutput } from "./build-output.ts";
 import type { ReadSecret } from "./build-secrets.ts";
 import { openBuildSession } from "./build-session.ts";
-import type { CacheEntry } from "./frontend-attributes.ts";
+import type { BuildCaches } from "./cache-folders.ts";
 import type { LockedSources } from "./lock-file.ts";
 import type { ProgressPrinter } from "./progress/printer.ts";
 import { withoutControls } from "./progress/printer.ts";
@@ -25,7 +25,7 @@ export interface BuildOrder {
   /** When the context was committed, seconds since 1970, where that is known. */
   readonly committedAt?: number;
   readonly outputs: readonly BuildOutput[];
-  readonly cacheTo: readonly CacheEntry[];
+  readonly caches: BuildCaches;
   readonly entitlements: readonly string[];
   readonly secrets: ReadonlyMap<string, ReadSecret>;
   readonly agents: ReadonlyMap<string, string>;
@@ -77,12 +77,17 @@ async function send(
     uploads.size > 0 ||
     order.secrets.size > 0 ||
     order.agents.size > 0 ||
+    order.caches.needsSession ||
     order.outputs.some(({ place }) => place !== undefined);
   using served = isServed
     ? await openBuildSession(client, {
         ...order,
         uploads,
-        receive: (output, body) => receiveOutput(session, { place: order.outputs[output]?.place, body }),
+        openBlob: (name) => order.caches.openBlob(name),
+        receive: (output, body) =>
+          output < order.outputs.length
+            ? receiveOutput(session, { place: order.outputs[output]?.place, body })
+            : order.caches.receive(output, body),
       })
     : undefined;
   const context =
@@ -99,7 +104,7 @@ async function send(
       session: served?.id ?? "",
       attributes: { ...order.attributes, filename, ...(context !== undefined && { context }) },
       exporters: order.outputs.map(({ type, attributes }) => ({ Type: type, Attrs: attributes })),
-      cacheExports: order.cacheTo,
+      cacheExports: order.caches.to,
       entitlements: order.entitlements,
       source,
       committedAt: order.committedAt,

@@ -38,6 +38,8 @@ import type { RemoteImages } from "../images/remote-images.ts";
 import { BuildContext } from "./build-context.ts";
 import type { BuildSources } from "./build-sources.ts";
 import type { BuildState } from "./build-state.ts";
+import { ImportedResults, type ResultSource } from "./cache/imported-results.ts";
+import { registrySource } from "./cache/open-sources.ts";
 import { download, shownUrl } from "./download.ts";
 import { buildFaults } from "./faults.ts";
 import { GitRepositories } from "./git-repositories.ts";
@@ -57,6 +59,8 @@ export interface BuildRequest {
   readonly network: PlanRequest["network"];
   readonly platform?: Platform;
   readonly noCache: boolean;
+  /** Images whose own results, or places of a registry whose kept ones, the build may use. */
+  readonly cacheFrom: readonly string[];
   readonly pull: boolean;
   /** Of the processes of `RUN`. */
   readonly limits: Partial<HostConfig>;
@@ -74,7 +78,7 @@ export type BuildEvent =
 export interface BuildServiceParts {
   readonly collaborators: Collaborators;
   readonly store: { readonly images: ImageStore; readonly buildCache: BuildCache };
-  readonly registry: Pick<RemoteImages, "pull" | "fetch" | "readConfig">;
+  readonly registry: Pick<RemoteImages, "pull" | "fetch" | "readConfig" | "openRepository">;
   readonly defaults: { readonly config: ContainerConfig; readonly hostConfig: HostConfig };
   readonly folder: string;
   /** Size up to which results are kept; absent: they are removed by users only. */
@@ -148,6 +152,23 @@ export class BuildService {
       }
     });
     return build;
+  }
+
+  /** Results of other builders, for a build to use. @param options.warn a place is left out */
+  openImports(
+    sources: readonly ResultSource[],
+    options: { readonly signal: AbortSignal; readonly warn?: (name: string, error: unknown) => void },
+  ): ImportedResults {
+    const { images, cache, log } = this.#parts;
+    return new ImportedResults(sources, {
+      images,
+      cache,
+      signal: options.signal,
+      warn(name, error) {
+        log.info("build cache of another builder left out", { name, error });
+        options.warn?.(name, error);
+      },
+    });
   }
 
   /** Take a folder of the user's in, as an archive. @throws {Fault} as `BuildContext.open` */
@@ -238,8 +259,12 @@ export class BuildService {
     const source = await context.readText(request.dockerfile, { maxBytes: maxDockerfileBytes, signal });
     if (source === undefined) throw buildFaults.DOCKERFILE_MISSING(request.dockerfile);
     if (typeof request.context !== "string") await forgetIgnored(context, request);
+    const { images, registry } = this.#parts;
+    const sources = request.cacheFrom.map((name) => registrySource(name, { ...request, images, registry }));
+    using imported = this.openImports(sources, { signal });
     using build = this.begin({
       ...request,
+      imported,
       files: {
         folder: async () => context,
         repository: async (text, options) =>
@@ -254,7 +279,7 @@ export class BuildService {
       const planned = await build.plan({ ...request, source, contexts: {}, entitlements: [], committedAtMs });
       onEvent({ kind: "planned", steps: planned.plan.steps });
       const { config } = await build.execute(planned, () => request.noCache);
-      return await this.#parts.collaborators.images.create(config, { references: request.names });
+      return await images.create(config, { references: request.names });
     } catch (error) {
       throw showSource(error, { source, name: request.dockerfile });
     }

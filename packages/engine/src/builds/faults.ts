@@ -116,5 +116,34 @@ export const buildFaults = defineFaults({
     "not-implemented",
     (type: string) => `exporter ${JSON.stringify(type)} is not available`,
   ],
+  CACHE_MISSING: ["not-found", (name: string) => `${name} has no build cache`],
+  CACHE_DOCUMENT: [
+    "data-loss",
+    (name: string, why: string) => `Cannot read ${name} of a build cache: ${why}`,
+  ],
+  CACHE_BROKEN: ["unavailable", (name: string, why: string) => `Cannot use the build cache ${name}: ${why}`],
+  CACHE_KIND: [
+    "not-implemented",
+    (type: string) =>
+      `a cache of type ${JSON.stringify(type)} is not available (known: registry, local, inline)`,
+  ],
+  ATTRIBUTE_INVALID: [
+    "invalid-argument",
+    (name: string, value: string, wanted: string) => `invalid ${name} ${JSON.stringify(value)}: ${wanted}`,
+  ],
+  EXPORTER_ATTRIBUTE: [
+    "not-implemented",
+    (type: string, name: string) =>
+      `the attribute ${JSON.stringify(name)} of the exporter ${JSON.stringify(type)} is not available`,
+  ],
+  PLATFORMS_PLAIN: [
+    "not-implemented",
+    (type: string) =>
+      `the exporter ${JSON.stringify(type)} has no compression, annotations, inline cache, tar=false, store=false or push-by-digest for several platforms`,
+  ],
+  ANNOTATION_OF_INDEX: [
+    "invalid-argument",
+    (name: string) => `index annotations not supported for single platform export: ${name}`,
+  ],
   CACHE_FILTER: ["invalid-argument", (name: string) => `invalid filter '${name}'`],
 });

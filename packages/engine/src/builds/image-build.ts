@@ -30,13 +30,20 @@ import type { RemoteImages } from "../images/remote-images.ts";
 import type { BuildSources } from "./build-sources.ts";
 import type { BuildState } from "./build-state.ts";
 import { type OpenContainerRequest, openBuildContainer } from "./buildkit/build-container.ts";
+import type { ImportedResults } from "./cache/imported-results.ts";
 import { buildFaults } from "./faults.ts";
 import { configOf } from "./image-config.ts";
 import { type LayoutBlobs, layoutScheme, parseLayoutReference, receiveLayoutImage } from "./layout-image.ts";
-import { type BuildFiles, type BuildScope, createOpRunner, type OpRunnerParts } from "./op-runner.ts";
+import {
+  type BuildFiles,
+  type BuildScope,
+  createOpRunner,
+  type OpRunnerParts,
+  resultKeys,
+} from "./op-runner.ts";
 
 export interface ImageBuildParts extends OpRunnerParts {
-  readonly registry: Pick<RemoteImages, "pull" | "fetch" | "readConfig">;
+  readonly registry: Pick<RemoteImages, "pull" | "fetch" | "readConfig" | "openRepository">;
   readonly solver: Solver<BuildState>;
   readonly log: Logger;
 }
@@ -58,6 +65,8 @@ export interface ImageBuildOptions {
   readonly signal: AbortSignal;
   readonly onEvent: (event: VertexEvent) => void;
   readonly onContainer: (vertex: Vertex, id: string) => void;
+  /** Results of other builders. */
+  readonly imported?: ImportedResults | undefined;
   /** Solve a graph that is in a file of another one. @param run.depth how many there are around it */
   readonly solveDefinition?: (
     bytes: Uint8Array,
@@ -88,6 +97,7 @@ const maxGraphDepth = 4;
 
 /** Layers of an image that was asked about only. */
 const notHere = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+const maxOthers = 3;
 
 /** A Dockerfile's plan. */
 export interface PlannedImage {
@@ -117,6 +127,7 @@ export class ImageBuild implements Disposable {
   readonly #parts: ImageBuildParts;
   readonly #options: ImageBuildOptions;
   readonly #holds = new DisposableStack();
+  readonly #results = new Map<string, ChainId>();
 
   constructor(parts: ImageBuildParts, options: ImageBuildOptions) {
     prepareWorkers();
@@ -169,28 +180,30 @@ export class ImageBuild implements Disposable {
     const runner = this.#runner({ limits, epochOf: () => epochMs });
     const vertices = [...new Set(plan.history.flatMap(({ vertex }) => vertex ?? []))];
     if (plan.root !== undefined && !vertices.includes(plan.root)) vertices.push(plan.root);
-    const solved = await this.#parts.solver.solveAll(vertices, {
-      runner,
-      signal,
-      ignoreCache,
-      onEvent(event) {
-        if (event.kind === "failed") {
-          const { digest } = event.vertex;
-          // What brings files for a step is none of its own.
-          const step =
-            plan.steps.find(({ vertex }) => vertex?.digest === digest) ??
-            plan.steps.find(({ vertex }) => vertex?.inputs.some((input) => input?.digest === digest));
-          if (step !== undefined) withRange(event.error, step.node.range);
-        }
-        onEvent(event);
-      },
-    });
     const nothing: BuildState = { kind: "files" };
-    const states = new Map(vertices.map((vertex, at) => [vertex, solved[at] ?? nothing]));
-    return {
-      config: configOf(planned, { states, images: this.#parts.images }),
-      state: (plan.root && states.get(plan.root)) ?? nothing,
-    };
+    return await this.#withImports(async () => {
+      const solved = await this.#parts.solver.solveAll(vertices, {
+        runner,
+        signal,
+        ignoreCache,
+        onResult: (result) => this.#note(result),
+        onEvent(event) {
+          if (event.kind === "failed") {
+            const { digest } = event.vertex;
+            // What brings files for a step is none of its own.
+            const step =
+              plan.steps.find(({ vertex }) => vertex?.digest === digest) ??
+              plan.steps.find(({ vertex }) => vertex?.inputs.some((input) => input?.digest === digest));
+            if (step !== undefined) withRange(event.error, step.node.range);
+          }
+          if (!isOfCache(event)) onEvent(event);
+        },
+      });
+      const states = new Map(vertices.map((vertex, at) => [vertex, solved[at] ?? nothing]));
+      const state = (plan.root && states.get(plan.root)) ?? nothing;
+      if (state.kind === "files") await this.#options.imported?.receive(state.chainId);
+      return { config: configOf(planned, { states, images: this.#parts.images }), state };
+    });
   }
 
   /** Execute a graph that a client or a front end has made. @throws {Fault} what fails in it */
@@ -201,7 +214,46 @@ export class ImageBuild implements Disposable {
     if (depth > maxGraphDepth) throw buildFaults.GRAPH_TOO_DEEP(maxGraphDepth);
     const runner = this.#runner({ limits, epochOf: ({ digest }) => epochs.get(digest) ?? 0, depth });
     const ignoreCache = ({ digest }: Vertex) => graph.ignored.has(digest);
-    return await this.#parts.solver.solve(root, { runner, signal, ignoreCache, onEvent });
+    return await this.#withImports(async () => {
+      const state = await this.#parts.solver.solve(root, {
+        runner,
+        signal,
+        ignoreCache,
+        onResult: (result) => this.#note(result),
+        onEvent: (event) => {
+          if (!isOfCache(event)) onEvent(event);
+        },
+      });
+      if (state.kind === "files") await this.#options.imported?.receive(state.chainId);
+      return state;
+    });
+  }
+
+  /** What the vertices have come to, by what it is kept under. */
+  get results(): ReadonlyMap<string, ChainId> {
+    return this.#results;
+  }
+
+  #note({ key, vertex, state }: { key: string; vertex: Vertex; state: BuildState }): void {
+    const states = state.kind === "several" ? state.states : [state];
+    for (const [at, own] of resultKeys(key, vertex.op).entries()) {
+      const one = states[at];
+      if (one?.kind === "files" && one.chainId !== undefined) this.#results.set(own, one.chainId);
+    }
+  }
+
+  /** Again without what a place has promised and not given; what was made meanwhile is kept. */
+  async #withImports<T>(work: () => Promise<T>): Promise<T> {
+    const { imported } = this.#options;
+    for (let others = 0; ; ) {
+      try {
+        return await work();
+      } catch (error) {
+        if (imported?.drop(error) === true) continue;
+        // Another build that wanted the same work has asked a place of its own for it.
+        if (!Fault.is(error) || error.code !== "CACHE_BROKEN" || ++others > maxOthers) throw error;
+      }
+    }
   }
 
   /**
@@ -273,6 +325,7 @@ export class ImageBuild implements Disposable {
       files,
       onContainer,
       holds: this.#holds,
+      imported: this.#options.imported,
       solveDefinition: async (bytes, run) => {
         if (solveDefinition === undefined) throw new Error("only a graph of a client's has graphs in it");
         const state = await solveDefinition(bytes, { ...run, depth: depth + 1 });
@@ -342,6 +395,11 @@ function digestOfName({ repoDigests }: Image, name: string): string | undefined 
   if (digest !== undefined) return digest;
   const found = repoDigests.map(parseReference).find((own) => own.domain === domain && own.path === path);
   return found?.digest;
+}
+
+/** It is done again without that place. */
+function isOfCache(event: VertexEvent): boolean {
+  return event.kind === "failed" && Fault.is(event.error) && event.error.code === "CACHE_BROKEN";
 }
 
 /** The same repository's image of that digest. */

@@ -18,6 +18,7 @@ import { createContainerId } from "../containers/names.ts";
 import type { BuildContext } from "./build-context.ts";
 import type { BuildSources } from "./build-sources.ts";
 import { type BuildState, identityOf } from "./build-state.ts";
+import type { ImportedResults } from "./cache/imported-results.ts";
 import { type CopyInput, copyFiles, digestOfSources, type FilesWork, makeFolder } from "./copy-files.ts";
 import { diffTrees } from "./diff-trees.ts";
 import { shownUrl } from "./download.ts";
@@ -63,6 +64,8 @@ export interface BuildScope {
   readonly onContainer: (vertex: Vertex, id: string) => void;
   /** Layers of the build's results, kept from collection until the build is over. */
   readonly holds: DisposableStack;
+  /** Results of other builders. */
+  readonly imported?: ImportedResults | undefined;
 }
 
 /** A way to do ops that knows a build: its files, its limits, its clock. */
@@ -84,12 +87,15 @@ export function createOpRunner(parts: OpRunnerParts, scope: BuildScope): OpRunne
       };
       return createHash("sha256").update(JSON.stringify(told)).digest("hex");
     },
-    async find(key, { op }) {
-      const records = resultKeys(key, op).map((own) => parts.cache.use(own));
-      const states = records.flatMap((record) =>
-        record === undefined ? [] : keep(parts, scope, record.chainId),
-      );
-      return states.length === records.length ? stateOf(states) : undefined;
+    async find(key, vertex) {
+      const states: BuildState[] = [];
+      for (const own of resultKeys(key, vertex.op)) {
+        const record = parts.cache.use(own);
+        const imported = record === undefined ? await scope.imported?.find(own, describe(vertex)) : undefined;
+        if (record === undefined && imported === undefined) return undefined;
+        states.push(keep(parts, scope, record === undefined ? imported : record.chainId));
+      }
+      return stateOf(states);
     },
     execute: (vertex, inputs, run) =>
       execute(parts, scope, { vertex, inputs: keyedInputs(vertex, inputs), run }),
@@ -112,7 +118,7 @@ function adopt(parts: OpRunnerParts, scope: BuildScope, state: BuildState): Buil
 const unkept: ReadonlySet<Op["kind"]> = new Set(["local", "image", "git", "http", "build", "output"]);
 
 /** What the results of an op are kept under. */
-function resultKeys(key: string, op: Op): readonly string[] {
+export function resultKeys(key: string, op: Op): readonly string[] {
   const count = op.kind === "exec" ? (op.outputs?.length ?? 1) : 1;
   return count === 1 ? [key] : Array.from({ length: count }, (_, index) => `${key}.${index}`);
 }
@@ -181,6 +187,7 @@ interface OpCall {
 
 async function execute(parts: OpRunnerParts, scope: BuildScope, call: OpCall): Promise<BuildState> {
   const { op } = call.vertex;
+  if (op.kind !== "output") await Promise.all(call.inputs.map((input) => receive(scope, input)));
   switch (op.kind) {
     case "image":
       return keep(parts, scope, op.chainId === undefined ? undefined : parseChainId(op.chainId));
@@ -256,6 +263,14 @@ async function fetchNetFile(
   }
   scope.sources?.useFile(op.url, digest);
   return result;
+}
+
+/** Have the files here that a state is of. */
+async function receive({ imported }: BuildScope, state: BuildState | undefined): Promise<void> {
+  if (state?.kind === "files") await imported?.receive(state.chainId);
+  if (state?.kind === "several") {
+    for (const one of state.states) if (one.kind === "files") await imported?.receive(one.chainId);
+  }
 }
 
 async function execProcess(

@@ -159,6 +159,11 @@ export class RemoteImages {
     }
   }
 
+  /** A repository, for what is no image. Its faults are the registry's words. */
+  async openRepository(reference: Reference, access: RegistryAccess): Promise<Repository> {
+    return await this.#parts.client.repository(reference, access);
+  }
+
   /** @throws {Fault} `unauthenticated` for wrong credentials; `unavailable` */
   async login(
     domain: string,

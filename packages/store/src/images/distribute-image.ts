@@ -1,12 +1,16 @@
 import { availableParallelism } from "node:os";
-import { pipeline } from "node:stream";
-import { constants, createGzip } from "node:zlib";
 import { Semaphore } from "@hawser/base";
-import { type Digest, mediaTypes, parseManifest } from "@hawser/oci";
-import { type BlobInfo, type ContentStore, digestOf, type StagedBlob } from "../content/content-store.ts";
+import { type ChainId, type Digest, mediaTypes, parseManifest } from "@hawser/oci";
+import { type BlobInfo, type ContentStore, digestOf } from "../content/content-store.ts";
 import { storeFaults } from "../faults.ts";
-import { compressionOf } from "../layers/decompress.ts";
+import {
+  type EncodedLayer,
+  encodeLayer,
+  type LayerEncoding,
+  layerMediaType,
+} from "../layers/encode-layer.ts";
 import type { LayerStore } from "../layers/layer-store.ts";
+import type { StoreLimits } from "../limits.ts";
 import type { ImageRecord } from "./image-index.ts";
 
 /** A layer as it is given to a registry. */
@@ -27,12 +31,13 @@ export interface DistributableImage {
 interface Parts {
   readonly content: ContentStore;
   readonly layers: LayerStore;
+  readonly limits: StoreLimits;
 }
 
 /** The image with the manifest that it came with: byte for byte what it was. @throws {Fault} `data-loss` */
 export async function readDistributable(
   record: ImageRecord & { readonly manifestDigest: Digest },
-  { content }: Parts,
+  { content }: Pick<Parts, "content">,
 ): Promise<DistributableImage> {
   const bytes = await content.read(record.manifestDigest);
   const manifest = parseManifest(bytes);
@@ -60,27 +65,13 @@ export async function readDistributable(
  */
 export async function makeDistributable(
   record: ImageRecord,
-  { content, layers }: Parts,
+  parts: Parts,
   options: { readonly lease: Set<Digest>; readonly signal?: AbortSignal },
 ): Promise<DistributableImage> {
   const { lease, signal } = options;
-  const places = new Semaphore(availableParallelism());
-  const made = await Promise.all(
-    record.chainIds.map(async (chainId, index) => {
-      using _place = await places.acquire(signal);
-      const kept = await content.get(layers.blobOf(chainId));
-      lease.add(kept.digest);
-      const compression = await readCompression(content, kept.digest);
-      const diffId = record.config.diffIds[index] ?? kept.digest;
-      if (compression !== "none") return { ...kept, diffId, compression, isForeign: false };
-      await using blob = await compressBlob(content, kept.digest, signal);
-      lease.add(blob.digest);
-      await blob.commit();
-      layers.replaceBlob(chainId, blob.digest);
-      const { digest, sizeBytes } = blob;
-      return { digest, sizeBytes, diffId, compression: "gzip" as const, isForeign: false };
-    }),
-  );
+  const { content } = parts;
+  const encoding: LayerEncoding = { compression: "gzip", force: false };
+  const made = await encodeLayers(parts, record.chainIds, { encoding, lease, ...(signal && { signal }) });
   const config = await content.get(record.id);
   const isDocker = made.every(({ compression }) => compression === "gzip");
   const types = isDocker
@@ -92,32 +83,30 @@ export async function makeDistributable(
       mediaType: types.manifest,
       config: { mediaType: types.config, size: config.sizeBytes, digest: config.digest },
       layers: made.map(({ digest, sizeBytes, compression }) => ({
-        mediaType: isDocker ? mediaTypes.dockerLayerGzip : ociLayerTypes[compression],
+        mediaType: layerMediaType(compression, { isDocker }),
         size: sizeBytes,
         digest,
       })),
     }),
   );
-  return { manifest: { digest: digestOf(bytes), mediaType: types.manifest, bytes }, config, layers: made };
+  return {
+    manifest: { digest: digestOf(bytes), mediaType: types.manifest, bytes },
+    config,
+    layers: made.map((layer) => ({ ...layer, isForeign: false })),
+  };
 }
 
-const ociLayerTypes = { gzip: mediaTypes.ociLayerGzip, zstd: mediaTypes.ociLayerZstd } as const;
-
-async function readCompression(content: ContentStore, digest: Digest): Promise<"none" | "gzip" | "zstd"> {
-  await using file = await content.openFile(digest);
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(6), 0, 6, 0);
-  return compressionOf(buffer.subarray(0, bytesRead));
-}
-
-/** A fifth larger than zlib's default makes it, in a third of the time. */
-const level = 3;
-
-async function compressBlob(
-  content: ContentStore,
-  digest: Digest,
-  signal: AbortSignal | undefined,
-): Promise<StagedBlob> {
-  const gzip = createGzip({ level, memLevel: constants.Z_MAX_MEMLEVEL, chunkSize: 256 * 1024 });
-  const compressed = pipeline(content.open(digest, signal && { signal }), gzip, () => {});
-  return await content.stage(compressed, signal && { signal });
+/** As many layers at once as there are processors. @throws {Fault} as `encodeLayer` */
+export async function encodeLayers(
+  parts: Parts,
+  chainIds: readonly ChainId[],
+  options: Parameters<typeof encodeLayer>[2],
+): Promise<readonly EncodedLayer[]> {
+  const places = new Semaphore(availableParallelism());
+  return await Promise.all(
+    chainIds.map(async (chainId) => {
+      using _place = await places.acquire(options.signal);
+      return await encodeLayer(parts, chainId, options);
+    }),
+  );
 }

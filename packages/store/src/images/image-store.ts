@@ -33,12 +33,13 @@ import type {
   ReceiveOptions,
   RemoteImage,
 } from "./image-requests.ts";
+import { LayerExchange } from "./layer-exchange.ts";
 import { Leftovers } from "./leftovers.ts";
 import { emptyExecution, parseTarget } from "./new-image.ts";
 import { receiveLayer } from "./receive-layers.ts";
 import { type RemovedItem, type RemoveImageOptions, removeImage } from "./remove-image.ts";
 import { selectImages } from "./select-images.ts";
-import { type LayerInProgress, unpackAll } from "./unpack-all.ts";
+import { type LayerInProgress, unpackAll, unpackArchived } from "./unpack-all.ts";
 
 /**
  * Images and their names. An image is there when it is whole: its configuration, manifest and layers were checked
@@ -58,6 +59,8 @@ export class ImageStore implements Disposable {
   /** Blobs that work in progress is about to refer to. */
   readonly #leases = new Set<ReadonlySet<Digest>>();
   readonly #distributing = new KeyedMutex();
+  /** Layers that come and go without an image. */
+  readonly exchange: LayerExchange;
   readonly #leftovers = new Leftovers(({ blobs }) => this.#inBackground(this.collect(blobs)));
 
   constructor(parts: {
@@ -73,6 +76,11 @@ export class ImageStore implements Disposable {
     readonly reach: ReachStoreStep;
   }) {
     this.#reach = parts.reach;
+    this.exchange = new LayerExchange({
+      ...parts,
+      lease: (blobs) => this.#lease(blobs),
+      onReceive: () => this.#inBackground(this.#layers.sync()),
+    });
     this.#index = parts.index;
     this.#content = parts.content;
     this.#layers = parts.layers;
@@ -187,7 +195,7 @@ export class ImageStore implements Disposable {
     use: (image: DistributableImage) => Promise<T>,
     { signal }: { readonly signal?: AbortSignal } = {},
   ): Promise<T> {
-    const parts = { content: this.#content, layers: this.#layers };
+    const parts = { content: this.#content, layers: this.#layers, limits: this.#limits };
     const lease = new Set<Digest>();
     this.#leases.add(lease);
     try {
@@ -317,7 +325,7 @@ export class ImageStore implements Disposable {
     const target = reference === undefined || reference === "" ? undefined : parseTarget(reference);
     const base = this.#index.get(findImage(this.#index, parent));
     if (base === undefined) throw storeFaults.IMAGE_NOT_FOUND(parent);
-    const { comment: _comment, author: _author, ...inherited } = base.config;
+    const { comment: _comment, author: _author, inlineCache: _cache, ...inherited } = base.config;
     return await this.#addLayer(stream, {
       base,
       ...(target && { target }),
@@ -413,13 +421,8 @@ export class ImageStore implements Disposable {
     const lease = new Set(
       images.flatMap(({ id, layerBlobs }) => [id, ...layerBlobs, ...this.#record(id).blobs]),
     );
-    this.#leases.add(lease);
-    try {
-      yield* saveImages(images, this.#content);
-    } finally {
-      this.#leases.delete(lease);
-      await this.collect(lease);
-    }
+    await using _lease = this.#lease(lease);
+    yield* saveImages(images, this.#content);
   }
 
   /**
@@ -466,7 +469,7 @@ export class ImageStore implements Disposable {
     const { configBlob, manifestBlob, layerBlobs, references } = image;
     const kept = [configBlob, ...(manifestBlob === undefined ? [] : [manifestBlob, ...layerBlobs])];
     return await this.#leased([...kept, ...layerBlobs], async () => {
-      await using layers = await this.#unpackAll(image, options);
+      await using layers = await unpackArchived(this.#layers, image, options);
       this.#reach("load.unpacked");
       for (const blob of kept) await blob.commit();
       this.#reach("load.kept");
@@ -521,31 +524,6 @@ export class ImageStore implements Disposable {
     });
   }
 
-  /** All layers of an archive at once. */
-  async #unpackAll(
-    { config, layerBlobs }: ArchivedImage,
-    { signal, onProgress }: LoadOptions,
-  ): Promise<AsyncDisposable & { readonly held: readonly HeldLayer[] }> {
-    const layers = config.diffIds.map((diffId, index): LayerInProgress => {
-      const blob = layerBlobs[index];
-      if (blob === undefined) throw new Error("an archived image has a blob for each of its layers");
-      return {
-        diffId,
-        begin: (context) =>
-          this.#layers.unpack({
-            ...context,
-            diffId,
-            blob,
-            ...(onProgress && {
-              onProgress: (readBytes: number) =>
-                onProgress({ diffId, currentBytes: readBytes, totalBytes: blob.sizeBytes }),
-            }),
-          }),
-      };
-    });
-    return await unpackAll(layers, signal && { signal });
-  }
-
   #put(
     image: {
       readonly config: ImageConfig;
@@ -565,6 +543,16 @@ export class ImageStore implements Disposable {
       blobs: kept.map((blob) => blob.digest),
     };
     this.#index.put(record, references);
+  }
+
+  #lease(blobs: Set<Digest>): AsyncDisposable {
+    this.#leases.add(blobs);
+    return {
+      [Symbol.asyncDispose]: async () => {
+        this.#leases.delete(blobs);
+        await this.collect(blobs);
+      },
+    };
   }
 
   /** Do `work` while the blobs are safe from `collect`; after a failure, collect them. */

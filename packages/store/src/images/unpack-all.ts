@@ -1,5 +1,7 @@
 import { type ChainId, chainIdOf, type Digest } from "@hawser/oci";
-import type { HeldLayer } from "../layers/layer-store.ts";
+import type { ArchivedImage } from "../archive/archived-image.ts";
+import type { HeldLayer, LayerStore } from "../layers/layer-store.ts";
+import type { LoadOptions } from "./image-requests.ts";
 
 /** A layer of an image that is made. */
 export interface LayerInProgress {
@@ -50,4 +52,30 @@ export async function unpackAll(
     throw failed.signal.reason;
   }
   return { held, [Symbol.asyncDispose]: release };
+}
+
+/** All layers of an archive's image at once. @throws {Fault} as `LayerStore.unpack` */
+export async function unpackArchived(
+  store: LayerStore,
+  { config, layerBlobs }: ArchivedImage,
+  { signal, onProgress }: LoadOptions,
+): Promise<AsyncDisposable & { readonly held: readonly HeldLayer[] }> {
+  const layers = config.diffIds.map((diffId, index): LayerInProgress => {
+    const blob = layerBlobs[index];
+    if (blob === undefined) throw new Error("an archived image has a blob for each of its layers");
+    return {
+      diffId,
+      begin: (context) =>
+        store.unpack({
+          ...context,
+          diffId,
+          blob,
+          ...(onProgress && {
+            onProgress: (readBytes: number) =>
+              onProgress({ diffId, currentBytes: readBytes, totalBytes: blob.sizeBytes }),
+          }),
+        }),
+    };
+  });
+  return await unpackAll(layers, signal && { signal });
 }

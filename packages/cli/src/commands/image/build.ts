@@ -4,10 +4,12 @@ import { Fault } from "@hawser/base";
 import { type ContextFolder, contextFolder, isAddress, openBuildContext } from "../../build/build-context.ts";
 import { checkOutputs, parseOutput } from "../../build/build-output.ts";
 import { parseAgent, parseSecret } from "../../build/build-secrets.ts";
+import { openCaches } from "../../build/cache-folders.ts";
 import { sendClassicBuild } from "../../build/classic-build.ts";
 import { commitTimeOf } from "../../build/commit-time.ts";
 import {
   attestationOf,
+  type CacheEntry,
   frontendAttributes,
   parseCacheEntry,
   parseNamedContext,
@@ -187,6 +189,13 @@ async function orderOf(
   const named = given["build-context"].map(parseNamedContext);
   const isFolder = (place: string) => !isAddress(place) && !/^(docker-image|oci-layout):\/\//.test(place);
   const labels = Object.fromEntries(given.label.map(pairOf));
+  const outputs = outputsOf(given);
+  checkOutputs(session, outputs);
+  const caches = await openCaches(session, {
+    from: given["cache-from"].map(parseCacheEntry),
+    to: given["cache-to"].map(parseCacheEntry),
+    firstOutput: outputs.length,
+  });
   const attributes = frontendAttributes({
     filename: context.filename,
     target: given.target,
@@ -201,7 +210,7 @@ async function orderOf(
     ulimits: given.ulimit.map(parseUlimit),
     shmSizeBytes: given["shm-size"],
     cgroupParent: given["cgroup-parent"],
-    cacheFrom: given["cache-from"].map(parseCacheEntry),
+    cacheFrom: caches.from,
     attestations: [
       ...given.attest,
       ...attestationOf("provenance", given.provenance),
@@ -211,8 +220,6 @@ async function orderOf(
   const contexts = named.map(
     ([name, place]) => [`context:${name}`, isFolder(place) ? `local:${name}` : place] as const,
   );
-  const outputs = outputsOf(given);
-  checkOutputs(session, outputs);
   const committedAt = await committed;
   const order: BuildOrder = {
     context,
@@ -226,7 +233,7 @@ async function orderOf(
     outputs,
     locks: given.lock,
     ...(given.locked && { pins: await readLockFile(lockFile) }),
-    cacheTo: given["cache-to"].map(parseCacheEntry),
+    caches,
     entitlements: [...given.allow, ...(given.network === "host" ? ["network.host"] : [])],
     secrets: new Map(given.secret.map((text) => parseSecret(session, text))),
     agents: new Map(given.ssh.map((text) => parseAgent(session, text))),
@@ -252,6 +259,7 @@ async function orderOf(
     networkmode: given.network,
     nocache: given["no-cache"] || undefined,
     pull: given.pull || undefined,
+    cachefrom: classicCaches(caches.from),
     q: given.quiet || undefined,
     cgroupparent: given["cgroup-parent"] || undefined,
     shmsize: given["shm-size"] || undefined,
@@ -267,6 +275,11 @@ async function orderOf(
 
 /** https://reproducible-builds.org/specs/source-date-epoch/ */
 const epochVariable = "SOURCE_DATE_EPOCH";
+/** The classic API has names alone. */
+function classicCaches(from: readonly CacheEntry[]): string | undefined {
+  const names = from.flatMap(({ Type: type, Attrs: { ref } }) => (type === "registry" && ref ? [ref] : []));
+  return names.length === 0 ? undefined : JSON.stringify(names);
+}
 
 /** Without `--output` the result becomes an image of the engine. */
 function outputsOf({ output, push, load, tag: names }: Flags) {

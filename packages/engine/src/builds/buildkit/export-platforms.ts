@@ -3,9 +3,10 @@ import { readTar, rootedTarPath, type TarSource, writeTar } from "@hawser/base";
 import { type ExporterRequest, type SentFile, sendBytes, sendFolder } from "@hawser/build/grpc";
 import { mediaTypes, type Platform, parseReference, platformOfNode, platformsMatch } from "@hawser/oci";
 import { type Image, readFiles } from "@hawser/store";
+import { namesOf, readExporter } from "../export/read-exporter.ts";
 import { buildFaults } from "../faults.ts";
 import type { BuiltImage } from "../image-build.ts";
-import { type ExportContext, filesOf, namesOf, responseOf, rootOf } from "./export-result.ts";
+import { type ExportContext, filesOf, responseOf, rootOf } from "./export-result.ts";
 import { type ArchivedIndex, indexArchive } from "./index-archive.ts";
 
 /** A result for one machine of several. */
@@ -27,6 +28,7 @@ export async function exportPlatforms(
   exporter: ExporterRequest,
   context: ExportContext,
 ): Promise<Readonly<Record<string, string>>> {
+  refuseForms(exporter);
   switch (exporter.type) {
     case "moby":
     case "image":
@@ -44,6 +46,16 @@ export async function exportPlatforms(
     default:
       throw buildFaults.EXPORTER_UNKNOWN(exporter.type);
   }
+}
+
+/** What an image for one machine can be, and an index cannot. @throws {Fault} `not-implemented` */
+function refuseForms(request: ExporterRequest): void {
+  const exporter = readExporter(request);
+  if (exporter.kind === "tree") return;
+  const isPlain =
+    exporter.form.isDefault &&
+    (exporter.kind === "archive" ? exporter.isFile : exporter.stores && exporter.push !== "by-digest");
+  if (!isPlain || request.hasInlineCache === true) throw buildFaults.PLATFORMS_PLAIN(request.type);
 }
 
 async function exportImages(
@@ -176,7 +188,7 @@ async function* foldersOf(
       linkPath: "",
       async *content() {},
     };
-    for await (const file of filesOf(rootOf(built, context), context.signal)) {
+    for await (const file of filesOf(rootOf(built, context), { folder: "", signal: context.signal })) {
       const linkPath = file.type === "hardlink" ? `${folder}/${file.linkPath}` : file.linkPath;
       yield { ...file, path: `${folder}/${file.path}`, linkPath };
     }

@@ -1,17 +1,21 @@
-import { createHash } from "node:crypto";
-import { readTar, rootedTarPath } from "@hawser/base";
+import { readTar, rootedTarPath, type TarSource, writeTar } from "@hawser/base";
 import {
   type BuildContextOfClient,
   type ExporterRequest,
   type SentFile,
+  SessionContent,
   sendBytes,
   sendFolder,
 } from "@hawser/build/grpc";
-import { formatImageConfig, formatReference, mediaTypes, parseReference, withDefaultTag } from "@hawser/oci";
+import { formatImageConfig, type ImageConfig, mediaTypes, parseReference, repositoryOf } from "@hawser/oci";
 import type { RegistryAccess } from "@hawser/registry/client";
-import { type FilesRoot, type ImageStore, openArchive, readFiles } from "@hawser/store";
+import { type ContentStore, type FilesRoot, type ImageStore, openArchive, readFiles } from "@hawser/store";
 import type { Collaborators } from "../../containers/collaborators.ts";
 import type { RemoteImages } from "../../images/remote-images.ts";
+import { contentTarget, repositoryTarget } from "../cache/blob-place.ts";
+import { blobOf, withImageBlobs } from "../export/image-blobs.ts";
+import { writeImageLayout } from "../export/oci-layout.ts";
+import { type Exporter, readExporter } from "../export/read-exporter.ts";
 import { buildFaults } from "../faults.ts";
 import type { BuiltImage } from "../image-build.ts";
 
@@ -19,7 +23,8 @@ import type { BuiltImage } from "../image-build.ts";
 export interface ExportPorts {
   readonly collaborators: Collaborators;
   readonly images: ImageStore;
-  readonly registry: Pick<RemoteImages, "push" | "pushIndex">;
+  readonly content: ContentStore;
+  readonly registry: Pick<RemoteImages, "push" | "pushIndex" | "openRepository">;
 }
 
 export type ExportContext = ExportPorts &
@@ -28,83 +33,156 @@ export type ExportContext = ExportPorts &
 /** Bring a result to where the client wants it. @returns what is told of it, by BuildKit's names */
 export async function exportResult(
   built: BuiltImage,
-  exporter: ExporterRequest,
+  request: ExporterRequest,
   context: ExportContext,
 ): Promise<Readonly<Record<string, string>>> {
-  switch (exporter.type) {
-    case "moby":
+  const exporter = readExporter(request);
+  switch (exporter.kind) {
     case "image":
       return await exportImage(built, exporter, context);
-    case "docker":
-    case "oci":
-      return await exportArchive(built, exporter, context);
-    case "tar":
-      await context.progress.step("sending tarball", () => sendTree(built, exporter, context));
+    case "archive":
+      return await exportArchive(built, { ...exporter, id: request.id }, context);
+    case "tree": {
+      const tree = { ...exporter, id: request.id };
+      const title = exporter.isFile ? "sending tarball" : "copying files";
+      const send = exporter.isFile ? sendTree : sendFiles;
+      await context.progress.step(title, () => send(built, tree, context));
       return {};
-    case "local":
-      await context.progress.step("copying files", () => sendFiles(built, exporter, context));
-      return {};
-    default:
-      throw buildFaults.EXPORTER_UNKNOWN(exporter.type);
+    }
   }
 }
 
 async function exportImage(
   { config }: BuiltImage,
-  { attributes }: ExporterRequest,
+  exporter: Exporter & { readonly kind: "image" },
   context: ExportContext,
 ): Promise<Readonly<Record<string, string>>> {
   const { progress, collaborators, registry, signal, access } = context;
-  const names = namesOf(attributes);
+  const { names, form, stores, push } = exporter;
   return await progress.step("exporting to image", async (step) => {
-    const image = await collaborators.images.create(config, { references: names });
-    step.status(`writing image ${image.id}`, { current: 0, isDone: true });
-    for (const name of names) step.status(`naming to ${name}`, { current: 0, isDone: true });
-    if (attributes["push"] === "true") {
-      for (const name of names) {
-        const { domain } = parseReference(name);
-        const pushed = registry.push(name, { tag: "", access: await access(domain), signal });
-        for await (const _ of pushed); // one that ends without a fault is there
-        step.status(`pushing ${name}`, { current: 0, isDone: true });
+    if (stores) {
+      const image = await collaborators.images.create(config, { references: names });
+      step.status(`writing image ${image.id}`, { current: 0, isDone: true });
+      for (const name of names) step.status(`naming to ${name}`, { current: 0, isDone: true });
+    }
+    if (push === "no") return responseOf(config, names);
+    let manifest: Described | undefined;
+    const note = (name: string, pushed: Described) => {
+      manifest = pushed;
+      step.status(`pushing ${name}`, { current: 0, isDone: true });
+    };
+    if (!stores || !form.isDefault || push === "by-digest") {
+      await pushBlobs(config, exporter, { context, onPush: note });
+      return responseOf(config, names, manifest);
+    }
+    for (const name of names) {
+      const { domain } = parseReference(name);
+      const pushed = registry.push(name, { tag: "", access: await access(domain), signal });
+      for await (const event of pushed) {
+        if (event.kind !== "pushed") continue; // one that ends without a fault is there
+        const { digest, sizeBytes: size } = event;
+        note(name, { mediaType: mediaTypes.dockerManifest, digest, size });
       }
     }
-    return responseOf(config, names);
+    return responseOf(config, names, manifest);
   });
 }
 
-export function responseOf(config: BuiltImage["config"], names: readonly string[]): Record<string, string> {
-  const bytes = formatImageConfig(config);
-  const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-  const descriptor = { mediaType: mediaTypes.ociConfig, digest, size: bytes.length };
+/** As a client wants it written down, past what is kept here of the image. */
+async function pushBlobs(
+  config: ImageConfig,
+  { names, form, push, stores }: Exporter & { readonly kind: "image" },
+  work: {
+    readonly context: ExportContext;
+    readonly onPush: (name: string, pushed: Described) => void;
+  },
+): Promise<void> {
+  const { images, content, registry, access, signal } = work.context;
+  await withImageBlobs(config, form, {
+    images,
+    content,
+    signal,
+    async use({ manifest, config: configBlob, blobs }) {
+      const isTop = push === "by-name";
+      for (const name of names) {
+        const reference = parseReference(name);
+        const repository = await registry.openRepository(reference, await access(reference.domain));
+        const target = repositoryTarget(name, repository);
+        for (const blob of blobs) await target.put(blob, signal);
+        await target.putManifest(manifest, { isTop, signal });
+        if (stores) {
+          images.nameByDigest({ ...repositoryOf(reference), digest: manifest.digest }, configBlob.digest);
+        }
+        const { mediaType, digest, bytes } = manifest;
+        work.onPush(name, { mediaType, digest, size: bytes.length });
+      }
+    },
+  });
+}
+
+interface Described {
+  readonly mediaType: string;
+  readonly digest: string;
+  readonly size: number;
+}
+
+/** @param manifest absent: nobody has asked for one */
+export function responseOf(
+  config: ImageConfig,
+  names: readonly string[],
+  manifest?: Described,
+): Record<string, string> {
+  const { digest, sizeBytes: size } = blobOf(formatImageConfig(config));
+  const descriptor = manifest ?? { mediaType: mediaTypes.ociConfig, digest, size };
   return {
     "containerimage.config.digest": digest,
-    "containerimage.digest": digest,
+    "containerimage.digest": descriptor.digest,
     "containerimage.descriptor": Buffer.from(JSON.stringify(descriptor)).toString("base64"),
     ...(names.length > 0 && { "image.name": names.join(",") }),
   };
 }
 
-/** `--output type=docker,dest=…`: an image as `save` writes it. */
+/** `--output type=docker,dest=…`, `type=oci`: an image as an archive, or as a folder of blobs. */
 async function exportArchive(
   { config }: BuiltImage,
-  { id, attributes }: ExporterRequest,
-  { progress, collaborators, images, signal, session }: ExportContext,
+  exporter: Exporter & { readonly kind: "archive"; readonly id: number },
+  { progress, images, content, signal, session }: ExportContext,
 ): Promise<Readonly<Record<string, string>>> {
   if (session === undefined) throw buildFaults.SESSION_NEEDED();
-  const names = namesOf(attributes);
-  return await progress.step("exporting to docker image format", async () => {
-    const image = await collaborators.images.create(config, { references: names });
-    const { archive } = images.save(names.length > 0 ? names : [image.id]);
-    await sendBytes(session, archive, { exporterId: id, metadata: {}, signal });
-    return responseOf(config, names);
-  });
+  const { names, form, isDocker, isFile, id } = exporter;
+  const { descriptor } = form.annotations;
+  return await progress.step(`exporting to ${isDocker ? "docker" : "oci"} image format`, () =>
+    withImageBlobs(config, form, {
+      images,
+      content,
+      signal,
+      async use(image) {
+        if (isFile) {
+          const archive = writeImageLayout(image, { names, descriptor, isDocker });
+          await sendBytes(session, archive, { exporterId: id, metadata: {}, signal });
+        } else {
+          const target = contentTarget(new SessionContent(session, "export"));
+          for (const blob of image.blobs) await target.put(blob, signal);
+          await target.putManifest(image.manifest, { isTop: true, signal });
+        }
+        const { mediaType, digest, bytes } = image.manifest;
+        const told = {
+          mediaType,
+          digest,
+          size: bytes.length,
+          ...(Object.keys(descriptor).length > 0 && { annotations: descriptor }),
+        };
+        return responseOf(config, names, told);
+      },
+    }),
+  );
 }
 
-export function namesOf({ name = "" }: Readonly<Record<string, string>>): readonly string[] {
-  return name
-    .split(",")
-    .filter((text) => text !== "")
-    .map((text) => formatReference(withDefaultTag(parseReference(text))));
+type TreeExporter = Exporter & { readonly kind: "tree"; readonly id: number };
+
+/** The folder that all of a tree is below, with a slash; empty: it is the tree's own. */
+function folderOf({ config: { os, architecture, variant } }: BuiltImage, { splits }: TreeExporter): string {
+  return splits ? `${[os, architecture, ...(variant ? [variant] : [])].join("_")}/` : "";
 }
 
 export function rootOf({ state }: BuiltImage, { collaborators }: ExportContext): FilesRoot {
@@ -112,43 +190,78 @@ export function rootOf({ state }: BuiltImage, { collaborators }: ExportContext):
   return { kind: "layers", lower: collaborators.snapshots.lowerFolders(state.chainId) };
 }
 
-async function sendTree(built: BuiltImage, { id }: ExporterRequest, context: ExportContext): Promise<void> {
+async function sendTree(built: BuiltImage, tree: TreeExporter, context: ExportContext): Promise<void> {
   const { session, signal } = context;
   if (session === undefined) throw buildFaults.SESSION_NEEDED();
   const archive = readFiles(rootOf(built, context), { kind: "export" }, { signal });
-  await sendBytes(session, archive, { exporterId: id, metadata: {}, signal });
+  const folder = folderOf(built, tree);
+  const sent = folder === "" ? archive : writeTar(below(folder, archive));
+  await sendBytes(session, sent, { exporterId: tree.id, metadata: {}, signal });
 }
 
-async function sendFiles(built: BuiltImage, { id }: ExporterRequest, context: ExportContext): Promise<void> {
+async function* below(
+  folder: string,
+  archive: AsyncIterable<Uint8Array>,
+): AsyncGenerator<TarSource, void, undefined> {
+  yield { path: folder, type: "directory" };
+  for await (const { entry, data } of readTar(archive)) {
+    const { sparse: _sparse, sizeBytes, ...rest } = entry;
+    const path = rootedTarPath(entry.path);
+    if (path === "" || path === "/") continue;
+    const inFolder = (name: Buffer | string) =>
+      Buffer.concat([Buffer.from(folder), Buffer.from(name as string, "latin1")]);
+    yield {
+      ...rest,
+      path: inFolder(path),
+      ...(entry.type === "hardlink" && { linkPath: inFolder(rootedTarPath(entry.linkPath)) }),
+      ...(entry.type === "file" && { content: { sizeBytes, open: () => data } }),
+    };
+  }
+}
+
+async function sendFiles(built: BuiltImage, tree: TreeExporter, context: ExportContext): Promise<void> {
   const { session, signal } = context;
   if (session === undefined) throw buildFaults.SESSION_NEEDED();
   const root = rootOf(built, context);
-  await sendFolder(session, filesOf(root, signal), { exporterId: id, signal });
+  const folder = folderOf(built, tree);
+  await sendFolder(session, filesOf(root, { folder, signal }), { exporterId: tree.id, signal });
 }
 
 /** All files of a result; their content is read when it is asked for. */
 export async function* filesOf(
   root: FilesRoot,
-  signal: AbortSignal,
+  { folder, signal }: { readonly folder: string; readonly signal: AbortSignal },
 ): AsyncGenerator<SentFile, void, undefined> {
   const found: SentFile[] = [];
+  if (folder !== "") found.push({ ...emptyFolder, path: folder.slice(0, -1) });
   for await (const { entry } of readTar(readFiles(root, { kind: "export" }, { signal }))) {
     const path = Buffer.from(rootedTarPath(entry.path), "latin1").toString();
     if (path === "") continue;
     found.push({
-      path,
+      path: `${folder}${path}`,
       type: entry.type,
       mode: entry.mode,
       uid: entry.uid,
       gid: entry.gid,
       sizeBytes: entry.sizeBytes,
       mtimeNs: entry.mtimeNs,
-      linkPath: entry.linkPath.toString(),
+      linkPath: `${entry.type === "hardlink" ? folder : ""}${entry.linkPath.toString()}`,
       content: () => contentOf(root, path, signal),
     });
   }
   yield* found.toSorted((a, b) => compareWalk(a.path, b.path));
 }
+
+const emptyFolder: Omit<SentFile, "path"> = {
+  type: "directory",
+  mode: 0o755,
+  uid: 0,
+  gid: 0,
+  sizeBytes: 0,
+  mtimeNs: 0n,
+  linkPath: "",
+  async *content() {},
+};
 
 async function* contentOf(
   root: FilesRoot,

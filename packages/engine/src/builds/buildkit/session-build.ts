@@ -1,10 +1,10 @@
 import { arch, platform } from "node:process";
-import { parseIgnoreFile, writeTar } from "@hawser/base";
 import type { Vertex } from "@hawser/build";
 import {
   type BuildContainer,
   type BuildContextOfClient,
   type BuildWork,
+  type CachePlaceRequest,
   type CheckedSource,
   type ContainerRequest,
   type Definition,
@@ -12,7 +12,6 @@ import {
   type ExporterRequest,
   type FaultySource,
   grpcError,
-  listFolder,
   type NamedResult,
   type PlannedResult,
   type PlatformResult,
@@ -23,9 +22,11 @@ import {
 import { formatImageConfig, type Platform, platformOfNode } from "@hawser/oci";
 import type { RegistryAccess } from "@hawser/registry/client";
 import type { FilesRoot } from "@hawser/store";
-import type { BuildContext } from "../build-context.ts";
-import { type BuildService, maxDockerfileBytes } from "../build-service.ts";
+import type { BuildService } from "../build-service.ts";
 import type { BuildState } from "../build-state.ts";
+import { inlineCacheOf, type ResultsToExport, resultsToExport } from "../cache/export-cache.ts";
+import type { ImportedResults } from "../cache/imported-results.ts";
+import { readExporter } from "../export/read-exporter.ts";
 import { buildFaults } from "../faults.ts";
 import type {
   BuiltImage,
@@ -35,41 +36,40 @@ import type {
   PlannedImage,
 } from "../image-build.ts";
 import { plannedConfig } from "../image-config.ts";
-import { type LocalFolder, listLocalFolder } from "../local-folder.ts";
 import type { BuildFiles } from "../op-runner.ts";
 import { type BuiltPlatform, exportPlatforms } from "./export-platforms.ts";
 import { type ExportPorts, exportResult } from "./export-result.ts";
-import type { GivenFiles, GivenFolder } from "./given-files.ts";
+import { exportToPlace } from "./export-to-place.ts";
+import type { GivenFiles } from "./given-files.ts";
 import { configOfFrontEnd, GraphBuilder, type GraphBuilderOptions } from "./graph-builder.ts";
 import { lintSource } from "./lint-source.ts";
+import { openImports } from "./open-imports.ts";
 import { lookAtFiles, readFilePart, rootOfState } from "./result-files.ts";
-import { ignoring, receiveTexts, sessionAccess } from "./session-answers.ts";
-import { ignoredVertices, inBuildkitsWords, titleOf } from "./step-traits.ts";
+import { ignoring, sessionAccess } from "./session-answers.ts";
+import { SessionFolders } from "./session-folders.ts";
+import { ignoredVertices, inBuildkitsWords } from "./step-traits.ts";
 
 /** How the results that clients have been told of are executed, each once. */
 export type PlannedResults = WeakMap<PlannedResult, () => Promise<BuiltImage>>;
-
-type FolderPart = Parameters<BuildFiles["folder"]>[0];
 
 /** A build whose files, secrets and logins a client serves while it goes on. */
 export class SessionBuild implements BuildWork {
   readonly #builds: BuildService;
   readonly #ports: ExportPorts;
   readonly #context: BuildContextOfClient;
-  readonly #folders = new Map<string, Promise<BuildContext>>();
-  readonly #ignored = new Map<string, readonly string[]>();
+  readonly #folders: SessionFolders;
   readonly #given: GivenFiles | undefined;
   readonly #results: PlannedResults;
   readonly #used = new AsyncDisposableStack();
   /** Of graphs and containers that the client or a front end wants. */
   #opened: { readonly build: ImageBuild; readonly graphs: GraphBuilder } | undefined;
-  readonly #sources = new Map<string, Promise<FaultySource & { readonly digest: string }>>();
   /** Kept results are not used, or not all of them. */
   #isUncached = false;
   /** Digests of vertices that this build has executed already, and of sources that were told what is wrong with them. */
   readonly #made = new Set<string>();
-  /** All folders are one, which did not come through the session. */
-  #isWhole: boolean;
+  readonly #begun: ImageBuild[] = [];
+  /** Opened when a build begins: then there is a session. */
+  #imported: ImportedResults | undefined;
 
   constructor(
     builds: BuildService,
@@ -91,7 +91,7 @@ export class SessionBuild implements BuildWork {
     this.#builds = builds;
     this.#ports = ports;
     this.#context = context;
-    this.#isWhole = context.archive !== undefined;
+    this.#folders = new SessionFolders(builds, { context, given });
   }
 
   async planDockerfile(
@@ -99,8 +99,8 @@ export class SessionBuild implements BuildWork {
     inputs: ReadonlyMap<string, PlannedResult>,
   ): Promise<PlannedResult> {
     const { progress } = this.#context;
-    if (options.contextUrl !== undefined) this.#beginRemote(options.contextUrl);
-    const { digest, ...source } = await this.#readSource(options);
+    if (options.contextUrl !== undefined) this.#folders.beginRemote(options.contextUrl);
+    const { digest, ...source } = await this.#folders.readSource(options);
     const build = this.#beginDockerfile(options, inputs);
     // Of several platforms one is enough to tell.
     const isFirst = !this.#made.has(digest);
@@ -131,7 +131,7 @@ export class SessionBuild implements BuildWork {
   #beginDockerfile(options: DockerfileOptions, inputs: ReadonlyMap<string, PlannedResult>): ImageBuild {
     const { extraHosts, ulimits, cgroupParent, shmSizeBytes } = options;
     return this.#begin({
-      folder: ({ name }) => this.#folder({ name: name === "context" ? options.contextName : name }),
+      folder: ({ name }) => this.#folders.folder({ name: name === "context" ? options.contextName : name }),
       limits: {
         ...this.#given?.limits,
         ...(extraHosts.length > 0 && { extraHosts }),
@@ -151,7 +151,7 @@ export class SessionBuild implements BuildWork {
   async #requestFor(options: DockerfileOptions, source: string): Promise<DockerfileRequest> {
     const { entitlements } = this.#context;
     const { target, buildArgs, labels, network, contexts, platform } = options;
-    const whole = this.#isWhole ? await this.#folder({ name: "" }) : undefined;
+    const whole = await this.#folders.whole();
     return {
       source,
       buildArgs,
@@ -161,7 +161,7 @@ export class SessionBuild implements BuildWork {
       platform,
       entitlements,
       committedAtMs: this.#given?.committedAtMs ?? whole?.committedAtMs,
-      isIgnored: ignoring(this.#given?.folders["context"]?.ignore ?? this.#ignored.get(options.contextName)),
+      isIgnored: ignoring(this.#folders.ignoredIn(options.contextName)),
       ...(target !== undefined && { target }),
     };
   }
@@ -182,7 +182,7 @@ export class SessionBuild implements BuildWork {
   #openGraphs() {
     const { entitlements, signal, progress } = this.#context;
     const build = this.#begin({
-      folder: (part) => this.#folder(part),
+      folder: (part) => this.#folders.folder(part),
       limits: { ...this.#given?.limits },
       pull: false,
       solveDefinition: async (bytes, { depth }) => await graphs.solve(bytes, depth),
@@ -201,10 +201,11 @@ export class SessionBuild implements BuildWork {
     Pick<BuildFiles, "folder">): ImageBuild {
     const { progress, signal, session } = this.#context;
     const sources = this.#given?.sources;
-    return this.#used.use(
+    const build = this.#used.use(
       this.#builds.begin({
         ...options,
         ...(sources && { sources }),
+        imported: this.#openImports(),
         files: {
           folder,
           repository: async (reference, { keepsGitDir }) =>
@@ -222,6 +223,17 @@ export class SessionBuild implements BuildWork {
         onContainer: () => {},
       }),
     );
+    this.#begun.push(build);
+    return build;
+  }
+
+  /** The same for all builds of a session: what one has asked for the others know. */
+  #openImports(): ImportedResults | undefined {
+    if (this.#context.cacheImports.length === 0 || this.#imported !== undefined) return this.#imported;
+    const access = (domain: string) => this.#access(domain);
+    const parts = { ...this.#ports, ...this.#context, access, builds: this.#builds };
+    this.#imported = this.#used.use(openImports(parts));
+    return this.#imported;
   }
 
   /** A result that is executed when it is first needed. @param source that what fails may point into */
@@ -239,8 +251,8 @@ export class SessionBuild implements BuildWork {
   }
 
   async readDockerfile(options: DockerfileOptions): Promise<CheckedSource> {
-    if (options.contextUrl !== undefined) this.#beginRemote(options.contextUrl);
-    const { filename, text } = await this.#readSource(options);
+    if (options.contextUrl !== undefined) this.#folders.beginRemote(options.contextUrl);
+    const { filename, text } = await this.#folders.readSource(options);
     return {
       filename,
       text,
@@ -256,12 +268,17 @@ export class SessionBuild implements BuildWork {
     await this.#build(result);
   }
 
+  checkExporter(exporter: ExporterRequest): void {
+    readExporter(exporter);
+  }
+
   async export(
     result: PlannedResult | undefined,
     exporter: ExporterRequest,
   ): Promise<Readonly<Record<string, string>>> {
     if (result === undefined) throw buildFaults.RESULT_EMPTY();
-    const built = this.#asSaid(await this.#build(result), result, exporter);
+    const said = this.#asSaid(await this.#build(result), result, exporter);
+    const built = exporter.hasInlineCache === true ? this.#withInlineCache(said) : said;
     return await exportResult(built, exporter, {
       ...this.#ports,
       ...this.#context,
@@ -275,6 +292,20 @@ export class SessionBuild implements BuildWork {
   ): Promise<Readonly<Record<string, string>>> {
     const all = await this.#buildAll([...results]);
     return await exportPlatforms(all, exporter, {
+      ...this.#ports,
+      ...this.#context,
+      access: (domain) => this.#access(domain),
+    });
+  }
+
+  async exportCache(
+    results: readonly PlannedResult[],
+    place: CachePlaceRequest,
+  ): Promise<Readonly<Record<string, string>>> {
+    const { mode = "min" } = place.attributes;
+    const states = await Promise.all(results.map(async (result) => (await this.#build(result)).state));
+    if (mode === "max") await this.#receiveAll();
+    return await exportToPlace(this.#kept(mode, states), place, {
       ...this.#ports,
       ...this.#context,
       access: (domain) => this.#access(domain),
@@ -297,6 +328,30 @@ export class SessionBuild implements BuildWork {
       if (this.#isUncached) await built;
     }
     return await Promise.all(all);
+  }
+
+  /** What others are given is here, wherever it is from. */
+  async #receiveAll(): Promise<void> {
+    for (const { results } of this.#begun) {
+      for (const chainId of new Set(results.values())) await this.#imported?.receive(chainId);
+    }
+  }
+
+  /** What the build has made and found, by keys. */
+  #kept(mode: string, states: readonly BuildState[]): ResultsToExport {
+    const { images } = this.#ports;
+    const all = new Map(this.#begun.flatMap(({ results }) => [...results]));
+    return resultsToExport(all, {
+      mode,
+      tops: states.flatMap((state) => (state.kind === "files" ? (state.chainId ?? []) : [])),
+      images,
+    });
+  }
+
+  #withInlineCache({ config, state }: BuiltImage): BuiltImage {
+    const { images } = this.#ports;
+    const inlineCache = inlineCacheOf(this.#kept("min", [state]), { diffIds: config.diffIds, images });
+    return { config: { ...config, inlineCache }, state };
   }
 
   async readFile(
@@ -345,7 +400,7 @@ export class SessionBuild implements BuildWork {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.allSettled(this.#folders.values());
+    await using _folders = this.#folders;
     await this.#used.disposeAsync();
   }
 
@@ -373,176 +428,9 @@ export class SessionBuild implements BuildWork {
     };
   }
 
-  /** The Dockerfile's text, read once; what it and its neighbours leave out of the context is noted. */
-  #readSource(options: DockerfileOptions): Promise<FaultySource & { readonly digest: string }> {
-    const { filename, dockerfileName, contextName, contextUrl = "" } = options;
-    const key = JSON.stringify([filename, dockerfileName, contextName, contextUrl]);
-    const source = this.#sources.get(key) ?? this.#receiveSource(options);
-    this.#sources.set(key, source);
-    return source;
-  }
-
-  async #receiveSource({
-    filename,
-    dockerfileName,
-    contextName,
-  }: DockerfileOptions): Promise<FaultySource & { readonly digest: string }> {
-    const { progress } = this.#context;
-    const ignoreName = `${filename}.dockerignore`;
-    const title = `[internal] load build definition from ${filename}`;
-    const given = this.#given?.source;
-    if (given !== undefined) {
-      return await progress.step(title, async (step) => {
-        const current = Buffer.byteLength(given.text);
-        step.status("transferring dockerfile:", { current, isDone: true });
-        return { ...given, digest: step.digest };
-      });
-    }
-    const { texts, digest } = await progress.step(title, async (step) => {
-      const found = await this.#readTexts(dockerfileName, [filename, ignoreName]);
-      const bytes = [...found.values()].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
-      step.status(`transferring ${dockerfileName}:`, { current: bytes, isDone: true });
-      return { texts: found, digest: step.digest };
-    });
-    const text = texts.get(filename);
-    if (text === undefined) throw buildFaults.DOCKERFILE_MISSING(filename);
-    const ignore =
-      texts.get(ignoreName) ??
-      (await progress.step("[internal] load .dockerignore", async () =>
-        (await this.#readTexts(contextName, [".dockerignore"])).get(".dockerignore"),
-      ));
-    if (ignore !== undefined) this.#ignored.set(contextName, parseIgnoreFile(ignore));
-    return { filename, text, digest };
-  }
-
-  /** Small files of a folder of the client's. */
-  async #readTexts(name: string, paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    const { session, signal } = this.#context;
-    const found = new Map<string, string>();
-    if (this.#isWhole) {
-      const folder = await this.#folder({ name });
-      for (const path of paths) {
-        const text = await folder.readText(path, { maxBytes: maxDockerfileBytes, signal });
-        if (text !== undefined) found.set(path, text);
-      }
-      return found;
-    }
-    if (session === undefined) throw buildFaults.SESSION_NEEDED();
-    return await receiveTexts(session, { name, paths, signal });
-  }
-
-  /** The files are not with the client: the folder of any name is what is at the address. */
-  #beginRemote(address: string): void {
-    if (this.#isWhole) return;
-    this.#isWhole = true;
-    const { progress, signal } = this.#context;
-    const upload = /^http:\/\/buildkit-session(\/.*)$/.exec(address)?.[1];
-    const title =
-      upload === undefined ? `[internal] load remote build context ${address}` : titleOf("context");
-    const received = progress.step(title, async () =>
-      upload === undefined
-        ? this.#used.use(await this.#builds.receiveRemote(address, { signal, sources: this.#given?.sources }))
-        : await this.#unpack(this.#uploaded(upload)),
-    );
-    received.catch(() => {}); // told when it is waited for
-    this.#folders.set("", received);
-  }
-
-  /** A folder of the client's. All that came with the request is one, by whatever name. */
-  #folder(wanted: FolderPart): Promise<BuildContext> {
-    const { archive } = this.#context;
-    const { name, include, exclude, follow } = wanted;
-    const given = this.#given?.folders[name];
-    const isAll = this.#isWhole && given === undefined;
-    const part = isAll ? "" : JSON.stringify(given === undefined ? [name, include, exclude, follow] : [name]);
-    const there = this.#folders.get(part);
-    if (there !== undefined) return there;
-    const source = this.#given?.source;
-    if (source !== undefined && given === undefined && name === "dockerfile") {
-      const content = Buffer.from(source.text);
-      const alone = this.#unpack(writeTar([{ path: source.filename, type: "file", content }]));
-      this.#folders.set(part, alone);
-      return alone;
-    }
-    const receive = () => (archive === undefined ? this.#receiveFolder(wanted) : this.#unpack(archive));
-    const folder = given === undefined ? receive() : this.#takeFolder(given, name);
-    this.#folders.set(part, folder);
-    return folder;
-  }
-
-  async #unpack(archive: AsyncIterable<Uint8Array>): Promise<BuildContext> {
-    return this.#used.use(await this.#builds.receiveFolder(archive, this.#context.signal));
-  }
-
-  /** A folder that came with the request. */
-  async #takeFolder(given: GivenFolder, name: string): Promise<BuildContext> {
-    const { progress } = this.#context;
-    const { path, device = "", inode = "", ignore = [], upload } = given;
-    return await progress.step(titleOf(name), async (step) => {
-      if (path === undefined && upload === undefined) return await this.#unpack(writeTar([]));
-      let current = 0;
-      const id = `transferring ${name}:`;
-      const onBytes = (bytes: number) => {
-        current += bytes;
-        step.status(id, { current });
-      };
-      const received =
-        path === undefined
-          ? await this.#unpack(counted(this.#uploaded(upload ?? ""), onBytes))
-          : await this.#readLocal({ path, device, inode, ignore }, onBytes);
-      step.status(id, { current, isDone: true });
-      return received;
-    });
-  }
-
-  async #readLocal(folder: LocalFolder, onBytes: (bytes: number) => void): Promise<BuildContext> {
-    const { signal } = this.#context;
-    await using listed = await listLocalFolder(folder, { signal, onBytes });
-    const received = await this.#builds.contexts.receive(listed, { place: JSON.stringify(folder), signal });
-    return this.#used.use(received).context;
-  }
-
-  /** An archive that the client's session sends. */
-  #uploaded(path: string): AsyncIterable<Uint8Array> {
-    const { session, signal } = this.#context;
-    if (session === undefined) throw buildFaults.SESSION_NEEDED();
-    return session.upload(path, signal);
-  }
-
-  async #receiveFolder({ name, ...part }: FolderPart): Promise<BuildContext> {
-    const { session, signal, progress } = this.#context;
-    if (session === undefined) throw buildFaults.SESSION_NEEDED();
-    return await progress.step(titleOf(name), async (step) => {
-      const wanted = { ...part, exclude: part.exclude ?? this.#ignored.get(name) ?? [] };
-      const id = `transferring ${name}:`;
-      let current = 0;
-      const onProgress = (bytes: number) => {
-        current = bytes;
-        step.status(id, { current });
-      };
-      using folder = await listFolder(session, { name, ...wanted, signal, onProgress });
-      const { sharedKey } = session;
-      const place = sharedKey === "" ? undefined : JSON.stringify([sharedKey, name, wanted]);
-      const received = await this.#builds.contexts.receive(folder, { place, signal });
-      this.#used.use(received);
-      step.status(id, { current, isDone: true });
-      return received.context;
-    });
-  }
-
   async #access(domain: string): Promise<RegistryAccess> {
     const { session, signal } = this.#context;
     if (this.#given !== undefined) return this.#given.access(domain);
     return (session && (await sessionAccess(session, domain, signal))) ?? {};
-  }
-}
-
-async function* counted(
-  bytes: AsyncIterable<Uint8Array>,
-  onBytes: (bytes: number) => void,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const chunk of bytes) {
-    onBytes(chunk.length);
-    yield chunk;
   }
 }

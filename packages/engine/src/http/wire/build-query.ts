@@ -22,9 +22,25 @@ export function readBuildRequest(request: ApiRequest) {
     network: networkOf(network),
     ...(platform !== "" && { platform: parsePlatform(platform, host) }),
     noCache: query.flag("nocache"),
+    cacheFrom: readCacheFrom(request),
     pull: query.flag("pull"),
     limits: readLimits(request),
   };
+}
+
+/** `cachefrom`, a JSON list of names of images. @throws {Fault} `invalid-argument` */
+export function readCacheFrom(request: ApiRequest): readonly string[] {
+  const text = request.query.text("cachefrom") ?? "";
+  if (text === "") return [];
+  const value = parseQueryJson("cachefrom", text);
+  if (value === null) return [];
+  if (!Array.isArray(value)) throw httpFaults.QUERY_JSON("cachefrom");
+  return value.flatMap((name: unknown) => {
+    if (typeof name !== "string") throw httpFaults.QUERY_JSON("cachefrom");
+    if (name === "") return [];
+    parseReference(name);
+    return [name];
+  });
 }
 
 /** Other networks than these two are the default one for builds. */
@@ -94,6 +110,7 @@ export function readFrontendAttributes(request: ApiRequest): Readonly<Record<str
         .map((host) => host.replace(":", "="))
         .join(","),
     ],
+    ["cache-from", readCacheFrom(request).join(",")],
     ["shm-size", query.text("shmsize")],
     ["cgroup-parent", query.text("cgroupparent")],
   ] as const;
