@@ -297,10 +297,29 @@ describe("networks and the engine's end", () => {
       assert.doesNotMatch(await target.ok("exec", "own1", "ip", "-o", "link"), /eth0/);
       await target.ok("rm", "-f", "own1", "own2");
       await target.ok("network", "rm", "beside");
-      assert.match(
-        await refusal("network", "create", "-d", "macvlan", "-o", "parent=nosuch0", "x"),
-        /the host has none of that name/,
-      );
+      const several = ["--subnet", "10.82.0.0/30", "--subnet", "10.82.1.0/24", "--gateway", "10.82.1.9"];
+      await target.ok("network", "create", "-d", "macvlan", "-o", "parent=hwe2eparent", ...several, "wide");
+      await sleeper("own1", "--network", "wide");
+      await sleeper("own2", "--network", "wide");
+      await sleeper("own3", "--network", "wide", "--ip", "10.82.1.77");
+      const places = [];
+      for (const name of ["own1", "own2", "own3"]) {
+        const { IPAddress, Gateway } = await endpointOf(name, "wide");
+        places.push([IPAddress, Gateway]);
+      }
+      assert.deepEqual(places, [
+        ["10.82.0.2", "10.82.0.1"],
+        ["10.82.1.1", "10.82.1.9"],
+        ["10.82.1.77", "10.82.1.9"],
+      ]);
+      await target.ok("rm", "-f", "own1", "own2", "own3");
+      await target.ok("network", "rm", "wide");
+      const refused = (parent: string) =>
+        refusal("network", "create", "-d", "macvlan", "-o", `parent=${parent}`, "x");
+      assert.match(await refused("nosuch0"), /the host has none of that name/);
+      assert.match(await refused("nosuch0.5"), /failed to find master interface nosuch0/);
+      assert.match(await refused("hwe2eparent.4095"), /vlan id must be between 1-4094, received: 4095/);
+      assert.match(await refused("hwe2eparent.x"), /unable to parse a valid vlan id/);
     } finally {
       await runCommand(["ip", "link", "delete", "hwe2eparent"]);
     }

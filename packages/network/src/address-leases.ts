@@ -1,3 +1,4 @@
+import { Fault } from "@hawser/base";
 import { AddressSpace } from "./address-space.ts";
 import { networkFaults } from "./faults.ts";
 import { contains, formatIp, type IpAddress, type IpPrefix, macOfIp, parseIp } from "./ip-address.ts";
@@ -27,20 +28,22 @@ export interface LeasedSubnet {
   readonly reserved?: readonly IpAddress[];
 }
 
-/** The addresses of those who are on a network: one of each family that it has. */
+interface LeasedSpace {
+  readonly subnet: LeasedSubnet;
+  readonly space: AddressSpace;
+}
+
+/** The addresses of those who are on a network: one of each family that it has, of the first of its subnets that has one. */
 export class AddressLeases {
-  readonly #spaces: ReadonlyMap<4 | 6, { readonly subnet: LeasedSubnet; readonly space: AddressSpace }>;
+  readonly #spaces: readonly LeasedSpace[];
 
   /** @param taken addresses of containers that run already */
   constructor(subnets: readonly LeasedSubnet[], taken: readonly string[]) {
-    this.#spaces = new Map(
-      subnets.map((subnet) => {
-        const { prefix, gateway, range, reserved = [] } = subnet;
-        const kept = gateway === undefined ? reserved : [gateway, ...reserved];
-        const space = new AddressSpace(prefix, { ...(range && { range }), reserved: kept });
-        return [prefix.family, { subnet, space }] as const;
-      }),
-    );
+    this.#spaces = subnets.map((subnet) => {
+      const { prefix, gateway, range, reserved = [] } = subnet;
+      const kept = gateway === undefined ? reserved : [gateway, ...reserved];
+      return { subnet, space: new AddressSpace(prefix, { ...(range && { range }), reserved: kept }) };
+    });
     for (const text of taken) this.#reserve(text);
   }
 
@@ -54,9 +57,11 @@ export class AddressLeases {
   ): Lease {
     const taken: { space: AddressSpace; address: IpAddress; leased: LeasedAddress }[] = [];
     try {
-      for (const [family, { space, subnet }] of this.#spaces) {
+      for (const family of [4, 6] as const) {
+        const spaces = this.#spaces.filter(({ subnet: { prefix } }) => prefix.family === family);
+        if (spaces.length === 0) continue;
         const text = family === 4 ? wanted.ipv4 : wanted.ipv6;
-        const address = text === undefined ? space.take() : space.takeThis(text);
+        const { space, subnet, address } = text === undefined ? takeAny(spaces) : takeThis(spaces, text);
         const gateway = subnet.gateway === undefined ? "" : formatIp(subnet.gateway);
         const leased = { address: formatIp(address), prefixLength: subnet.prefix.length, gateway };
         taken.push({ space, address, leased });
@@ -80,20 +85,46 @@ export class AddressLeases {
   release(lease: Pick<Lease, "ipv4" | "ipv6">): void {
     for (const leased of [lease.ipv4, lease.ipv6]) {
       const address = leased && parseIp(leased.address);
-      if (address !== undefined) this.#spaces.get(address.family)?.space.release(address);
+      if (address !== undefined) spaceOf(this.#spaces, address)?.space.release(address);
     }
   }
 
   #reserve(text: string): void {
     const address = parseIp(text);
-    const found = address && this.#spaces.get(address.family);
-    if (!address || !found || !contains(found.subnet.prefix, address)) return;
+    const found = address && spaceOf(this.#spaces, address);
     try {
-      found.space.takeThis(text);
+      found?.space.takeThis(text);
     } catch {
       // two containers of a damaged record, or what has become the gateway: it is not given again, which is what counts
     }
   }
+}
+
+function spaceOf(spaces: readonly LeasedSpace[], address: IpAddress): LeasedSpace | undefined {
+  return spaces.find(
+    ({ subnet: { prefix } }) => prefix.family === address.family && contains(prefix, address),
+  );
+}
+
+function takeAny(spaces: readonly LeasedSpace[]): LeasedSpace & { readonly address: IpAddress } {
+  for (const [at, one] of spaces.entries()) {
+    try {
+      return { ...one, address: one.space.take() };
+    } catch (error) {
+      if (at === spaces.length - 1 || !Fault.is(error, "resource-exhausted")) throw error;
+    }
+  }
+  throw networkFaults.NO_ADDRESS("no subnet");
+}
+
+function takeThis(
+  spaces: readonly LeasedSpace[],
+  text: string,
+): LeasedSpace & { readonly address: IpAddress } {
+  const wanted = parseIp(text);
+  const one = (wanted && spaceOf(spaces, wanted)) ?? spaces[0];
+  if (one === undefined) throw networkFaults.NO_ADDRESS("no subnet");
+  return { ...one, address: one.space.takeThis(text) };
 }
 
 /** The addresses of a lease, and its gateways of the wanted families, as netlink takes them. */

@@ -1,8 +1,8 @@
 import { AddressLeases, type Lease, type LeasedSubnet, linkLocalPlaces, placesOf } from "./address-leases.ts";
-import { networkFaults } from "./faults.ts";
 import { configureMessages, interfaceIndexOf } from "./interface.ts";
-import { change, errnoName, findLink } from "./netlink/host-network.ts";
+import { change } from "./netlink/host-network.ts";
 import { createChildLink } from "./netlink/link.ts";
+import { changeOfKind, ensureParentLink, type MadeParent, removeParentLink } from "./parent-link.ts";
 import type { PlugOptions } from "./plug-options.ts";
 
 export type ChildKind = "macvlan" | "ipvlan";
@@ -17,6 +17,8 @@ export interface ChildNetworkOptions {
   readonly kind: ChildKind;
   /** An interface of the host. */
   readonly parent: string;
+  /** It is there for the network; absent: it is the host's own. */
+  readonly madeParent?: MadeParent;
   /** Of `childModes`. */
   readonly mode: string;
   readonly mtu: number;
@@ -28,7 +30,8 @@ export interface ChildNetworkOptions {
 
 /**
  * A network that an interface of the host is on: each container gets an interface of its own there (macvlan: with a MAC
- * address of its own). The host has no part in it, so there is nothing to publish, to translate or to take away.
+ * address of its own). The host has no part in it, so there is nothing to publish or to translate; a parent that was made for
+ * it goes with it.
  */
 export class ChildNetwork implements AsyncDisposable {
   /** It has none. */
@@ -36,9 +39,16 @@ export class ChildNetwork implements AsyncDisposable {
   readonly #options: ChildNetworkOptions;
   readonly #leases: AddressLeases;
 
-  /** @throws {Fault} `not-found` without the parent. Whether the kernel has the kind shows at the first `plug`. */
-  constructor(options: ChildNetworkOptions) {
-    if (findLink(options.parent) === undefined) throw networkFaults.NO_PARENT(options.parent);
+  /**
+   * @throws {Fault} `not-found` without the parent, `not-implemented` when it cannot be made. Whether the kernel has the kind of
+   *   the containers' own interfaces shows at the first `plug`.
+   */
+  static async open(options: ChildNetworkOptions): Promise<ChildNetwork> {
+    await ensureParentLink(options.parent, options.madeParent);
+    return new ChildNetwork(options);
+  }
+
+  private constructor(options: ChildNetworkOptions) {
     this.#options = options;
     this.#leases = new AddressLeases(options.subnets, options.reserved);
   }
@@ -53,26 +63,19 @@ export class ChildNetwork implements AsyncDisposable {
 
   /** As `BridgeNetwork.plug`; there is no host's end. @throws {Fault} `not-implemented` when the kernel lacks the kind. */
   async plug(lease: Lease, { namespaceFd, name, gateways, beside }: PlugOptions): Promise<undefined> {
-    const { kind, parent, mode, mtu, internal } = this.#options;
-    const link = findLink(parent);
-    if (link === undefined) throw networkFaults.NO_PARENT(parent);
+    const { kind, parent, madeParent, mode, mtu, internal } = this.#options;
+    const parentIndex = await ensureParentLink(parent, madeParent);
     const message = createChildLink({
       kind,
       name,
       mtu,
       ...(kind === "macvlan" && { macAddress: lease.macAddress }),
       index: interfaceIndexOf(name),
-      parentIndex: link.index,
+      parentIndex,
       namespaceFd,
       mode: childModes[kind][mode] ?? 0,
     });
-    try {
-      await change(`make a ${kind} of ${parent}`, [message]);
-    } catch (error) {
-      if (error instanceof Error && error.message.includes(errnoName(95)))
-        throw networkFaults.KIND_MISSING(kind);
-      throw error;
-    }
+    await changeOfKind(kind, `make a ${kind} of ${parent}`, [message]);
     const places = placesOf(lease, internal ? { ipv4: false, ipv6: false } : gateways);
     const addresses = [...places.addresses, ...linkLocalPlaces(beside)];
     await change(`set up ${name}`, configureMessages({ name, ...places, addresses }), { namespaceFd });
@@ -82,7 +85,10 @@ export class ChildNetwork implements AsyncDisposable {
   /** Nothing of it is on the host. */
   async restore(): Promise<void> {}
 
-  async remove(): Promise<void> {}
+  /** @param options.withParent it was made, and no other network is on it */
+  async remove(options: { readonly withParent: boolean }): Promise<void> {
+    if (options.withParent) await removeParentLink(this.#options.parent);
+  }
 
   async [Symbol.asyncDispose](): Promise<void> {}
 }

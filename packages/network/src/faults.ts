@@ -63,6 +63,15 @@ export const networkFaults = defineFaults({
     (name: string) =>
       `Cannot use interface "${name}" as parent: the host has none of that name; give one with -o parent=<interface>`,
   ],
+  VLAN_NUMBER: [
+    "invalid-argument",
+    (name: string) => `unable to parse a valid vlan id from: ${name} (ex. eth0.10 for vlan 10)`,
+  ],
+  VLAN_RANGE: ["invalid-argument", (id: number) => `vlan id must be between 1-4094, received: ${id}`],
+  VLAN_PARENT: [
+    "not-found",
+    (parent: string) => `failed to find master interface ${parent} on the Docker host: Link not found`,
+  ],
   KIND_MISSING: [
     "not-implemented",
     (kind: string) =>

@@ -35,6 +35,7 @@ export {
 } from "./ip-address.ts";
 export { watchDeletedLinks } from "./link-watch.ts";
 export { NamedNamespacePool } from "./named-namespace-pool.ts";
+export { type MadeParent, planParentLink } from "./parent-link.ts";
 export type { PlugOptions } from "./plug-options.ts";
 export {
   type PortRequest,

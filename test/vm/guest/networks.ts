@@ -45,6 +45,39 @@ export function networkTests(engine: Engine): void {
     }
   });
 
+  test("a parent that nobody named, or a VLAN that is not there, is made for the network and goes with it", async () => {
+    const links = async () => (await runProgramOk(["ip", "-o", "link"])).stdout;
+    await ok("network", "create", "-d", "macvlan", "--subnet", "10.81.2.0/24", "alone");
+    const id = await ok("network", "inspect", "-f", "{{.Id}}", "alone");
+    await sleeper("one", "--network", "alone");
+    await sleeper("two", "--network", "alone");
+    assert.equal(await canPing("one", "10.81.2.3"), true);
+    assert.doesNotMatch(await ok("exec", "one", "ip", "route"), /default/);
+    assert.ok((await links()).includes(`dm-${id.slice(0, 12)}:`));
+    await ok("rm", "-f", "one", "two");
+    await ok("network", "rm", "alone");
+    assert.ok(!(await links()).includes("dm-"));
+
+    await runProgramOk(["ip", "link", "add", "parent0", "type", "dummy"]);
+    await runProgramOk(["ip", "link", "set", "parent0", "up"]);
+    try {
+      const create = (name: string, subnet: string) =>
+        ok("network", "create", "-d", "macvlan", "-o", "parent=parent0.50", "--subnet", subnet, name);
+      await create("tagged", "10.81.3.0/24");
+      await create("beside", "10.81.4.0/24");
+      assert.match(await links(), /parent0\.50@parent0:/);
+      await sleeper("one", "--network", "beside");
+      await sleeper("two", "--network", "beside");
+      await ok("network", "rm", "tagged");
+      assert.equal(await canPing("one", "10.81.4.3"), true, "the other network has it now");
+      await ok("rm", "-f", "one", "two");
+      await ok("network", "rm", "beside");
+      assert.doesNotMatch(await links(), /parent0\.50/);
+    } finally {
+      await runProgramOk(["ip", "link", "delete", "parent0"]);
+    }
+  });
+
   for (const mode of ["l2", "l3"]) {
     test(`a network of driver ipvlan in mode ${mode} carries traffic`, async () => {
       await runProgramOk(["ip", "link", "add", "parent0", "type", "dummy"]);

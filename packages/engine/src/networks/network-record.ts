@@ -1,3 +1,5 @@
+import type { MadeParent } from "@hawser/network";
+
 /** Docker's names of what makes a network; `null` is that of `none`. */
 export type NetworkDriver = "bridge" | "host" | "null" | "macvlan" | "ipvlan";
 
@@ -30,6 +32,8 @@ export interface NetworkRecord {
   readonly configFrom: string;
   readonly options: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
+  /** Of macvlan and ipvlan: the parent is no interface of the host's own. */
+  readonly madeParent?: MadeParent;
 }
 
 export const predefinedNetworks = ["bridge", "host", "none"] as const;

@@ -6,6 +6,7 @@ import {
   type Firewall,
   hostRoutePrefixes,
   parseIp,
+  planParentLink,
   type SubnetPool,
   type Surroundings,
 } from "@hawser/network";
@@ -17,7 +18,7 @@ import { parseBridgeOptions } from "./bridge-options.ts";
 import { networkServiceFaults } from "./faults.ts";
 import { isPredefined, type NetworkDriver, type NetworkRecord } from "./network-record.ts";
 import { openBridgeNetwork } from "./open-bridge-network.ts";
-import { openChildNetwork } from "./open-child-network.ts";
+import { openChildNetwork, parentOf } from "./open-child-network.ts";
 import { checkSubnets, planSubnets, prefixesOf, type SubnetRequest } from "./plan-network.ts";
 import { predefinedRecords } from "./predefined.ts";
 
@@ -196,7 +197,7 @@ export class NetworkService implements AsyncDisposable {
     const bridge = this.#pluggables.get(id);
     this.#pluggables.delete(id);
     this.#broken.delete(id);
-    await bridge?.remove();
+    await bridge?.remove({ withParent: record.madeParent !== undefined && !this.#passParentOn(record) });
     this.#parts.reach("network.unmade");
     this.#parts.table.remove(id);
     this.#parts.reach("network.forgotten");
@@ -264,7 +265,7 @@ export class NetworkService implements AsyncDisposable {
     const network =
       driver === "bridge"
         ? await openBridgeNetwork(record, { firewall, nextHostInterface, reserved })
-        : openChildNetwork(record, { kind: driver, reserved });
+        : await openChildNetwork(record, { kind: driver, reserved });
     this.#pluggables.set(record.id, network);
   }
 
@@ -302,7 +303,9 @@ export class NetworkService implements AsyncDisposable {
       },
       await this.#surroundings(bridge),
     );
-    return { ...base, ...planned };
+    const isChild = driver === "macvlan" || driver === "ipvlan";
+    const madeParent = isChild ? planParentLink(request.options["parent"] ?? "") : undefined;
+    return { ...base, ...planned, ...(madeParent && { madeParent }) };
   }
 
   /** What a new network must keep clear of; the routes of its own bridge, which a former network may have left, are none. */
@@ -313,6 +316,18 @@ export class NetworkService implements AsyncDisposable {
       addresses: (await this.#parts.readResolvers()).flatMap((text) => parseIp(text) ?? []),
       pools: this.#parts.pools,
     };
+  }
+
+  /** Whether another network is on the parent that was made for one: it is that one's from now on. */
+  #passParentOn(record: NetworkRecord): boolean {
+    const { madeParent } = record;
+    const isChild = ({ driver }: NetworkRecord) => driver === "macvlan" || driver === "ipvlan";
+    const heir = this.list().find((other) => isChild(other) && parentOf(other) === parentOf(record));
+    if (heir === undefined) return false;
+    const owner = { ...heir, ...(madeParent && { madeParent }) };
+    this.#records.set(heir.id, owner);
+    this.#parts.table.put(owner);
+    return true;
   }
 
   #withTemplate(request: NetworkRequest): NetworkRequest {

@@ -4,17 +4,23 @@ import { networkServiceFaults } from "./faults.ts";
 import type { NetworkRecord } from "./network-record.ts";
 import { gatewayOf } from "./plan-network.ts";
 
+/** Of what networks of these drivers are on. Nobody named it: an interface of the network's own, named as Docker names it. */
+export function parentOf({ id, options }: Pick<NetworkRecord, "id" | "options">): string {
+  return options["parent"] || `dm-${id.slice(0, 12)}`;
+}
+
 /**
- * A network of driver macvlan or ipvlan, with Docker's options: `parent`, `macvlan_mode`, `ipvlan_mode`.
+ * A network of driver macvlan or ipvlan, with Docker's options: `parent`, `macvlan_mode`, `ipvlan_mode`. Without a parent its
+ * containers reach each other alone.
  *
  * @throws {Fault} `invalid-argument` for the options, `not-found` for the parent
  */
-export function openChildNetwork(
+export async function openChildNetwork(
   record: NetworkRecord,
   { kind, reserved }: { readonly kind: ChildKind; readonly reserved: readonly string[] },
-): ChildNetwork {
-  const { options, internal } = record;
-  const parent = options["parent"] ?? "";
+): Promise<ChildNetwork> {
+  const { options, madeParent } = record;
+  const parent = parentOf(record);
   const modeOption = `${kind}_mode`;
   const mode = options[modeOption] || (kind === "macvlan" ? "bridge" : "l2");
   const isNamed = /^[^\s/]{1,15}$/.test(parent);
@@ -24,12 +30,13 @@ export function openChildNetwork(
     const known = Object.keys(childModes[kind]).join(", ");
     throw networkServiceFaults.OPTION_INVALID(modeOption, mode, `one of ${known} was wanted`);
   }
-  return new ChildNetwork({
+  return await ChildNetwork.open({
     kind,
     parent,
+    ...(madeParent && { madeParent }),
     mode,
     mtu: mtuOf(options),
-    internal,
+    internal: record.internal || !options["parent"],
     reserved,
     subnets: record.subnets.flatMap((config) => {
       const prefix = parseCidr(config.subnet)?.prefix;

@@ -111,7 +111,7 @@ export function planSubnets(
   }
   for (const family of [4, 6] as const) {
     const count = wanted.filter(({ prefix }) => prefix.family === family).length;
-    if (count > 1) throw networkServiceFaults.SEVERAL_SUBNETS(request.driver);
+    if (count > 1 && request.driver === "bridge") throw networkServiceFaults.SEVERAL_SUBNETS(request.driver);
   }
   const configs = wanted.map(({ config }) => config);
   const has = (family: 4 | 6) => wanted.some(({ prefix }) => prefix.family === family);

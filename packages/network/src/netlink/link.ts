@@ -19,6 +19,7 @@ const ifla = {
 const info = { kind: 1, data: 2, portKind: 4, portData: 5 } as const;
 const vethPeer = 1;
 const macvlanMode = 1;
+const vlanIdentifier = 1;
 const portIsolated = 33;
 const flagUp = 0x1;
 const familyInet6 = 10;
@@ -60,6 +61,40 @@ export function createBridge(link: LinkSettings): NetlinkMessage {
       linkHeader(0, 0),
       ...linkAttributes(link),
       attribute(ifla.linkInfo, [attribute(info.kind, "bridge")]),
+    ]),
+  };
+}
+
+/** An interface that leads nowhere, down. */
+export function createDummy(link: LinkSettings): NetlinkMessage {
+  return {
+    type: rtm.newLink,
+    flags: nlm.create | nlm.exclusive,
+    body: Buffer.concat([
+      linkHeader(0, 0),
+      ...linkAttributes(link),
+      attribute(ifla.linkInfo, [attribute(info.kind, "dummy")]),
+    ]),
+  };
+}
+
+/** What of a parent's frames has a tag of IEEE 802.1Q, down. */
+export function createVlan(
+  link: LinkSettings & { readonly parentIndex: number; readonly vlanId: number },
+): NetlinkMessage {
+  const id = Buffer.alloc(2);
+  id.writeUInt16LE(link.vlanId);
+  return {
+    type: rtm.newLink,
+    flags: nlm.create | nlm.exclusive,
+    body: Buffer.concat([
+      linkHeader(0, 0),
+      ...linkAttributes(link),
+      attribute(ifla.link, link.parentIndex),
+      attribute(ifla.linkInfo, [
+        attribute(info.kind, "vlan"),
+        attribute(info.data, [attribute(vlanIdentifier, id)]),
+      ]),
     ]),
   };
 }
