@@ -51,8 +51,14 @@ COPY --from=made /size /
       agent.close();
     }
     assert.equal(await readFile(join(dir.path, "out/size"), "utf8"), "13\n15\n");
-    const records = await readFile(join(target.engine().dataRoot, "hawser.db"));
-    assert.doesNotMatch(records.toString("latin1"), /correct horse|battery staple/);
+    // Neither in layers, images, records and keys nor in what processes leave, or in the log.
+    const engine = target.engine();
+    const { exitCode, stdout } = await runCommand([
+      ...["grep", "-rlaE", "-D", "skip", "correct horse|battery staple"],
+      ...[engine.dataRoot, engine.execRoot],
+    ]);
+    assert.deepEqual([exitCode, stdout], [1, ""]);
+    assert.doesNotMatch(engine.log(), /correct horse|battery staple/);
   });
 
   test("writes results as folders, archives, ids and metadata", async () => {
