@@ -54,8 +54,12 @@ COPY --from=made /size /
     // Neither in layers, images, records and keys nor in what processes leave, or in the log.
     const engine = target.engine();
     const { exitCode, stdout } = await runCommand([
-      ...["grep", "-rlaE", "-D", "skip", "correct horse|battery staple"],
-      ...[engine.dataRoot, engine.execRoot],
+      "grep",
+      "-rlaE",
+      "-Dskip",
+      "correct horse|battery staple",
+      engine.dataRoot,
+      engine.execRoot,
     ]);
     assert.deepEqual([exitCode, stdout], [1, ""]);
     assert.doesNotMatch(engine.log(), /correct horse|battery staple/);

@@ -206,6 +206,11 @@ COPY --from=made /out /
       await using dir = await openFiles({ Dockerfile: `FROM busybox\nRUN echo ${suite} > /kept\n` });
       await client.ok("build", dir.path);
       assert.match(await client.ok("buildx", "du"), /Reclaimable:/);
+      // Neither where there is room, nor by a filter that it does not fit.
+      await client.ok("buildx", "prune", "-af", "--keep-storage", "100GB");
+      await target.ok("builder", "prune", "-af", "--keep-storage", "100GB");
+      await target.ok("builder", "prune", "-af", "--filter", "type=exec.cachemount");
+      assert.match(await client.ok("build", dir.path), /CACHED/);
       assert.match(await client.ok("buildx", "prune", "-af"), /Total:\s+\d/);
       assert.doesNotMatch(await client.ok("build", dir.path), /CACHED/);
       assert.match(await client.ok("buildx", "ls"), /running/);

@@ -47,11 +47,16 @@ export function controlService(builder: Builder, parts: SolveParts): Partial<Ser
       const results = (await builder.usage()).filter(wanted);
       return { record: results.map(usageRecord) };
     },
-    async *prune({ filter, all, keepDuration }) {
+    async *prune({ filter, all, keepDuration, reservedSpace, maxUsedSpace, minFreeSpace }) {
       const wanted = usageFilter(filter);
       const newest = now() - Number(keepDuration / 1_000_000n);
       const removed = await builder.prune(
         (result) => wanted(result) && (all || !result.isShared) && result.lastUsedAtMs <= newest,
+        {
+          reservedBytes: Number(reservedSpace),
+          maxUsedBytes: Number(maxUsedSpace),
+          minFreeBytes: Number(minFreeSpace),
+        },
       );
       for (const result of removed) yield usageRecord(result);
     },

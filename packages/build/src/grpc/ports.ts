@@ -16,7 +16,11 @@ export interface Builder {
   /** Results that are kept. */
   usage(): Promise<readonly KeptResult[]>;
   /** Remove kept results that nothing needs. @returns what went */
-  prune(wanted: (result: KeptResult) => boolean): Promise<readonly KeptResult[]>;
+  /** @param room of what stays, in bytes; 0 is no bound */
+  prune(
+    wanted: (result: KeptResult) => boolean,
+    room: { readonly reservedBytes: number; readonly maxUsedBytes: number; readonly minFreeBytes: number },
+  ): Promise<readonly KeptResult[]>;
 }
 
 export interface BuilderTraits {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import {
@@ -23,14 +23,7 @@ import {
 import type { Platform } from "@hawser/oci";
 import type { RegistryAccess } from "@hawser/registry/client";
 import type { ContainerConfig, HostConfig } from "@hawser/runtime";
-import {
-  type BuildCache,
-  type BuildRecord,
-  type Image,
-  type ImageStore,
-  openArchive,
-  readFiles,
-} from "@hawser/store";
+import { type BuildCache, type Image, type ImageStore, openArchive, readFiles } from "@hawser/store";
 import type { Collaborators } from "../containers/collaborators.ts";
 import { createContainerId } from "../containers/names.ts";
 import { removeContainer } from "../containers/remove.ts";
@@ -46,6 +39,7 @@ import { GitRepositories } from "./git-repositories.ts";
 import { ImageBuild, type ImageBuildOptions, type ImageBuildParts } from "./image-build.ts";
 import { KeptContexts } from "./kept-contexts.ts";
 import { buildMark } from "./run-process.ts";
+import { isBounded, noRoom, type PruneCandidate, type PruneRoom, selectPruned } from "./select-pruned.ts";
 
 export interface BuildRequest {
   /** The user's files, plain or compressed, or where they are. */
@@ -286,22 +280,40 @@ export class BuildService {
   }
 
   /**
-   * Remove kept results that no build uses now, oldest first. @param wanted which of them may go
+   * Remove kept results, and files that builds keep, while none builds: the longest unused first.
    *
-   * @returns what went, and the bytes that this gave back
+   * @param wanted which of them may go
+   * @param room what may stay; default: nothing. With a bound, only results go: they alone have a size.
+   * @returns the results that went, and the bytes that this gave back
    */
   async prune(
-    wanted: (record: BuildRecord) => boolean,
+    wanted: (candidate: PruneCandidate) => boolean,
+    room: PruneRoom = noRoom,
   ): Promise<{ readonly keys: readonly string[]; readonly reclaimedBytes: number }> {
     const { cache, images, folder, collaborators } = this.#parts;
     if (this.#building.size > 0) return { keys: [], reclaimedBytes: 0 };
-    const records = cache.list().filter(wanted);
+    const { bavail, bsize } = await statfs(folder);
+    const records = selectPruned(cache.list(), {
+      wanted,
+      room,
+      freeBytes: bavail * bsize,
+      sizeOf: (record) => cache.sizeOf(record),
+    });
     const reclaimedBytes = records.reduce((sum, record) => sum + cache.sizeOf(record), 0);
     cache.remove(records.map(({ key }) => key));
     await images.collect([]);
-    await this.contexts.clear();
-    await this.#repositories.clear();
-    for (const name of ["cache", "http"]) await rm(join(folder, name), { recursive: true, force: true });
+    const removeFolder = (name: string) => rm(join(folder, name), { recursive: true, force: true });
+    const files = {
+      "source.local": () => this.contexts.clear(),
+      "source.git.checkout": () => this.#repositories.clear(),
+      "source.http": () => removeFolder("http"),
+      "exec.cachemount": () => removeFolder("cache"),
+    };
+    const lastUsedMs = collaborators.host.now();
+    for (const [type, clear] of Object.entries(files)) {
+      const mayGo = wanted({ id: "", description: "", type, isShared: false, isInUse: false, lastUsedMs });
+      if (mayGo && !isBounded(room)) await clear();
+    }
     const attributes = { reclaimed: String(reclaimedBytes) };
     collaborators.events.publish({ type: "builder", action: "prune", actor: { id: "", attributes } });
     return { keys: records.map(({ key }) => key), reclaimedBytes };

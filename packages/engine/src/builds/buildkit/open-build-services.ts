@@ -10,6 +10,7 @@ import {
 import { platformOfNode } from "@hawser/oci";
 import type { BuildCache, BuildRecord } from "@hawser/store";
 import type { BuildService } from "../build-service.ts";
+import type { PruneCandidate } from "../select-pruned.ts";
 import type { ExportPorts } from "./export-result.ts";
 import type { GivenFiles } from "./given-files.ts";
 import { type PlannedResults, SessionBuild } from "./session-build.ts";
@@ -47,9 +48,12 @@ export function openBuildServices(
     about: { ...engine, platforms: [host], labels: workerLabels },
     open: async (context) => new SessionBuild(builds, { ports, context, results }),
     usage: async () => builds.cache.list().map((record) => keptResult(builds.cache, record)),
-    async prune(wanted) {
+    async prune(wanted, room) {
       const before = builds.cache.list().map((record) => keptResult(builds.cache, record));
-      const { keys } = await builds.prune((record) => wanted(keptResult(builds.cache, record)));
+      const byId = new Map(before.map((result) => [result.id, result]));
+      const resultOf = ({ id, ...candidate }: PruneCandidate): KeptResult =>
+        byId.get(id) ?? { ...nothingKept, ...candidate, id, lastUsedAtMs: candidate.lastUsedMs };
+      const { keys } = await builds.prune((candidate) => wanted(resultOf(candidate)), room);
       return before.filter(({ id }) => keys.includes(id));
     },
   };
@@ -63,6 +67,9 @@ export function openBuildServices(
       }),
   };
 }
+
+/** Of files that builds keep, whose size nobody counts. */
+const nothingKept = { sizeBytes: 0, createdAtMs: 0, usageCount: 0, parents: [] } as const;
 
 function keptResult(cache: BuildCache, record: BuildRecord): KeptResult {
   return {

@@ -1,11 +1,11 @@
 import { parseFilters } from "@hawser/api";
 import { Fault } from "@hawser/base";
-import type { BuildRecord } from "@hawser/store";
 import type { BuildService } from "../../builds/build-service.ts";
 import { BuildSources } from "../../builds/build-sources.ts";
 import type { EngineBuildServices } from "../../builds/buildkit/open-build-services.ts";
 import { buildFaults } from "../../builds/faults.ts";
 import { checkLocalFolder } from "../../builds/local-folder.ts";
+import type { PruneCandidate, PruneRoom } from "../../builds/select-pruned.ts";
 import { type ApiRequest, readJsonBody } from "../request.ts";
 import type { ApiResponse, ResponseStream } from "../response.ts";
 import type { Route } from "../router.ts";
@@ -46,8 +46,8 @@ export function buildRoutes(
       method: "POST",
       path: "/build/prune",
       async handler(request, response) {
-        const wanted = prunedRecords(request, options.now());
-        const { keys, reclaimedBytes } = await builds.prune(wanted);
+        const wanted = prunedCandidates(request, options.now());
+        const { keys, reclaimedBytes } = await builds.prune(wanted, pruneRoom(request));
         response.sendJson(200, {
           CachesDeleted: keys.length === 0 ? null : keys,
           SpaceReclaimed: reclaimedBytes,
@@ -198,14 +198,35 @@ const pruneFilterNames = [
   "parent",
 ] as const;
 
-function prunedRecords(request: ApiRequest, nowMs: number): (record: BuildRecord) => boolean {
+function prunedCandidates(request: ApiRequest, nowMs: number): (candidate: PruneCandidate) => boolean {
   const filters = parseFilters(request.query.text("filters"), pruneFilterNames);
   const [until] = [...(filters.get("until") ?? []), ...(filters.get("unused-for") ?? [])];
   const olderThanMs = until === undefined ? undefined : parseAge(until);
-  const ids = filters.get("id");
-  return ({ key, lastUsedMs }) =>
+  const is = (name: (typeof pruneFilterNames)[number], fits: (value: string) => boolean) => {
+    const [value, another] = filters.get(name) ?? [];
+    if (another !== undefined) throw buildFaults.CACHE_FILTER(`${name}=${value}, ${name}=${another}`);
+    return value === undefined || fits(value);
+  };
+  return ({ id, type, description, isInUse, isShared, lastUsedMs }) =>
     (olderThanMs === undefined || nowMs - lastUsedMs >= olderThanMs) &&
-    (ids === undefined || ids.some((id) => key.startsWith(id)));
+    is("id", (value) => id.includes(value)) &&
+    is("type", (value) => type === value) &&
+    is("description", (value) => description === value) &&
+    is("inuse", (value) => String(isInUse) === (value || "true")) &&
+    is("shared", (value) => String(isShared) === (value || "true")) &&
+    is("private", (value) => String(!isShared) === (value || "true")) &&
+    // No result tells which others it was made of.
+    is("parent", () => false);
+}
+
+/** `keep-storage` is the older name of `reserved-space`. */
+function pruneRoom({ query }: ApiRequest): PruneRoom {
+  const bytesOf = (name: string) => Number(query.text(name) ?? 0) || 0;
+  return {
+    reservedBytes: bytesOf("reserved-space") || bytesOf("keep-storage"),
+    maxUsedBytes: bytesOf("max-used-space"),
+    minFreeBytes: bytesOf("min-free-space"),
+  };
 }
 
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
