@@ -73,6 +73,8 @@ export function useTarget(
   options: {
     readonly images?: readonly TargetImage[];
     readonly prepare?: (target: Target) => Promise<void>;
+    /** The engine's program where it is ours, as `openEngine` has it. */
+    readonly program?: string;
   } = {},
 ): Target {
   let opened: { readonly host: string; readonly socket: string; readonly engine?: TestEngine } | undefined;
@@ -114,7 +116,7 @@ export function useTarget(
   before(async () => {
     if (againstDockerd) opened = resources.use(await openDockerd({ isolate: true }));
     else {
-      const engine = resources.use(await openEngine());
+      const engine = resources.use(await openEngine(options.program ? { program: options.program } : {}));
       opened = { host: engine.host, socket: engine.socket, engine };
     }
     for (const image of options.images ?? ["busybox"]) await loadImage(target, image);
