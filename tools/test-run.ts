@@ -11,6 +11,8 @@ export interface TestCounts {
   readonly skipped: string[];
   /** Full names of those that ran. */
   readonly ran: string[];
+  /** How long each file took. */
+  readonly seconds: Map<string, number>;
 }
 
 export interface TestLimits {
@@ -30,17 +32,19 @@ export async function runTests(
   files: readonly string[],
   options: TestLimits & { readonly concurrency: number },
 ): Promise<TestCounts> {
-  const counts: TestCounts = { passed: 0, failed: 0, skipped: [], ran: [] };
+  const counts: TestCounts = { passed: 0, failed: 0, skipped: [], ran: [], seconds: new Map() };
   const report = new spec();
   report.pipe(process.stdout, { end: false });
   const waiting = [...files];
   const work = async () => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
       const events: TestEvent[] = [];
+      const started = performance.now();
       for await (const event of runFile(file, options)) {
         events.push(event);
         if (options.concurrency === 1) report.write(event);
       }
+      counts.seconds.set(file, (performance.now() - started) / 1000);
       count(events, counts);
       if (options.concurrency > 1) for (const event of events) report.write(event);
     }

@@ -82,7 +82,7 @@ process.env["HAWSER_TEST_RUN"] = runId;
 const scope = parseLeakScope(values.leaks);
 
 const problems: string[] = [];
-const total: TestCounts = { passed: 0, failed: 0, skipped: [], ran: [] };
+const total: TestCounts = { passed: 0, failed: 0, skipped: [], ran: [], seconds: new Map() };
 const started = performance.now();
 
 if (all && spawnSync(process.execPath, ["tools/check.ts"], { cwd: root, stdio: "inherit" }).status !== 0) {
@@ -95,7 +95,11 @@ for (const name of names) {
   const files = listFiles((path) => stage.wanted(path) && path.includes(values.only ?? ""));
   if (files.length === 0) continue;
   const stageStarted = performance.now();
-  if (name === "native") buildSanitized();
+  if (name === "native") prepare("make", ["-s", "-C", "native", "all", "sanitize"]);
+  if (name === "e2e") {
+    prepare(process.execPath, ["tools/build.ts"]);
+    process.env["HAWSER_TEST_BUNDLES"] = "1";
+  }
   console.log(`\n== ${name}: ${files.length} files`);
   const counts = await runTests(files, { ...stage, signal: interrupted.signal });
   total.passed += counts.passed;
@@ -104,6 +108,8 @@ for (const name of names) {
   total.ran.push(...counts.ran);
   const took = ((performance.now() - stageStarted) / 1000).toFixed(1);
   console.log(`== ${name}: ${counts.passed} passed, ${counts.failed} failed, ${took} s`);
+  const slowest = [...counts.seconds].sort(([, a], [, b]) => b - a).slice(0, 12);
+  for (const [file, seconds] of slowest) console.log(`${seconds.toFixed(1).padStart(7)} s  ${file}`);
   if (stage.touchesMachine) {
     const leaks = await changesOf(before, { scope, runId, deadlineMs: 10_000 });
     problems.push(...leaks.map((leak) => `left behind after ${name}: ${leak}`));
@@ -130,13 +136,13 @@ console.log(
 console.log(`${total.passed} passed, ${total.failed + problems.length} failed`);
 process.exitCode = total.failed + problems.length > 0 ? 1 : 0;
 
-/** The native tests run on programs that stop at the first undefined behaviour or bad access. */
-function buildSanitized(): void {
-  const { status } = spawnSync("make", ["-s", "-C", "native", "all", "sanitize"], {
-    cwd: root,
-    stdio: "inherit",
-  });
-  if (status !== 0) problems.push("make -C native all sanitize failed");
+/**
+ * What a stage's tests run: for the native ones, programs that stop at the first undefined behaviour or bad access; for the
+ * end-to-end ones the bundles, as users have them.
+ */
+function prepare(program: string, args: readonly string[]): void {
+  const { status } = spawnSync(program, args, { cwd: root, stdio: "inherit" });
+  if (status !== 0) problems.push(`${args.join(" ")} failed`);
 }
 
 function parseLeakScope(text: string): LeakScope {

@@ -404,7 +404,7 @@ const acts: Readonly<Record<string, Act>> = {
 
 describe("the engine dies at a step", { skip: againstDockerd }, () => {
   // It starts over a hundred times, and the bundle in a seventh of the time.
-  const target = useTarget({ program: join(root, "dist/engine/main.js") });
+  const target = useTarget();
   let keeper = "";
   let baseline: readonly string[] = [];
 

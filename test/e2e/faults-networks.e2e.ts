@@ -2,18 +2,16 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { closeSync } from "node:fs";
 import { readdir, readlink } from "node:fs/promises";
-import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { eventually } from "@hawser/base/testing";
 import { openNamespaceOfProcess, socketInNamespace } from "@hawser/linux";
-import { root } from "../../tools/tree.ts";
 import { ask } from "./kit-http.ts";
 import { useOwnEngine } from "./kit-own-engine.ts";
 import { runCommand, runCommandOk } from "./kit-process.ts";
 
 /** What a user runs: this file starts an engine thirty times. */
-const own = useOwnEngine({ program: join(root, "dist/engine/main.js") });
+const own = useOwnEngine();
 const { ok, refused } = own;
 /** Of this file alone: other engines of this machine have bridges, too. */
 const mark = randomBytes(2).toString("hex");

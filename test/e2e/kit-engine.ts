@@ -6,7 +6,7 @@ import { eventually, openTempDir } from "@hawser/base/testing";
 import { layoutOf } from "@hawser/engine/testing";
 import { root } from "../../tools/tree.ts";
 import { removeCgroups } from "./kit-cgroups.ts";
-import { dockerCli, formatFlags, hawserCli } from "./kit-cli.ts";
+import { dockerCli, formatFlags, hawserCli, mainOf } from "./kit-cli.ts";
 import { findMounts, findProcesses, type ProcessEntry } from "./kit-proc.ts";
 import {
   type CommandOptions,
@@ -61,7 +61,7 @@ export interface TestEngineOptions {
   readonly asDockerd?: boolean;
   /** What its configuration file says at first. */
   readonly config?: Readonly<Record<string, unknown>>;
-  /** Engine program; default: its source. */
+  /** Engine program; default: `mainOf`. */
   readonly program?: string;
   /** A program, with its first arguments, that becomes the engine. */
   readonly through?: readonly string[];
@@ -107,7 +107,7 @@ export async function openEngine(options: TestEngineOptions = {}): Promise<TestE
   });
   const engineProgram = options.asDockerd
     ? [join(root, "dockerd")]
-    : [process.execPath, options.program ?? join(root, "packages/engine/src/main.ts")];
+    : [process.execPath, options.program ?? mainOf("engine")];
   const argv = [...(options.through ?? []), ...engineProgram, ...flags, ...(options.flags ?? [])];
   await mkdir(execRoot);
   const configure = (config: Readonly<Record<string, unknown>>) =>

@@ -29,7 +29,12 @@ export async function openFaultProxy(target: string): Promise<FaultProxy> {
   const server = createServer((incoming, outgoing) => {
     seen.push(`${incoming.method} ${incoming.url}`);
     const fault = proxy.fault?.(incoming);
-    const fail = () => outgoing.socket?.resetAndDestroy();
+    const fail = () => {
+      // A reset of a socket that is shutting down leaves its handle behind, and the process never ends (seen with Node 24.21).
+      const { socket } = outgoing;
+      if (socket?.writable === true) socket.resetAndDestroy();
+      else socket?.destroy();
+    };
     const failAfter = () => void (fault?.act?.() ?? Promise.resolve()).then(fail, fail);
     if (fault?.kind === "before") return failAfter();
     const length = Number(incoming.headers["content-length"] ?? 0);

@@ -18,15 +18,13 @@ export interface OwnEngine {
 export function useOwnEngine(
   options: {
     readonly client?: "docker" | "hawser";
-    /** Engine program; default: its source. The bundle starts in a seventh of the time. */
-    readonly program?: string;
     /** More flags of the engine's. */
     readonly flags?: (folder: string) => readonly string[];
     /** Done before the first test, when the engine is there. */
     readonly prepare?: (folder: string) => Promise<void>;
   } = {},
 ): OwnEngine {
-  const { client = "docker", flags = () => [], program } = options;
+  const { client = "docker", flags = () => [] } = options;
   let opened:
     | { readonly engine: TestEngine; readonly dir: Awaited<ReturnType<typeof openTempDir>> }
     | undefined;
@@ -46,7 +44,7 @@ export function useOwnEngine(
   };
   before(async () => {
     const dir = await openTempDir("hawser-own-engine-");
-    opened = { dir, engine: await openEngine({ flags: flags(dir.path), ...(program && { program }) }) };
+    opened = { dir, engine: await openEngine({ flags: flags(dir.path) }) };
     await ok("pull", "-q", "busybox");
     await options.prepare?.(dir.path);
   });

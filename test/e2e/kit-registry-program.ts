@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { eventually } from "@hawser/base/testing";
-import { root } from "../../tools/tree.ts";
+import { mainOf } from "./kit-cli.ts";
 import { type RunningProgram, startProgram } from "./kit-process.ts";
 
 /** `hawser-registry` as a program. */
@@ -14,12 +14,12 @@ export interface RegistryProgram extends AsyncDisposable {
  * Start `hawser-registry` on a free port of loopback.
  *
  * @param folder an existing folder, for its data and its log
- * @param command the program; default: its source
+ * @param command the program; default: `mainOf`
  */
 export async function startRegistry(
   folder: string,
   flags: readonly string[] = [],
-  command: readonly string[] = [process.execPath, join(root, "packages/registry/src/server/main.ts")],
+  command: readonly string[] = [process.execPath, mainOf("registry")],
 ): Promise<RegistryProgram> {
   const log = join(folder, `registry-${Math.random().toString(36).slice(2)}.log`);
   const data = join(folder, "registry");

@@ -59,7 +59,7 @@ export const hawserOnly = { skip: againstDockerd } as const;
 export const clients: readonly Client[] = [
   { name: "docker", argv: [dockerCli()] },
   ...olderDocker().map((path) => ({ name: "Debian's docker", argv: [path] })),
-  { name: "hawser", argv: builtHawser() },
+  { name: "hawser", argv: hawserCli() },
 ];
 
 /** Images that a file wants; `busybox` is Debian's, `ubuntu` a Debian with bash and coreutils. */
@@ -73,8 +73,6 @@ export function useTarget(
   options: {
     readonly images?: readonly TargetImage[];
     readonly prepare?: (target: Target) => Promise<void>;
-    /** The engine's program where it is ours, as `openEngine` has it. */
-    readonly program?: string;
   } = {},
 ): Target {
   let opened: { readonly host: string; readonly socket: string; readonly engine?: TestEngine } | undefined;
@@ -116,7 +114,7 @@ export function useTarget(
   before(async () => {
     if (againstDockerd) opened = resources.use(await openDockerd({ isolate: true }));
     else {
-      const engine = resources.use(await openEngine(options.program ? { program: options.program } : {}));
+      const engine = resources.use(await openEngine());
       opened = { host: engine.host, socket: engine.socket, engine };
     }
     for (const image of options.images ?? ["busybox"]) await loadImage(target, image);
@@ -163,12 +161,6 @@ export async function findLayer(image: "busybox" | "hello-world"): Promise<Uint8
   const [layer, ...others] = saved?.Layers ?? [];
   if (layer === undefined || others.length > 0) throw new Error(`${image} was expected to have one layer`);
   return await readFile(join(work.path, layer));
-}
-
-/** The bundle when there is one: it starts three times as fast as the source. */
-function builtHawser(): readonly string[] {
-  const bundle = join(root, "dist/cli/main.js");
-  return existsSync(bundle) ? [process.execPath, bundle] : hawserCli();
 }
 
 function olderDocker(): string[] {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { eventually } from "@hawser/base/testing";
+import { ask } from "./kit-http.ts";
 import { runCommand } from "./kit-process.ts";
 import { againstDockerd, hawserOnly, type Json, textOf, useTarget } from "./kit-target.ts";
 
@@ -297,8 +298,14 @@ describe("networks and the engine's end", () => {
       assert.doesNotMatch(await target.ok("exec", "own1", "ip", "-o", "link"), /eth0/);
       await target.ok("rm", "-f", "own1", "own2");
       await target.ok("network", "rm", "beside");
-      const several = ["--subnet", "10.82.0.0/30", "--subnet", "10.82.1.0/24", "--gateway", "10.82.1.9"];
-      await target.ok("network", "create", "-d", "macvlan", "-o", "parent=hwe2eparent", ...several, "wide");
+      // By the API: `docker network create` gives several subnets in an order of chance.
+      const wide = {
+        Name: "wide",
+        Driver: "macvlan",
+        Options: { parent: "hwe2eparent" },
+        IPAM: { Config: [{ Subnet: "10.82.0.0/30" }, { Subnet: "10.82.1.0/24", Gateway: "10.82.1.9" }] },
+      };
+      assert.equal((await ask(target.socket(), "POST /v1.41/networks/create", { body: wide })).status, 201);
       await sleeper("own1", "--network", "wide");
       await sleeper("own2", "--network", "wide");
       await sleeper("own3", "--network", "wide", "--ip", "10.82.1.77");

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { eventually, openTempDir } from "@hawser/base/testing";
 import { openFakeRegistry } from "@hawser/registry/testing";
-import { root } from "../../tools/tree.ts";
 import { digestOf, openTestRegistry } from "../conformance/distribution/kit-registry.ts";
+import { mainOf } from "./kit-cli.ts";
 import { openEngine, type TestEngine } from "./kit-engine.ts";
 import { openFaultProxy, type ProxyFault } from "./kit-fault-proxy.ts";
 import { runCommandOk } from "./kit-process.ts";
@@ -53,10 +53,9 @@ describe("between engine and registry", { skip: againstDockerd }, () => {
 
   /** What a registry keeps once nobody pushes any more: blobs that a manifest needs, and nothing else. */
   const assertClean = async (data: string) => {
-    const main = join(root, "packages/registry/src/server/main.ts");
     await runCommandOk([
       process.execPath,
-      main,
+      mainOf("registry"),
       "garbage-collect",
       "--data",
       data,

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { eventually, openTempDir } from "@hawser/base/testing";
 import { describeBlobStorage, openS3ContractStorage } from "@hawser/registry/server/testing";
-import { root } from "../../tools/tree.ts";
 import { type Ask, ask, digestOf, pushBlob, pushImage } from "../conformance/distribution/kit-registry.ts";
+import { mainOf } from "./kit-cli.ts";
 import { openEngine, type TestEngine } from "./kit-engine.ts";
 import { openFaultProxy } from "./kit-fault-proxy.ts";
 import { runCommand, runCommandOk } from "./kit-process.ts";
@@ -43,9 +43,16 @@ describe("a bucket", { skip: againstDockerd }, () => {
   };
 
   const collect = async (dir: string) => {
-    const main = join(root, "packages/registry/src/server/main.ts");
     const flags = ["--config", join(dir, "config.json"), "--data", join(dir, "registry")];
-    const argv = [process.execPath, main, "garbage-collect", ...flags, "--grace-hours", "0", "--untagged"];
+    const argv = [
+      process.execPath,
+      mainOf("registry"),
+      "garbage-collect",
+      ...flags,
+      "--grace-hours",
+      "0",
+      "--untagged",
+    ];
     const { exitCode, stderr } = await runCommand(argv);
     assert.equal(exitCode, 0, stderr);
     const [, blobs, bytes] = /blobs=(\d+) bytes=(\d+)/.exec(stderr) ?? [];

@@ -173,7 +173,11 @@ test("a reader that goes away ends the worker", async () => {
 test("a stock that was prepared goes down and up, and ends when nobody needs it", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   await using layers = await openLayers();
-  const threads = async () => (await readdir("/proc/self/task")).length;
+  const stocked = async () => {
+    const ids = await readdir("/proc/self/task");
+    const names = ids.map((id) => readFile(`/proc/self/task/${id}/comm`, "utf8").catch(() => ""));
+    return (await Promise.all(names)).filter((name) => name.trim() === "files").length;
+  };
   filesWorkers.prepare();
   const measured = await Promise.all(Array.from({ length: 5 }, () => measureFiles(layers.view)));
   assert.deepEqual(
@@ -181,9 +185,9 @@ test("a stock that was prepared goes down and up, and ends when nobody needs it"
     Array.from({ length: 5 }, () => 5),
   );
   await setImmediate();
-  const waiting = await threads();
+  await eventually(async () => (await stocked()) === 3, { what: "three wait" });
   t.mock.timers.tick(60_000);
-  await eventually(async () => (await threads()) === waiting - 3, { what: "they end" });
+  await eventually(async () => (await stocked()) === 0, { what: "they end" });
 });
 
 test("a root that is open does one job after another, and never one outside of itself", async () => {
