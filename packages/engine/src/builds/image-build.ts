@@ -34,13 +34,8 @@ import type { ImportedResults } from "./cache/imported-results.ts";
 import { buildFaults } from "./faults.ts";
 import { configOf } from "./image-config.ts";
 import { type LayoutBlobs, layoutScheme, parseLayoutReference, receiveLayoutImage } from "./layout-image.ts";
-import {
-  type BuildFiles,
-  type BuildScope,
-  createOpRunner,
-  type OpRunnerParts,
-  resultKeys,
-} from "./op-runner.ts";
+import { resultKeys } from "./op-keys.ts";
+import { type BuildFiles, type BuildScope, createOpRunner, type OpRunnerParts } from "./op-runner.ts";
 
 export interface ImageBuildParts extends OpRunnerParts {
   readonly registry: Pick<RemoteImages, "pull" | "fetch" | "readConfig" | "openRepository">;

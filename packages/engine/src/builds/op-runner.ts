@@ -3,7 +3,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Duplex } from "node:stream";
 import type { KeyedMutex } from "@hawser/base";
-import type { ExecOp, FileAction, HttpOp, LocalOp, Op, OpRun, OpRunner, Vertex } from "@hawser/build";
+import type { ExecOp, HttpOp, LocalOp, OpRun, OpRunner, Vertex } from "@hawser/build";
 import { type ChainId, parseChainId } from "@hawser/oci";
 import type { ContainerConfig, HostConfig } from "@hawser/runtime";
 import {
@@ -17,15 +17,16 @@ import type { Collaborators } from "../containers/collaborators.ts";
 import { createContainerId } from "../containers/names.ts";
 import type { BuildContext } from "./build-context.ts";
 import type { BuildSources } from "./build-sources.ts";
-import { type BuildState, identityOf } from "./build-state.ts";
+import type { BuildState } from "./build-state.ts";
 import type { ImportedResults } from "./cache/imported-results.ts";
-import { type CopyInput, copyFiles, digestOfSources, type FilesWork, makeFolder } from "./copy-files.ts";
+import { type CopyInput, copyFiles, type FilesWork, makeFolder } from "./copy-files.ts";
 import { diffTrees } from "./diff-trees.ts";
 import { shownUrl } from "./download.ts";
 import { buildFaults } from "./faults.ts";
 import { doFileAction } from "./file-actions.ts";
 import { clampLayerTimes, sentFiles } from "./layer-times.ts";
 import { netFile } from "./net-file.ts";
+import { describeVertex, keyOfVertex, resultKeys } from "./op-keys.ts";
 import { readSmallFile } from "./read-small-file.ts";
 import { runProcess } from "./run-process.ts";
 
@@ -71,27 +72,13 @@ export interface BuildScope {
 /** A way to do ops that knows a build: its files, its limits, its clock. */
 export function createOpRunner(parts: OpRunnerParts, scope: BuildScope): OpRunner<BuildState> {
   return {
-    async cacheKey(vertex, inputs) {
-      const { op } = vertex;
-      if (unkept.has(op.kind)) return undefined;
-      const told = {
-        op: op.kind === "exec" ? { ...op, hiddenEnv: [] } : op,
-        inputs: keyedInputs(vertex, inputs).map((input, at) => {
-          if (input?.kind === "context" && isWholeInput(op, at))
-            return `context ${input.context.digestOf("")}`;
-          return input === undefined ? "scratch" : identityOf(input);
-        }),
-        epochMs: scope.epochOf(vertex),
-        sources: sourcesDigest(vertex, keyedInputs(vertex, inputs)),
-        ...(op.kind === "exec" && { limits: scope.limits }),
-      };
-      return createHash("sha256").update(JSON.stringify(told)).digest("hex");
-    },
+    cacheKey: async (vertex, inputs) => keyOfVertex(vertex, keyedInputs(vertex, inputs), scope),
     async find(key, vertex) {
       const states: BuildState[] = [];
       for (const own of resultKeys(key, vertex.op)) {
         const record = parts.cache.use(own);
-        const imported = record === undefined ? await scope.imported?.find(own, describe(vertex)) : undefined;
+        const imported =
+          record === undefined ? await scope.imported?.find(own, describeVertex(vertex)) : undefined;
         if (record === undefined && imported === undefined) return undefined;
         states.push(keep(parts, scope, record === undefined ? imported : record.chainId));
       }
@@ -114,57 +101,15 @@ function adopt(parts: OpRunnerParts, scope: BuildScope, state: BuildState): Buil
   }
 }
 
-/** Ops whose results are not kept under a key: where they come from is asked each time, or costs nothing. */
-const unkept: ReadonlySet<Op["kind"]> = new Set(["local", "image", "git", "http", "build", "output"]);
-
-/** What the results of an op are kept under. */
-export function resultKeys(key: string, op: Op): readonly string[] {
-  const count = op.kind === "exec" ? (op.outputs?.length ?? 1) : 1;
-  return count === 1 ? [key] : Array.from({ length: count }, (_, index) => `${key}.${index}`);
-}
-
 function stateOf(states: readonly BuildState[]): BuildState {
   const [only] = states;
   return only !== undefined && states.length === 1 ? only : { kind: "several", states };
-}
-
-/** Whether all files of an input make a difference, not only those that the op names. */
-function isWholeInput(op: Op, at: number): boolean {
-  return at === 0 || op.kind === "merge" || op.kind === "diff";
 }
 
 /** The inputs in the vertex' own order: an empty file system has no vertex. */
 function keyedInputs(vertex: Vertex, inputs: readonly BuildState[]): readonly (BuildState | undefined)[] {
   const rest = [...inputs];
   return vertex.inputs.map((input) => (input === undefined ? undefined : rest.shift()));
-}
-
-function sourcesDigest({ op }: Vertex, inputs: readonly (BuildState | undefined)[]): string {
-  if (op.kind === "copy") return digestOfSources(op, inputs);
-  if (op.kind === "file") return op.actions.map((action) => digestOfAction(action, inputs)).join();
-  if (op.kind !== "exec") return "";
-  return op.mounts
-    .map((mount, number) => {
-      if (mount.kind !== "bind") return "";
-      const input = inputs[mount.input];
-      if (input?.kind !== "context") return "";
-      if (op.outputs?.includes(number) === true) return input.context.digestOf("");
-      return input.context
-        .select(mount.source)
-        .map((path) => input.context.digestOf(path))
-        .join();
-    })
-    .join(";");
-}
-
-/** What a copy takes of a user's files; all of it where links may lead anywhere. */
-function digestOfAction(action: FileAction, inputs: readonly (BuildState | undefined)[]): string {
-  const input = action.kind === "copy" ? inputs[action.input] : undefined;
-  if (action.kind !== "copy" || input?.kind !== "context") return "";
-  const { context } = input;
-  const paths = context.find(action.source);
-  const isPlain = paths.length > 0 && !(action.followsLinks && paths.some((path) => context.isLink(path)));
-  return (isPlain ? paths : [""]).map((path) => context.digestOf(path)).join();
 }
 
 function keep({ images }: OpRunnerParts, scope: BuildScope, chainId: ChainId | undefined): BuildState {
@@ -375,7 +320,7 @@ function addStack(
       key: run.key,
       ...chain,
       ...(chain && { parent: chain.chainId }),
-      description: describe(vertex),
+      description: describeVertex(vertex),
     });
   }
   if (held !== undefined) hold(scope, held);
@@ -474,32 +419,9 @@ async function addResult(
       key: run.key,
       ...(chainId !== undefined && { chainId }),
       ...(parent !== undefined && { parent }),
-      description: describe(vertex),
+      description: describeVertex(vertex),
     });
   }
   if (held !== undefined) hold(scope, held);
   return { kind: "files", ...(chainId !== undefined && { chainId }) };
 }
-
-function describe({ op }: Vertex): string {
-  switch (op.kind) {
-    case "exec":
-      return `exec ${op.args.join(" ")}`.slice(0, maxDescriptionChars);
-    case "copy":
-      return `copy to ${op.target}`.slice(0, maxDescriptionChars);
-    case "make-folder":
-      return `mkdir ${op.path}`.slice(0, maxDescriptionChars);
-    case "file":
-      return op.actions.map(describeAction).join(", ").slice(0, maxDescriptionChars);
-    case "http":
-      return `http ${shownUrl(op.url)}`.slice(0, maxDescriptionChars);
-    default:
-      return op.kind;
-  }
-}
-
-function describeAction(action: FileAction): string {
-  return action.kind === "copy" ? `copy to ${action.target}` : `${action.kind} ${action.path}`;
-}
-
-const maxDescriptionChars = 1000;
