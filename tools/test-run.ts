@@ -36,8 +36,9 @@ export async function runTests(
   const report = new spec();
   report.pipe(process.stdout, { end: false });
   const waiting = [...files];
-  const work = async () => {
-    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+  // One takes them from the front, where the long ones are, the others from the back.
+  const work = async (next: () => string | undefined) => {
+    for (let file = next(); file !== undefined; file = next()) {
       const events: TestEvent[] = [];
       const started = performance.now();
       for await (const event of runFile(file, options)) {
@@ -49,7 +50,10 @@ export async function runTests(
       if (options.concurrency > 1) for (const event of events) report.write(event);
     }
   };
-  await Promise.all(Array.from({ length: options.concurrency }, work));
+  const takers = Array.from({ length: options.concurrency }, (_, index) =>
+    index === 0 ? () => waiting.shift() : () => waiting.pop(),
+  );
+  await Promise.all(takers.map(work));
   const { promise: written, resolve } = Promise.withResolvers<void>();
   report.on("end", resolve);
   report.end();

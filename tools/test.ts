@@ -18,6 +18,8 @@ import { listFiles, root } from "./tree.ts";
 interface Stage {
   readonly wanted: (path: string) => boolean;
   readonly concurrency: number;
+  /** Files that take minutes: they go first, one after the other, and all the short ones beside them. */
+  readonly long?: RegExp;
   readonly testTimeoutMs: number;
   readonly fileTimeoutMs: number;
   /** Whether the machine must be compared before and after. */
@@ -50,7 +52,8 @@ const stages: Readonly<Record<string, Stage>> = {
   },
   e2e: {
     wanted: (path) => /\.e2e(\.test)?\.ts$/.test(path),
-    concurrency: 1,
+    concurrency: availableParallelism(), // each file has engines of its own: names, folders, networks
+    long: /test\/vm\/|fresh-machine|faults-every-step|testcontainers/,
     testTimeoutMs: 600_000,
     fileTimeoutMs: 1_200_000,
     touchesMachine: true,
@@ -93,6 +96,8 @@ for (const name of names) {
   const stage = stages[name];
   if (stage === undefined || interrupted.signal.aborted) continue;
   const files = listFiles((path) => stage.wanted(path) && path.includes(values.only ?? ""));
+  const { long } = stage;
+  if (long !== undefined) files.sort((a, b) => Number(long.test(b)) - Number(long.test(a)));
   if (files.length === 0) continue;
   const stageStarted = performance.now();
   if (name === "native") prepare("make", ["-s", "-C", "native", "all", "sanitize"]);
