@@ -54,6 +54,7 @@ export const layers: Readonly<Record<string, Layer>> = {
       "packages/network",
       "packages/build",
       "packages/registry/src/client",
+      "packages/registry/src/server",
     ],
     modules: ["ws"],
   },

@@ -52,6 +52,8 @@ import { systemRoutes } from "./http/routes/system.ts";
 import { volumeRoutes } from "./http/routes/volumes.ts";
 import { ApiServer } from "./http/server.ts";
 import { decodeCreateRequest } from "./http/wire/create-request.ts";
+import { BuiltinImages } from "./images/builtin-images.ts";
+import { EmbeddedMirror } from "./images/embedded-mirror.ts";
 import { ImageService } from "./images/image-service.ts";
 import { RemoteImages } from "./images/remote-images.ts";
 import { ContainerNames } from "./networks/container-names.ts";
@@ -168,6 +170,29 @@ export async function composeEngine(
   const published = built.use(new PublishedPorts({ firewall, log }));
   const named = built.use(new NamedNamespacePool({ log }));
   const bare = built.use(new BareNamespacePool({ log }));
+  const client = built.use(
+    new RegistryClient({
+      get settings() {
+        return live.now.registries;
+      },
+      get retry() {
+        return { ...defaultRetryPolicy, retries: live.now.maxDownloadAttempts };
+      },
+      environment: config.proxies,
+      userAgent: `hawser/${version}`,
+    }),
+  );
+  const mirror = built.use(
+    new EmbeddedMirror({
+      root: join(config.dataRoot, "mirror"),
+      builtinDir: config.builtinImagesDir,
+      registries: config.mirroredRegistries,
+      ...(config.mirrorListen && { listen: config.mirrorListen }),
+      client,
+      log,
+    }),
+  );
+  const hostPlatform = platformOfNode(process);
   const images = new ImageService({
     store,
     events,
@@ -176,25 +201,21 @@ export async function composeEngine(
         .list()
         .filter(({ record }) => usesImage(record, imageId))
         .map(describeUse),
-    builtinDir: config.builtinImagesDir,
-    log,
-  });
-  const client = new RegistryClient({
-    get settings() {
-      return live.now.registries;
-    },
-    get retry() {
-      return { ...defaultRetryPolicy, retries: live.now.maxDownloadAttempts };
-    },
-    environment: config.proxies,
-    userAgent: `hawser/${version}`,
+    builtin: new BuiltinImages({
+      source: (name) => mirror.builtin(name),
+      images: store.images,
+      content: store.content,
+      hostPlatform,
+      log,
+    }),
   });
   const registry = new RemoteImages({
-    client: built.use(client),
+    client,
+    mirror,
     store,
     events,
     builtin: (name) => images.ensureBuiltin(name),
-    hostPlatform: platformOfNode(process),
+    hostPlatform,
     maxDownloads: config.maxConcurrentDownloads,
     maxUploads: config.maxConcurrentUploads,
     reach,
@@ -315,6 +336,8 @@ export async function composeEngine(
     listen: async () => {
       const addresses: string[] = [];
       for (const address of config.hosts) addresses.push(await server.listen(address));
+      const mirrorUrl = await mirror.listen();
+      if (mirrorUrl !== undefined) log.info("mirror listens", { url: mirrorUrl });
       void bringBack(collaborators, closing.signal);
       return addresses;
     },

@@ -1,14 +1,22 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { readdir } from "node:fs/promises";
+import { readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { type TarSource, writeTar } from "@hawser/base";
 import { eventually, openTempDir } from "@hawser/base/testing";
 import { parseDigest } from "@hawser/oci";
 import { RegistryClient } from "@hawser/registry/client";
 import type { RegistryOptions, Upstream } from "@hawser/registry/server";
 import { type FakeRegistry, openFakeRegistry } from "@hawser/registry/testing";
-import { digestOf, openTestRegistry, pushImage, type TestRegistry, types } from "./kit-registry.ts";
+import {
+  describeBlob,
+  digestOf,
+  openTestRegistry,
+  pushImage,
+  type TestRegistry,
+  types,
+} from "./kit-registry.ts";
 
 /** A registry that keeps what others have. */
 async function openMirror(
@@ -288,4 +296,66 @@ describe("a mirror", () => {
     assert.equal(await status(mirror, blobOf(old.layer)), 503);
     assert.equal(await status(mirror, manifestOf("old")), 503);
   });
+
+  test("of archives gives what their image layouts have, and what they have become", async () => {
+    await using dir = await openTempDir();
+    await using mirror = await openMirror([{ prefix: "here", archives: dir.path }], { freshMs: 60_000 });
+    const tagged = async (name: string) => await mirror.ask("GET", `/v2/here/${name}/manifests/latest`);
+    assert.equal((await tagged("app")).status, 404);
+    for (const content of ["one content", "another one"]) {
+      const { manifest, layer } = await writeLayout(join(dir.path, "app.tar"), content);
+      const got = await tagged("app");
+      assert.equal(got.body.toString(), manifest);
+      assert.equal(got.headers["content-type"], types.manifest);
+      const blob = `/v2/here/app/blobs/${digestOf(layer)}`;
+      const part = await mirror.ask("GET", blob, { headers: { Range: "bytes=5-9" } });
+      assert.deepEqual([part.status, part.body.toString()], [206, layer.slice(5, 10)]);
+      assert.equal((await mirror.ask("GET", blob)).body.toString(), layer);
+    }
+    const tags = await mirror.ask("GET", "/v2/here/app/tags/list");
+    assert.deepEqual(JSON.parse(tags.body.toString()), { name: "here/app", tags: ["latest"] });
+    assert.equal((await mirror.ask("POST", "/v2/here/app/blobs/uploads/")).status, 405);
+
+    await writeFile(join(dir.path, "noise.tar"), randomBytes(10_000));
+    assert.equal((await tagged("noise")).status, 503);
+    await writeLayout(join(dir.path, "lie.tar"), "what it says", "what it has");
+    assert.equal((await tagged("lie")).status, 200);
+    await assert.rejects(mirror.ask("GET", `/v2/here/lie/blobs/${digestOf("what it says")}`));
+    assert.deepEqual(
+      mirror.registry?.service.index.repositoriesWith(parseDigest(digestOf("what it says"))),
+      [],
+    );
+    // The file is gone, and what is here is not said to be what it has.
+    await rm(join(dir.path, "app.tar"));
+    assert.equal((await tagged("app")).status, 404);
+  });
 });
+
+/** An image layout of one image in a tar archive. */
+async function writeLayout(path: string, layer: string, has = layer) {
+  const config = "{}";
+  const manifest = JSON.stringify({
+    schemaVersion: 2,
+    mediaType: types.manifest,
+    config: describeBlob(config, types.config),
+    layers: [describeBlob(layer, types.layer)],
+  });
+  const annotations = { "org.opencontainers.image.ref.name": "latest" };
+  const index = {
+    schemaVersion: 2,
+    mediaType: types.index,
+    manifests: [{ ...describeBlob(manifest, types.manifest), annotations }],
+  };
+  const blob = (bytes: string, content = bytes): TarSource => ({
+    path: `blobs/${digestOf(bytes).replace(":", "/")}`,
+    type: "file",
+    content: Buffer.from(content),
+  });
+  const entries = [blob(config), blob(layer, has), blob(manifest)];
+  const written = writeTar([
+    ...entries,
+    { path: "index.json", type: "file", content: Buffer.from(JSON.stringify(index)) },
+  ]);
+  await writeFile(path, written);
+  return { manifest, layer };
+}

@@ -119,6 +119,10 @@ test("what is wrong with a flag is said in dockerd's words", async () => {
     [["--registry-mirror", "ftp://x"], /invalid mirror: unsupported scheme "ftp" in "ftp:\/\/x"/],
     [["--registry-mirror", "x y"], /invalid mirror: "x y" is not a valid URI/],
     [["--registry-mirror", "http://x/?y"], /invalid mirror: query or fragment/],
+    [["--mirrored-registry", "https://x.example"], /invalid registry: "https:\/\/x.example"/],
+    [["--mirrored-registry", "busybox"], /invalid registry: "busybox"/],
+    [["--mirror-address", "x.example"], /invalid address: "x.example", host:port was wanted/],
+    [["--mirror-address", "x.example:99999"], /invalid address/],
     [["--log-format", "xml"], /invalid log format: xml/],
     [["-l", "loud"], /unable to parse logging level: loud/],
     [["--default-address-pool", "base=10.0.0.0/8,size=7"], /invalid pool size: 7/],
@@ -141,6 +145,8 @@ test("the configuration file counts as flags do", async () => {
       "default-shm-size": "1g",
       "default-address-pools": [{ base: "10.8.0.0/16", size: 24 }],
       "registry-mirrors": ["http://m.example"],
+      "mirrored-registries": ["docker.io", "r.example:5000", "docker.io"],
+      "mirror-address": "[::1]:5000",
       "insecure-registries": ["http://r.example:5000", "10.0.0.0/8"],
       proxies: { "http-proxy": "http://p.example:1" },
       builder: { gc: { enabled: true, defaultKeepStorage: "1GB" } },
@@ -153,6 +159,8 @@ test("the configuration file counts as flags do", async () => {
   });
   equal(config.logLevel, "debug");
   deepEqual(config.hosts, ["unix:///f"]);
+  deepEqual(config.mirroredRegistries, ["docker.io", "r.example:5000"]);
+  deepEqual(config.mirrorListen, { host: "::1", port: 5000 });
   deepEqual(config.runtimes["other"], { path: "/opt/other", args: ["--x"] });
   deepEqual(config.runtimes["mine"], { path: "/opt/mine", args: [] });
   equal(config.containers.shmSizeBytes, 1 << 30);

@@ -8,6 +8,7 @@ import type { RuntimeProgram } from "../containers/host.ts";
 import { buildCacheLimit } from "./build-cache-limit.ts";
 import { type ContainerDefaults, containerDefaults } from "./container-defaults.ts";
 import { configFaults } from "./faults.ts";
+import { findHostPort } from "./host-port.ts";
 import { type EngineProgram, layoutOf } from "./layout.ts";
 import { parseListenHost } from "./listen-host.ts";
 import { type ProxyVariables, proxyVariables } from "./proxy-variables.ts";
@@ -84,6 +85,10 @@ export interface EngineConfig extends ReloadableConfig {
   readonly initPath: string;
   /** Folder of the built-in images' archives. */
   readonly builtinImagesDir: string;
+  /** Registries that the engine's mirror keeps copies of. */
+  readonly mirroredRegistries: readonly string[];
+  /** Where other engines may pull from it. */
+  readonly mirrorListen?: { readonly host: string; readonly port: number };
   readonly proxies: ProxyVariables;
   /** Where volume plugins are looked for. */
   readonly pluginFolders: readonly string[];
@@ -144,6 +149,7 @@ function buildConfig({ program, path, environment }: ConfigSource, said: Setting
   const plainTcp = tls === undefined && (said.tls === false || said.tlsverify === false);
   if (bare !== undefined && tls === undefined && !plainTcp) throw configFaults.TCP_WITHOUT_TLS(bare);
   const cacheLimit = buildCacheLimit(said);
+  const mirrorListen = findHostPort(said["mirror-address"] ?? "");
   const nativeDir = said["native-dir"] ?? join(topOfTree(), "build/native");
   const launcher = join(nativeDir, "hawser-launcher");
   if (!existsSync(launcher)) throw configFaults.NATIVE_MISSING(launcher);
@@ -175,6 +181,8 @@ function buildConfig({ program, path, environment }: ConfigSource, said: Setting
     nativeDir,
     initPath: said["init-path"] || join(nativeDir, "hawser-init"),
     builtinImagesDir: said["builtin-images"] ?? join(topOfTree(), "build/images"),
+    mirroredRegistries: [...new Set(said["mirrored-registries"])],
+    ...(mirrorListen && { mirrorListen }),
     pluginFolders: said["plugin-folder"] ?? defaultPluginFolders,
     proxies: proxyVariables(said, environment),
     ...(remap !== "" && remap !== "host" && { userMap: parseUserMap(remap, readAccountTexts()) }),

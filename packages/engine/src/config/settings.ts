@@ -1,4 +1,6 @@
 import { isIP } from "node:net";
+import { parseReference } from "@hawser/oci";
+import { findHostPort } from "./host-port.ts";
 import {
   addressPools,
   count,
@@ -48,6 +50,16 @@ const isMirror = (value: string) => {
     return `invalid mirror: query or fragment at end of the URI "${value}"`;
   return undefined;
 };
+
+/** As references name it. */
+const isRegistry = (value: string) => {
+  const isOne = /^[A-Za-z0-9.-]+(:\d+)?$/.test(value) && parseReference(`${value}/x/y`).domain === value;
+  return isOne ? undefined : `invalid registry: "${value}", docker.io or host:port was wanted`;
+};
+const isHostPort = (value: string) =>
+  value === "" || findHostPort(value) !== undefined
+    ? undefined
+    : `invalid address: "${value}", host:port was wanted`;
 
 const address = text((value) => (value === "" ? undefined : isAddress(value)));
 const containerd = "there is no containerd below this engine";
@@ -137,6 +149,15 @@ export const settings = {
   "native-dir": { kind: text(), about: "folder of Hawser's native programs" },
   "builtin-images": { kind: text(), about: "folder of the built-in images' archives" },
   "registry-hosts": { kind: texts(), about: "folders that say more of registries, as containerd's certs.d" },
+  "mirrored-registries": {
+    kind: texts(isRegistry),
+    flag: "mirrored-registry",
+    about: "registries that this engine keeps copies of, as docker.io: what was pulled is had without them",
+  },
+  "mirror-address": {
+    kind: text(isHostPort),
+    about: "host:port at which other engines may pull what this one has copies of",
+  },
   "plugin-folder": { kind: texts(), about: "where volume plugins are looked for" },
 
   "storage-driver": { kind: text(), short: "s", without: "layers are put together by overlayfs" },

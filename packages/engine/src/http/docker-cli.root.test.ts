@@ -8,8 +8,10 @@ import { type ProgramResult, runProgram, runProgramOk, silentLogger } from "@haw
 import { openTempDir } from "@hawser/base/testing";
 import { RegistryClient } from "@hawser/registry/client";
 import { openFakeRegistry } from "@hawser/registry/testing";
-import { Store } from "@hawser/store";
+import { Store, writeImageArchive } from "@hawser/store";
 import { EventBus } from "../events/event-bus.ts";
+import { BuiltinImages } from "../images/builtin-images.ts";
+import { EmbeddedMirror } from "../images/embedded-mirror.ts";
 import { type ContainerUse, ImageService } from "../images/image-service.ts";
 import { RemoteImages } from "../images/remote-images.ts";
 import { SystemService } from "../system/system-service.ts";
@@ -29,7 +31,6 @@ async function openEngine() {
   const store = built.use(await Store.open({ root: dataRoot, log: silentLogger }));
   const events = new EventBus({ now: Date.now });
   const uses: ContainerUse[] = [];
-  const images = new ImageService({ store, events, usedBy: () => uses, builtinDir, log: silentLogger });
   const hub = built.use(await openFakeRegistry({ intercept: denyEverything }));
   const hostFolder = join(dir.path, "registries");
   await mkdir(join(hostFolder, "docker.io"), { recursive: true });
@@ -41,12 +42,31 @@ async function openEngine() {
       userAgent: "test",
     }),
   );
+  const hostPlatform = { os: "linux", architecture: process.arch === "arm64" ? "arm64" : "amd64" };
+  const mirror = built.use(
+    new EmbeddedMirror({
+      root: join(dir.path, "mirror"),
+      builtinDir,
+      registries: [],
+      client,
+      log: silentLogger,
+    }),
+  );
+  const builtin = new BuiltinImages({
+    source: (name) => mirror.builtin(name),
+    images: store.images,
+    content: store.content,
+    hostPlatform,
+    log: silentLogger,
+  });
+  const images = new ImageService({ store, events, usedBy: () => uses, builtin });
   const registry = new RemoteImages({
     client,
+    mirror,
     store,
     events,
     builtin: (name) => images.ensureBuiltin(name),
-    hostPlatform: { os: "linux", architecture: "amd64" },
+    hostPlatform,
     maxDownloads: 3,
     maxUploads: 3,
     reach: () => {},
@@ -183,11 +203,13 @@ describe("the docker CLI", () => {
     assert.match((await docker("pull", "nosuch")).stderr, words);
     assert.match((await docker("pull", "busybox:1.0")).stderr, /pull access denied for busybox/);
     assert.match((await docker("pull", "busybox")).stderr, /pull access denied for busybox/);
-    await saveBusybox(engine.builtinDir, "busybox:latest", { "io.hawser.builtin": "true" });
+    await writeBuiltin(engine.builtinDir);
     const first = await ok("pull", "busybox");
     assert.match(first, /Using the built-in image "busybox:latest": no registry was asked/);
     assert.match(first, /Status: Loaded built-in image for busybox:latest/);
     assert.match(await ok("pull", "busybox"), /Status: Image is up to date for busybox:latest/);
+    // No registry is said to have it.
+    assert.equal(await ok("inspect", "-f", "{{len .RepoDigests}}", "busybox"), "0\n");
     assert.equal((await docker("pull", "Bad//Name")).exitCode, 1);
     await ok("rmi", "busybox");
   });
@@ -239,11 +261,32 @@ describe("the docker CLI", () => {
 });
 
 /** `docker save`'s archive of an image with one file, made by hand. */
-async function saveBusybox(
-  folder: string,
-  name: string,
-  labels: Record<string, string> = {},
-): Promise<string> {
+/** As the set-up makes them. */
+async function writeBuiltin(folder: string): Promise<void> {
+  const archive = writeImageArchive({
+    reference: "busybox:latest",
+    config: {
+      os: "linux",
+      architecture: process.arch === "arm64" ? "arm64" : "amd64",
+      created: new Date(0),
+      execution: {
+        user: "",
+        exposedPorts: [],
+        env: [],
+        cmd: ["/x"],
+        volumes: [],
+        workingDir: "",
+        labels: { "io.hawser.builtin": "true" },
+        stopSignal: "",
+      },
+      history: [],
+    },
+    layers: [{ entries: [{ path: "file", type: "file", content: Buffer.from("content") }] }],
+  });
+  await writeFile(join(folder, "busybox.tar"), archive);
+}
+
+async function saveBusybox(folder: string, name: string): Promise<string> {
   await using work = await openTempDir();
   const at = (path: string) => join(work.path, path);
   await mkdir(at("root"));
@@ -254,7 +297,7 @@ async function saveBusybox(
   const config = {
     architecture: process.arch === "arm64" ? "arm64" : "amd64",
     os: "linux",
-    config: { Cmd: ["/x"], Labels: labels },
+    config: { Cmd: ["/x"] },
     rootfs: { type: "layers", diff_ids: [`sha256:${sum}`] },
     history: [{ created: "2020-01-01T00:00:00Z", created_by: "x" }],
   };

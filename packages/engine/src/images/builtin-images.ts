@@ -1,9 +1,7 @@
-import { createReadStream } from "node:fs";
-import { access } from "node:fs/promises";
-import { join } from "node:path";
-import { KeyedMutex, type Logger } from "@hawser/base";
-import { formatFamiliar, parseReference, withDefaultTag } from "@hawser/oci";
-import type { Image, ImageStore } from "@hawser/store";
+import { Fault, KeyedMutex, type Logger, Semaphore } from "@hawser/base";
+import { formatFamiliar, type Platform, parseReference, withDefaultTag } from "@hawser/oci";
+import type { ContentStore, Image, ImageStore } from "@hawser/store";
+import { type PullSource, pullImage } from "./pull-image.ts";
 
 /** Images that the set-up makes from this machine's own programs, so that something runs where no registry answers. */
 const builtinNames: ReadonlySet<string> = new Set(["hello-world:latest", "busybox:latest"]);
@@ -16,52 +14,65 @@ export function isBuiltin({ config }: Image): boolean {
   return config.execution.labels[builtinLabel] === "true";
 }
 
-/** The archives of the built-in images: `<folder>/hello-world.tar` and so on, loaded when first asked for. */
-export class BuiltinImages {
-  readonly #folder: string;
-  readonly #images: Pick<ImageStore, "load" | "resolve">;
-  readonly #log: Logger;
-  readonly #loading = new KeyedMutex();
+export interface BuiltinImagesParts {
+  /** The repository of a built-in image in this engine's mirror. */
+  readonly source: (name: string) => Promise<PullSource>;
+  readonly images: Pick<ImageStore, "receive" | "has" | "resolve">;
+  readonly content: Pick<ContentStore, "has" | "read">;
+  readonly hostPlatform: Platform;
+  readonly log: Logger;
+}
 
-  constructor(parts: {
-    readonly folder: string;
-    readonly images: Pick<ImageStore, "load" | "resolve">;
-    readonly log: Logger;
-  }) {
-    this.#folder = parts.folder;
-    this.#images = parts.images;
-    this.#log = parts.log;
+/** The built-in images, pulled from this engine's mirror when first asked for. */
+export class BuiltinImages {
+  readonly #parts: BuiltinImagesParts;
+  readonly #pulling = new KeyedMutex();
+  readonly #downloads = new Semaphore(1);
+
+  constructor(parts: BuiltinImagesParts) {
+    this.#parts = parts;
   }
 
   /**
-   * The built-in image of that name, loaded now if it is not in the store; `undefined` when none has that name or the
+   * The built-in image of that name, pulled now if it is not in the store; `undefined` when none has that name or the
    * set-up has not made it.
    *
-   * @throws {Fault} `invalid-argument` for what is no reference; what loading throws.
+   * @throws {Fault} `invalid-argument` for what is no reference; as `pullImage`.
    */
   async ensure(name: string): Promise<{ readonly image: Image; readonly isNew: boolean } | undefined> {
-    const reference = formatFamiliar(withDefaultTag(parseReference(name)));
-    if (!builtinNames.has(reference)) return undefined;
-    return await this.#loading.run(reference, async () => {
-      const existing = this.#find(reference);
+    const reference = withDefaultTag(parseReference(name));
+    const text = formatFamiliar(reference);
+    if (!builtinNames.has(text)) return undefined;
+    return await this.#pulling.run(text, async () => {
+      const existing = this.#find(text);
       if (existing !== undefined) return isBuiltin(existing) ? { image: existing, isNew: false } : undefined;
-      const path = join(this.#folder, `${reference.split(":", 1)[0]}.tar`);
-      const isThere = await access(path).then(
-        () => true,
-        () => false,
-      );
-      if (!isThere) return undefined;
-      for await (const _ of this.#images.load(createReadStream(path)));
-      const image = this.#find(reference);
-      if (image === undefined) return undefined;
-      this.#log.info("built-in image loaded", { image: reference, id: image.id });
-      return { image, isNew: true };
+      const { source, images, content, hostPlatform, log } = this.#parts;
+      const repository = await source(text.split(":", 1)[0] ?? "");
+      try {
+        const { image } = await pullImage(
+          { repository, images, content, downloads: this.#downloads },
+          {
+            reference,
+            platform: undefined,
+            hostPlatform,
+            names: "tag",
+            // Whoever waits beside wants it when this one has left.
+            signal: new AbortController().signal,
+            report: () => {},
+          },
+        );
+        log.info("built-in image pulled", { image: text, id: image.id });
+        return { image, isNew: true };
+      } catch (error) {
+        if (Fault.is(error, "not-found")) return undefined;
+        throw error;
+      }
     });
   }
 
   #find(reference: string): Image | undefined {
     try {
-      return this.#images.resolve(reference);
+      return this.#parts.images.resolve(reference);
     } catch {
       return undefined;
     }

@@ -1,4 +1,3 @@
-import type { Logger } from "@hawser/base";
 import {
   familiarName,
   formatFamiliar,
@@ -17,7 +16,7 @@ import type {
   RemovedItem,
 } from "@hawser/store";
 import type { EventBus } from "../events/event-bus.ts";
-import { BuiltinImages } from "./builtin-images.ts";
+import type { BuiltinImages } from "./builtin-images.ts";
 
 /** A container that was made from an image. */
 export interface ContainerUse {
@@ -29,9 +28,7 @@ export interface ImageServiceParts {
   readonly store: { readonly images: ImageStore };
   readonly events: EventBus;
   readonly usedBy: (imageId: string) => readonly ContainerUse[];
-  /** Folder of the built-in images' archives. */
-  readonly builtinDir: string;
-  readonly log: Logger;
+  readonly builtin: Pick<BuiltinImages, "ensure">;
 }
 
 /** Images as clients know them: the store's, with events, the built-in ones, and the containers that hold on to them. */
@@ -39,13 +36,13 @@ export class ImageService {
   readonly #images: ImageStore;
   readonly #events: EventBus;
   readonly #usedBy: ImageServiceParts["usedBy"];
-  readonly #builtin: BuiltinImages;
+  readonly #builtin: ImageServiceParts["builtin"];
 
-  constructor({ store, events, usedBy, builtinDir, log }: ImageServiceParts) {
+  constructor({ store, events, usedBy, builtin }: ImageServiceParts) {
     this.#images = store.images;
     this.#events = events;
     this.#usedBy = usedBy;
-    this.#builtin = new BuiltinImages({ folder: builtinDir, images: store.images, log });
+    this.#builtin = builtin;
   }
 
   /**
@@ -71,9 +68,9 @@ export class ImageService {
   }
 
   /**
-   * The built-in image of that name, loaded if need be; `undefined` when there is none.
+   * The built-in image of that name, pulled from this engine's mirror if need be; `undefined` when there is none.
    *
-   * @throws {Fault} `invalid-argument` for what is no reference; what loading throws.
+   * @throws {Fault} `invalid-argument` for what is no reference; as a pull.
    */
   async ensureBuiltin(
     reference: string,

@@ -1,6 +1,7 @@
 import type { Semaphore } from "@hawser/base";
 import {
   type Descriptor,
+  type Digest,
   formatFamiliar,
   formatPlatform,
   type ImageConfig,
@@ -12,7 +13,7 @@ import {
   type Reference,
   repositoryOf,
 } from "@hawser/oci";
-import type { FetchedManifest, Repository } from "@hawser/registry/client";
+import type { FetchedManifest } from "@hawser/registry/client";
 import type { BlobOrigin, ContentStore, Image, ImageStore, LayerNews } from "@hawser/store";
 import { chooseManifest } from "./choose-manifest.ts";
 import { imageFaults } from "./faults.ts";
@@ -28,14 +29,33 @@ export type PullEvent =
   | { readonly kind: "finished"; readonly reference: string; readonly isNew: boolean }
   | { readonly kind: "built-in"; readonly reference: string; readonly isNew: boolean };
 
+/** A repository as pulls see it. */
+export interface PullSource {
+  /** What a tag or a digest names, checked. */
+  getManifest(reference: string, options: { readonly signal?: AbortSignal }): Promise<FetchedManifest>;
+  /** As many bytes as announced; their digest is the reader's to check. A chunk is good until the next one is asked for. */
+  fetchBlob(
+    blob: Pick<Descriptor, "digest" | "sizeBytes">,
+    options: { readonly signal?: AbortSignal },
+  ): AsyncIterable<Uint8Array>;
+  /** All of a small blob, checked. */
+  readBlob(
+    blob: Pick<Descriptor, "digest" | "sizeBytes">,
+    options: { readonly signal?: AbortSignal },
+  ): Promise<Buffer>;
+}
+
 export interface PullRequest {
   /** With a tag or a digest. */
   readonly reference: Reference;
   /** What someone asked for; absent: whatever suits this machine. */
   readonly platform: Platform | undefined;
   readonly hostPlatform: Platform;
-  /** The image gets no name that people use: it is known by its manifest's digest alone. */
-  readonly isNameless?: boolean;
+  /**
+   * What it is called then: `digest`, by its manifest's alone, which is no name that people use; `tag`, by what no registry is said to
+   * have. Absent: by both.
+   */
+  readonly names?: "digest" | "tag";
   readonly signal: AbortSignal;
   readonly report: (event: PullEvent) => void;
 }
@@ -51,7 +71,7 @@ const maxIndexDepth = 2;
  */
 export async function pullImage(
   parts: {
-    readonly repository: Repository;
+    readonly repository: PullSource;
     readonly images: Pick<ImageStore, "receive" | "has">;
     readonly content: Pick<ContentStore, "has" | "read">;
     readonly downloads: Semaphore;
@@ -63,12 +83,7 @@ export async function pullImage(
   const top = await repository.getManifest(reference.digest ?? reference.tag ?? "latest", { signal });
   report({ kind: "pulling", repository: reference.path, reference: reference.digest ?? reference.tag ?? "" });
   const { fetched, manifest } = await findManifest(repository, top, request);
-  const references = request.isNameless
-    ? [{ ...repositoryOf(reference), digest: fetched.digest }]
-    : [
-        { ...repositoryOf(reference), digest: top.digest },
-        ...(reference.digest === undefined ? [reference] : []),
-      ];
+  const references = referencesOf(request, { top: top.digest, manifest: fetched.digest });
   const configBytes = (await parts.content.has(manifest.config.digest))
     ? await parts.content.read(manifest.config.digest)
     : await repository.readBlob(manifest.config, { signal });
@@ -92,9 +107,20 @@ export async function pullImage(
   return result;
 }
 
+function referencesOf(
+  { reference, names }: PullRequest,
+  digests: { readonly top: Digest; readonly manifest: Digest },
+): readonly Reference[] {
+  const repository = repositoryOf(reference);
+  const tagged = reference.digest === undefined ? [reference] : [];
+  if (names === "digest") return [{ ...repository, digest: digests.manifest }];
+  if (names === "tag") return tagged;
+  return [{ ...repository, digest: digests.top }, ...tagged];
+}
+
 /** What an image is, without getting it. @throws {Fault} as `pullImage` */
 export async function readRemoteConfig(
-  repository: Repository,
+  repository: PullSource,
   request: Omit<PullRequest, "report">,
 ): Promise<ImageConfig> {
   const { reference, signal } = request;
@@ -105,7 +131,7 @@ export async function readRemoteConfig(
 
 /** Through an index to the image for the platform. */
 async function findManifest(
-  repository: Repository,
+  repository: PullSource,
   top: FetchedManifest,
   { platform, hostPlatform, signal }: Pick<PullRequest, "platform" | "hostPlatform" | "signal">,
 ): Promise<{ readonly fetched: FetchedManifest; readonly manifest: Manifest }> {
@@ -141,7 +167,7 @@ function checkPlatform(config: Platform, { reference, platform, hostPlatform }: 
 /** A layer's blob, fetched when one of the few places for downloads is free. */
 function originOf(
   layer: Descriptor,
-  { repository, downloads }: { readonly repository: Repository; readonly downloads: Semaphore },
+  { repository, downloads }: { readonly repository: PullSource; readonly downloads: Semaphore },
   tell: (digest: string, news: PulledLayerNews) => void,
 ): BlobOrigin {
   const { digest, sizeBytes } = layer;

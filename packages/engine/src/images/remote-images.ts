@@ -1,4 +1,4 @@
-import { Semaphore } from "@hawser/base";
+import { Fault, Semaphore } from "@hawser/base";
 import {
   familiarName,
   formatFamiliar,
@@ -22,8 +22,9 @@ import type {
 import type { ContentStore, Image, ImageStore } from "@hawser/store";
 import type { EventBus } from "../events/event-bus.ts";
 import type { ReachEngineStep } from "../steps.ts";
+import type { EmbeddedMirror } from "./embedded-mirror.ts";
 import { imageFaults } from "./faults.ts";
-import { type PullEvent, pullImage, readRemoteConfig } from "./pull-image.ts";
+import { type PullEvent, type PullSource, pullImage, readRemoteConfig } from "./pull-image.ts";
 import { type PushEvent, type PushedManifest, pushImage } from "./push-image.ts";
 import { type PlatformImage, pushIndex } from "./push-index.ts";
 import { pullFault, registryFault } from "./registry-words.ts";
@@ -33,6 +34,8 @@ export interface RemoteImagesParts {
   readonly client: RegistryClient;
   readonly store: { readonly images: ImageStore; readonly content: ContentStore };
   readonly events: EventBus;
+  /** A copy of a repository in this engine's mirror; `undefined`: its registry is asked. */
+  readonly mirror: Pick<EmbeddedMirror, "find">;
   /** The built-in image of a name, if there is one. */
   readonly builtin: (name: string) => Promise<{ readonly image: Image; readonly isNew: boolean } | undefined>;
   readonly hostPlatform: Platform;
@@ -123,12 +126,12 @@ export class RemoteImages {
     { access, platform, signal }: PullOptions & { readonly platform: Platform },
   ): Promise<Image> {
     const reference = parseReference(name);
-    const { store, client, hostPlatform } = this.#parts;
+    const { store, hostPlatform } = this.#parts;
     try {
-      const repository = await client.repository(reference, access);
+      const repository = await this.#source(reference, { access, signal });
       const { image } = await pullImage(
         { repository, images: store.images, content: store.content, downloads: this.#downloads },
-        { reference, platform, hostPlatform, isNameless: true, signal, report: () => {} },
+        { reference, platform, hostPlatform, names: "digest", signal, report: () => {} },
       );
       return image;
     } catch (error) {
@@ -201,7 +204,7 @@ export class RemoteImages {
     const builtin = platform === undefined ? await this.#parts.builtin(name) : undefined;
     if (builtin !== undefined) return builtin.image.config;
     try {
-      const repository = await this.#parts.client.repository(reference, access);
+      const repository = await this.#source(reference, { access, signal });
       const { hostPlatform } = this.#parts;
       return await readRemoteConfig(repository, { reference, platform, hostPlatform, signal });
     } catch (error) {
@@ -236,19 +239,44 @@ export class RemoteImages {
       return report({ kind: "built-in", reference: text, isNew: builtin.isNew });
     }
     try {
-      const repository = await this.#parts.client.repository(reference, options.access);
-      const isOne = reference.tag !== undefined || reference.digest !== undefined;
-      const tags = isOne ? [] : await repository.listTags({ signal: options.signal });
-      const wanted = isOne ? [reference] : tags.map((tag): Reference => ({ ...reference, tag }));
       let isNew = false;
-      for (const one of wanted) {
-        const result = await this.#pullOne(repository, one, { ...options, report });
+      for (const one of await this.#listWanted(reference, options)) {
+        const source = await this.#source(one, options);
+        const result = await this.#pullOne(source, one, { ...options, report });
         isNew ||= result.isNew;
       }
       report({ kind: "finished", reference: formatFamiliar(reference), isNew });
     } catch (error) {
       throw pullFault(error, reference);
     }
+  }
+
+  /** What was asked for: one image, or, without tag and digest, all of a repository. */
+  async #listWanted(
+    reference: Reference,
+    { access, signal }: Pick<PullOptions, "access" | "signal">,
+  ): Promise<readonly Reference[]> {
+    if (reference.tag !== undefined || reference.digest !== undefined) return [reference];
+    const repository = await this.#parts.client.repository(reference, access);
+    const tags = await repository.listTags({ signal });
+    return tags.map((tag) => ({ ...reference, tag }));
+  }
+
+  /** Where an image is pulled from: this engine's mirror when that has or gets it, else its registry, with the user's credentials. */
+  async #source(
+    reference: Reference,
+    { access, signal }: Pick<PullOptions, "access" | "signal">,
+  ): Promise<PullSource> {
+    const copy = await this.#parts.mirror.find(reference);
+    if (copy !== undefined) {
+      try {
+        await copy.getManifest(reference.digest ?? reference.tag ?? "latest", { signal });
+        return copy;
+      } catch (error) {
+        if (!Fault.is(error)) throw error;
+      }
+    }
+    return await this.#parts.client.repository(reference, access);
   }
 
   async #push(
@@ -282,7 +310,7 @@ export class RemoteImages {
   }
 
   async #pullOne(
-    repository: Repository,
+    repository: PullSource,
     reference: Reference,
     options: PullOptions & { readonly report: (event: PullEvent) => void },
   ): Promise<{ readonly isNew: boolean }> {

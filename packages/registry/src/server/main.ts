@@ -3,7 +3,8 @@ import { isIP } from "node:net";
 import { hostname, networkInterfaces } from "node:os";
 import { Fault, type Logger, textLogger, version } from "@hawser/base";
 import { defaultRetryPolicy, RegistryClient } from "../client/index.ts";
-import { openRegistry, type Registry, type TokenOptions } from "./open-registry.ts";
+import type { TokenOptions } from "./open-core.ts";
+import { openRegistry, type Registry } from "./open-registry.ts";
 import { openOwnCertificate } from "./own-certificate.ts";
 import {
   parseRegistryConfig,

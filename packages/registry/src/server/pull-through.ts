@@ -1,20 +1,14 @@
+import { join } from "node:path";
 import { Fault, type Logger } from "@hawser/base";
 import { type Digest, digestAlgorithm, parseReference } from "@hawser/oci";
-import type { Credentials, RegistryClient, Repository } from "../client/index.ts";
+import type { RegistryClient } from "../client/index.ts";
 import type { Caller } from "./access.ts";
+import { ArchiveRepository } from "./archive-repository.ts";
 import { type Arrival, openArrival, readArrival } from "./arrival.ts";
 import { serverFaults } from "./faults.ts";
 import type { Referrer } from "./registry-index.ts";
 import { type BlobContent, type RegistryService, referrerOf } from "./registry-service.ts";
-
-/** A registry whose content is kept here once somebody has wanted it. */
-export interface Upstream {
-  /** Its repositories are below this one here: `hub` for `hub/library/busybox`. Empty: they are called the same, and there is no other. */
-  readonly prefix: string;
-  /** As references name it: `docker.io`, `example.org:5000`. */
-  readonly registry: string;
-  readonly credentials?: Credentials;
-}
+import { type Upstream, type UpstreamRepository, upstreamName } from "./upstream.ts";
 
 export interface PullThroughOptions {
   readonly upstreams: readonly Upstream[];
@@ -139,7 +133,10 @@ export class PullThrough {
     return found?.map(referrerOf);
   }
 
-  async #askUpstream<T>(repository: string, ask: (remote: Repository) => Promise<T>): Promise<T | undefined> {
+  async #askUpstream<T>(
+    repository: string,
+    ask: (remote: UpstreamRepository) => Promise<T>,
+  ): Promise<T | undefined> {
     const upstream = this.#find(repository);
     if (upstream === undefined) return undefined;
     try {
@@ -155,8 +152,12 @@ export class PullThrough {
     return this.#upstreams.find(({ prefix }) => prefix === "" || repository.startsWith(`${prefix}/`));
   }
 
-  async #repository({ prefix, registry, credentials }: Upstream, repository: string): Promise<Repository> {
+  async #repository(upstream: Upstream, repository: string): Promise<UpstreamRepository> {
+    const { prefix } = upstream;
     const path = prefix === "" ? repository : repository.slice(prefix.length + 1);
+    // No name of a repository leads out of the folder: none has a part that is `..`.
+    if ("archives" in upstream) return new ArchiveRepository(join(upstream.archives, `${path}.tar`));
+    const { registry, credentials } = upstream;
     return await this.#options.client.repository(
       parseReference(`${registry}/${path}`),
       credentials ? { credentials } : {},
@@ -164,6 +165,7 @@ export class PullThrough {
   }
 
   #isFresh(upstream: Upstream, repository: string, tag: string): boolean {
+    if ("archives" in upstream) return false;
     const checkedMs = this.#service.index.taggedMs(repository, tag) ?? 0;
     return (
       checkedMs + this.#options.freshMs > this.#now() || (this.#downUntilMs.get(upstream) ?? 0) > this.#now()
@@ -171,7 +173,7 @@ export class PullThrough {
   }
 
   async #checkTag(
-    remote: Repository,
+    remote: UpstreamRepository,
     repository: string,
     { tag, isHere }: { readonly tag: string; readonly isHere: boolean },
   ): Promise<void> {
@@ -186,7 +188,7 @@ export class PullThrough {
     await this.#fetchManifest(remote, repository, tag);
   }
 
-  async #fetchManifest(remote: Repository, repository: string, reference: string): Promise<void> {
+  async #fetchManifest(remote: UpstreamRepository, repository: string, reference: string): Promise<void> {
     const { digest, mediaType, bytes } = await remote.getManifest(reference);
     await this.#service.pushManifest(repository, bytes, {
       contentType: mediaType,
@@ -208,7 +210,7 @@ export class PullThrough {
   #arrive(
     key: string,
     wanted: {
-      readonly remote: Repository;
+      readonly remote: UpstreamRepository;
       readonly repository: string;
       readonly digest: Digest;
       readonly sizeBytes: number;
@@ -238,7 +240,8 @@ export class PullThrough {
 }
 
 /** What an upstream's failure means to those who ask here: its refusal of us is none of them. */
-function upstreamFault(error: unknown, { registry }: Upstream): Fault {
+function upstreamFault(error: unknown, upstream: Upstream): Fault {
+  const name = upstreamName(upstream);
   const fault = Fault.from(error);
   switch (fault.kind) {
     case "not-found":
@@ -246,8 +249,8 @@ function upstreamFault(error: unknown, { registry }: Upstream): Fault {
       return fault;
     case "unauthenticated":
     case "permission-denied":
-      return serverFaults.UPSTREAM_DENIED(registry, fault.message).because(error);
+      return serverFaults.UPSTREAM_DENIED(name, fault.message).because(error);
     default:
-      return serverFaults.UPSTREAM_UNAVAILABLE(registry, fault.message).because(error);
+      return serverFaults.UPSTREAM_UNAVAILABLE(name, fault.message).because(error);
   }
 }

@@ -5,8 +5,8 @@ import { parseReference } from "@hawser/oci";
 import type { AccessRule, Action } from "./access.ts";
 import { parseName } from "./call.ts";
 import { serverFaults } from "./faults.ts";
-import type { Upstream } from "./pull-through.ts";
 import type { S3Options } from "./s3-bucket.ts";
+import type { RegistryUpstream } from "./upstream.ts";
 
 /** What a registry is started with: command line over configuration file over defaults. */
 export interface RegistryConfig {
@@ -29,7 +29,7 @@ export interface RegistryConfig {
   readonly page: boolean;
   readonly accessLog: boolean;
   readonly debug: boolean;
-  readonly mirrors: readonly Upstream[];
+  readonly mirrors: readonly RegistryUpstream[];
   /** A tag of a mirrored repository is believed for so long. */
   readonly mirrorFreshSeconds: number;
   /** What of them nobody uses goes after so long. */
@@ -239,12 +239,12 @@ function readTokens(values: Values, file: ConfigFile): TokenConfig | undefined {
 }
 
 /** `docker.io`, `hub=docker.io` */
-function parseMirror(text: string): Upstream {
+function parseMirror(text: string): RegistryUpstream {
   const [, prefix = "", registry = ""] = /^(?:([^=]+)=)?([^=/]+)$/.exec(text) ?? [];
   return checkMirror({ prefix, registry });
 }
 
-function checkMirror(upstream: Upstream): Upstream {
+function checkMirror(upstream: RegistryUpstream): RegistryUpstream {
   const { prefix, registry } = upstream;
   if (parseReference(`${registry}/x`).domain !== registry || (prefix !== "" && parseName(prefix) === "")) {
     throw bad(`a mirror of "${registry}": a registry as references name it was wanted`);
@@ -338,7 +338,7 @@ class ConfigFile {
     };
   }
 
-  mirrors(): readonly Upstream[] {
+  mirrors(): readonly RegistryUpstream[] {
     const mirrors = (this.#read("mirrors", "a list", Array.isArray) ?? []) as readonly unknown[];
     return mirrors.map((mirror) => {
       const {
