@@ -86,6 +86,7 @@ napi_value stat_folder(napi_env env, napi_callback_info info);
 napi_value confine_thread_to_view(napi_env env, napi_callback_info info);
 napi_value mount_file_system(napi_env env, napi_callback_info info);
 napi_value unmount_file_system(napi_env env, napi_callback_info info);
+napi_value sync_file_system(napi_env env, napi_callback_info info);
 napi_value set_project_quota(napi_env env, napi_callback_info info);
 napi_value run_nft(napi_env env, napi_callback_info info);
 napi_value open_netlink_feed(napi_env env, napi_callback_info info);

@@ -27,6 +27,7 @@ static const struct {
     {"confineThreadToView", confine_thread_to_view},
     {"mountFileSystem", mount_file_system},
     {"unmountFileSystem", unmount_file_system},
+    {"syncFileSystem", sync_file_system},
     {"setProjectQuota", set_project_quota},
     {"runNft", run_nft},
     {"openNetlinkFeed", open_netlink_feed},

@@ -1,9 +1,11 @@
-/* File systems that the engine mounts on the host: mount(2) may wait for a server, so each call has a thread of its own. */
+/* File systems as a whole. mount(2) may wait for a server and syncfs(2) for a disk, so each call has a thread of its own. */
 #include "addon.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
 struct mounting {
   struct job job;
@@ -21,6 +23,13 @@ static void mounting_run(struct job *job) {
 static void unmounting_run(struct job *job) {
   struct mounting *mounting = (struct mounting *)job;
   if (umount2(mounting->target.data, (int)mounting->flags) != 0) job_failed(job, "umount2");
+}
+
+static void syncing_run(struct job *job) {
+  struct mounting *mounting = (struct mounting *)job;
+  const int fd = open(mounting->target.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0 || syncfs(fd) != 0) job_failed(job, fd < 0 ? "open" : "syncfs");
+  if (fd >= 0) close(fd);
 }
 
 static napi_value mounting_result(napi_env env, struct job *job) {
@@ -66,5 +75,17 @@ napi_value unmount_file_system(napi_env env, napi_callback_info info) {
     return NULL;
   }
   mounting->flags = (uint32_t)flags;
+  return run_job_for_promise(env, &mounting->job);
+}
+
+/* syncFileSystem(folder): Promise<void> */
+napi_value sync_file_system(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  struct mounting *mounting = new_mounting(syncing_run);
+  if (mounting == NULL) return throw_system_error(env, ENOMEM, "syncfs", NULL);
+  if (!take_arguments(env, info, 1, arguments) || !take_text(env, arguments[0], &mounting->target)) {
+    free(mounting);
+    return NULL;
+  }
   return run_job_for_promise(env, &mounting->job);
 }

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { root } from "../../tools/tree.ts";
 import { runCommandOk } from "../e2e/kit-process.ts";
@@ -25,14 +25,17 @@ export async function debianArchive(options: {
   await mkdir(folder, { recursive: true });
   const part = join(folder, `part-${process.pid}.tar`);
   try {
+    // One at a time: who has waited finds what the other has made.
+    const make =
+      'archive=$1 part=$2; shift 2; test -e "$archive" || { "$@" "$part" && mv "$part" "$archive"; }';
+    const locked = ["flock", join(folder, "lock"), "sh", "-c", make, "sh", archive, part];
     const extra = include.length === 0 ? [] : [`--include=${include.join(",")}`];
     const without =
       variant === "minbase" ? [] : unneeded.map((pattern) => `--dpkgopt=path-exclude=${pattern}`);
     const flags = [`--variant=${variant}`, ...extra, ...without];
-    await runCommandOk(["mmdebstrap", "--quiet", ...flags, options.suite, part], {
-      timeoutMs: 300_000,
+    await runCommandOk([...locked, "mmdebstrap", "--quiet", ...flags, options.suite], {
+      timeoutMs: 600_000,
     });
-    await rename(part, archive);
   } finally {
     await rm(part, { force: true });
   }

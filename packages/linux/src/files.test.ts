@@ -15,7 +15,16 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Fault } from "@hawser/base";
 import { openTempDir } from "@hawser/base/testing";
-import { confineThread, deviceNumber, lockFile, mknod, openInRoot, setTimesNs, statFolder } from "./index.ts";
+import {
+  confineThread,
+  deviceNumber,
+  lockFile,
+  mknod,
+  openInRoot,
+  setTimesNs,
+  statFolder,
+  syncFileSystem,
+} from "./index.ts";
 
 test("times are set to the nanosecond, before 1970 too, and on a link itself", async () => {
   await using folder = await openTempDir();
@@ -28,6 +37,12 @@ test("times are set to the nanosecond, before 1970 too, and on a link itself", a
   assert.deepEqual([fileTimes.atimeNs, fileTimes.mtimeNs], [1_700_000_000_123_456_789n, -1_500_000_001n]);
   const linkTimes = lstatSync(link, { bigint: true });
   assert.deepEqual([linkTimes.atimeNs, linkTimes.mtimeNs], [5n, 7n]);
+});
+
+test("a file system is written to its disk; one that is not there is told of", async () => {
+  await using folder = await openTempDir();
+  await syncFileSystem(folder.path);
+  await assert.rejects(syncFileSystem(join(folder.path, "none")), { code: "ENOENT", syscall: "open" });
 });
 
 test("a folder is told with what is in it, links as they are, names as bytes", async () => {

@@ -12,7 +12,7 @@ export {
   setXattr,
   statFolder,
 } from "./files.ts";
-export { mountFileSystem, mountFlags, setProjectQuota, unmountFileSystem } from "./mounts.ts";
+export { mountFileSystem, mountFlags, setProjectQuota, syncFileSystem, unmountFileSystem } from "./mounts.ts";
 export {
   createNetworkNamespace,
   type NetworkNamespaceRequest,

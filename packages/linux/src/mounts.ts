@@ -60,3 +60,12 @@ export async function unmountFileSystem(target: string): Promise<void> {
   const [detach, noFollow] = [2, 8];
   await native().unmountFileSystem(target, detach | noFollow);
 }
+
+/**
+ * Have all of the file system that `folder` is on written to its disk: syncfs(2), on a thread of its own.
+ *
+ * @throws {Error} with `code`: the folder is not there, or something could not be written.
+ */
+export async function syncFileSystem(folder: string): Promise<void> {
+  await native().syncFileSystem(folder);
+}

@@ -43,6 +43,7 @@ export interface NativeAddon {
   ): void;
   mountFileSystem(source: string, target: string, type: string, flags: number, data: string): Promise<void>;
   unmountFileSystem(target: string, flags: number): Promise<void>;
+  syncFileSystem(folder: string): Promise<void>;
   setProjectQuota(folder: string, project: number, bytes: number): void;
   runNft(
     commands: Buffer,

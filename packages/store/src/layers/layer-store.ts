@@ -1,7 +1,8 @@
 import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readdir, rename } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { abortable, KeyedMutex, type Logger, runProgramOk, Semaphore } from "@hawser/base";
+import { abortable, KeyedMutex, type Logger, Semaphore } from "@hawser/base";
+import { syncFileSystem } from "@hawser/linux";
 import {
   type ChainId,
   chainIdOf,
@@ -301,7 +302,7 @@ export class LayerStore {
     );
     if (pending.length === 0) return;
     try {
-      await runProgramOk(["sync", "--file-system", this.#paths.layers]);
+      await syncFileSystem(this.#paths.layers);
     } catch (error) {
       this.#log.warn("cannot sync layers to disk", { error });
       return;
