@@ -18,19 +18,20 @@ export {
   lintDockerfile,
 } from "./lint/lint-dockerfile.ts";
 export { type GitReference, parseGitReference } from "./plan/git-reference.ts";
-export type {
-  CopyAction,
-  CopyOp,
-  CopySource,
-  ExecMount,
-  ExecOp,
-  FileAction,
-  HttpOp,
-  LocalOp,
-  MakeFolderOp,
-  Op,
-  OwnerPart,
-  Vertex,
+export {
+  type CopyAction,
+  type CopyOp,
+  type CopySource,
+  createVertex,
+  type ExecMount,
+  type ExecOp,
+  type FileAction,
+  type HttpOp,
+  type LocalOp,
+  type MakeFolderOp,
+  type Op,
+  type OwnerPart,
+  type Vertex,
 } from "./plan/vertex.ts";
 export type { BaseImage, PlanRequest, ResolveImage } from "./planner/build-request.ts";
 export { parseDurationNs } from "./planner/go-duration.ts";

@@ -81,5 +81,6 @@ export const llbCapabilities: readonly string[] = [
   "mergeop",
   "diffop",
   "exporter.multiple",
+  "exporter.image.attestations",
   "exporter.sourcedateepoch",
 ];

@@ -88,19 +88,30 @@ export async function sendFolder(
     }
     await call.send({ type: Kind.PACKET_STAT });
   })();
-  listed.catch(() => {}); // told below
-  for await (const packets of call.batches()) {
-    for (const { type, id, data } of packets) {
-      if (type === Kind.PACKET_ERR) {
-        throw protocolFaults.TRANSFER_FAILED("files", Buffer.from(data).toString());
+  let broken: { readonly error: unknown } | undefined;
+  listed.catch(async (error: unknown) => {
+    broken = { error };
+    // It waits for more.
+    await call.send({ type: Kind.PACKET_ERR, data: Buffer.from("the files cannot be read") });
+    call.end();
+  });
+  try {
+    for await (const packets of call.batches()) {
+      for (const { type, id, data } of packets) {
+        if (type === Kind.PACKET_ERR) {
+          throw protocolFaults.TRANSFER_FAILED("files", Buffer.from(data).toString());
+        }
+        if (type === Kind.PACKET_FIN) {
+          await listed;
+          await call.send({ type: Kind.PACKET_FIN });
+          call.end();
+        }
+        if (type === Kind.PACKET_REQ) await sendContent(call, sent[id], id);
       }
-      if (type === Kind.PACKET_FIN) {
-        await listed;
-        await call.send({ type: Kind.PACKET_FIN });
-        call.end();
-      }
-      if (type === Kind.PACKET_REQ) await sendContent(call, sent[id], id);
     }
+  } catch (error) {
+    if (broken !== undefined) throw broken.error;
+    throw error;
   }
   await listed;
 }

@@ -41,7 +41,6 @@ test("readDockerfileOptions() knows what buildx sends", () => {
 test("readDockerfileOptions() refuses what it cannot do, by name", () => {
   for (const [attributes, message] of [
     [{ platform: Array.from({ length: 51 }, (_, at) => `linux/amd64/v${at + 10}`).join() }, /more than 50/],
-    [{ "attest:sbom": "generator=x" }, /attestation \(sbom\)/],
     [{ ulimit: "nofile=a" }, /invalid ulimit "nofile=a"/],
     [{ "shm-size": "-1" }, /invalid shm-size/],
     [{ "force-network-mode": "container:x" }, /unsupported network mode "container:x"/],

@@ -3,6 +3,8 @@ import { protocolFaults } from "./faults.ts";
 
 /** What a Dockerfile is built with, as clients of BuildKit say it (the attributes of the front end `dockerfile.v0`). */
 export interface DockerfileOptions {
+  /** All that was said, by its own names. */
+  readonly attributes: Readonly<Record<string, string>>;
   readonly filename: string;
   readonly target?: string;
   readonly buildArgs: Readonly<Record<string, string>>;
@@ -41,11 +43,8 @@ export function readDockerfileOptions(
     );
   const { target, context, "shm-size": shmSize } = attributes;
   const [platform] = readPlatforms(attributes, host);
-  for (const [name, value] of Object.entries(below("attest:"))) {
-    const isAsked = value !== "disabled=true" && !/(^|,)inline-only=true(,|$)/.test(value);
-    if (isAsked) throw protocolFaults.CALL_UNKNOWN(`an attestation (${name})`);
-  }
   return {
+    attributes,
     filename: attributes["filename"] || "Dockerfile",
     ...(target !== undefined && target !== "" && { target }),
     buildArgs: below("build-arg:"),

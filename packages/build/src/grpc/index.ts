@@ -1,4 +1,5 @@
 export { type DefinitionPlan, planDefinition, readDefinitionBytes } from "../llb/plan-definition.ts";
+export type { AttestationRequests, ProvenanceRequest, SbomRequest } from "./attestations.ts";
 export { type BuildOfDockerfile, type BuildServices, createBuildServices } from "./build-services.ts";
 export type { ClientSession, SessionTraits } from "./client-session.ts";
 export { type SentFile, sendBytes, sendFolder } from "./file-send.ts";

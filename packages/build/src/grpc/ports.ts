@@ -2,6 +2,7 @@ import type { Writable } from "node:stream";
 import type { TarEntryType } from "@hawser/base";
 import type { Platform } from "@hawser/oci";
 import type { ExecMount } from "../plan/vertex.ts";
+import type { AttestationRequests } from "./attestations.ts";
 import type { ClientSession } from "./client-session.ts";
 import type { DockerfileOptions } from "./frontend-options.ts";
 import type { Definition } from "./generated/llb_pb.ts";
@@ -72,8 +73,12 @@ export interface BuildWork extends AsyncDisposable {
   planDefinition(definition: Definition, resultOf: (id: string) => PlannedResult): Promise<PlannedResult>;
   /** A Dockerfile's text, for questions about it. @throws {Fault} `invalid-argument` */
   readDockerfile(options: DockerfileOptions): Promise<CheckedSource>;
-  /** Refuse what `export` would. @throws {Fault} `not-implemented`, `invalid-argument` */
-  checkExporter(exporter: ExporterRequest): void;
+  /**
+   * Refuse what `export` would. @param isSeveral there are several results; absent: nobody knows yet
+   *
+   * @throws {Fault} `not-implemented`, `invalid-argument`
+   */
+  checkExporter(exporter: ExporterRequest, isSeveral?: boolean): void;
   /** Execute all that a result needs. */
   evaluate(result: PlannedResult): Promise<void>;
   /**
@@ -220,6 +225,8 @@ export interface ExporterRequest {
   readonly config?: Uint8Array | undefined;
   /** An image says what its layers were made of. */
   readonly hasInlineCache?: boolean;
+  /** What goes with the result. */
+  readonly attestations?: AttestationRequests;
 }
 
 export interface KeptResult {

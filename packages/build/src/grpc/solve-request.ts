@@ -1,4 +1,5 @@
 import { type Platform, parsePlatform } from "@hawser/oci";
+import { readAttestations } from "./attestations.ts";
 import type { BuildHistory } from "./build-history.ts";
 import { BuildJob, type BuildJobs, type ReturnedResult } from "./build-job.ts";
 import { type CachePlaces, readCachePlaces } from "./cache-places.ts";
@@ -80,6 +81,7 @@ async function solve(
   const platforms = platformsOf(outcome, host);
   // The answer to a question about the source is for whoever asked, and nothing to bring anywhere.
   const exporters = "result.json" in metadata ? [] : exportersOf(request);
+  for (const exporter of exporters) work.checkExporter(exporter, platforms !== undefined);
   const response: Record<string, string> = Object.fromEntries(
     Object.entries(metadata).flatMap(([name, value]) =>
       name.startsWith("result.") ? [[name, Buffer.from(value).toString()] as const] : [],
@@ -157,9 +159,15 @@ function refuseUnknown(request: SolveRequest): void {
 }
 
 function exportersOf(request: SolveRequest): readonly ExporterRequest[] {
+  const attestations = readAttestations(request.frontendAttrs);
   if (request.exporters.length > 0) {
-    return request.exporters.map(({ type, attrs }, id) => ({ id, type, attributes: attrs }));
+    return request.exporters.map(({ type, attrs: attributes }, id) => ({
+      id,
+      type,
+      attributes,
+      attestations,
+    }));
   }
   const { exporterDeprecated: type, exporterAttrsDeprecated: attributes } = request;
-  return type === "" ? [] : [{ id: 0, type, attributes }];
+  return type === "" ? [] : [{ id: 0, type, attributes, attestations }];
 }

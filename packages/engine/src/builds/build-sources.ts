@@ -21,13 +21,15 @@ const digestPattern = /^sha256:[0-9a-f]{64}$/;
 /** The sources of one build: notes what each is, and where there are pins, lets nothing else be used. */
 export class BuildSources {
   readonly #pins: SourcePins | undefined;
+  readonly #whole: BuildSources | undefined;
   readonly #images = new Map<string, ImagePin>();
   readonly #files = new Map<string, string>();
   readonly #repositories = new Map<string, string>();
 
-  /** @throws {Fault} `invalid-argument` for pins that are none */
-  constructor(pins?: SourcePins) {
+  /** @param whole is told of the same @throws {Fault} `invalid-argument` for pins that are none */
+  constructor(pins?: SourcePins, whole?: BuildSources) {
     this.#pins = pins;
+    this.#whole = whole;
     for (const [name, pin] of Object.entries(pins?.images ?? {})) {
       check(name, "digest" in pin ? pin.digest : pin.id, digestPattern);
     }
@@ -35,6 +37,11 @@ export class BuildSources {
     for (const [reference, commit] of Object.entries(pins?.repositories ?? {})) {
       check(reference, commit, /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/);
     }
+  }
+
+  /** Of one result of the build: knows what that alone uses. */
+  part(): BuildSources {
+    return new BuildSources(this.#pins, this);
   }
 
   /** What has been used so far. */
@@ -59,6 +66,7 @@ export class BuildSources {
       throw buildFaults.SOURCE_DRIFTED("image", name, { wanted: pin.id, found: image.id });
     }
     this.#images.set(name, pin ?? pinOf(name, image));
+    this.#whole?.useImage(reference, image);
   }
 
   /** @throws {Fault} `conflict` when the file may not be used */
@@ -68,6 +76,7 @@ export class BuildSources {
 
   useFile(url: string, digest: string): void {
     this.#files.set(shownUrl(url), digest);
+    this.#whole?.useFile(url, digest);
   }
 
   /** @throws {Fault} `conflict` when the repository may not be used */
@@ -77,6 +86,7 @@ export class BuildSources {
 
   useRepository(reference: string, commit: string): void {
     this.#repositories.set(shownUrl(reference), commit);
+    this.#whole?.useRepository(reference, commit);
   }
 
   #find<Pin>(what: string, pins: Readonly<Record<string, Pin>> | undefined, name: string): Pin | undefined {

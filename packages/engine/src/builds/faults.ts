@@ -136,10 +136,33 @@ export const buildFaults = defineFaults({
     (type: string, name: string) =>
       `the attribute ${JSON.stringify(name)} of the exporter ${JSON.stringify(type)} is not available`,
   ],
-  PLATFORMS_PLAIN: [
-    "not-implemented",
+  MATERIALS_INCOMPLETE: [
+    "invalid-argument",
+    () =>
+      "provenance materials are incomplete: the build uses files of the client's, or a graph of its own (complete-materials)",
+  ],
+  ATTESTATION_TWICE: [
+    "invalid-argument",
+    (name: string) => `duplicate attestation path name ${JSON.stringify(name)}`,
+  ],
+  ATTESTATION_PLACE: [
+    "invalid-argument",
     (type: string) =>
-      `the exporter ${JSON.stringify(type)} has no compression, annotations, inline cache, tar=false, store=false or push-by-digest for several platforms`,
+      `Cannot keep attestations with an image of this engine (exporter ${JSON.stringify(type)}): push it, or use type=oci`,
+  ],
+  GENERATOR_MISSING: [
+    "unavailable",
+    (generator: string, why: string) =>
+      `Cannot make an SBOM: its generator ${generator} is not to be had (${why}); name another one: --sbom=generator=<image>`,
+  ],
+  GENERATOR_BROKEN: [
+    "invalid-argument",
+    (generator: string, why: string) => `Cannot make an SBOM with the generator ${generator}: ${why}`,
+  ],
+  PLATFORMS_SAME_FILE: [
+    "invalid-argument",
+    (path: string, from: string, other: string) =>
+      `cannot overwrite ${path} from ${from} with ${other} when split option is disabled`,
   ],
   ANNOTATION_OF_INDEX: [
     "invalid-argument",

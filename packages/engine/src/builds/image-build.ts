@@ -224,6 +224,11 @@ export class ImageBuild implements Disposable {
     });
   }
 
+  /** What the build has begun with. */
+  get sources(): BuildSources | undefined {
+    return this.#options.sources;
+  }
+
   /** What the vertices have come to, by what it is kept under. */
   get results(): ReadonlyMap<string, ChainId> {
     return this.#results;

@@ -1,5 +1,12 @@
 import type { Semaphore } from "@hawser/base";
-import { type Digest, type Reference, repositoryOf } from "@hawser/oci";
+import {
+  type Digest,
+  familiarName,
+  mediaTypes,
+  parseManifest,
+  type Reference,
+  repositoryOf,
+} from "@hawser/oci";
 import type { BlobSource, Repository } from "@hawser/registry/client";
 import type { ContentStore, DistributableLayer, ImageStore } from "@hawser/store";
 import type { ReachEngineStep } from "../steps.ts";
@@ -27,7 +34,8 @@ export interface PushedManifest {
 
 /**
  * Give an image to a registry under one tag: its blobs all at once, those that are there already left out, then what names
- * them.
+ * them. A tag that a build has given the image together with its attestations stays as it is: some releases of buildx have an image
+ * pushed again that they have had pushed.
  *
  * @throws {Fault} what the registry says
  */
@@ -35,7 +43,7 @@ export async function pushImage(
   parts: {
     readonly repository: Repository;
     readonly store: {
-      readonly images: Pick<ImageStore, "distribute" | "findRepository" | "nameByDigest">;
+      readonly images: Pick<ImageStore, "distribute" | "findRepository" | "nameByDigest" | "resolve">;
       readonly content: Pick<ContentStore, "open">;
     };
     readonly uploads: Semaphore;
@@ -79,6 +87,12 @@ export async function pushImage(
     image,
     async ({ manifest, config, layers }) => {
       // An image may have the same layer more than once.
+      const attested = request.isPart ? undefined : await findAttested(parts, { ...request, tag });
+      if (attested !== undefined) {
+        for (const { diffId } of layers) report({ kind: "layer", diffId, news: { kind: "exists" } });
+        report({ kind: "pushed", tag, digest: attested.digest, sizeBytes: attested.sizeBytes });
+        return attested;
+      }
       const own = new Map(layers.filter(({ isForeign }) => !isForeign).map((layer) => [layer.digest, layer]));
       for (const { diffId } of layers) report({ kind: "layer", diffId, news: { kind: "preparing" } });
       await allOrFirstFailure([
@@ -97,6 +111,39 @@ export async function pushImage(
     },
     { signal },
   );
+}
+
+/** An index of the image and its attestations alone, which the tag names; `undefined`: it names another thing, or nothing. */
+async function findAttested(
+  { repository, store }: Pick<Parameters<typeof pushImage>[0], "repository" | "store">,
+  {
+    image,
+    reference,
+    tag,
+    signal,
+  }: {
+    readonly image: Digest;
+    readonly reference: Reference;
+    readonly tag: string;
+    readonly signal: AbortSignal;
+  },
+): Promise<PushedManifest | undefined> {
+  const prefix = `${familiarName(reference)}@`;
+  const known = store.images
+    .resolve(image)
+    .repoDigests.flatMap((text) => (text.startsWith(prefix) ? [text.slice(prefix.length)] : []));
+  if (known.length === 0) return undefined; // the registry never had it from here
+  const digest = await repository.findDigest(tag, { signal }).catch(() => undefined); // asked again by the push
+  signal.throwIfAborted();
+  if (digest === undefined || !known.includes(digest)) return undefined;
+  const { bytes } = await repository.getManifest(digest, { signal });
+  const index = parseManifest(bytes);
+  if (index.kind !== "index") return undefined;
+  const isAttestation = ({ annotations }: (typeof index.manifests)[number]) =>
+    annotations["vnd.docker.reference.type"] === "attestation-manifest";
+  const images = index.manifests.filter((entry) => !isAttestation(entry));
+  if (images.length !== 1 || index.manifests.length === 1) return undefined;
+  return { digest, mediaType: index.mediaType ?? mediaTypes.ociIndex, sizeBytes: bytes.length };
 }
 
 /** Nothing is under way any more when it settles. */

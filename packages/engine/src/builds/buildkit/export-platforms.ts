@@ -1,20 +1,40 @@
 import { arch, platform as hostSystem } from "node:process";
-import { readTar, rootedTarPath, type TarSource, writeTar } from "@hawser/base";
+import type { TarSource } from "@hawser/base";
+import { writeTar } from "@hawser/base";
 import { type ExporterRequest, type SentFile, sendBytes, sendFolder } from "@hawser/build/grpc";
-import { mediaTypes, type Platform, parseReference, platformOfNode, platformsMatch } from "@hawser/oci";
+import {
+  formatImageConfig,
+  mediaTypes,
+  type Platform,
+  parseDigest,
+  parseReference,
+  platformOfNode,
+  platformsMatch,
+  repositoryOf,
+} from "@hawser/oci";
 import { type Image, readFiles } from "@hawser/store";
-import { namesOf, readExporter } from "../export/read-exporter.ts";
+import { fileStatements } from "../attest/file-statements.ts";
+import { blobOf } from "../export/image-blobs.ts";
+import type { IndexedImage } from "../export/image-index.ts";
+import { type Exporter, readExporter } from "../export/read-exporter.ts";
 import { buildFaults } from "../faults.ts";
-import type { BuiltImage } from "../image-build.ts";
-import { type ExportContext, filesOf, responseOf, rootOf } from "./export-result.ts";
-import { type ArchivedIndex, indexArchive } from "./index-archive.ts";
+import { type DescribedIndex, pushIndexed, sendIndexed } from "./export-index.ts";
+import {
+  type AttestedImage,
+  below,
+  compareWalk,
+  type ExportContext,
+  filesOf,
+  responseOf,
+  rootOf,
+} from "./export-result.ts";
 
 /** A result for one machine of several. */
 export interface BuiltPlatform {
   /** What the front end calls it: `linux/arm64`. */
   readonly name: string;
   readonly platform: Platform;
-  readonly built: BuiltImage;
+  readonly built: AttestedImage;
 }
 
 /**
@@ -28,62 +48,85 @@ export async function exportPlatforms(
   exporter: ExporterRequest,
   context: ExportContext,
 ): Promise<Readonly<Record<string, string>>> {
-  refuseForms(exporter);
-  switch (exporter.type) {
-    case "moby":
+  const read = readExporter(exporter, { isIndex: true });
+  switch (read.kind) {
     case "image":
-      return await exportImages(all, exporter, context);
-    case "oci":
-      return await exportLayout(all, exporter, context);
-    case "docker":
-      throw buildFaults.PLATFORMS_ONE_IMAGE();
-    case "tar":
-      await context.progress.step("sending tarball", () => sendTrees(all, exporter, context));
+      return await exportImages(all, { exporter: read, request: exporter }, context);
+    case "archive":
+      if (read.isDocker) throw buildFaults.PLATFORMS_ONE_IMAGE();
+      return await exportLayout(all, { exporter: read, request: exporter }, context);
+    case "tree": {
+      const tree = { ...read, id: exporter.id };
+      const send = read.isFile ? sendTrees : sendFolders;
+      const title = read.isFile ? "sending tarball" : "copying files";
+      await context.progress.step(title, () => send(all, tree, context));
       return {};
-    case "local":
-      await context.progress.step("copying files", () => sendFolders(all, exporter, context));
-      return {};
-    default:
-      throw buildFaults.EXPORTER_UNKNOWN(exporter.type);
+    }
   }
 }
 
-/** What an image for one machine can be, and an index cannot. @throws {Fault} `not-implemented` */
-function refuseForms(request: ExporterRequest): void {
-  const exporter = readExporter(request);
-  if (exporter.kind === "tree") return;
-  const isPlain =
-    exporter.form.isDefault &&
-    (exporter.kind === "archive" ? exporter.isFile : exporter.stores && exporter.push !== "by-digest");
-  if (!isPlain || request.hasInlineCache === true) throw buildFaults.PLATFORMS_PLAIN(request.type);
+interface Asked<Kind extends Exporter["kind"]> {
+  readonly exporter: Exporter & { readonly kind: Kind };
+  readonly request: ExporterRequest;
+}
+
+/** Each as the client wants it: annotations may be for one of them. */
+function indexedImages(all: readonly BuiltPlatform[], request: ExporterRequest): readonly IndexedImage[] {
+  return all.map(({ name, platform, built: { config, attestations } }) => {
+    const exporter = readExporter(request, { platform: name, isIndex: true });
+    if (exporter.kind === "tree") throw buildFaults.EXPORTER_UNKNOWN(request.type);
+    return { config, platform, attestations, form: exporter.form };
+  });
 }
 
 async function exportImages(
   all: readonly BuiltPlatform[],
-  { attributes }: ExporterRequest,
+  { exporter, request }: Asked<"image">,
   context: ExportContext,
 ): Promise<Readonly<Record<string, string>>> {
   const { progress, registry, signal, access } = context;
-  const names = namesOf(attributes);
+  const { names, stores, push, form } = exporter;
   const [first] = all;
   if (first === undefined) throw buildFaults.RESULT_EMPTY();
   return await progress.step("exporting to image", async (step) => {
     const host = platformOfNode({ platform: hostSystem, arch });
     const own = all.find(({ platform }) => platformsMatch(host, platform)) ?? first;
+    const ownId = blobOf(formatImageConfig(own.built.config)).digest;
     const images: { readonly image: Image["id"]; readonly platform: Platform }[] = [];
-    for (const one of all) {
+    for (const one of stores ? all : []) {
       const references = one === own ? names : [];
       const image = await context.collaborators.images.create(one.built.config, { references });
       images.push({ image: image.id, platform: one.platform });
       step.status(`writing image ${image.id} for ${one.name}`, { current: 0, isDone: true });
     }
-    for (const name of names) step.status(`naming ${own.name} to ${name}`, { current: 0, isDone: true });
+    if (stores) {
+      for (const name of names) step.status(`naming ${own.name} to ${name}`, { current: 0, isDone: true });
+    }
     const told = responseOf(own.built.config, names);
-    if (attributes["push"] !== "true") return told;
-    let index: ArchivedIndex | undefined;
+    if (push === "no") return told;
+    const isAttested = all.some(({ built }) => built.attestations.length > 0);
+    if (!stores || !form.isDefault || isAttested || push === "by-digest") {
+      const onPush = (name: string, { digest }: DescribedIndex) => {
+        step.status(`pushing ${name}`, { current: 0, isDone: true });
+        if (!stores) return;
+        const pushed = { ...repositoryOf(parseReference(name)), digest: parseDigest(digest) };
+        context.images.nameByDigest(pushed, ownId);
+      };
+      const annotations = form.annotations.index;
+      const options = { names, annotations, isTop: push === "by-name", onPush };
+      return {
+        ...told,
+        ...responseOfIndex(await pushIndexed(indexedImages(all, request), options, context)),
+      };
+    }
+    let index: DescribedIndex | undefined;
     for (const name of names) {
       const { domain } = parseReference(name);
-      index = await registry.pushIndex(name, images, { access: await access(domain), signal });
+      const { digest, sizeBytes: size } = await registry.pushIndex(name, images, {
+        access: await access(domain),
+        signal,
+      });
+      index = { mediaType: mediaTypes.ociIndex, digest, size };
       step.status(`pushing ${name}`, { current: 0, isDone: true });
     }
     return { ...told, ...(index && responseOfIndex(index)) };
@@ -92,91 +135,127 @@ async function exportImages(
 
 async function exportLayout(
   all: readonly BuiltPlatform[],
-  { id, attributes }: ExporterRequest,
-  { progress, collaborators, images, signal, session }: ExportContext,
+  { exporter, request }: Asked<"archive">,
+  context: ExportContext,
 ): Promise<Readonly<Record<string, string>>> {
+  const { session, progress } = context;
   if (session === undefined) throw buildFaults.SESSION_NEEDED();
-  const names = namesOf(attributes);
+  const { names, isFile, form } = exporter;
+  const { index: annotations, indexDescriptor: descriptor } = form.annotations;
+  const options = { names, annotations, descriptor, isFile, id: request.id, session };
   return await progress.step("exporting to oci image format", async () => {
-    const ids: Image["id"][] = [];
-    for (const { built } of all)
-      ids.push((await collaborators.images.create(built.config, { references: [] })).id);
-    let index: ArchivedIndex | undefined;
-    const archive = indexArchive(images.save(ids).archive, {
-      platforms: all.map(({ platform }) => platform),
-      names,
-      onIndex: (made) => {
-        index = made;
-      },
-    });
-    await sendBytes(session, archive, { exporterId: id, metadata: {}, signal });
-    return {
-      ...(index && responseOfIndex(index)),
-      ...(names.length > 0 && { "image.name": names.join(",") }),
-    };
+    const index = await sendIndexed(indexedImages(all, request), options, context);
+    return { ...responseOfIndex(index), ...(names.length > 0 && { "image.name": names.join(",") }) };
   });
 }
 
-function responseOfIndex({ digest, sizeBytes: size }: ArchivedIndex) {
-  const descriptor = { mediaType: mediaTypes.ociIndex, digest, size };
+function responseOfIndex(descriptor: DescribedIndex) {
   return {
-    "containerimage.digest": digest,
+    "containerimage.digest": descriptor.digest,
     "containerimage.descriptor": Buffer.from(JSON.stringify(descriptor)).toString("base64"),
   };
 }
 
+type TreeExporter = Exporter & { readonly kind: "tree"; readonly id: number };
+
 async function sendTrees(
   all: readonly BuiltPlatform[],
-  { id }: ExporterRequest,
+  tree: TreeExporter,
   context: ExportContext,
 ): Promise<void> {
   const { session, signal } = context;
   if (session === undefined) throw buildFaults.SESSION_NEEDED();
-  await sendBytes(session, writeTar(treesOf(all, context)), { exporterId: id, metadata: {}, signal });
+  const files = writeTar(treesOf(all, tree, context));
+  await sendBytes(session, files, { exporterId: tree.id, metadata: {}, signal });
+}
+
+/** What is said of a result, in its folder, or by a name that says which one it is about. */
+async function statementsOf({ name, built }: BuiltPlatform, tree: TreeExporter, context: ExportContext) {
+  return await fileStatements(built.attestations, rootOf(built, context), {
+    prefix: tree.prefix,
+    ...(tree.splits === false && { platform: folderOf(name) }),
+    signal: context.signal,
+  });
 }
 
 async function* treesOf(
   all: readonly BuiltPlatform[],
+  tree: TreeExporter,
   context: ExportContext,
 ): AsyncGenerator<TarSource, void, undefined> {
-  for (const { name, built } of all) {
-    const folder = folderOf(name);
-    yield { path: `${folder}/`, type: "directory", mode: 0o755 };
-    const archive = readFiles(rootOf(built, context), { kind: "export" }, { signal: context.signal });
-    for await (const { entry, data } of readTar(archive)) {
-      const below = (path: Buffer) => Buffer.concat([Buffer.from(`${folder}/`), path]);
-      const { sparse: _sparse, sizeBytes, ...kept } = entry;
-      if (rootedTarPath(entry.path) === "") continue;
-      yield {
-        ...kept,
-        path: below(Buffer.from(rootedTarPath(entry.path), "latin1")),
-        ...(entry.type === "hardlink" && {
-          linkPath: below(Buffer.from(rootedTarPath(entry.linkPath), "latin1")),
-        }),
-        ...(entry.type === "file" && { content: { sizeBytes, open: () => data } }),
-      };
+  const merged = new Merged(tree);
+  for (const one of all) {
+    const statements = await statementsOf(one, tree, context);
+    const folder = tree.splits === false ? "" : `${folderOf(one.name)}/`;
+    const archive = readFiles(rootOf(one.built, context), { kind: "export" }, { signal: context.signal });
+    for await (const entry of below(folder, archive, { statements })) {
+      if (merged.takes(String(entry.path), { type: entry.type, of: one.name })) yield entry;
     }
+  }
+}
+
+/** Files of several results in one folder: what two of them have is a folder, or cannot be. */
+class Merged {
+  readonly #isNeeded: boolean;
+  readonly #from = new Map<string, { readonly type: string; readonly of: string }>();
+
+  constructor({ splits }: TreeExporter) {
+    this.#isNeeded = splits === false;
+  }
+
+  /** @returns false: it is there already @throws {Fault} `invalid-argument` */
+  takes(path: string, file: { readonly type: string; readonly of: string }): boolean {
+    if (!this.#isNeeded) return true;
+    const name = path.replace(/\/$/, "");
+    const known = this.#from.get(name);
+    if (known === undefined) {
+      this.#from.set(name, file);
+      return true;
+    }
+    if (known.type === "directory" && file.type === "directory") return false;
+    throw buildFaults.PLATFORMS_SAME_FILE(name, known.of, file.of);
   }
 }
 
 async function sendFolders(
   all: readonly BuiltPlatform[],
-  { id }: ExporterRequest,
+  tree: TreeExporter,
   context: ExportContext,
 ): Promise<void> {
-  const { session } = context;
+  const { session, signal } = context;
   if (session === undefined) throw buildFaults.SESSION_NEEDED();
-  await sendFolder(session, foldersOf(all, context), { exporterId: id, signal: context.signal });
+  const files = tree.splits === false ? mergedFiles(all, tree, context) : foldersOf(all, tree, context);
+  await sendFolder(session, files, { exporterId: tree.id, signal });
+}
+
+async function* mergedFiles(
+  all: readonly BuiltPlatform[],
+  tree: TreeExporter,
+  context: ExportContext,
+): AsyncGenerator<SentFile, void, undefined> {
+  const merged = new Merged(tree);
+  const files: SentFile[] = [];
+  for (const one of all) {
+    const statements = await statementsOf(one, tree, context);
+    const options = { folder: "", statements, signal: context.signal };
+    for await (const file of filesOf(rootOf(one.built, context), options)) {
+      if (merged.takes(file.path, { type: file.type, of: one.name })) files.push(file);
+    }
+  }
+  yield* files.toSorted((a, b) => compareWalk(a.path, b.path));
 }
 
 async function* foldersOf(
   all: readonly BuiltPlatform[],
+  tree: TreeExporter,
   context: ExportContext,
 ): AsyncGenerator<SentFile, void, undefined> {
   const sorted = all
     .map((one) => ({ ...one, folder: folderOf(one.name) }))
     .toSorted((a, b) => (a.folder < b.folder ? -1 : 1));
-  for (const { folder, built } of sorted) {
+  for (const { folder, ...one } of sorted) {
+    const statements = await statementsOf(one, tree, context);
+    const options = { folder: "", statements, signal: context.signal };
     yield {
       path: folder,
       type: "directory",
@@ -184,11 +263,11 @@ async function* foldersOf(
       uid: 0,
       gid: 0,
       sizeBytes: 0,
-      mtimeNs: BigInt((built.config.created?.getTime() ?? 0) * 1_000_000),
+      mtimeNs: BigInt((one.built.config.created?.getTime() ?? 0) * 1_000_000),
       linkPath: "",
       async *content() {},
     };
-    for await (const file of filesOf(rootOf(built, context), { folder: "", signal: context.signal })) {
+    for await (const file of filesOf(rootOf(one.built, context), options)) {
       const linkPath = file.type === "hardlink" ? `${folder}/${file.linkPath}` : file.linkPath;
       yield { ...file, path: `${folder}/${file.path}`, linkPath };
     }

@@ -7,17 +7,28 @@ import {
   sendBytes,
   sendFolder,
 } from "@hawser/build/grpc";
-import { formatImageConfig, type ImageConfig, mediaTypes, parseReference, repositoryOf } from "@hawser/oci";
+import {
+  formatImageConfig,
+  type ImageConfig,
+  mediaTypes,
+  parseDigest,
+  parseReference,
+  repositoryOf,
+} from "@hawser/oci";
 import type { RegistryAccess } from "@hawser/registry/client";
 import { type ContentStore, type FilesRoot, type ImageStore, openArchive, readFiles } from "@hawser/store";
 import type { Collaborators } from "../../containers/collaborators.ts";
 import type { RemoteImages } from "../../images/remote-images.ts";
+import { fileStatements } from "../attest/file-statements.ts";
+import type { Attestation, Statement } from "../attest/statement.ts";
 import { contentTarget, repositoryTarget } from "../cache/blob-place.ts";
 import { blobOf, withImageBlobs } from "../export/image-blobs.ts";
+import type { IndexedImage } from "../export/image-index.ts";
 import { writeImageLayout } from "../export/oci-layout.ts";
-import { type Exporter, readExporter } from "../export/read-exporter.ts";
+import { type Exporter, type ImageForm, readExporter } from "../export/read-exporter.ts";
 import { buildFaults } from "../faults.ts";
 import type { BuiltImage } from "../image-build.ts";
+import { type DescribedIndex, pushIndexed, sendIndexed } from "./export-index.ts";
 
 /** Where results are brought. */
 export interface ExportPorts {
@@ -30,13 +41,18 @@ export interface ExportPorts {
 export type ExportContext = ExportPorts &
   BuildContextOfClient & { readonly access: (domain: string) => Promise<RegistryAccess> };
 
+/** A result, and what is said of it. */
+export interface AttestedImage extends BuiltImage {
+  readonly attestations: readonly Attestation[];
+}
+
 /** Bring a result to where the client wants it. @returns what is told of it, by BuildKit's names */
 export async function exportResult(
-  built: BuiltImage,
+  built: AttestedImage,
   request: ExporterRequest,
   context: ExportContext,
 ): Promise<Readonly<Record<string, string>>> {
-  const exporter = readExporter(request);
+  const exporter = readExporter(request, { isIndex: false });
   switch (exporter.kind) {
     case "image":
       return await exportImage(built, exporter, context);
@@ -53,12 +69,13 @@ export async function exportResult(
 }
 
 async function exportImage(
-  { config }: BuiltImage,
+  built: AttestedImage,
   exporter: Exporter & { readonly kind: "image" },
   context: ExportContext,
 ): Promise<Readonly<Record<string, string>>> {
   const { progress, collaborators, registry, signal, access } = context;
   const { names, form, stores, push } = exporter;
+  const { config } = built;
   return await progress.step("exporting to image", async (step) => {
     if (stores) {
       const image = await collaborators.images.create(config, { references: names });
@@ -71,6 +88,22 @@ async function exportImage(
       manifest = pushed;
       step.status(`pushing ${name}`, { current: 0, isDone: true });
     };
+    if (built.attestations.length > 0) {
+      const isTop = push === "by-name";
+      const onPush = (name: string, pushed: DescribedIndex) => {
+        note(name, pushed);
+        if (!stores) return;
+        const { digest } = pushed;
+        const id = blobOf(formatImageConfig(config)).digest;
+        context.images.nameByDigest(
+          { ...repositoryOf(parseReference(name)), digest: parseDigest(digest) },
+          id,
+        );
+      };
+      const annotations = form.annotations.index;
+      await pushIndexed([indexed(built, form)], { names, annotations, isTop, onPush }, context);
+      return responseOf(config, names, manifest);
+    }
     if (!stores || !form.isDefault || push === "by-digest") {
       await pushBlobs(config, exporter, { context, onPush: note });
       return responseOf(config, names, manifest);
@@ -86,6 +119,11 @@ async function exportImage(
     }
     return responseOf(config, names, manifest);
   });
+}
+
+function indexed({ config, attestations }: AttestedImage, form: ImageForm): IndexedImage {
+  const { os, architecture, variant } = config;
+  return { config, platform: { os, architecture, ...(variant && { variant }) }, form, attestations };
 }
 
 /** As a client wants it written down, past what is kept here of the image. */
@@ -144,13 +182,22 @@ export function responseOf(
 
 /** `--output type=docker,dest=…`, `type=oci`: an image as an archive, or as a folder of blobs. */
 async function exportArchive(
-  { config }: BuiltImage,
+  built: AttestedImage,
   exporter: Exporter & { readonly kind: "archive"; readonly id: number },
-  { progress, images, content, signal, session }: ExportContext,
+  context: ExportContext,
 ): Promise<Readonly<Record<string, string>>> {
+  const { progress, images, content, signal, session } = context;
+  const { config } = built;
   if (session === undefined) throw buildFaults.SESSION_NEEDED();
   const { names, form, isDocker, isFile, id } = exporter;
   const { descriptor } = form.annotations;
+  if (built.attestations.length > 0) {
+    const { index: annotations, indexDescriptor } = form.annotations;
+    const options = { names, annotations, descriptor: indexDescriptor, isFile, id, session };
+    return await progress.step("exporting to oci image format", async () =>
+      responseOf(config, names, await sendIndexed([indexed(built, form)], options, context)),
+    );
+  }
   return await progress.step(`exporting to ${isDocker ? "docker" : "oci"} image format`, () =>
     withImageBlobs(config, form, {
       images,
@@ -181,7 +228,10 @@ async function exportArchive(
 type TreeExporter = Exporter & { readonly kind: "tree"; readonly id: number };
 
 /** The folder that all of a tree is below, with a slash; empty: it is the tree's own. */
-function folderOf({ config: { os, architecture, variant } }: BuiltImage, { splits }: TreeExporter): string {
+function folderOf(
+  { config: { os, architecture, variant } }: BuiltImage,
+  { splits = false }: TreeExporter,
+): string {
   return splits ? `${[os, architecture, ...(variant ? [variant] : [])].join("_")}/` : "";
 }
 
@@ -190,24 +240,30 @@ export function rootOf({ state }: BuiltImage, { collaborators }: ExportContext):
   return { kind: "layers", lower: collaborators.snapshots.lowerFolders(state.chainId) };
 }
 
-async function sendTree(built: BuiltImage, tree: TreeExporter, context: ExportContext): Promise<void> {
+async function sendTree(built: AttestedImage, tree: TreeExporter, context: ExportContext): Promise<void> {
   const { session, signal } = context;
   if (session === undefined) throw buildFaults.SESSION_NEEDED();
-  const archive = readFiles(rootOf(built, context), { kind: "export" }, { signal });
+  const root = rootOf(built, context);
+  const statements = await fileStatements(built.attestations, root, { prefix: tree.prefix, signal });
+  const archive = readFiles(root, { kind: "export" }, { signal });
   const folder = folderOf(built, tree);
-  const sent = folder === "" ? archive : writeTar(below(folder, archive));
+  const isPlain = folder === "" && statements.length === 0;
+  const sent = isPlain ? archive : writeTar(below(folder, archive, { statements }));
   await sendBytes(session, sent, { exporterId: tree.id, metadata: {}, signal });
 }
 
-async function* below(
+/** A result's files below a folder, with a slash at its end; empty: as they are. What is said of them takes the place of what is there. */
+export async function* below(
   folder: string,
   archive: AsyncIterable<Uint8Array>,
+  { statements }: { readonly statements: readonly Statement[] },
 ): AsyncGenerator<TarSource, void, undefined> {
-  yield { path: folder, type: "directory" };
+  if (folder !== "") yield { path: folder, type: "directory", mode: 0o755 };
   for await (const { entry, data } of readTar(archive)) {
     const { sparse: _sparse, sizeBytes, ...rest } = entry;
     const path = rootedTarPath(entry.path);
     if (path === "" || path === "/") continue;
+    if (statements.some(({ filename }) => filename === path)) continue;
     const inFolder = (name: Buffer | string) =>
       Buffer.concat([Buffer.from(folder), Buffer.from(name as string, "latin1")]);
     yield {
@@ -217,26 +273,39 @@ async function* below(
       ...(entry.type === "file" && { content: { sizeBytes, open: () => data } }),
     };
   }
+  for (const { filename, bytes } of statements) {
+    yield { path: `${folder}${filename}`, type: "file", mode: 0o600, content: bytes };
+  }
 }
 
-async function sendFiles(built: BuiltImage, tree: TreeExporter, context: ExportContext): Promise<void> {
+async function sendFiles(built: AttestedImage, tree: TreeExporter, context: ExportContext): Promise<void> {
   const { session, signal } = context;
   if (session === undefined) throw buildFaults.SESSION_NEEDED();
   const root = rootOf(built, context);
   const folder = folderOf(built, tree);
-  await sendFolder(session, filesOf(root, { folder, signal }), { exporterId: tree.id, signal });
+  const statements = await fileStatements(built.attestations, root, { prefix: tree.prefix, signal });
+  const files = filesOf(root, { folder, statements, signal });
+  await sendFolder(session, files, { exporterId: tree.id, signal });
 }
 
-/** All files of a result; their content is read when it is asked for. */
+/** All files of a result, and what is said of them; their content is read when it is asked for. */
 export async function* filesOf(
   root: FilesRoot,
-  { folder, signal }: { readonly folder: string; readonly signal: AbortSignal },
+  {
+    folder,
+    statements,
+    signal,
+  }: {
+    readonly folder: string;
+    readonly statements: readonly Statement[];
+    readonly signal: AbortSignal;
+  },
 ): AsyncGenerator<SentFile, void, undefined> {
   const found: SentFile[] = [];
   if (folder !== "") found.push({ ...emptyFolder, path: folder.slice(0, -1) });
   for await (const { entry } of readTar(readFiles(root, { kind: "export" }, { signal }))) {
     const path = Buffer.from(rootedTarPath(entry.path), "latin1").toString();
-    if (path === "") continue;
+    if (path === "" || statements.some(({ filename }) => filename === path)) continue;
     found.push({
       path: `${folder}${path}`,
       type: entry.type,
@@ -247,6 +316,18 @@ export async function* filesOf(
       mtimeNs: entry.mtimeNs,
       linkPath: `${entry.type === "hardlink" ? folder : ""}${entry.linkPath.toString()}`,
       content: () => contentOf(root, path, signal),
+    });
+  }
+  for (const { filename, bytes } of statements) {
+    found.push({
+      ...emptyFolder,
+      path: `${folder}${filename}`,
+      type: "file",
+      mode: 0o600,
+      sizeBytes: bytes.length,
+      async *content() {
+        yield bytes;
+      },
     });
   }
   yield* found.toSorted((a, b) => compareWalk(a.path, b.path));
@@ -276,7 +357,7 @@ async function* contentOf(
 }
 
 /** The order of a walk: a folder before what is in it, names by their bytes. */
-function compareWalk(a: string, b: string): number {
+export function compareWalk(a: string, b: string): number {
   const [left, right] = [a, b].map((path) => Buffer.from(path.replaceAll("/", "\0")));
   return left === undefined || right === undefined ? 0 : Buffer.compare(left, right);
 }

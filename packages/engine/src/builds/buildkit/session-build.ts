@@ -16,13 +16,19 @@ import {
   type PlannedResult,
   type PlatformResult,
   type ResultFile,
+  type SbomRequest,
   SessionContent,
   shownSteps,
 } from "@hawser/build/grpc";
-import { formatImageConfig, type Platform, platformOfNode } from "@hawser/oci";
+import { formatImageConfig, formatPlatform, type Platform, platformOfNode } from "@hawser/oci";
 import type { RegistryAccess } from "@hawser/registry/client";
 import type { FilesRoot } from "@hawser/store";
+import { createProvenance } from "../attest/provenance.ts";
+import type { ResultFacts } from "../attest/result-facts.ts";
+import { scanResult } from "../attest/scan-result.ts";
+import type { Attestation } from "../attest/statement.ts";
 import type { BuildService } from "../build-service.ts";
+import { BuildSources } from "../build-sources.ts";
 import type { BuildState } from "../build-state.ts";
 import { inlineCacheOf, type ResultsToExport, resultsToExport } from "../cache/export-cache.ts";
 import type { ImportedResults } from "../cache/imported-results.ts";
@@ -38,7 +44,7 @@ import type {
 import { plannedConfig } from "../image-config.ts";
 import type { BuildFiles } from "../op-runner.ts";
 import { type BuiltPlatform, exportPlatforms } from "./export-platforms.ts";
-import { type ExportPorts, exportResult } from "./export-result.ts";
+import { type AttestedImage, type ExportPorts, exportResult } from "./export-result.ts";
 import { exportToPlace } from "./export-to-place.ts";
 import type { GivenFiles } from "./given-files.ts";
 import { configOfFrontEnd, GraphBuilder, type GraphBuilderOptions } from "./graph-builder.ts";
@@ -49,8 +55,13 @@ import { ignoring, sessionAccess } from "./session-answers.ts";
 import { SessionFolders } from "./session-folders.ts";
 import { ignoredVertices, inBuildkitsWords } from "./step-traits.ts";
 
-/** How the results that clients have been told of are executed, each once. */
-export type PlannedResults = WeakMap<PlannedResult, () => Promise<BuiltImage>>;
+/** How the results that clients have been told of are executed, each once, and what is known of how they are made. */
+export type PlannedResults = WeakMap<PlannedResult, KnownResult>;
+
+interface KnownResult {
+  readonly build: () => Promise<BuiltImage>;
+  readonly facts: ResultFacts;
+}
 
 /** A build whose files, secrets and logins a client serves while it goes on. */
 export class SessionBuild implements BuildWork {
@@ -59,6 +70,8 @@ export class SessionBuild implements BuildWork {
   readonly #context: BuildContextOfClient;
   readonly #folders: SessionFolders;
   readonly #given: GivenFiles | undefined;
+  /** Of all that is built. */
+  readonly #sources: BuildSources;
   readonly #results: PlannedResults;
   readonly #used = new AsyncDisposableStack();
   /** Of graphs and containers that the client or a front end wants. */
@@ -87,11 +100,12 @@ export class SessionBuild implements BuildWork {
     },
   ) {
     this.#given = given;
+    this.#sources = given?.sources ?? new BuildSources();
     this.#results = results;
     this.#builds = builds;
     this.#ports = ports;
     this.#context = context;
-    this.#folders = new SessionFolders(builds, { context, given });
+    this.#folders = new SessionFolders(builds, { context, given, sources: this.#sources.part() });
   }
 
   async planDockerfile(
@@ -121,7 +135,16 @@ export class SessionBuild implements BuildWork {
       const isIgnored = ignoredVertices(planned, options);
       const ignores = (vertex: Vertex) => isIgnored(vertex) && !this.#made.has(vertex.digest);
       this.#isUncached ||= options.noCache === "all" || options.noCache.length > 0;
-      return this.#remember({ config }, () => build.execute(planned, ignores), source);
+      const facts = {
+        request: { frontend: "dockerfile.v0", ...options, text: source.text },
+        plan: planned.plan,
+        sources: [
+          ...(build.sources ? [build.sources] : []),
+          ...(options.contextUrl === undefined ? [] : [this.#folders.remote]),
+        ],
+        inputs: [...inputs.values()].flatMap((input) => this.#results.get(input)?.facts ?? []),
+      };
+      return this.#remember({ config }, { build: () => build.execute(planned, ignores), facts, source });
     } catch (error) {
       throw grpcError(error, source);
     }
@@ -170,8 +193,15 @@ export class SessionBuild implements BuildWork {
     definition: Definition,
     resultOf: (id: string) => PlannedResult,
   ): Promise<PlannedResult> {
-    const planned = await this.#graphs.graphs.plan(definition, (id) => this.#build(resultOf(id)));
-    return this.#remember({ config: undefined, definition }, () => planned.execute());
+    const { build, graphs } = this.#graphs;
+    const inputs: ResultFacts[] = [];
+    const planned = await graphs.plan(definition, (id) => {
+      const input = resultOf(id);
+      inputs.push(...(this.#results.get(input) === undefined ? [] : [this.#known(input).facts]));
+      return this.#build(input);
+    });
+    const facts = { definition, inputs, sources: build.sources ? [build.sources] : [] };
+    return this.#remember({ config: undefined, definition }, { build: () => planned.execute(), facts });
   }
 
   get #graphs() {
@@ -200,11 +230,11 @@ export class SessionBuild implements BuildWork {
   }: Pick<ImageBuildOptions, "limits" | "pull" | "input" | "solveDefinition"> &
     Pick<BuildFiles, "folder">): ImageBuild {
     const { progress, signal, session } = this.#context;
-    const sources = this.#given?.sources;
+    const sources = this.#sources.part();
     const build = this.#used.use(
       this.#builds.begin({
         ...options,
-        ...(sources && { sources }),
+        sources,
         imported: this.#openImports(),
         files: {
           folder,
@@ -236,17 +266,21 @@ export class SessionBuild implements BuildWork {
     return this.#imported;
   }
 
-  /** A result that is executed when it is first needed. @param source that what fails may point into */
-  #remember(result: PlannedResult, execute: () => Promise<BuiltImage>, source?: FaultySource): PlannedResult {
+  /** A result that is executed when it is first needed. @param known.source that what fails may point into */
+  #remember(
+    result: PlannedResult,
+    { build: execute, facts, source }: KnownResult & { readonly source?: FaultySource },
+  ): PlannedResult {
     let built: Promise<BuiltImage> | undefined;
-    this.#results.set(result, async () => {
+    const build = async () => {
       built ??= execute();
       try {
         return await built;
       } catch (error) {
         throw grpcError(inBuildkitsWords(error), source);
       }
-    });
+    };
+    this.#results.set(result, { build, facts });
     return result;
   }
 
@@ -268,8 +302,8 @@ export class SessionBuild implements BuildWork {
     await this.#build(result);
   }
 
-  checkExporter(exporter: ExporterRequest): void {
-    readExporter(exporter);
+  checkExporter(exporter: ExporterRequest, isSeveral?: boolean): void {
+    readExporter(exporter, isSeveral === undefined ? {} : { isIndex: isSeveral });
   }
 
   async export(
@@ -279,7 +313,7 @@ export class SessionBuild implements BuildWork {
     if (result === undefined) throw buildFaults.RESULT_EMPTY();
     const said = this.#asSaid(await this.#build(result), result, exporter);
     const built = exporter.hasInlineCache === true ? this.#withInlineCache(said) : said;
-    return await exportResult(built, exporter, {
+    return await exportResult(await this.#attest(built, result, exporter), exporter, {
       ...this.#ports,
       ...this.#context,
       access: (domain) => this.#access(domain),
@@ -290,7 +324,7 @@ export class SessionBuild implements BuildWork {
     results: ReadonlyMap<string, PlatformResult>,
     exporter: ExporterRequest,
   ): Promise<Readonly<Record<string, string>>> {
-    const all = await this.#buildAll([...results]);
+    const all = await this.#buildAll([...results], exporter);
     return await exportPlatforms(all, exporter, {
       ...this.#ports,
       ...this.#context,
@@ -315,14 +349,15 @@ export class SessionBuild implements BuildWork {
   /** One after the other where nothing kept may be used: what several need is made once all the same. */
   async #buildAll(
     results: readonly (readonly [string, PlatformResult])[],
+    exporter: ExporterRequest,
   ): Promise<readonly BuiltPlatform[]> {
     const all: Promise<BuiltPlatform>[] = [];
     for (const [name, { result, platform: machine, config }] of results) {
-      const built = this.#build(result).then((image) => ({
-        name,
-        platform: machine,
-        built: this.#asSaid(image, result, { config, platform: machine }),
-      }));
+      const built = this.#build(result).then(async (image) => {
+        const said = this.#asSaid(image, result, { config, platform: machine });
+        const whole = exporter.hasInlineCache === true ? this.#withInlineCache(said) : said;
+        return { name, platform: machine, built: await this.#attest(whole, result, exporter) };
+      });
       built.catch(() => {}); // told below
       all.push(built);
       if (this.#isUncached) await built;
@@ -381,7 +416,8 @@ export class SessionBuild implements BuildWork {
     const { config, chainId, digest } = await build.resolveImage(reference, { platform: wanted, pull });
     const state: BuildState = { kind: "files", ...(chainId && { chainId }) };
     const bytes = formatImageConfig(config);
-    const result = this.#remember({ config: bytes }, async () => ({ state, config }));
+    const facts = { sources: build.sources ? [build.sources] : [], inputs: [] };
+    const result = this.#remember({ config: bytes }, { build: async () => ({ state, config }), facts });
     return { result, config: bytes, ...(digest && { digest }) };
   }
 
@@ -405,9 +441,49 @@ export class SessionBuild implements BuildWork {
   }
 
   async #build(result: PlannedResult): Promise<BuiltImage> {
-    const build = this.#results.get(result);
-    if (build === undefined) throw buildFaults.RESULT_EMPTY();
-    return await build();
+    return await this.#known(result).build();
+  }
+
+  #known(result: PlannedResult): KnownResult {
+    const known = this.#results.get(result);
+    if (known === undefined) throw buildFaults.RESULT_EMPTY();
+    return known;
+  }
+
+  /** With what the client wants to be told of it. */
+  async #attest(
+    built: BuiltImage,
+    result: PlannedResult,
+    { attestations }: ExporterRequest,
+  ): Promise<AttestedImage> {
+    const { os, architecture, variant } = built.config;
+    const machine = { os, architecture, ...(variant !== undefined && { variant }) };
+    const { provenance, sbom } = attestations ?? {};
+    const { facts } = this.#known(result);
+    return {
+      ...built,
+      attestations: [
+        ...(sbom ? await this.#scan(built, sbom, machine) : []),
+        ...(provenance ? [createProvenance(facts, provenance, machine)] : []),
+      ],
+    };
+  }
+
+  async #scan(
+    { state }: BuiltImage,
+    request: SbomRequest,
+    machine: Platform,
+  ): Promise<readonly Attestation[]> {
+    const folder = () => {
+      throw buildFaults.RESULT_EMPTY(); // a generator sees the result alone
+    };
+    return await scanResult(state.kind === "files" ? state.chainId : undefined, request, {
+      ...this.#context,
+      build: this.#begin({ folder, limits: { ...this.#given?.limits }, pull: false }),
+      snapshots: this.#ports.collaborators.snapshots,
+      name: formatPlatform(machine),
+      isUncached: this.#isUncached,
+    });
   }
 
   /** With the configuration that a front end has made where that is another one. */

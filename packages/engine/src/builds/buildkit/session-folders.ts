@@ -7,6 +7,7 @@ import {
 } from "@hawser/build/grpc";
 import type { BuildContext } from "../build-context.ts";
 import { type BuildService, maxDockerfileBytes } from "../build-service.ts";
+import type { BuildSources } from "../build-sources.ts";
 import { buildFaults } from "../faults.ts";
 import { type LocalFolder, listLocalFolder } from "../local-folder.ts";
 import type { BuildFiles } from "../op-runner.ts";
@@ -27,6 +28,7 @@ export class SessionFolders implements AsyncDisposable {
   readonly #builds: BuildService;
   readonly #context: BuildContextOfClient;
   readonly #given: GivenFiles | undefined;
+  readonly #remote: BuildSources;
   readonly #folders = new Map<string, Promise<BuildContext>>();
   readonly #ignored = new Map<string, readonly string[]>();
   readonly #sources = new Map<string, Promise<ReadSource>>();
@@ -36,12 +38,27 @@ export class SessionFolders implements AsyncDisposable {
 
   constructor(
     builds: BuildService,
-    { context, given }: { readonly context: BuildContextOfClient; readonly given: GivenFiles | undefined },
+    {
+      context,
+      given,
+      sources,
+    }: {
+      readonly context: BuildContextOfClient;
+      readonly given: GivenFiles | undefined;
+      /** Told of what is not with the client. */
+      readonly sources: BuildSources;
+    },
   ) {
+    this.#remote = sources;
     this.#builds = builds;
     this.#context = context;
     this.#given = given;
     this.#isWhole = context.archive !== undefined;
+  }
+
+  /** What is not with the client. */
+  get remote(): BuildSources {
+    return this.#remote;
   }
 
   /** The folder that all of it is, if it is one. */
@@ -118,7 +135,7 @@ export class SessionFolders implements AsyncDisposable {
       upload === undefined ? `[internal] load remote build context ${address}` : titleOf("context");
     const received = progress.step(title, async () =>
       upload === undefined
-        ? this.#used.use(await this.#builds.receiveRemote(address, { signal, sources: this.#given?.sources }))
+        ? this.#used.use(await this.#builds.receiveRemote(address, { signal, sources: this.#remote }))
         : await this.#unpack(this.#uploaded(upload)),
     );
     received.catch(() => {}); // told when it is waited for

@@ -49,13 +49,14 @@ export async function withImageBlobs<T>(
           mediaType: isOci ? mediaTypes.ociManifest : mediaTypes.dockerManifest,
           config: {
             mediaType: isOci ? mediaTypes.ociConfig : mediaTypes.dockerConfig,
-            digest: configBlob.digest,
+            // In the order that the store has: an image is the same one on all ways.
             size: configBlob.sizeBytes,
+            digest: configBlob.digest,
           },
           layers: encoded.map(({ digest, sizeBytes, compression }) => ({
             mediaType: layerMediaType(compression, { isDocker: !isOci }),
-            digest,
             size: sizeBytes,
+            digest,
           })),
           ...(Object.keys(annotations.manifest).length > 0 && { annotations: annotations.manifest }),
         }),

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { readExporter } from "./read-exporter.ts";
 
 const read = (type: string, attributes: Readonly<Record<string, string>> = {}) =>
-  readExporter({ type, attributes });
+  readExporter({ type, attributes }, { isIndex: false });
 
 describe("readExporter()", () => {
   test("has a client's wishes for an image", () => {
@@ -24,7 +24,7 @@ describe("readExporter()", () => {
       form: {
         encoding: { compression: "zstd", level: 7, force: false },
         isOci: true,
-        annotations: { manifest: { "k.1": "v" }, descriptor: { d: "w" } },
+        annotations: { manifest: { "k.1": "v" }, descriptor: { d: "w" }, index: {}, indexDescriptor: {} },
         isDefault: false,
       },
     });
@@ -37,7 +37,12 @@ describe("readExporter()", () => {
     assert.ok(folder.kind === "archive" && !folder.isFile && !folder.isDocker && folder.form.isOci);
     const docker = read("docker");
     assert.ok(docker.kind === "archive" && docker.isFile && docker.isDocker && !docker.form.isOci);
-    assert.deepEqual(read("local", { "platform-split": "1" }), { kind: "tree", isFile: false, splits: true });
+    assert.deepEqual(read("local", { "platform-split": "1" }), {
+      kind: "tree",
+      isFile: false,
+      splits: true,
+      prefix: "",
+    });
   });
 
   test("refuses by its name what would not be heeded", () => {

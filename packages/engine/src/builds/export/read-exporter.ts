@@ -11,8 +11,13 @@ export interface ImageForm {
   readonly encoding: LayerEncoding;
   /** Media types are OCI's, else Docker's. */
   readonly isOci: boolean;
-  /** Of the manifest, and of what points to it. */
-  readonly annotations: { readonly manifest: Attributes; readonly descriptor: Attributes };
+  /** Of the manifest, and of what points to it; of an index, and of what points to that. */
+  readonly annotations: {
+    readonly manifest: Attributes;
+    readonly descriptor: Attributes;
+    readonly index: Attributes;
+    readonly indexDescriptor: Attributes;
+  };
   /** The client has said nothing of it. */
   readonly isDefault: boolean;
 }
@@ -37,8 +42,11 @@ export type Exporter =
     }
   | {
       readonly kind: "tree";
-      readonly isFile: boolean /** Below a folder of the platform's. */;
-      readonly splits: boolean;
+      readonly isFile: boolean;
+      /** Below a folder of the platform's; absent: the client has not said. */
+      readonly splits?: boolean;
+      /** Of the names of attestations' files. */
+      readonly prefix: string;
     };
 
 /** Of every image. Layers' times are those of the epoch always, so `rewrite-timestamp` asks for what is so. */
@@ -55,89 +63,147 @@ const ofImages = [
 const heeded: Readonly<Record<string, readonly string[]>> = {
   image: [...ofImages, "push", "push-by-digest", "store", "unpack", "load"],
   archive: [...ofImages, "tar", "dest"],
-  tree: ["platform-split", "dest"],
+  tree: ["platform-split", "attestation-prefix", "dest"],
 };
+
+/** What an exporter gets. */
+export interface ExportedAs {
+  /** One of several platforms, by BuildKit's name of it. */
+  readonly platform?: string;
+  /** As an index, if it is an image; absent: nobody knows yet. */
+  readonly isIndex?: boolean;
+}
 
 /**
  * What a client asks an exporter for.
  *
  * @throws {Fault} `not-implemented` for an exporter or an attribute that would not be heeded, by its name; `invalid-argument`
  */
-export function readExporter({ type, attributes }: Pick<ExporterRequest, "type" | "attributes">): Exporter {
+export function readExporter(
+  { type, attributes, attestations = {} }: Pick<ExporterRequest, "type" | "attributes" | "attestations">,
+  { platform, isIndex }: ExportedAs = {},
+): Exporter {
+  const isAttested = attestations.provenance !== undefined || attestations.sbom !== undefined;
+  const as = { platform, isIndex: isAttested || isIndex };
   switch (type) {
     case "moby":
     case "image": {
-      checkNames(type, attributes, "image");
+      checkNames(type, attributes, { kind: "image", ...as });
       const stores = readTruth(attributes, "store", true);
       readTruth(attributes, "unpack", true);
       const isByDigest = readTruth(attributes, "push-by-digest", false);
       const pushes = readTruth(attributes, "push", false);
+      if (isAttested && !pushes) throw buildFaults.ATTESTATION_PLACE(type);
       return {
         kind: "image",
         names: namesOf(attributes),
-        form: readForm(attributes, false),
+        form: readForm(attributes, { isOciByDefault: false, platform }),
         stores,
         push: pushes ? (isByDigest ? "by-digest" : "by-name") : "no",
       };
     }
     case "docker":
     case "oci":
-      checkNames(type, attributes, "archive");
+      if (isAttested && type === "docker") throw buildFaults.PLATFORMS_ONE_IMAGE();
+      checkNames(type, attributes, { kind: "archive", ...as });
       return {
         kind: "archive",
         names: namesOf(attributes),
-        form: readForm(attributes, type === "oci"),
+        form: readForm(attributes, { isOciByDefault: type === "oci", platform }),
         isDocker: type === "docker",
         isFile: readTruth(attributes, "tar", true),
       };
     case "tar":
     case "local":
-      checkNames(type, attributes, "tree");
+      checkNames(type, attributes, { kind: "tree", ...as });
       return {
         kind: "tree",
         isFile: type === "tar",
-        splits: readTruth(attributes, "platform-split", false),
+        ...(attributes["platform-split"] !== undefined && {
+          splits: readTruth(attributes, "platform-split", false),
+        }),
+        prefix: prefixOf(attributes),
       };
     default:
       throw buildFaults.EXPORTER_UNKNOWN(type);
   }
 }
 
-const annotation = /^annotation(-manifest|-manifest-descriptor)?(?:\[[^\]]*\])?\.(.+)$/;
+/** Of files at the top of a result. */
+function prefixOf({ "attestation-prefix": prefix = "" }: Attributes): string {
+  if (/[/\0]/.test(prefix)) throw buildFaults.ATTRIBUTE_INVALID("attestation-prefix", prefix, "no path");
+  return prefix;
+}
 
-function checkNames(type: string, attributes: Attributes, kind: string): void {
+const annotation =
+  /^annotation(-manifest|-manifest-descriptor|-index|-index-descriptor)?(?:\[([^\]]*)\])?\.(.+)$/;
+
+function checkNames(
+  type: string,
+  attributes: Attributes,
+  { kind, isIndex }: { readonly kind: string; readonly isIndex: boolean | undefined },
+): void {
   for (const [name, value] of Object.entries(attributes)) {
     if (heeded[kind]?.includes(name) === true) continue;
-    if (kind !== "tree" && annotation.test(name)) continue;
-    if (name.startsWith("annotation-index")) throw buildFaults.ANNOTATION_OF_INDEX(name);
+    const [, of = "", platform] = (kind !== "tree" && annotation.exec(name)) || [name];
+    if (name.startsWith("annotation-index") && isIndex === false) throw buildFaults.ANNOTATION_OF_INDEX(name);
+    const isOfIndex = of.startsWith("-index");
+    if (kind !== "tree" && annotation.test(name) && !(isOfIndex && platform !== undefined)) continue;
     // To be without what is not there is no wish.
     if (["false", "0"].includes(value)) continue;
     throw buildFaults.EXPORTER_ATTRIBUTE(type, name);
   }
 }
 
-function readForm(attributes: Attributes, isOciByDefault: boolean): ImageForm {
+const annotated = {
+  "": "manifest",
+  "-manifest": "manifest",
+  "-manifest-descriptor": "descriptor",
+  "-index": "index",
+  "-index-descriptor": "indexDescriptor",
+} as const;
+
+function readForm(
+  attributes: Attributes,
+  { isOciByDefault, platform }: { readonly isOciByDefault: boolean; readonly platform: string | undefined },
+): ImageForm {
   const encoding = readLayerEncoding(attributes);
   readTruth(attributes, "rewrite-timestamp", false);
-  const found: Record<"manifest" | "descriptor", [string, string][]> = { manifest: [], descriptor: [] };
+  const found: Record<(typeof annotated)[keyof typeof annotated], [string, string][]> = {
+    manifest: [],
+    descriptor: [],
+    index: [],
+    indexDescriptor: [],
+  };
   for (const [name, value] of Object.entries(attributes)) {
-    const [, kind, key] = annotation.exec(name) ?? [];
-    if (key !== undefined)
-      found[kind === "-manifest-descriptor" ? "descriptor" : "manifest"].push([key, value]);
+    const [, kind = "", only, key] = annotation.exec(name) ?? [];
+    if (key === undefined || !isKind(kind)) continue;
+    const isOther = platform !== undefined && only !== undefined && only !== "" && only !== platform;
+    if (!isOther) found[annotated[kind]].push([key, value]);
   }
   const asked = readTruth(attributes, "oci-mediatypes", isOciByDefault);
-  const hasAnnotations = found.manifest.length + found.descriptor.length > 0;
+  const { manifest, descriptor, index, indexDescriptor } = found;
+  const hasAnnotations = manifest.length + descriptor.length > 0;
   const said = ["compression", "compression-level", "force-compression", "oci-mediatypes"];
   return {
     encoding,
     // Docker has words neither for zstd nor for annotations.
     isOci: asked || hasAnnotations || encoding.compression === "zstd",
     annotations: {
-      manifest: Object.fromEntries(found.manifest),
-      descriptor: Object.fromEntries(found.descriptor),
+      manifest: Object.fromEntries(manifest),
+      descriptor: Object.fromEntries(descriptor),
+      index: Object.fromEntries(index),
+      indexDescriptor: Object.fromEntries(indexDescriptor),
     },
-    isDefault: !hasAnnotations && said.every((name) => attributes[name] === undefined),
+    isDefault:
+      !hasAnnotations &&
+      index.length + indexDescriptor.length === 0 &&
+      said.every((name) => attributes[name] === undefined),
   };
+}
+
+function isKind(text: string): text is keyof typeof annotated {
+  return Object.hasOwn(annotated, text);
 }
 
 /** `name`: several are separated by commas. */

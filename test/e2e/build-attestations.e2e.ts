@@ -1,0 +1,406 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { readTar } from "@hawser/base";
+import { openTempDir } from "@hawser/base/testing";
+import { openTestRegistry, type TestRegistry } from "../conformance/distribution/kit-registry.ts";
+import { type BuildkitClient, openBuildkitClient, openFiles, pluginSuites } from "./kit-buildkit.ts";
+import { openEngine, type TestEngine } from "./kit-engine.ts";
+import { againstDockerd } from "./kit-target.ts";
+
+interface Described {
+  readonly mediaType: string;
+  readonly digest: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly platform?: { readonly os: string; readonly architecture: string };
+}
+
+interface Index {
+  readonly mediaType: string;
+  readonly manifests: readonly Described[];
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+interface Statement {
+  readonly _type: string;
+  readonly predicateType: string;
+  readonly subject: readonly { readonly name: string; readonly digest: Readonly<Record<string, string>> }[];
+  readonly predicate: Provenance;
+}
+
+interface Provenance {
+  readonly builder: { readonly id: string };
+  readonly materials: readonly { readonly uri: string; readonly digest: Readonly<Record<string, string>> }[];
+  readonly invocation: {
+    readonly configSource: { readonly entryPoint?: string };
+    readonly parameters: {
+      readonly frontend: string;
+      readonly args?: Readonly<Record<string, string>>;
+      readonly secrets?: readonly { readonly id: string }[];
+      readonly locals?: readonly { readonly name: string }[];
+    };
+  };
+  readonly buildConfig?: { readonly llbDefinition: readonly { readonly op: { readonly Op: unknown } }[] };
+  readonly metadata: {
+    readonly completeness: { readonly parameters: boolean; readonly materials: boolean };
+    readonly reproducible: boolean;
+    readonly "https://mobyproject.org/buildkit@v1#metadata": {
+      readonly source?: { readonly infos: readonly { readonly data: string }[] };
+    };
+  };
+}
+
+const secret = "the-word-that-nobody-else-has";
+
+describe("attestations", { skip: againstDockerd }, () => {
+  let registry: TestRegistry;
+  let engine: TestEngine;
+  let context: Awaited<ReturnType<typeof openFiles>>;
+  let dockerfile: string;
+  const clients = new Map<string, BuildkitClient>();
+  const resources = new AsyncDisposableStack();
+  before(async () => {
+    registry = resources.use(await openTestRegistry());
+    engine = resources.use(await openEngine());
+    const environment = () => ({ ...process.env, DOCKER_HOST: engine.host, TERM: "xterm" });
+    for (const suite of pluginSuites) {
+      clients.set(suite, resources.use(await openBuildkitClient({ environment }, suite)));
+    }
+    const base = `${host()}/base/busybox:1`;
+    await using first = await openFiles({ Dockerfile: "FROM busybox\n" });
+    await clientOf("sid").ok("buildx", "build", "--push", "-t", base, first.path);
+    dockerfile = `FROM ${base}
+ARG word
+COPY file /copied
+RUN --mount=type=secret,id=token test -s /run/secrets/token && echo $word > /word && ln /word /same
+`;
+    context = resources.use(await openFiles({ Dockerfile: dockerfile, file: "copied\n", token: secret }));
+  });
+  after(() => resources.disposeAsync());
+
+  const host = () => new URL(registry.url).host;
+  const clientOf = (suite: string) => {
+    const client = clients.get(suite);
+    assert.ok(client);
+    return client;
+  };
+  const given = () => ["--build-arg", "word=said", "--secret", `id=token,src=${join(context.path, "token")}`];
+  const getJson = async <T>(repository: string, reference: string): Promise<T> => {
+    const accept = [
+      "application/vnd.oci.image.index.v1+json",
+      "application/vnd.oci.image.manifest.v1+json",
+      "application/vnd.docker.distribution.manifest.v2+json",
+    ].join(", ");
+    const kind = reference.startsWith("blob:") ? "blobs" : "manifests";
+    const place = `${registry.url}/v2/${repository}/${kind}/${reference.replace("blob:", "")}`;
+    const answer = await fetch(place, { headers: { accept } });
+    assert.equal(answer.status, 200, place);
+    return (await answer.json()) as T;
+  };
+  const digestOf = async (repository: string, tag: string) => {
+    const accept =
+      "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.v2+json";
+    const answer = await fetch(`${registry.url}/v2/${repository}/manifests/${tag}`, {
+      method: "HEAD",
+      headers: { accept },
+    });
+    return answer.headers.get("docker-content-digest");
+  };
+  /** The statements of each image of an index, which must be beside it. */
+  const statementsOf = async (repository: string, tag: string) => {
+    const index = await getJson<Index>(repository, tag);
+    assert.equal(index.mediaType, "application/vnd.oci.image.index.v1+json");
+    const images = index.manifests.filter(({ platform }) => platform?.os !== "unknown");
+    const found = await Promise.all(
+      images.map(async (image) => {
+        const about = index.manifests.find(
+          ({ annotations }) => annotations?.["vnd.docker.reference.digest"] === image.digest,
+        );
+        assert.equal(about?.annotations?.["vnd.docker.reference.type"], "attestation-manifest");
+        assert.deepEqual(about.platform, { architecture: "unknown", os: "unknown" });
+        const { layers } = await getJson<{ layers: Described[] }>(repository, about.digest);
+        const statements: Statement[] = [];
+        for (const { mediaType, digest, annotations } of layers) {
+          assert.equal(mediaType, "application/vnd.in-toto+json");
+          const statement = await getJson<Statement>(repository, `blob:${digest}`);
+          assert.equal(annotations?.["in-toto.io/predicate-type"], statement.predicateType);
+          assert.equal(statement._type, "https://in-toto.io/Statement/v0.1");
+          statements.push(statement);
+        }
+        return { image, statements };
+      }),
+    );
+    return { index, images: found };
+  };
+
+  for (const suite of pluginSuites) {
+    test(`provenance of a push by buildx of Debian ${suite}, which the same source makes the same`, async () => {
+      const client = clientOf(suite);
+      const name = (tag: string) => `${host()}/prov/${suite}:${tag}`;
+      const build = (tag: string, ...args: readonly string[]) =>
+        client.ok("buildx", "build", "--push", "-t", name(tag), ...given(), ...args, context.path);
+      await build("plain");
+      await build("max", "--provenance", "mode=max,builder-id=https://example.org/ci,reproducible=true");
+      const { index, images } = await statementsOf(`prov/${suite}`, "max");
+      assert.equal(index.manifests.length, 2);
+      const [{ image, statements }] = images as [(typeof images)[number]];
+      assert.equal(image.digest, await digestOf(`prov/${suite}`, "plain"), "the image is the same one");
+      const [statement] = statements as [Statement];
+      assert.equal(statement.predicateType, "https://slsa.dev/provenance/v0.2");
+      const platform = `platform=${encodeURIComponent(`linux/${image.platform?.architecture}`)}`;
+      assert.deepEqual(statement.subject, [
+        {
+          name: `pkg:docker/${name("max").replace(":max", "@max")}?${platform}`,
+          digest: { sha256: image.digest.slice(7) },
+        },
+      ]);
+      const { predicate } = statement;
+      assert.equal(predicate.builder.id, "https://example.org/ci");
+      assert.equal(predicate.metadata.reproducible, true);
+      const base = await digestOf("base/busybox", "1");
+      assert.deepEqual(predicate.materials, [
+        { uri: `pkg:docker/${host()}/base/busybox@1?${platform}`, digest: { sha256: base?.slice(7) } },
+      ]);
+      const { frontend, args, secrets, locals } = predicate.invocation.parameters;
+      assert.equal(frontend, "dockerfile.v0");
+      assert.equal(args?.["build-arg:word"], "said");
+      assert.deepEqual(secrets, [{ id: "token", optional: true }]);
+      assert.deepEqual(locals, [{ name: "context" }, { name: "dockerfile" }]);
+      assert.equal(predicate.metadata.completeness.parameters, true);
+      const { source } = predicate.metadata["https://mobyproject.org/buildkit@v1#metadata"];
+      assert.equal(Buffer.from(source?.infos[0]?.data ?? "", "base64").toString(), dockerfile);
+      const ops = predicate.buildConfig?.llbDefinition.map(({ op }) => Object.keys(op.Op ?? {})[0]);
+      assert.deepEqual(ops, ["source", "source", "file", "exec", undefined]);
+      assert.doesNotMatch(JSON.stringify(statement), new RegExp(secret));
+
+      const shown = await client.ok(
+        "buildx",
+        "imagetools",
+        "inspect",
+        name("max"),
+        "--format",
+        "{{json .Provenance}}",
+      );
+      assert.match(shown, /"buildType": ?"https:\/\/mobyproject.org\/buildkit@v1"/);
+
+      const before = await digestOf(`prov/${suite}`, "max");
+      await build(
+        "max",
+        "--no-cache",
+        "--provenance",
+        "mode=max,builder-id=https://example.org/ci,reproducible=true",
+      );
+      assert.equal(await digestOf(`prov/${suite}`, "max"), before);
+      // What is a digest's is the image here, too.
+      await client.ok("image", "inspect", `${host()}/prov/${suite}@${before}`);
+
+      await build("min", "--provenance", "mode=min");
+      const [ofMin] = (await statementsOf(`prov/${suite}`, "min")).images;
+      const [min] = (ofMin?.statements ?? []) as [Statement];
+      assert.equal(min.predicate.buildConfig, undefined);
+      assert.equal(min.predicate.invocation.parameters.args?.["build-arg:word"], undefined);
+      assert.equal(min.predicate.metadata.completeness.parameters, false);
+    });
+  }
+
+  test("hawser build: SLSA 1, in a registry, an archive, a folder, a tar archive", async () => {
+    await using out = await openTempDir();
+    const place = (file: string) => join(out.path, file);
+    const build = async (...args: readonly string[]) => {
+      const result = await engine.hawser(["build", ...given(), ...args, context.path]);
+      assert.equal(result.exitCode, 0, result.stderr);
+    };
+    await build("--provenance=version=v1", "--push", "-t", `${host()}/prov/own:1`);
+    const { images } = await statementsOf("prov/own", "1");
+    const [statement] = (images[0]?.statements ?? []) as unknown as [
+      {
+        readonly predicateType: string;
+        readonly predicate: {
+          readonly buildDefinition: { readonly resolvedDependencies: readonly { readonly uri: string }[] };
+        };
+      },
+    ];
+    assert.equal(statement.predicateType, "https://slsa.dev/provenance/v1");
+    assert.match(statement.predicate.buildDefinition.resolvedDependencies[0]?.uri ?? "", /busybox@1/);
+
+    const attest = ["--attest", "type=provenance,mode=min"];
+    await build(...attest, "-o", `type=oci,dest=${place("oci.tar")},annotation-index.word=kept`);
+    const files = new Map<string, Buffer>();
+    for await (const { entry, data } of readTar(createReadStream(place("oci.tar")))) {
+      files.set(entry.path.toString(), Buffer.concat(await Array.fromAsync(data)));
+    }
+    const blob = <T>(digest = "") => JSON.parse(String(files.get(`blobs/sha256/${digest.slice(7)}`))) as T;
+    const top = JSON.parse(String(files.get("index.json"))) as Index;
+    const index = blob<Index>(top.manifests[0]?.digest);
+    assert.deepEqual(index.annotations, { word: "kept" });
+    assert.equal(index.manifests.length, 2);
+    for (const [path, bytes] of files) {
+      const hex = /^blobs\/sha256\/(.+)$/.exec(path)?.[1];
+      if (hex) assert.equal(createHash("sha256").update(bytes).digest("hex"), hex);
+    }
+
+    await build(...attest, "-o", place("folder"));
+    const about = JSON.parse(await readFile(place("folder/provenance.json"), "utf8")) as Statement;
+    const word = createHash("sha256").update("said\n").digest("hex");
+    const byName = new Map(about.subject.map(({ name, digest }) => [name, digest["sha256"]]));
+    assert.equal(byName.get("word"), word);
+    assert.equal(byName.get("same"), word);
+
+    await build(...attest, "-o", `type=tar,dest=${place("files.tar")},attestation-prefix=own-`);
+    const paths: string[] = [];
+    for await (const { entry } of readTar(createReadStream(place("files.tar"))))
+      paths.push(String(entry.path));
+    assert.ok(paths.includes("own-provenance.json"));
+    assert.ok(paths.includes("word"));
+  });
+
+  test("several platforms: each has its own, wherever they go", async () => {
+    await using out = await openTempDir();
+    await using files = await openFiles({ Dockerfile: "FROM scratch\nCOPY file /\n", file: "for all\n" });
+    const client = clientOf("sid");
+    const flags = ["--platform", "linux/amd64,linux/arm64", "--provenance", "mode=min"];
+    const form = "compression=zstd,force-compression=true,annotation-index.all=index";
+    const only = "annotation[linux/arm64].only=arm";
+    const name = `${host()}/several/x:1`;
+    await client.ok(
+      "buildx",
+      "build",
+      ...flags,
+      "-o",
+      `type=image,name=${name},push=true,${form},${only}`,
+      files.path,
+    );
+    const { index, images } = await statementsOf("several/x", "1");
+    assert.deepEqual(index.annotations, { all: "index" });
+    assert.equal(index.manifests.length, 4);
+    for (const { image, statements } of images) {
+      const platform = encodeURIComponent(`linux/${image.platform?.architecture}`);
+      assert.match(statements[0]?.subject[0]?.name ?? "", new RegExp(`platform=${platform}$`));
+      const manifest = await getJson<{ annotations?: object; layers: Described[] }>(
+        "several/x",
+        image.digest,
+      );
+      assert.match(manifest.layers[0]?.mediaType ?? "", /zstd$/);
+      const isArm = image.platform?.architecture === "arm64";
+      assert.deepEqual(manifest.annotations, isArm ? { only: "arm" } : undefined);
+    }
+    const place = join(out.path, "folder");
+    await client.ok("buildx", "build", ...flags, "-o", place, files.path);
+    for (const folder of ["linux_amd64", "linux_arm64"]) {
+      assert.deepEqual((await readdir(join(place, folder))).toSorted(), ["file", "provenance.json"]);
+    }
+    const merge = `type=local,dest=${join(out.path, "one")},platform-split=false`;
+    const { exitCode, stderr } = await client.run(["buildx", "build", ...flags, "-o", merge, files.path]);
+    assert.equal(exitCode, 1);
+    assert.match(stderr, /cannot overwrite file from linux\/amd64 with linux\/arm64/);
+    await writeFile(
+      join(files.path, "Dockerfile"),
+      "FROM scratch\nARG TARGETARCH\nCOPY file /of-$TARGETARCH\n",
+    );
+    await client.ok("buildx", "build", ...flags, "-o", merge, files.path);
+    assert.deepEqual((await readdir(join(out.path, "one"))).toSorted(), [
+      "of-amd64",
+      "of-arm64",
+      "provenance.linux_amd64.json",
+      "provenance.linux_arm64.json",
+    ]);
+  });
+
+  test("what cannot have any is refused, and what buildx asks for by itself is nobody's wish", async () => {
+    const client = clientOf("sid");
+    const refused = async (args: readonly string[], words: RegExp) => {
+      const { exitCode, stderr } = await client.run(["buildx", "build", ...args, ...given(), context.path]);
+      assert.equal(exitCode, 1);
+      assert.match(stderr, words);
+      assert.doesNotMatch(stderr, /RUN --mount.*\n.*DONE/);
+    };
+    await refused(
+      ["--provenance=true", "-t", "kept:1"],
+      /Cannot keep attestations with an image of this engine/,
+    );
+    await refused(["--provenance=true", "-o", "type=docker,dest=-"], /exporting manifest lists/);
+    await refused(["--attest", "type=provenance,mode=odd", "-o", "type=oci,dest=-"], /invalid mode "odd"/);
+    await refused(
+      ["--attest", "type=provenance,complete-materials=true", "-o", "type=oci,dest=-"],
+      /provenance materials are incomplete/,
+    );
+    const name = `${host()}/prov/default:1`;
+    await client.ok("buildx", "build", "--push", "-t", name, ...given(), context.path);
+    const { mediaType } = await getJson<Index>("prov/default", "1");
+    assert.equal(mediaType, "application/vnd.docker.distribution.manifest.v2+json");
+  });
+
+  test("SBOM: a generator looks at the result's files, and its statements go with the result", async () => {
+    await using out = await openTempDir();
+    const scan = (rest: string) => `out=$BUILDKIT_SCAN_DESTINATION
+names=$(ls $BUILDKIT_SCAN_SOURCE | sed 's/.*/{"name":"&"}/' | tr '\\n' ',' | sed 's/,$//')
+printf '{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"https://spdx.dev/Document",' > $out/sbom.spdx.json
+printf '"predicate":{"spdxVersion":"SPDX-2.3","name":"%s","packages":[%s]}}' "$BUILDKIT_SCAN_LEVEL" "$names" >> $out/sbom.spdx.json
+${rest}
+`;
+    await using generator = await openFiles({
+      Dockerfile: 'FROM busybox\nCOPY scan /scan\nENTRYPOINT ["/bin/sh", "/scan"]\n',
+      scan: scan("! touch $BUILDKIT_SCAN_SOURCE/changed 2>/dev/null"),
+    });
+    await clientOf("sid").ok("buildx", "build", "-t", "scanner:kit", generator.path);
+    const sbom = ["--sbom", "generator=scanner:kit,LEVEL=deep", "--provenance", "mode=min"];
+    for (const suite of pluginSuites) {
+      const client = clientOf(suite);
+      const name = `${host()}/sbom/${suite}:1`;
+      const shown = await client.ok(
+        "buildx",
+        "build",
+        "--push",
+        "-t",
+        name,
+        ...sbom,
+        ...given(),
+        context.path,
+      );
+      assert.match(shown, /generating sbom using scanner:kit/);
+      const [image] = (await statementsOf(`sbom/${suite}`, "1")).images;
+      assert.deepEqual(
+        image?.statements.map(({ predicateType }) => predicateType),
+        ["https://spdx.dev/Document", "https://slsa.dev/provenance/v0.2"],
+      );
+      const [{ subject, predicate }] = (image?.statements ?? []) as unknown as [
+        Pick<Statement, "subject"> & {
+          readonly predicate: {
+            readonly name: string;
+            readonly packages: readonly { readonly name: string }[];
+          };
+        },
+      ];
+      assert.equal(subject[0]?.digest["sha256"], image?.image.digest.slice(7));
+      assert.equal(predicate.name, "deep");
+      const names = predicate.packages.map((one) => one.name);
+      assert.ok(names.includes("copied") && names.includes("word") && !names.includes("changed"));
+      const told = await client.ok("buildx", "imagetools", "inspect", name, "--format", "{{json .SBOM}}");
+      assert.match(told, /SPDX-2.3/);
+    }
+    const own = (...args: readonly string[]) => engine.hawser(["build", ...args, ...given(), context.path]);
+    const folder = join(out.path, "folder");
+    const done = await own("--sbom", "generator=scanner:kit", "-o", folder);
+    assert.equal(done.exitCode, 0, done.stderr);
+    assert.match(await readFile(join(folder, "sbom.spdx.json"), "utf8"), /"name": "copied"/);
+
+    const absent = await own("--sbom", `generator=${host()}/no/such:1`, "-o", folder);
+    assert.equal(absent.exitCode, 1);
+    assert.match(absent.stderr, /Cannot make an SBOM: its generator .*no\/such:1 is not to be had/);
+    for (const [rest, words] of [
+      ["ln -s /etc/passwd $out/link", /"link" is not a regular file/],
+      ["echo {} > $out/other", /"other" has the predicate type undefined/],
+      ["echo odd > $out/sbom.spdx.json", /"sbom.spdx.json" is no JSON/],
+      ["rm $out/sbom.spdx.json", /has written nothing/],
+    ] as const) {
+      await writeFile(join(generator.path, "scan"), scan(rest));
+      await clientOf("sid").ok("buildx", "build", "-t", "scanner:kit", generator.path);
+      const broken = await own("--sbom", "generator=scanner:kit", "-o", join(out.path, "broken"));
+      assert.equal(broken.exitCode, 1, rest);
+      assert.match(broken.stderr, words);
+    }
+  });
+});
