@@ -230,7 +230,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     path: "context import",
-    summary: "Import a context from a tar file",
+    summary: "Import a context from a tar or zip file",
     load: () => import("./commands/context/import.ts"),
   },
   {

@@ -23,14 +23,22 @@ export interface Invocation<F extends FlagTable = FlagTable> {
 export interface Command {
   /** What help shows after the command's name: `[OPTIONS] IMAGE [COMMAND] [ARG...]`. */
   readonly usage: string;
-  /** Other ways to call it. */
+  /** Other ways to call it, from the program's name on: `cp [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH`. */
   readonly moreUsages?: readonly string[];
+  /** What help says in place of the summary that lists of commands have. */
+  readonly description?: string;
   readonly flags: FlagTable;
   readonly arguments: ArgumentCount;
   /** The first argument ends the options: what follows belongs to the container's command. */
   readonly stopAtFirst?: boolean;
   /** The result is the exit code. */
   run(invocation: Invocation): Promise<number>;
+}
+
+/** All ways to call a command that was typed as `typed`, a line each. */
+export function usageOf({ usage, moreUsages = [] }: Command, typed: string): string {
+  const calls = [`${typed} ${usage}`.trimEnd(), ...moreUsages];
+  return calls.map((call) => `hawser ${call}`).join("\n\t");
 }
 
 /** A command whose `run` sees the types of its own options. */

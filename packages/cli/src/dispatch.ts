@@ -1,5 +1,5 @@
 import { Fault, version as programVersion } from "@hawser/base";
-import type { ArgumentCount, Command } from "./command.ts";
+import { type ArgumentCount, type Command, usageOf } from "./command.ts";
 import { type FoundCommand, findCommand, groups } from "./command-table.ts";
 import { exitCode } from "./exit-code.ts";
 import { cliFaults } from "./faults.ts";
@@ -58,7 +58,7 @@ async function callCommand(call: {
   const { command, found, options } = call;
   const name = `hawser ${found.typed}`;
   const parsed = parseFlags(command.flags, found.rest, { stopAtFirst: command.stopAtFirst ?? false });
-  const usage = `${name} ${command.usage}`.trimEnd();
+  const usage = usageOf(command, found.typed);
   if (parsed.kind === "help") {
     const { commandHelp } = await import("./help.ts");
     options.stdout.write(commandHelp({ command, found, width: options.stdout.columns }));
@@ -98,6 +98,8 @@ function wrongCount(
   const plural = (count: number) => `${count} argument${count === 1 ? "" : "s"}`;
   if (max === 0 && given > 0) return { words: "accepts no arguments", tooFew: false };
   if (min === max && given !== min) return { words: `requires ${plural(min)}`, tooFew: false };
+  if (min === 1 && max === 2 && (given < min || given > max))
+    return { words: "requires at least 1 and at most 2 arguments", tooFew: false };
   if (given < min) return { words: `requires at least ${plural(min)}`, tooFew: true };
   if (max !== undefined && given > max) return { words: `requires at most ${plural(max)}`, tooFew: false };
   return undefined;

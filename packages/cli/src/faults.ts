@@ -9,7 +9,7 @@ export const cliFaults = defineFaults({
   OPTIONS_CONFLICT: ["invalid-argument", (words: string) => words],
   PORT_NOT_PUBLISHED: [
     "not-found",
-    (port: string, container: string) => `no public port '${port}' published for ${container}`,
+    (port: string, container: string) => `Error: No public port '${port}' published for ${container}`,
   ],
   HOST_UNRESOLVED: [
     "invalid-argument",

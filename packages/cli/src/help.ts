@@ -1,4 +1,4 @@
-import type { Command } from "./command.ts";
+import { type Command, usageOf } from "./command.ts";
 import { type CommandEntry, commands, type FoundCommand, groups } from "./command-table.ts";
 import { formatFlags } from "./flags/format-flags.ts";
 import { globalFlags } from "./global-flags.ts";
@@ -16,9 +16,7 @@ export function commandHelp(
   options: HelpOptions & { readonly command: Command; readonly found: FoundCommand },
 ): string {
   const { command, found } = options;
-  const usages = [command.usage, ...(command.moreUsages ?? [])];
-  const calls = usages.map((usage) => `hawser ${found.typed} ${usage}`.trimEnd()).join("\n\t");
-  let text = `Usage:  ${calls}\n\n${found.entry.summary}\n`;
+  let text = `Usage:  ${usageOf(command, found.typed)}\n\n${command.description ?? found.entry.summary}\n`;
   const names = aliasesOf(found.entry);
   if (names.length > 1) text += `\nAliases:\n  ${names.map((name) => `hawser ${name}`).join(", ")}\n`;
   const flags = formatFlags(command.flags, width(options));

@@ -190,7 +190,14 @@ class TemplateRun {
     }
     const args = [...operands.map((operand) => this.#operand(operand)), ...options.piped];
     const call = this.#functions.get(name);
-    return this.#guard({ ...head, text: options.command.text }, () => call?.(...args));
+    try {
+      return call?.(...args);
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error;
+      const { argument } = error;
+      const wrong = argument && operands[args.indexOf(argument.value)];
+      throw this.#fail(wrong ?? { ...head, text: options.command.text }, error.message);
+    }
   }
 
   #operand(operand: Operand, options: { readonly method?: boolean } = {}): GoValue {

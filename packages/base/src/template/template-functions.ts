@@ -2,7 +2,15 @@ import { type GoFunction, GoMap, type GoValue } from "./go-value.ts";
 import { goTypeName, jsonText, printValue, sprintf } from "./print-value.ts";
 
 /** What a function refuses; whoever runs the template adds where. */
-export class CallError extends Error {}
+export class CallError extends Error {
+  /** The argument that is wrong, where it is one. */
+  readonly argument: { readonly value: GoValue } | undefined;
+
+  constructor(words: string, argument?: { readonly value: GoValue }) {
+    super(words);
+    this.argument = argument;
+  }
+}
 
 /** Whether Go takes a value for true: not empty, not zero. */
 export function isTrue(value: GoValue): boolean {
@@ -24,7 +32,7 @@ export const templateFunctions: ReadonlyMap<string, GoFunction> = new Map<string
   ["slice", (value, ...bounds) => sliceOf(value, bounds)],
   ["print", (...args) => print(args)],
   ["println", (...args) => `${args.map(printArgument).join(" ")}\n`],
-  ["printf", (format, ...args) => sprintf(text(format, "printf"), args)],
+  ["printf", (format, ...args) => sprintf(text(format), args)],
   ["html", (...args) => escapeHtml(print(args))],
   ["js", (...args) => JSON.stringify(print(args)).slice(1, -1).replaceAll("'", "\\'")],
   ["urlquery", (...args) => encodeURIComponent(print(args)).replaceAll("%20", "+")],
@@ -36,20 +44,20 @@ export const templateFunctions: ReadonlyMap<string, GoFunction> = new Map<string
   ["gt", (a, b) => compare(a, b) > 0],
   ["ge", (a, b) => compare(a, b) >= 0],
   ["json", (value) => jsonText(value)],
-  ["split", (value, separator) => text(value, "split").split(text(separator, "split"))],
-  ["join", (values, separator) => list(values, "join").map(printValue).join(text(separator, "join"))],
+  ["split", (value, separator) => text(value).split(text(separator))],
+  ["join", (values, separator) => list(values).map(printValue).join(text(separator))],
   [
     "title",
     (value) =>
-      text(value, "title").replace(
+      text(value).replace(
         /(^|[^\p{L}\p{Nd}_'])(\p{Ll})/gu,
         (_, before: string, letter: string) => before + letter.toUpperCase(),
       ),
   ],
-  ["lower", (value) => text(value, "lower").toLowerCase()],
-  ["upper", (value) => text(value, "upper").toUpperCase()],
-  ["pad", (value, before, after) => padded(text(value, "pad"), spaces(before), spaces(after))],
-  ["truncate", (value, length) => truncated(text(value, "truncate"), length)],
+  ["lower", (value) => text(value).toLowerCase()],
+  ["upper", (value) => text(value).toUpperCase()],
+  ["pad", (value, before, after) => padded(text(value), spaces(before), spaces(after))],
+  ["truncate", (value, length) => truncated(text(value), length)],
 ]);
 
 /** How many arguments each takes; absent: any number. */
@@ -78,18 +86,14 @@ export const argumentCounts: ReadonlyMap<string, readonly [number, number]> = ne
   ["truncate", [2, 2]],
 ]);
 
-function text(value: GoValue, name: string): string {
+function text(value: GoValue): string {
   if (typeof value === "string") return value;
-  throw new CallError(
-    `wrong type for value; expected string; got ${goTypeName(value)}${name === "" ? "" : ""}`,
-  );
+  throw new CallError(`wrong type for value; expected string; got ${goTypeName(value)}`, { value });
 }
 
-function list(value: GoValue, name: string): readonly GoValue[] {
+function list(value: GoValue): readonly GoValue[] {
   if (Array.isArray(value)) return value as readonly GoValue[];
-  throw new CallError(
-    `wrong type for value; expected []string; got ${goTypeName(value)}${name === "" ? "" : ""}`,
-  );
+  throw new CallError(`wrong type for value; expected []string; got ${goTypeName(value)}`, { value });
 }
 
 function whole(value: GoValue): number {

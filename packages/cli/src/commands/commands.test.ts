@@ -72,9 +72,9 @@ test("a wrong format is refused in Docker's words", async () => {
     stderr: `failed to execute template: template: :1:2: executing "" at <.Foo>: can't evaluate field Foo in type *formatter.ContainerContext\n`,
   });
   assert.deepEqual(await run("{{.Foo"), {
-    code: 64,
+    code: 1,
     stdout: "",
-    stderr: "template parsing error: template: :1: unclosed action\n",
+    stderr: "failed to parse template: template: :1: unclosed action\n",
   });
 });
 

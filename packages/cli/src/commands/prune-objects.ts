@@ -75,8 +75,8 @@ export async function printReclaimed(session: Session, bytes: number): Promise<v
 }
 
 /**
- * Prune one kind, after a word of warning, and tell what that gave. The result is the exit code: 1 when the user thinks better
- * of it.
+ * Prune one kind, after a word of warning, and tell what that gave. The result is the exit code: that the user thought better of
+ * it is no failure.
  */
 export async function pruneObjects<Response extends object>(
   session: Session,
@@ -87,7 +87,7 @@ export async function pruneObjects<Response extends object>(
     readonly warning?: string;
   },
 ): Promise<number> {
-  if (options.warning !== undefined && !(await confirm(session, options.warning))) return 1;
+  if (options.warning !== undefined && !(await confirm(session, options.warning))) return 0;
   await printReclaimed(session, await prune(session, kind, options));
   return 0;
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { ClientTls } from "@hawser/api/client";
 import { errnoOf } from "@hawser/base";
 import { cliFaults } from "../faults.ts";
+import { compareNaturally } from "../format/natural-order.ts";
 
 /** An engine that has a name. */
 export interface StoredContext {
@@ -53,7 +54,7 @@ export class ContextStore {
         return [];
       }
     });
-    return contexts.toSorted((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
+    return contexts.toSorted((a, b) => compareNaturally(a.name, b.name));
   }
 
   has(name: string): boolean {

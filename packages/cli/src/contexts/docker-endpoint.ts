@@ -26,6 +26,27 @@ export function endpointFlag(usage: string): Flag<ReadonlyMap<string, string>> {
   };
 }
 
+/** What help says of `--docker`. */
+export function endpointHelp(verb: "create" | "update"): string {
+  const summary = verb === "create" ? "Create a context" : "Update a context";
+  return `${summary}
+
+Docker endpoint config:
+
+NAME                DESCRIPTION
+from                Copy named context's Docker endpoint configuration
+host                Docker endpoint on which to connect
+ca                  Trust certs signed only by this CA
+cert                Path to TLS certificate file
+key                 Path to TLS key file
+skip-tls-verify     Skip TLS certificate validation
+
+Example:
+
+$ hawser context ${verb} my-context --description "some description" --docker "host=tcp://myserver:2376,ca=~/ca-file,cert=~/cert-file,key=~/key-file"
+`;
+}
+
 /** What `--docker` describes. */
 export interface DescribedEndpoint {
   readonly endpoint: StoredContext["endpoint"];

@@ -66,7 +66,10 @@ export function containerLayout(options: {
   const table =
     "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}" +
     (options.showSize ? "\t{{.Size}}" : "");
-  return { fields, typeName: "*formatter.ContainerContext", table };
+  const raw =
+    "container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\ncreated_at: {{.CreatedAt}}\nstate:{{pad .State 1 0}}\nstatus:{{pad .Status 1 0}}\nnames: {{.Names}}\nlabels:{{pad .Labels 1 0}}\nports:{{pad .Ports 1 0}}\n" +
+    (options.showSize ? "size: {{.Size}}\n" : "");
+  return { fields, typeName: "*formatter.ContainerContext", table, raw };
 }
 
 /** Names without their slash; those that belong to links of other containers only untruncated. */

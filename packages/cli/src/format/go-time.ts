@@ -4,6 +4,25 @@ export function formatGoTime(seconds: number): string {
   return `${localDate(time)} ${localClock(time)} ${offset(time, "")} ${zoneName(time)}`;
 }
 
+/** A moment as RFC 3339 has it, as Go's `Time.String` writes it: `2026-11-23 18:49:27.64892 +0000 UTC`. Anything else stays as it is. */
+export function formatGoTimestamp(text: string): string {
+  const match = /^\d{4}-\d{2}-\d{2}T[\d:]{8}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/.exec(text);
+  if (match === null) return text;
+  const fraction = (match[1] ?? "").replace(/\.?0*$/, "");
+  const [, date = "", clock = "", ...zone] =
+    /^(\S+) (\S+) (.*)$/.exec(goUtc(Date.parse(text), match[2] ?? "Z")) ?? [];
+  return `${date} ${clock}${fraction} ${zone.join(" ")}`;
+}
+
+/** In the zone that the text is in. */
+function goUtc(ms: number, zone: string): string {
+  const minutes =
+    zone === "Z" ? 0 : Number(`${zone[0]}1`) * (Number(zone.slice(1, 3)) * 60 + Number(zone.slice(4)));
+  const shifted = new Date(ms + minutes * 60_000).toISOString();
+  const offsetText = zone === "Z" ? "+0000 UTC" : `${zone.replace(":", "")} ${zone.replace(":", "")}`;
+  return `${shifted.slice(0, 10)} ${shifted.slice(11, 19)} ${offsetText}`;
+}
+
 /** `2026-11-23T18:49:27.648921139Z`, nanoseconds since 1970, in the local zone. */
 export function formatLocalRfc3339(ns: bigint): string {
   const seconds = ns / 1_000_000_000n;

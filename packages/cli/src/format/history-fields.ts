@@ -31,7 +31,7 @@ export function historyLayout(options: {
       Size: { header: "SIZE", value: ({ Size }) => (human ? formatTableSize(Size) : String(Size)) },
       Comment: { header: "COMMENT", value: ({ Comment }) => Comment },
     },
-    typeName: "*formatter.historyContext",
+    typeName: "*image.historyContext",
     table: human
       ? "{{.ID}}\t{{.CreatedSince}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}"
       : "{{.ID}}\t{{.CreatedAt}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}",

@@ -71,8 +71,7 @@ export function imageLayout(options: {
     Digest: { header: "DIGEST", value: ({ digest }) => digest },
     CreatedSince: {
       header: "CREATED",
-      value: ({ image }) =>
-        image.Created > 0 ? `${formatHumanDuration(now.getTime() / 1000 - image.Created)} ago` : "N/A",
+      value: ({ image }) => `${formatHumanDuration(now.getTime() / 1000 - image.Created)} ago`,
     },
     CreatedAt: { header: "CREATED AT", value: ({ image }) => formatGoTime(image.Created) },
     Size: { header: "SIZE", value: ({ image }) => formatTableSize(image.Size) },
@@ -93,5 +92,6 @@ export function imageLayout(options: {
   };
   const digest = options.showDigests ? "{{.Digest}}\t" : "";
   const table = `{{.Repository}}\t{{.Tag}}\t${digest}{{.ID}}\t{{.CreatedSince}}\t{{.Size}}`;
-  return { fields, typeName: "*formatter.imageContext", table };
+  const raw = `repository: {{.Repository}}\ntag: {{.Tag}}\n${options.showDigests ? "digest: {{.Digest}}\n" : ""}image_id: {{.ID}}\ncreated_at: {{.CreatedAt}}\nvirtual_size: {{.Size}}\n`;
+  return { fields, typeName: "*formatter.imageContext", table, raw };
 }

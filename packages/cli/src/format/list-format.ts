@@ -16,16 +16,20 @@ import { alignColumns } from "./table-writer.ts";
 export interface Field<Row> {
   readonly header: string;
   readonly value: (row: Row) => GoValue;
+  /** What `{{json .}}` has; default: `value`. */
+  readonly json?: (row: Row) => GoValue;
   /** Not part of `{{json .}}`: it needs an argument. */
   readonly method?: boolean;
 }
 
 export interface ListLayout<Row> {
   readonly fields: Readonly<Record<string, Field<Row>>>;
-  /** Docker's name for the rows' type, in its messages. */
-  readonly typeName: string;
+  /** Docker's name for the rows' type, in its messages; it may have one for each row. */
+  readonly typeName: string | ((row: Row) => string);
   /** What `table` alone means, a template. */
   readonly table: string;
+  /** What `raw` means, a template; absent: just that word. */
+  readonly raw?: string;
 }
 
 /**
@@ -35,7 +39,7 @@ export interface ListLayout<Row> {
  */
 export function formatList<Row>(rows: readonly Row[], layout: ListLayout<Row>, format: string): string {
   const { isTable, source } = templateOf(format, layout);
-  const template = openTemplate(source);
+  const template = parseRowTemplate(source);
   let text = "";
   for (const row of rows) text += `${runRow(template, rowValue(row, layout))}\n`;
   if (!isTable) return text;
@@ -43,11 +47,40 @@ export function formatList<Row>(rows: readonly Row[], layout: ListLayout<Row>, f
   return alignColumns(`${header}\n${text}`);
 }
 
+/** One that is wrong is a failure as any other in lists: not the exit code that `inspect` has for it. */
+function parseRowTemplate(source: string): Template {
+  try {
+    return openTemplate(source);
+  } catch (error) {
+    throw templateFaults.TEMPLATE_FAILED(Fault.from(error).message).because(error);
+  }
+}
+
+/**
+ * Whether a template that is to be run on a list fits its rows, as `ps` asks before there are any.
+ *
+ * @throws {Fault} `invalid-argument`, Docker's words
+ */
+export function checkRowFormat<Row>(row: Row, layout: ListLayout<Row>, format: string): void {
+  let template: Template;
+  try {
+    template = openTemplate(format);
+  } catch (error) {
+    const words = Fault.from(error).message.replace(/^template parsing error: /, "");
+    throw templateFaults.TEMPLATE_FAILED(`failed to parse template: ${words}`).because(error);
+  }
+  try {
+    template.run(rowValue(row, layout));
+  } catch (error) {
+    throw templateFaults.TEMPLATE_FAILED(`failed to execute template: ${Fault.from(error).message}`);
+  }
+}
+
 function runRow(template: Template, row: GoValue): string {
   try {
     return template.run(row);
   } catch (error) {
-    throw templateFaults.TEMPLATE_FAILED(`failed to execute template: ${Fault.from(error).message}`);
+    throw templateFaults.TEMPLATE_FAILED(`template parsing error: ${Fault.from(error).message}`);
   }
 }
 
@@ -57,7 +90,8 @@ function templateOf<Row>(
 ): { readonly isTable: boolean; readonly source: string } {
   const isTable = format === "table" || format.startsWith("table ");
   const given = format === "json" ? "{{json .}}" : isTable ? format.slice("table".length).trim() : format;
-  const source = isTable && given === "" ? layout.table : given;
+  const raw = format === "raw" ? layout.raw : undefined;
+  const source = raw ?? (isTable && given === "" ? layout.table : given);
   return { isTable, source: source.replaceAll("\\t", "\t").replaceAll("\\n", "\n") };
 }
 
@@ -75,14 +109,18 @@ function rowValue<Row>(row: Row, layout: ListLayout<Row>): GoValue {
             Object.fromEntries(
               plain()
                 .toSorted(([a], [b]) => (a < b ? -1 : 1))
-                .map(([name, field]) => [name, field.value(row)]),
+                .map(([name, field]) => [name, (field.json ?? field.value)(row)]),
             ),
           ),
         ),
       values: () => plain().map(([, field]) => field.value(row)),
-      describeMissing: (name) => `can't evaluate field ${name} in type ${layout.typeName}`,
+      describeMissing: (name) => `can't evaluate field ${name} in type ${typeNameOf(row, layout)}`,
     },
   );
+}
+
+function typeNameOf<Row>(row: Row, { typeName }: ListLayout<Row>): string {
+  return typeof typeName === "string" ? typeName : typeName(row);
 }
 
 function headerValue<Row>(layout: ListLayout<Row>): GoValue {

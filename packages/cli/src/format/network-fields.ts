@@ -1,5 +1,6 @@
 import type { NetworkInspect } from "@hawser/api";
 import { shortId } from "./ellipsis.ts";
+import { formatGoTimestamp } from "./go-time.ts";
 import type { ListLayout } from "./list-format.ts";
 
 /** What `network ls` can show, with Docker's names and headers. */
@@ -28,9 +29,10 @@ export function networkLayout(options: { readonly truncate: boolean }): ListLayo
           (name) =>
             typeof name === "string" ? (Labels?.[name] ?? "") : "",
       },
-      CreatedAt: { header: "CREATED AT", value: ({ Created }) => Created },
+      CreatedAt: { header: "CREATED AT", value: ({ Created }) => formatGoTimestamp(Created) },
     },
     typeName: "*network.networkContext",
     table: "{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}",
+    raw: "network_id: {{.ID}}\nname: {{.Name}}\ndriver: {{.Driver}}\nscope: {{.Scope}}\n",
   };
 }

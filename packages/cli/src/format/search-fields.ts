@@ -4,7 +4,6 @@ import type { ListLayout } from "./list-format.ts";
 
 /** What `search` can show, with Docker's names, headers and abbreviations. */
 export function searchLayout({ truncate }: { readonly truncate: boolean }): ListLayout<ImageSearchItem> {
-  const mark = (isSo: boolean) => (isSo ? "[OK]" : "");
   return {
     fields: {
       Name: { header: "NAME", value: ({ name }) => name },
@@ -16,10 +15,13 @@ export function searchLayout({ truncate }: { readonly truncate: boolean }): List
         },
       },
       StarCount: { header: "STARS", value: ({ star_count: stars }) => String(stars) },
-      IsOfficial: { header: "OFFICIAL", value: ({ is_official: isOfficial }) => mark(isOfficial) },
-      IsAutomated: { header: "AUTOMATED", value: () => "" },
+      IsOfficial: {
+        header: "OFFICIAL",
+        value: ({ is_official: isOfficial }) => (isOfficial ? "[OK]" : ""),
+        json: ({ is_official: isOfficial }) => String(isOfficial),
+      },
     },
-    typeName: "*search.searchContext",
+    typeName: "*registry.searchContext",
     table: "{{.Name}}\t{{.Description}}\t{{.StarCount}}\t{{.IsOfficial}}",
   };
 }

@@ -1,14 +1,13 @@
-const minWidth = 10;
 const padding = 3;
 
 /**
- * Text whose cells end with tabs, as aligned columns: each cell as wide as the widest of its column, at least 10, 3 spaces
- * between. A column reaches over the neighbouring lines that have it; what follows a line's last tab is in none.
+ * Text whose cells end with tabs, as aligned columns: each cell as wide as the widest of its column, at least
+ * `minWidth` (10), 3 spaces between. A column reaches over the neighbouring lines that have it; what follows a line's last tab is in none.
  */
-export function alignColumns(text: string): string {
+export function alignColumns(text: string, { minWidth = 10 }: { readonly minWidth?: number } = {}): string {
   const lines = text.split("\n").map((line) => line.split("\t"));
   const widths: number[][] = lines.map(() => []);
-  measure(lines, widths, { from: 0, to: lines.length, column: 0 });
+  measure(lines, widths, { from: 0, to: lines.length, column: 0, minWidth });
   return lines
     .map((cells, at) =>
       cells
@@ -21,9 +20,14 @@ export function alignColumns(text: string): string {
 function measure(
   lines: readonly (readonly string[])[],
   widths: readonly number[][],
-  block: { readonly from: number; readonly to: number; readonly column: number },
+  block: {
+    readonly from: number;
+    readonly to: number;
+    readonly column: number;
+    readonly minWidth: number;
+  },
 ): void {
-  const { column } = block;
+  const { column, minWidth } = block;
   let at = block.from;
   while (at < block.to) {
     const has = (line: number) => line < block.to && column < (lines[line]?.length ?? 0) - 1;
@@ -39,7 +43,7 @@ function measure(
     }
     const empty = lines.slice(start, at).every((cells) => cells[column] === "");
     for (let line = start; line < at; line++) widths[line]?.push(empty ? Math.max(minWidth, padding) : width);
-    measure(lines, widths, { from: start, to: at, column: column + 1 });
+    measure(lines, widths, { from: start, to: at, column: column + 1, minWidth });
   }
 }
 

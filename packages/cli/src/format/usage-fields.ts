@@ -1,10 +1,13 @@
 import type { BuildCacheRecord, DiskUsageResponse, Volume } from "@hawser/api";
-import { formatHumanDuration, formatHumanSize } from "./humanize.ts";
+import { formatGoTimestamp } from "./go-time.ts";
+import { formatHumanDuration, formatHumanSize, formatTableSize } from "./humanize.ts";
 import type { ListLayout } from "./list-format.ts";
 
 /** One line of `system df`. */
 export interface UsageRow {
   readonly type: string;
+  /** As templates that fail name it. */
+  readonly typeName: string;
   readonly total: number;
   readonly active: number;
   readonly sizeBytes: number;
@@ -21,14 +24,16 @@ export function usageRows(usage: DiskUsageResponse): readonly UsageRow[] {
 function imagesRow({ Images, LayersSize = 0 }: DiskUsageResponse): UsageRow {
   const images = Images ?? [];
   const used = images.filter(({ Containers }) => Containers > 0);
-  // What an image that is in use has for itself stays; shared layers are taken as free, as Docker does.
+  // What an image that is in use, or may be, has for itself stays; shared layers are taken as free, as Docker does.
   const keptBytes = sum(
-    used
+    images
+      .filter(({ Containers }) => Containers !== 0)
       .filter(({ Size, SharedSize }) => Size !== -1 && SharedSize !== -1)
       .map(({ Size, SharedSize }) => Size - SharedSize),
   );
   return {
     type: "Images",
+    typeName: "*formatter.diskUsageImagesContext",
     total: images.length,
     active: used.length,
     sizeBytes: LayersSize,
@@ -43,6 +48,7 @@ function containersRow({ Containers }: DiskUsageResponse): UsageRow {
   const idle = containers.filter(({ State }) => !isActive(State));
   return {
     type: "Containers",
+    typeName: "*formatter.diskUsageContainersContext",
     total: containers.length,
     active: containers.length - idle.length,
     sizeBytes: sum(containers.map(({ SizeRw = 0 }) => SizeRw)),
@@ -57,6 +63,7 @@ function volumesRow({ Volumes }: DiskUsageResponse): UsageRow {
   const bytes = (volume: Volume) => Math.max(0, volume.UsageData?.Size ?? 0);
   return {
     type: "Local Volumes",
+    typeName: "*formatter.diskUsageVolumesContext",
     total: volumes.length,
     active: volumes.filter(used).length,
     sizeBytes: sum(volumes.map(bytes)),
@@ -70,6 +77,7 @@ function buildCacheRow({ BuildCache }: DiskUsageResponse): UsageRow {
   const own = records.filter(({ Shared }) => !Shared);
   return {
     type: "Build Cache",
+    typeName: "*formatter.diskUsageBuilderContext",
     total: records.length,
     active: records.filter(({ InUse }) => InUse).length,
     sizeBytes: sum(own.map(({ Size }) => Size)),
@@ -98,24 +106,33 @@ export const usageLayout: ListLayout<UsageRow> = {
       },
     },
   },
-  typeName: "formatter.diskUsageContext",
+  typeName: ({ typeName }) => typeName,
   table: "{{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}",
+  raw: "type: {{.Type}}\ntotal: {{.TotalCount}}\nactive: {{.Active}}\nsize: {{.Size}}\nreclaimable: {{.Reclaimable}}\n",
 };
 
 /** The build cache's records, as `system df -v` shows them. */
-export function buildCacheLayout(options: { readonly now: Date }): ListLayout<BuildCacheRecord> {
+export function buildCacheLayout(options: {
+  readonly truncate: boolean;
+  readonly now: Date;
+}): ListLayout<BuildCacheRecord> {
   const since = (text: string | null | undefined) => {
     const seconds = (options.now.getTime() - Date.parse(text ?? "")) / 1000;
     return Number.isNaN(seconds) ? "" : `${formatHumanDuration(seconds)} ago`;
   };
   return {
     fields: {
-      ID: { header: "CACHE ID", value: ({ ID, InUse }) => `${ID.slice(0, 12)}${InUse ? "*" : ""}` },
-      Parents: { header: "PARENT", value: ({ Parents }) => (Parents ?? []).join(", ") },
+      ID: {
+        header: "CACHE ID",
+        value: ({ ID, InUse }) => `${options.truncate ? ID.slice(0, 12) : ID}${InUse ? "*" : ""}`,
+      },
+      Parent: { header: "PARENT", value: ({ Parents }) => (Parents ?? []).join(", ") },
       CacheType: { header: "CACHE TYPE", value: ({ Type }) => Type },
       Description: { header: "DESCRIPTION", value: ({ Description }) => Description },
-      Size: { header: "SIZE", value: ({ Size }) => formatHumanSize(Size) },
+      Size: { header: "SIZE", value: ({ Size }) => formatTableSize(Size) },
+      CreatedAt: { header: "CREATED AT", value: ({ CreatedAt }) => formatGoTimestamp(CreatedAt ?? "") },
       CreatedSince: { header: "CREATED", value: ({ CreatedAt }) => since(CreatedAt) },
+      LastUsedAt: { header: "LAST USED AT", value: ({ LastUsedAt }) => formatGoTimestamp(LastUsedAt ?? "") },
       LastUsedSince: { header: "LAST USED", value: ({ LastUsedAt }) => since(LastUsedAt) },
       UsageCount: { header: "USAGE", value: ({ UsageCount }) => String(UsageCount) },
       InUse: { header: "IN USE", value: ({ InUse }) => String(InUse) },

@@ -32,4 +32,5 @@ export const volumeLayout: ListLayout<Volume> = {
   },
   typeName: "*formatter.volumeContext",
   table: "{{.Driver}}\t{{.Name}}",
+  raw: "name: {{.Name}}\ndriver: {{.Driver}}\n",
 };

@@ -16,13 +16,16 @@ export interface NetworkOption {
   readonly gatewayPriority?: number;
 }
 
+/** Docker's: anything that does not look so is a name. */
+const isLongForm = /\w+=\w+(,\w+=\w+)*/;
+
 /**
  * `name`, `container:web`, or `name=net,alias=web,ip=…`.
  *
  * @throws {Fault} `invalid-argument`
  */
 export function parseNetworkOption(text: string): NetworkOption {
-  if (!text.includes("=")) return { target: text, aliases: [], driverOptions: {}, linkLocalIps: [] };
+  if (!isLongForm.test(text)) return { target: text, aliases: [], driverOptions: {}, linkLocalIps: [] };
   let option: NetworkOption = { target: "", aliases: [], driverOptions: {}, linkLocalIps: [] };
   for (const field of parseCsvFields(text)) option = withField(option, field);
   if (option.target === "") throw valueError("network name/id is not specified");

@@ -14,7 +14,7 @@ export const command = defineCommand({
   async run({ flags, session }) {
     const what = flags.all ? "all build cache" : "all dangling build cache";
     const warning = `WARNING! This will remove ${what}.`;
-    if (!flags.force && !(await confirm(session, warning))) return 1;
+    if (!flags.force && !(await confirm(session, warning))) return 0;
     const bytes = await prune(session, prunes.buildCache, {
       filters: flags.filter,
       query: { all: flags.all },

@@ -25,7 +25,13 @@ import { type Session, warnLine, write } from "../../session.ts";
 
 export const command = defineCommand({
   usage: "[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-",
-  moreUsages: ["[OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH"],
+  moreUsages: ["cp [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH"],
+  description: `Copy files/folders between a container and the local filesystem
+
+Use '-' as the source to read a tar archive from stdin
+and extract it to a directory destination in a container.
+Use '-' as the destination to stream a tar archive of a
+container source to stdout.`,
   flags: {
     archive: boolFlag("Archive mode (copy all uid/gid information)", { short: "a" }),
     "follow-link": boolFlag("Always follow symbol link in SRC_PATH", { short: "L" }),

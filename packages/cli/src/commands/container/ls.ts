@@ -3,8 +3,8 @@ import { formatFilters } from "@hawser/api";
 import { defineCommand } from "../../command.ts";
 import { boolFlag, filterFlag, intFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { containerLayout } from "../../format/container-fields.ts";
-import { formatList } from "../../format/list-format.ts";
-import { write } from "../../session.ts";
+import { checkRowFormat, formatList } from "../../format/list-format.ts";
+import { warnLine, write } from "../../session.ts";
 import { formatUsage } from "../format-usage.ts";
 
 export const command = defineCommand({
@@ -21,7 +21,15 @@ export const command = defineCommand({
   },
   arguments: { min: 0, max: 0 },
   async run({ flags, changed, session }) {
+    const layout = containerLayout({
+      truncate: !flags["no-trunc"],
+      now: session.now(),
+      showSize: flags.size,
+    });
+    if (flags.format !== "" && !flags.quiet) checkRowFormat(anyContainer, layout, flags.format);
     const format = formatOf(flags, session.config().psFormat);
+    if (flags.quiet && flags.format !== "")
+      await warnLine(session, "WARNING: Ignoring custom format, because both --format and --quiet are set.");
     const wantsSize = changed.has("size") ? flags.size : /\.Size\b|\bjson\s+\./.test(format);
     const last = flags.latest && !changed.has("last") ? 1 : flags.last;
     const client = await session.connect();
@@ -35,21 +43,31 @@ export const command = defineCommand({
         filters: formatFilters(flags.filter),
       },
     });
-    const layout = containerLayout({
-      truncate: !flags["no-trunc"],
-      now: session.now(),
-      showSize: flags.size,
-    });
     await write(session.stdout, formatList(rows, layout, format));
     return 0;
   },
 });
 
+/** What a format is tried on before the engine is asked. */
+const anyContainer: ContainerSummary = {
+  Id: "",
+  Names: [],
+  Image: "",
+  ImageID: "",
+  Command: "",
+  Created: 0,
+  Ports: [],
+  Labels: {},
+  State: "created",
+  Status: "",
+  HostConfig: {},
+  NetworkSettings: { Networks: {} },
+  Mounts: [],
+};
+
 function formatOf(
   flags: { readonly format: string; readonly quiet: boolean },
   setting: string | undefined,
 ): string {
-  const format = flags.format || (flags.quiet ? "" : setting) || "table";
-  if (!flags.quiet) return format;
-  return format === "table" ? "{{.ID}}" : format;
+  return flags.quiet ? "{{.ID}}" : flags.format || setting || "table";
 }

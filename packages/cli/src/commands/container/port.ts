@@ -1,6 +1,8 @@
 import type { ContainerInspect } from "@hawser/api";
+import { goQuote } from "@hawser/base";
 import { defineCommand } from "../../command.ts";
 import { cliFaults } from "../../faults.ts";
+import { compareNaturally } from "../../format/natural-order.ts";
 import { write } from "../../session.ts";
 import { containerPath } from "../each-argument.ts";
 
@@ -17,6 +19,12 @@ export const command = defineCommand({
     });
     const ports = NetworkSettings.Ports;
     if (wanted !== undefined) {
+      const [number = ""] = wanted.split("/");
+      if (!/^\d{1,5}$/.test(number)) {
+        throw cliFaults.VALUE_INVALID(
+          `Error: invalid port (${number}): strconv.ParseUint: parsing ${goQuote(number)}: invalid syntax`,
+        );
+      }
       const bindings = ports[wanted.includes("/") ? wanted : `${wanted}/tcp`] ?? [];
       if (bindings.length === 0) throw cliFaults.PORT_NOT_PUBLISHED(wanted, container);
       await write(session.stdout, bindings.map((binding) => `${formatBinding(binding)}\n`).join(""));
@@ -25,7 +33,7 @@ export const command = defineCommand({
     const lines = Object.entries(ports).flatMap(([port, bindings]) =>
       (bindings ?? []).map((binding) => `${port} -> ${formatBinding(binding)}\n`),
     );
-    lines.sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+    lines.sort(compareNaturally);
     await write(session.stdout, lines.join(""));
     return 0;
   },

@@ -10,8 +10,8 @@ import { startAttached } from "./start-attached.ts";
 
 const flags = {
   attach: boolFlag("Attach STDOUT/STDERR and forward signals", { short: "a" }),
-  checkpoint: stringFlag("Restore from this checkpoint"),
-  "checkpoint-dir": stringFlag("Use a custom checkpoint storage directory"),
+  checkpoint: stringFlag("Restore from this checkpoint", { hidden: true }),
+  "checkpoint-dir": stringFlag("Use a custom checkpoint storage directory", { hidden: true }),
   "detach-keys": stringFlag("Override the key sequence for detaching a container"),
   interactive: boolFlag("Attach container's STDIN", { short: "i" }),
 } as const;

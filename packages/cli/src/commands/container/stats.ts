@@ -64,7 +64,7 @@ async function listContainers(client: EngineClient, all: boolean): Promise<reado
     path: "/containers/json",
     query: { all: all || undefined },
   });
-  return list.map(({ Id }) => Id.slice(0, 12));
+  return list.map(({ Id }) => Id);
 }
 
 /** Ends when the engine does. */
@@ -91,7 +91,7 @@ async function followContainers(
     });
     for await (const text of splitJson(body)) {
       const { Action, Actor } = JSON.parse(text) as EventMessage;
-      const id = Actor.ID.slice(0, 12);
+      const id = Actor.ID;
       if (Action === comes) void board.add(id, scope);
       else board.remove(id);
     }

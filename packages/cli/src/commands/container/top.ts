@@ -18,7 +18,7 @@ export const command = defineCommand({
       query: { ps_args: options.length === 0 ? undefined : options.join(" ") },
     });
     const lines = [Titles, ...(Processes ?? [])].map((fields) => fields.join("\t"));
-    await write(session.stdout, alignColumns(`${lines.join("\n")}\n`));
+    await write(session.stdout, alignColumns(`${lines.join("\n")}\n`, { minWidth: 20 }));
     return 0;
   },
 });

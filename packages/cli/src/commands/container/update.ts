@@ -1,5 +1,5 @@
 import { defineCommand } from "../../command.ts";
-import { listFlag, stringFlag } from "../../flags/flag-kinds.ts";
+import { bytesFlag, intFlag, listFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { parsePublish } from "../../options/port-option.ts";
 import { parseRestartPolicy } from "../../options/restart-option.ts";
 import { valueError } from "../../options/value-error.ts";
@@ -11,15 +11,17 @@ const flags = {
   "blkio-weight": createFlags["blkio-weight"],
   "cpu-period": createFlags["cpu-period"],
   "cpu-quota": createFlags["cpu-quota"],
-  "cpu-rt-period": createFlags["cpu-rt-period"],
-  "cpu-rt-runtime": createFlags["cpu-rt-runtime"],
+  "cpu-rt-period": intFlag("Limit the CPU real-time period in microseconds"),
+  "cpu-rt-runtime": intFlag("Limit the CPU real-time runtime in microseconds"),
   "cpu-shares": createFlags["cpu-shares"],
   cpus: createFlags.cpus,
   "cpuset-cpus": createFlags["cpuset-cpus"],
   "cpuset-mems": createFlags["cpuset-mems"],
   memory: createFlags.memory,
   "memory-reservation": createFlags["memory-reservation"],
-  "memory-swap": createFlags["memory-swap"],
+  "memory-swap": bytesFlag("Swap limit equal to memory plus swap: -1 to enable unlimited swap", {
+    allowMinusOne: true,
+  }),
   "pids-limit": createFlags["pids-limit"],
   "publish-add": listFlag("Publish a further port of the container to the host"),
   "publish-rm": listFlag("No longer publish a port of the container"),

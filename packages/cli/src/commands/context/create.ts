@@ -1,12 +1,18 @@
 import { defineCommand } from "../../command.ts";
 import { ContextStore, checkContextName } from "../../contexts/context-store.ts";
-import { describeEndpoint, endpointFlag, sourceContext } from "../../contexts/docker-endpoint.ts";
+import {
+  describeEndpoint,
+  endpointFlag,
+  endpointHelp,
+  sourceContext,
+} from "../../contexts/docker-endpoint.ts";
 import { cliFaults } from "../../faults.ts";
 import { stringFlag } from "../../flags/flag-kinds.ts";
 import { printLine, warnLine } from "../../session.ts";
 
 export const command = defineCommand({
   usage: "[OPTIONS] CONTEXT",
+  description: endpointHelp("create"),
   flags: {
     description: stringFlag("Description of the context"),
     docker: endpointFlag("set the docker endpoint"),

@@ -49,7 +49,7 @@ export const command = defineCommand({
     }
     const format = flags.quiet ? "{{.Name}}" : flags.format || "table";
     await write(session.stdout, formatList(rows, layout, format));
-    if (session.environment["DOCKER_HOST"] && !flags.quiet) {
+    if (session.environment["DOCKER_HOST"]) {
       await warnLine(
         session,
         "Warning: DOCKER_HOST environment variable overrides the active context. To use a context, either set the global --context flag, or unset DOCKER_HOST environment variable.",

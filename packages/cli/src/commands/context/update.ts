@@ -1,11 +1,12 @@
 import { defineCommand } from "../../command.ts";
 import { ContextStore, checkContextName } from "../../contexts/context-store.ts";
-import { describeEndpoint, endpointFlag } from "../../contexts/docker-endpoint.ts";
+import { describeEndpoint, endpointFlag, endpointHelp } from "../../contexts/docker-endpoint.ts";
 import { stringFlag } from "../../flags/flag-kinds.ts";
 import { printLine, warnLine } from "../../session.ts";
 
 export const command = defineCommand({
   usage: "[OPTIONS] CONTEXT",
+  description: endpointHelp("update"),
   flags: {
     description: stringFlag("Description of the context"),
     docker: endpointFlag("set the docker endpoint"),

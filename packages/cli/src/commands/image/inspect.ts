@@ -1,5 +1,6 @@
 import { defineCommand } from "../../command.ts";
 import { stringFlag } from "../../flags/flag-kinds.ts";
+import { platformJsonQuery } from "../../options/platform-option.ts";
 import { imagePath } from "../each-argument.ts";
 import { formatUsage } from "../format-usage.ts";
 import { inspectObjects } from "../inspect-objects.ts";
@@ -15,7 +16,7 @@ export const command = defineCommand({
   arguments: { min: 1 },
   async run({ flags, args, session }) {
     const client = await session.connect();
-    const query = flags.platform === "" ? {} : { platform: platformJson(flags.platform) };
+    const query = { ...platformJsonQuery(flags.platform) };
     return await inspectObjects({
       session,
       names: args,
@@ -24,8 +25,3 @@ export const command = defineCommand({
     });
   },
 });
-
-function platformJson(text: string): string {
-  const [os = "", architecture, variant] = text.toLowerCase().split("/");
-  return JSON.stringify({ os, architecture, variant });
-}

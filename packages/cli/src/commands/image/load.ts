@@ -5,6 +5,7 @@ import { defineCommand } from "../../command.ts";
 import { cliFaults } from "../../faults.ts";
 import { boolFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { showProgress } from "../../format/progress.ts";
+import { platformJsonQuery } from "../../options/platform-option.ts";
 
 export const command = defineCommand({
   usage: "[OPTIONS]",
@@ -27,7 +28,7 @@ export const command = defineCommand({
       path: "/images/load",
       query: {
         quiet: flags.quiet || !session.stdout.isTTY,
-        platform: flags.platform === "" ? undefined : platformJson(flags.platform),
+        ...platformJsonQuery(flags.platform),
       },
       bytes,
     });
@@ -47,9 +48,4 @@ export function openArchive(path: string, workingDir: string): AsyncIterable<Uin
     throw cliFaults.FILE_UNREADABLE(`open ${path}: ${why}`).because(error);
   }
   return createReadStream(place, { highWaterMark: 1 << 20 });
-}
-
-export function platformJson(text: string): string {
-  const [os = "", architecture, variant] = text.toLowerCase().split("/");
-  return JSON.stringify({ os, architecture, variant });
 }

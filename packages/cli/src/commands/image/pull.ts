@@ -9,6 +9,7 @@ export const command = defineCommand({
   usage: "[OPTIONS] NAME[:TAG|@DIGEST]",
   flags: {
     "all-tags": boolFlag("Download all tagged images in the repository", { short: "a" }),
+    "disable-content-trust": boolFlag("Skip image verification", { initial: true }),
     platform: stringFlag("Set platform if server is multi-platform capable"),
     quiet: boolFlag("Suppress verbose output", { short: "q" }),
   },

@@ -3,17 +3,18 @@ import { defineCommand } from "../../command.ts";
 import { cliFaults } from "../../faults.ts";
 import { boolFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { showProgress } from "../../format/progress.ts";
+import { platformJsonQuery } from "../../options/platform-option.ts";
 import { registryAuthHeaders } from "../../registry-auth.ts";
 import { printLine } from "../../session.ts";
 import { imagePath } from "../each-argument.ts";
-import { platformJson } from "./load.ts";
 
 export const command = defineCommand({
   usage: "[OPTIONS] NAME[:TAG]",
   flags: {
     "all-tags": boolFlag("Push all tags of an image to the repository", { short: "a" }),
+    "disable-content-trust": boolFlag("Skip image signing", { initial: true }),
     platform: stringFlag(
-      'Push a platform-specific manifest as a single-platform image to the registry. Formatted as "os[/arch[/variant]]" (e.g., "linux/amd64")',
+      "Push a platform-specific manifest as a single-platform image to the registry.\nImage index won't be pushed, meaning that other manifests, including attestations won't be preserved.\n'os[/arch[/variant]]': Explicit platform (eg. linux/amd64)",
     ),
     quiet: boolFlag("Suppress verbose output", { short: "q" }),
   },
@@ -33,7 +34,7 @@ export const command = defineCommand({
       path: imagePath(formatFamiliar(repositoryOf(wanted)), "push"),
       query: {
         tag: wanted.tag,
-        platform: flags.platform === "" ? undefined : platformJson(flags.platform),
+        ...platformJsonQuery(flags.platform),
       },
       headers: await registryAuthHeaders(session, wanted.domain),
     });

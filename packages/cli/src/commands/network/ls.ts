@@ -2,6 +2,7 @@ import { formatFilters, type NetworkInspect } from "@hawser/api";
 import { defineCommand } from "../../command.ts";
 import { boolFlag, filterFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { formatList } from "../../format/list-format.ts";
+import { compareNaturally } from "../../format/natural-order.ts";
 import { networkLayout } from "../../format/network-fields.ts";
 import { write } from "../../session.ts";
 import { formatUsage } from "../format-usage.ts";
@@ -22,9 +23,9 @@ export const command = defineCommand({
       path: "/networks",
       query: { filters: formatFilters(flags.filter) },
     });
-    const rows = networks.toSorted((a, b) => a.Name.localeCompare(b.Name, "en", { numeric: true }));
+    const rows = networks.toSorted((a, b) => compareNaturally(a.Name, b.Name));
     const layout = networkLayout({ truncate: !flags["no-trunc"] });
-    const format = flags.quiet ? "{{.ID}}" : flags.format || session.config().networksFormat || "table";
+    const format = flags.format || (flags.quiet ? "{{.ID}}" : session.config().networksFormat) || "table";
     await write(session.stdout, formatList(rows, layout, format));
     return 0;
   },

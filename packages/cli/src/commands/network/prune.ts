@@ -10,7 +10,7 @@ export const command = defineCommand({
   flags: pruneFlags('Provide filter values (e.g. "until=<timestamp>")'),
   arguments: { min: 0, max: 0 },
   async run({ flags, session }) {
-    if (!flags.force && !(await confirm(session, warning))) return 1;
+    if (!flags.force && !(await confirm(session, warning))) return 0;
     await prune(session, prunes.networks, { filters: flags.filter });
     return 0;
   },

@@ -20,6 +20,7 @@ const flags = {
 
 export const command = defineCommand({
   usage: "[OPTIONS] [SERVER]",
+  description: "Authenticate to a registry.\nDefaults to Docker Hub if no server is specified.",
   flags,
   arguments: { min: 0, max: 1 },
   async run(invocation) {

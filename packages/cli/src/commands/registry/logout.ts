@@ -5,6 +5,7 @@ import { registryOf } from "./registry-name.ts";
 
 export const command = defineCommand({
   usage: "[SERVER]",
+  description: "Log out from a registry.\nIf no server is specified, the default is defined by the daemon.",
   flags: {},
   arguments: { min: 0, max: 1 },
   async run({ args, session }) {

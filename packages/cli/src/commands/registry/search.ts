@@ -5,13 +5,12 @@ import { formatList } from "../../format/list-format.ts";
 import { searchLayout } from "../../format/search-fields.ts";
 import { registryAuthHeaders } from "../../registry-auth.ts";
 import { write } from "../../session.ts";
-import { formatUsage } from "../format-usage.ts";
 
 export const command = defineCommand({
   usage: "[OPTIONS] TERM",
   flags: {
     filter: filterFlag("Filter output based on conditions provided", { short: "f" }),
-    format: stringFlag(formatUsage({ table: true })),
+    format: stringFlag("Pretty-print search using a Go template"),
     limit: intFlag("Max number of search results"),
     "no-trunc": boolFlag("Don't truncate output"),
   },

@@ -18,7 +18,7 @@ export const command = defineCommand({
     if (volumes && filter.has("until")) {
       throw cliFaults.OPTIONS_CONFLICT('ERROR: The "until" filter is not supported with "--volumes"');
     }
-    if (!force && !(await confirm(session, warningOf({ all, volumes, filter })))) return 1;
+    if (!force && !(await confirm(session, warningOf({ all, volumes, filter })))) return 0;
     // In this order what the first used is unused for the next.
     let bytes = await prune(session, prunes.containers, { filters: filter });
     bytes += await prune(session, prunes.networks, { filters: filter });

@@ -3,6 +3,7 @@ import { formatFilters } from "@hawser/api";
 import { defineCommand } from "../../command.ts";
 import { boolFlag, filterFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { formatList } from "../../format/list-format.ts";
+import { compareNaturally } from "../../format/natural-order.ts";
 import { volumeLayout } from "../../format/volume-fields.ts";
 import { warnLine, write } from "../../session.ts";
 import { formatUsage } from "../format-usage.ts";
@@ -22,8 +23,8 @@ export const command = defineCommand({
       path: "/volumes",
       query: { filters: formatFilters(flags.filter) },
     });
-    const rows = (Volumes ?? []).toSorted((a, b) => a.Name.localeCompare(b.Name, "en", { numeric: true }));
-    const format = flags.quiet ? "{{.Name}}" : flags.format || session.config().volumesFormat || "table";
+    const rows = (Volumes ?? []).toSorted((a, b) => compareNaturally(a.Name, b.Name));
+    const format = flags.format || (flags.quiet ? "{{.Name}}" : session.config().volumesFormat) || "table";
     await write(session.stdout, formatList(rows, volumeLayout, format));
     for (const warning of Warnings ?? []) await warnLine(session, warning);
     return 0;

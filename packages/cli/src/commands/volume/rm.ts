@@ -4,6 +4,7 @@ import { eachArgument } from "../each-argument.ts";
 
 export const command = defineCommand({
   usage: "[OPTIONS] VOLUME [VOLUME...]",
+  description: "Remove one or more volumes. You cannot remove a volume that is in use by a container.",
   flags: { force: boolFlag("Force the removal of one or more volumes", { short: "f" }) },
   arguments: { min: 1 },
   async run({ flags, args, session }) {
