@@ -173,15 +173,20 @@ sources_digest=$(digest packages tools/build.ts package-lock.json)
 step bundles "client and engine (tools/build.ts)" "$sources_digest" \
   "This is a defect of Hawser: please report it with that file." "$node" tools/build.ts
 
-# take_out <package> <name of a program in it> <target>: one program out of a package that is not installed
-take_out() {
-  rm -rf "$state/download" && mkdir -p "$state/download" "$(dirname -- "$3")" || return 1
+# unpack <package...>: packages that are not installed, to $state/download/files
+unpack() {
+  rm -rf "$state/download" && mkdir -p "$state/download" || return 1
   (
     cd -- "$state/download" || exit 1
     fetch="apt-get -o APT::Sandbox::User=root download"
-    $fetch "$1" || { apt-get update && $fetch "$1"; }
+    $fetch "$@" || { apt-get update && $fetch "$@"; }
   ) || return 1
-  dpkg-deb -x "$state/download/$1"_*.deb "$state/download/files" || return 1
+  for package in "$state/download"/*.deb; do dpkg-deb -x "$package" "$state/download/files" || return 1; done
+}
+
+# take_out <package> <name of a program in it> <target>: one program out of a package that is not installed
+take_out() {
+  unpack "$1" && mkdir -p "$(dirname -- "$3")" || return 1
   program=$(find "$state/download/files" -type f -path "*/bin/$2" | head -n 1)
   [ -n "$program" ] && cp -p "$program" "$3.part" && mv "$3.part" "$3" || return 1
   rm -rf "$state/download"
@@ -212,6 +217,23 @@ if [ -n "$tests" ] && ! command -v docker >/dev/null; then
   [ -x build/docker-cli/docker ] || rm -f "$state/docker-cli"
   step docker-cli "docker CLI (from Debian's docker-cli or docker.io)" "1" \
     "It needs the system's package lists: check the network and /etc/apt." docker_cli
+fi
+
+# Foreign clients of the registry, with the library of theirs that nothing else brings: not the packages, which make networks.
+podman_and_buildah() {
+  library=$(apt-cache depends podman | sed -n 's/.*Depends: \(libsubid[0-9]*\).*/\1/p' | head -n 1)
+  # shellcheck disable=SC2086 # perhaps nothing
+  unpack podman buildah conmon $library && rm -rf build/podman.part build/podman && mkdir -p build/podman.part || return 1
+  for file in podman buildah conmon 'libsubid.so.*'; do
+    find "$state/download/files/usr" -name "$file" -path '*/usr/*' \( -type f -o -type l \) ! -path '*/share/*' \
+      -exec cp -pP {} build/podman.part/ \;
+  done
+  rm -rf "$state/download" && mv build/podman.part build/podman
+}
+if [ -n "$tests" ]; then
+  [ -x build/podman/podman ] || rm -f "$state/podman"
+  step podman "podman and buildah (from Debian)" "1" \
+    "It needs the system's package lists: check the network and /etc/apt." podman_and_buildah
 fi
 
 # unpack_from <suite> <package...>: packages of another Debian, beside the system's, from where the system has its own; to $apt/files

@@ -11,6 +11,7 @@ import {
   type TestRegistry,
 } from "../conformance/distribution/kit-registry.ts";
 import { openEngine, type TestEngine } from "./kit-engine.ts";
+import { openPodmanStore, type PodmanStore } from "./kit-podman.ts";
 import { runCommandOk } from "./kit-process.ts";
 import { busyboxLayer, layerOf } from "./kit-registry.ts";
 import { againstDockerd } from "./kit-target.ts";
@@ -52,16 +53,22 @@ const foreign = (plain: Buffer): KindLayer => ({
   isForeign: true,
 });
 const empty = Buffer.alloc(1024);
+
+let busyboxes = 0;
+/** Each time another layer of the same files, padded as tar pads: podman and buildah push whatever form of a layer they have seen anywhere. */
+const ownBusybox = async () => Buffer.concat([await busyboxLayer(), Buffer.alloc(1024 * ++busyboxes)]);
 const patience = { timeoutMs: 300_000 };
 
-/** Images of all kinds keep their bytes on every way between our registry, our engine and skopeo. */
+/** Images of all kinds keep their bytes on every way between our registry, our engine, skopeo, podman and buildah. */
 describe("an image", { skip: againstDockerd }, () => {
   let engine: TestEngine;
   let registry: TestRegistry;
+  let store: PodmanStore;
   const resources = new AsyncDisposableStack();
   before(async () => {
     registry = resources.use(await openTestRegistry());
     engine = resources.use(await openEngine());
+    store = resources.use(await openPodmanStore());
   });
   after(() => resources.disposeAsync());
 
@@ -78,11 +85,12 @@ describe("an image", { skip: againstDockerd }, () => {
     repository: string,
     bytes: Buffer | string,
     mediaType: string,
-  ): Promise<Described> => ({
-    mediaType,
-    digest: await pushBlob(registry, repository, bytes),
-    size: Buffer.byteLength(bytes),
-  });
+  ): Promise<Described> => {
+    const digest = await pushBlob(registry, repository, bytes);
+    const size = Buffer.byteLength(bytes);
+    // In the order of the fields that clients write each in.
+    return mediaType.includes(".docker.") ? { mediaType, size, digest } : { mediaType, digest, size };
+  };
   const publish = async (repository: string, reference: string, layers: readonly KindLayer[]) => {
     const isDocker = layers.some(({ mediaType }) => mediaType === mediaTypes.dockerLayerGzip);
     const config = JSON.stringify({
@@ -147,6 +155,25 @@ describe("an image", { skip: againstDockerd }, () => {
       patience,
     );
     await ok("rmi", there, `${host()}/by-engine/${kind}:v1`);
+    // They push a layer whose address is elsewhere as one of theirs.
+    if (kind !== "foreign-layers") await checkPodman(kind, image);
+  };
+
+  /** They keep layers unpacked, and find what those were in a registry that has them. */
+  const checkPodman = async (kind: string, image: string) => {
+    const plain = "--tls-verify=false";
+    const [from, byBuildah, byPodman] = ["kinds", "by-buildah", "by-podman"].map(
+      (repository) => `${host()}/${repository}/${kind}:v1`,
+    ) as [string, string, string];
+    await store.podman("pull", "-q", plain, from);
+    await store.buildah("push", "-q", plain, from, `docker://${byBuildah}`);
+    assert.equal(await digestAt(`by-buildah/${kind}`, "v1"), image, "buildah gives what podman got");
+    await store.podman("rmi", "-f", from);
+    if (kind === "deep") return; // the way back of so many layers takes long, and is the same code
+    await store.buildah("pull", "-q", plain, byBuildah);
+    await store.podman("push", "-q", plain, byBuildah, byPodman);
+    assert.equal(await digestAt(`by-podman/${kind}`, "v1"), image, "podman gives what buildah got");
+    await store.podman("rmi", "-f", byBuildah);
   };
 
   const kinds: Readonly<Record<string, (plain: readonly Buffer[]) => readonly KindLayer[]>> = {
@@ -160,7 +187,7 @@ describe("an image", { skip: againstDockerd }, () => {
   };
   for (const [kind, layersOf] of Object.entries(kinds)) {
     test(`of the kind ${kind} is the same on all ways`, async () => {
-      const plain = [await busyboxLayer(), await layerOf({ other: kind }), await layerOf({ word: kind })];
+      const plain = [await ownBusybox(), await layerOf({ other: kind }), await layerOf({ word: kind })];
       const { digest } = await publish(`kinds/${kind}`, "v1", layersOf(plain));
       await checkWays(kind, { whole: digest, image: digest });
     });
@@ -168,7 +195,7 @@ describe("an image", { skip: againstDockerd }, () => {
 
   test("of 127 layers is the same on all ways", async () => {
     const many = await Promise.all(Array.from({ length: 125 }, (_, at) => layerOf({ [`at-${at}`]: "" })));
-    const plain = [await busyboxLayer(), ...many, await layerOf({ word: "deep" })];
+    const plain = [await ownBusybox(), ...many, await layerOf({ word: "deep" })];
     const { digest } = await publish("kinds/deep", "v1", plain.map(gzip));
     await checkWays("deep", { whole: digest, image: digest });
   });
@@ -178,7 +205,7 @@ describe("an image", { skip: againstDockerd }, () => {
     const own = await publish(
       repository,
       "",
-      [await busyboxLayer(), await layerOf({ word: "index" })].map(gzip),
+      [await ownBusybox(), await layerOf({ word: "index" })].map(gzip),
     );
     const other = await publish(repository, "", [gzip(await layerOf({ word: "another" }))]);
     const attestation = await put(repository, "", {
