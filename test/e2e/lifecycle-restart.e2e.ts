@@ -42,7 +42,7 @@ test("on-failure tries so often and no more", async () => {
 
 test("a container that waits for its restart says so and refuses what needs a process", async () => {
   await start("loops", "always", failing);
-  await eventually(async () => (await stateOf("loops")).restarts >= 4, { deadlineMs: 20_000 });
+  await eventually(async () => (await stateOf("loops")).restarts >= 5, { deadlineMs: 20_000 });
   await eventually(async () => (await stateOf("loops")).status === "restarting");
   assert.deepEqual(
     { ...(await stateOf("loops")), restarts: 0 },

@@ -260,7 +260,6 @@ describe("the docker CLI", () => {
   });
 });
 
-/** `docker save`'s archive of an image with one file, made by hand. */
 /** As the set-up makes them. */
 async function writeBuiltin(folder: string): Promise<void> {
   const archive = writeImageArchive({
@@ -286,6 +285,7 @@ async function writeBuiltin(folder: string): Promise<void> {
   await writeFile(join(folder, "busybox.tar"), archive);
 }
 
+/** `docker save`'s archive of an image with one file, made by hand. */
 async function saveBusybox(folder: string, name: string): Promise<string> {
   await using work = await openTempDir();
   const at = (path: string) => join(work.path, path);
