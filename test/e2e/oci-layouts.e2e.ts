@@ -37,6 +37,7 @@ async function openLayout(client: BuildkitClient, text: string) {
   await target.ok("builder", "prune", "-af");
   return {
     context: `oci-layout://${path}@${digest}`,
+    untagged: `oci-layout://${path}`,
     topLayer: blob(manifest.layers.at(-1)?.digest ?? ""),
     [Symbol.asyncDispose]: () => dir[Symbol.asyncDispose](),
   };
@@ -81,3 +82,45 @@ for (const suite of pluginSuites) {
     });
   });
 }
+
+test(
+  "hawser build lends layouts, too: by digest, by tag, or the only image there is",
+  hawserOnly,
+  async () => {
+    await using client = await openBuildkitClient(target, "sid");
+    await using layout = await openLayout(client, "own");
+    await using dir = await openFiles({
+      Dockerfile: "FROM base\nCOPY --from=other /of-layout /copied\nRUN echo $OF > /ran\n",
+    });
+    const build = (base: string) =>
+      target
+        .engine()
+        .hawser([
+          "build",
+          "--build-context",
+          `base=${base}`,
+          "--build-context",
+          `other=${layout.context}`,
+          "-t",
+          "layout:own",
+          dir.path,
+        ]);
+    const { exitCode, stderr } = await build(layout.untagged);
+    assert.equal(exitCode, 0, stderr);
+    const shown = await target.ok("run", "--rm", "layout:own", "cat", "/of-layout", "/copied", "/ran");
+    assert.equal(shown, "own\nown\nlayout\n");
+    await target.ok("rmi", "layout:own");
+
+    const absent = await build(`${layout.untagged}:absent`);
+    assert.notEqual(absent.exitCode, 0);
+    assert.match(absent.stderr, /no image of that tag in .*index\.json/);
+
+    await target.ok("builder", "prune", "-af");
+    const bytes = await readFile(layout.topLayer);
+    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 0xff;
+    await writeFile(layout.topLayer, bytes);
+    const damaged = await build(layout.context);
+    assert.equal(damaged.exitCode, 1);
+    assert.match(damaged.stderr, /of an OCI layout: its content is another/);
+  },
+);

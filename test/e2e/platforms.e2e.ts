@@ -136,6 +136,29 @@ LABEL for=$TARGETARCH
     }
     // The image of this machine has kept its name.
     assert.equal((await target.inspect(name))["Architecture"], "amd64");
+
+    // One lock does for all machines, in any order, whether an image is here or not.
+    const build = async (...flags: readonly string[]) => {
+      const run = { args: ["build", ...flags, ...args.slice(3)], cwd: onTop.path };
+      const { exitCode, stderr } = await runClient(target, hawser, run);
+      assert.equal(exitCode, 0, stderr);
+    };
+    const response2 = await fetch(`${registry.url}/v2/multi/manifests/1`, {
+      method: "HEAD",
+      headers: { accept: "application/vnd.oci.image.index.v1+json" },
+    });
+    for (const order of ["linux/amd64,linux/s390x", "linux/s390x,linux/amd64"]) {
+      await build("--platform", order, "--lock");
+      const lock = JSON.parse(await readFile(join(onTop.path, "hawser.lock"), "utf8"));
+      assert.deepEqual(lock.images, { [name]: { digest: response2.headers.get("docker-content-digest") } });
+      await build("--platform", order, "--locked");
+      for (const arch of ["amd64", "s390x"]) {
+        const made = await readFile(join(onTop.path, `out/linux_${arch}/made`), "utf8");
+        assert.match(made, new RegExp(`^linux/${arch} `));
+      }
+    }
+    await target.ok("rmi", "-f", name);
+    await build(...both, "--locked");
   });
 
   test("here the name is the image's for this machine; an archive of one image cannot have two", async () => {

@@ -12,7 +12,7 @@ export interface BuildSessionParts {
   readonly agents: ReadonlyMap<string, string>;
   /** Archives of files, by name; each is sent once. */
   readonly uploads: ReadonlyMap<string, AsyncIterable<Uint8Array>>;
-  /** Blobs of caches that are folders, by names; as often as they are asked for. */
+  /** Blobs of caches that are folders, and of layouts, by names; as often as they are asked for. */
   readonly openBlob: (name: string) => AsyncIterable<Uint8Array> | undefined;
   /** Takes the archive of the output of that number. */
   readonly receive: (output: number, body: AsyncIterable<Uint8Array>) => Promise<void>;

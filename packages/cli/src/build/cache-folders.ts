@@ -1,11 +1,11 @@
-import { createReadStream } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { unpackFiles } from "../copy/unpack-files.ts";
 import { cliFaults } from "../faults.ts";
 import { valueError } from "../options/value-error.ts";
 import { type Session, warnLine } from "../session.ts";
 import type { CacheEntry } from "./frontend-attributes.ts";
+import { findTag, openLentBlob, readIndex, tagName } from "./oci-folders.ts";
 
 /** `--cache-from` and `--cache-to` as the engine is told of them, and what the session serves of folders among them. */
 export interface BuildCaches {
@@ -18,8 +18,6 @@ export interface BuildCaches {
   /** Take a cache to its folder. @param output number of the output that the engine was told */
   receive(output: number, body: AsyncIterable<Uint8Array>): Promise<void>;
 }
-
-const tagName = "org.opencontainers.image.ref.name";
 
 /**
  * Folders are OCI layouts, as buildx has them: `src` is read by the client, blob after blob as the engine wants them; `dest` gets what
@@ -67,49 +65,13 @@ export async function openCaches(
     from,
     to,
     needsSession: lent.size > 0 || places.size > 0,
-    openBlob(name) {
-      const [, place = "", algorithm = "", hex = ""] =
-        /^([^/]*)\/(sha256|sha512):([0-9a-f]+)$/.exec(name) ?? [];
-      const folder = lent.get(decoded(place));
-      return folder === undefined ? undefined : createReadStream(join(folder, "blobs", algorithm, hex));
-    },
+    openBlob: (name) => openLentBlob(lent, name),
     async receive(output, body) {
       const folder = places.get(output);
       if (folder === undefined) throw cliFaults.SESSION_CALL("an output that was not asked for");
       await receiveCache(folder, body);
     },
   };
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return "";
-  }
-}
-
-interface IndexEntry {
-  readonly digest?: unknown;
-  readonly annotations?: Readonly<Record<string, unknown>>;
-}
-
-async function readIndex(folder: string): Promise<readonly IndexEntry[]> {
-  try {
-    const { manifests } = JSON.parse(await readFile(join(folder, "index.json"), "utf8")) as {
-      manifests?: unknown;
-    };
-    return Array.isArray(manifests)
-      ? manifests.filter((entry): entry is IndexEntry => typeof entry === "object" && entry !== null)
-      : [];
-  } catch {
-    return []; // there is none yet, or none that anybody could read
-  }
-}
-
-async function findTag(folder: string, tag: string): Promise<string | undefined> {
-  const entry = (await readIndex(folder)).find(({ annotations }) => annotations?.[tagName] === tag);
-  return typeof entry?.digest === "string" ? entry.digest : undefined;
 }
 
 /** What else the folder's index speaks of stays in it. */

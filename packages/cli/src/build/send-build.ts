@@ -8,6 +8,7 @@ import type { ReadSecret } from "./build-secrets.ts";
 import { openBuildSession } from "./build-session.ts";
 import type { BuildCaches } from "./cache-folders.ts";
 import type { LockedSources } from "./lock-file.ts";
+import { openLentBlob } from "./oci-folders.ts";
 import type { ProgressPrinter } from "./progress/printer.ts";
 import { withoutControls } from "./progress/printer.ts";
 import type { StatusLine } from "./progress/steps.ts";
@@ -17,6 +18,8 @@ export interface BuildOrder {
   readonly context: BuildContext;
   /** Folders by name. */
   readonly namedFolders: ReadonlyMap<string, ContextFolder>;
+  /** OCI layouts that the engine may ask for blobs of, by the names that it has for them. */
+  readonly layouts: ReadonlyMap<string, string>;
   readonly attributes: Readonly<Record<string, string>>;
   /** What the build begins with is to be written down. */
   readonly locks: boolean;
@@ -77,13 +80,14 @@ async function send(
     uploads.size > 0 ||
     order.secrets.size > 0 ||
     order.agents.size > 0 ||
+    order.layouts.size > 0 ||
     order.caches.needsSession ||
     order.outputs.some(({ place }) => place !== undefined);
   using served = isServed
     ? await openBuildSession(client, {
         ...order,
         uploads,
-        openBlob: (name) => order.caches.openBlob(name),
+        openBlob: (name) => openLentBlob(order.layouts, name) ?? order.caches.openBlob(name),
         receive: (output, body) =>
           output < order.outputs.length
             ? receiveOutput(session, { place: order.outputs[output]?.place, body })

@@ -23,6 +23,8 @@ export class BuildSources {
   readonly #pins: SourcePins | undefined;
   readonly #whole: BuildSources | undefined;
   readonly #images = new Map<string, ImagePin>();
+  /** Names whose meaning a registry has told. */
+  readonly #indexes = new Set<string>();
   readonly #files = new Map<string, string>();
   readonly #repositories = new Map<string, string>();
 
@@ -58,15 +60,23 @@ export class BuildSources {
     return this.#find("image", this.#pins?.images, fullName(reference));
   }
 
-  /** @throws {Fault} `conflict` when it is another one than may be used */
-  useImage(reference: string, image: Pick<Image, "id" | "repoDigests">): void {
+  /**
+   * @param digest what the name means at its registry, for all platforms; absent: the image has it among its names
+   * @throws {Fault} `conflict` when it is another one than may be used
+   */
+  useImage(reference: string, image: Pick<Image, "id" | "repoDigests">, digest?: string): void {
     const name = fullName(reference);
     const pin = this.#pins?.images[name];
     if (pin !== undefined && "id" in pin && pin.id !== image.id) {
       throw buildFaults.SOURCE_DRIFTED("image", name, { wanted: pin.id, found: image.id });
     }
-    this.#images.set(name, pin ?? pinOf(name, image));
-    this.#whole?.useImage(reference, image);
+    if (digest !== undefined) this.#indexes.add(name);
+    // What is for all platforms does for an image that has other names here, too.
+    const isKnown = digest === undefined && this.#indexes.has(name);
+    if (pin !== undefined || !isKnown) {
+      this.#images.set(name, pin ?? (digest === undefined ? pinOf(name, image) : { digest }));
+    }
+    this.#whole?.useImage(reference, image, digest);
   }
 
   /** @throws {Fault} `conflict` when the file may not be used */

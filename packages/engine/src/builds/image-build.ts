@@ -267,8 +267,8 @@ export class ImageBuild implements Disposable {
     options: { readonly platform: Platform | undefined; readonly pull?: boolean },
   ): Promise<ResolvedImage> {
     if (reference.startsWith(layoutScheme)) return await this.#receiveLayout(reference, options);
-    const image = await this.#findImage(reference, options);
-    this.#options.sources?.useImage(reference, image);
+    const { image, digest: named } = await this.#findImage(reference, options);
+    this.#options.sources?.useImage(reference, image, named);
     this.hold(image.chainId);
     this.#parts.log.debug("build uses an image", { reference, image: image.id });
     const { config, chainId } = image;
@@ -365,17 +365,17 @@ export class ImageBuild implements Disposable {
   async #findImage(
     reference: string,
     { platform: machine, pull = false }: { readonly platform: Platform | undefined; readonly pull?: boolean },
-  ): Promise<Image> {
+  ): Promise<FoundImage> {
     const { images } = this.#parts.collaborators;
     const { signal, access, sources } = this.#options;
     const pin = sources?.imagePin(reference);
     const byId = pin !== undefined && "id" in pin ? this.#findLocal(pin.id) : undefined;
-    if (byId !== undefined) return byId;
+    if (byId !== undefined) return { image: byId };
     const wanted = pin !== undefined && "digest" in pin ? atDigest(reference, pin.digest) : reference;
     if (pin !== undefined || (!pull && !this.#options.pull)) {
       const found = this.#findLocal(wanted);
       if (found !== undefined && (machine === undefined || platformsMatch(machine, found.config)))
-        return found;
+        return { image: found };
     }
     const parsed = withDefaultTag(parseReference(wanted));
     const name = formatReference(parsed);
@@ -384,8 +384,14 @@ export class ImageBuild implements Disposable {
       return await this.#parts.registry.fetch(name, { ...options, platform: machine });
     }
     for await (const _ of this.#parts.registry.pull(name, options)); // one that ends without a fault has the image
-    return images.resolve(name);
+    return { image: images.resolve(name) };
   }
+}
+
+interface FoundImage {
+  readonly image: Image;
+  /** What the name means at its registry, an index perhaps; absent: the image has it among its own names. */
+  readonly digest?: string;
 }
 
 /** The digest that an image has by a name, where it came by that name. */

@@ -124,16 +124,20 @@ export class RemoteImages {
   async fetch(
     name: string,
     { access, platform, signal }: PullOptions & { readonly platform: Platform },
-  ): Promise<Image> {
+  ): Promise<{ readonly image: Image; readonly digest?: string }> {
     const reference = parseReference(name);
     const { store, hostPlatform } = this.#parts;
     try {
       const repository = await this.#source(reference, { access, signal });
+      let digest: string | undefined;
+      const report = (event: PullEvent) => {
+        if (event.kind === "pulled") digest = event.digest;
+      };
       const { image } = await pullImage(
         { repository, images: store.images, content: store.content, downloads: this.#downloads },
-        { reference, platform, hostPlatform, names: "digest", signal, report: () => {} },
+        { reference, platform, hostPlatform, names: "digest", signal, report },
       );
-      return image;
+      return { image, ...(digest !== undefined && { digest }) };
     } catch (error) {
       throw pullFault(error, reference);
     }

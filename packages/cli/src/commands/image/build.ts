@@ -15,6 +15,7 @@ import {
   parseNamedContext,
 } from "../../build/frontend-attributes.ts";
 import { lockFileOf, readLockFile, withoutLockFile, writeLockFile } from "../../build/lock-file.ts";
+import { isLayout, openLayouts } from "../../build/oci-folders.ts";
 import { openPrinter } from "../../build/progress/open-printer.ts";
 import { askedQuestion, showAnswer } from "../../build/questions.ts";
 import { type BuildOrder, type SentBuild, sendBuild } from "../../build/send-build.ts";
@@ -187,7 +188,9 @@ async function orderOf(
       ? commitTimeOf(context.files.folder, session.environment)
       : undefined;
   const named = given["build-context"].map(parseNamedContext);
-  const isFolder = (place: string) => !isAddress(place) && !/^(docker-image|oci-layout):\/\//.test(place);
+  const layouts = await openLayouts(session, named);
+  const isFolder = (place: string) =>
+    !isAddress(place) && !isLayout(place) && !place.startsWith("docker-image://");
   const labels = Object.fromEntries(given.label.map(pairOf));
   const outputs = outputsOf(given);
   checkOutputs(session, outputs);
@@ -218,7 +221,8 @@ async function orderOf(
     ],
   });
   const contexts = named.map(
-    ([name, place]) => [`context:${name}`, isFolder(place) ? `local:${name}` : place] as const,
+    ([name, place]) =>
+      [`context:${name}`, layouts.contexts.get(name) ?? (isFolder(place) ? `local:${name}` : place)] as const,
   );
   const committedAt = await committed;
   const order: BuildOrder = {
@@ -228,6 +232,7 @@ async function orderOf(
         isFolder(place) ? [[name, contextFolder(resolve(session.workingDir, place))]] : [],
       ),
     ),
+    layouts: layouts.lent,
     attributes: { ...attributes, ...Object.fromEntries(contexts), ...question?.attributes },
     ...(committedAt !== undefined && { committedAt }),
     outputs,

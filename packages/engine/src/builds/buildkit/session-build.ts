@@ -17,7 +17,6 @@ import {
   type PlatformResult,
   type ResultFile,
   type SbomRequest,
-  SessionContent,
   shownSteps,
 } from "@hawser/build/grpc";
 import { formatImageConfig, formatPlatform, type Platform, platformOfNode } from "@hawser/oci";
@@ -32,6 +31,7 @@ import { BuildSources } from "../build-sources.ts";
 import type { BuildState } from "../build-state.ts";
 import { inlineCacheOf, type ResultsToExport, resultsToExport } from "../cache/export-cache.ts";
 import type { ImportedResults } from "../cache/imported-results.ts";
+import { lentBlobs } from "../cache/lent-blobs.ts";
 import { readExporter } from "../export/read-exporter.ts";
 import { buildFaults } from "../faults.ts";
 import type {
@@ -243,7 +243,7 @@ export class SessionBuild implements BuildWork {
           secret: async (id) => await session?.secret(id, signal),
           agent: async (id) => await session?.agent(id, signal),
         },
-        layout: (store) => (session === undefined ? undefined : new SessionContent(session, `oci:${store}`)),
+        layout: (store) => (session === undefined ? undefined : lentBlobs(session, `oci:${store}`)),
         access: (domain) => this.#access(domain),
         signal,
         onEvent: (event) => {

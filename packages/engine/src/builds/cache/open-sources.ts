@@ -1,14 +1,15 @@
 import { arch, platform } from "node:process";
 import { Fault } from "@hawser/base";
 import { parseInlineCache } from "@hawser/build";
-import { type CachePlaceRequest, type ClientSession, SessionContent } from "@hawser/build/grpc";
-import { type Digest, isDigest, parseDigest, parseReference, platformOfNode } from "@hawser/oci";
+import { type CachePlaceRequest, type ClientSession } from "@hawser/build/grpc";
+import { isDigest, parseDigest, parseReference, platformOfNode } from "@hawser/oci";
 import type { RegistryAccess } from "@hawser/registry/client";
 import type { ImageStore } from "@hawser/store";
 import type { RemoteImages } from "../../images/remote-images.ts";
 import { buildFaults } from "../faults.ts";
 import { type BlobOrigin, contentOrigin, repositoryOrigin } from "./blob-place.ts";
 import type { ResultSource } from "./imported-results.ts";
+import { lentBlobs } from "./lent-blobs.ts";
 import { loadCache } from "./load-cache.ts";
 
 export interface SourceParts {
@@ -65,13 +66,7 @@ function localOrigin({ attributes }: CachePlaceRequest, { session }: SourceParts
   if (!isDigest(digest)) throw buildFaults.CACHE_MISSING(src);
   const options = { name: src, digest: parseDigest(digest) };
   const store = `local:${src}`;
-  if (session.serves("/containerd.services.content.v1.Content/Info")) {
-    return contentOrigin(new SessionContent(session, store), options);
-  }
-  // Hawser's own client gives each blob as a file.
-  const read = (blob: Digest, signal: AbortSignal) =>
-    session.upload(`/${encodeURIComponent(store)}/${blob}`, signal);
-  return contentOrigin({ read }, options);
+  return contentOrigin(lentBlobs(session, store), options);
 }
 
 function sourceOf(origin: BlobOrigin): ResultSource {
