@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import { openTempDir } from "@hawser/base/testing";
 import { openFakeRegistry } from "@hawser/registry/testing";
 import { root } from "../../tools/tree.ts";
+import { ask } from "./kit-http.ts";
 import { clients, findLayer, hawserOnly, runClient, textOf, useTarget } from "./kit-target.ts";
 
 const target = useTarget();
@@ -181,4 +182,92 @@ describe("without a registry", hawserOnly, () => {
       );
     });
   }
+});
+
+/** Docker answers 500 where it is 404 here: what is not there is the caller's to know. */
+describe("the platform of an image, by the API", { ...hawserOnly }, () => {
+  const json = (os: string, architecture: string) => encodeURIComponent(JSON.stringify({ os, architecture }));
+  const get = async (what: string) => {
+    const answer = await ask(target.socket(), what, { headers: { "x-registry-auth": "e30=" } });
+    return [answer.status, answer.text.startsWith("{") ? textOf(answer.json()["message"]) : ""] as const;
+  };
+  const [other, own] = [
+    json("linux", "s390x"),
+    json("linux", process.arch === "x64" ? "amd64" : process.arch),
+  ];
+
+  test("is what its parts are asked for by, from the versions on that know it", async () => {
+    const is = `linux/${process.arch === "x64" ? "amd64" : process.arch}`;
+    const words = (name: string) =>
+      `image with reference ${name} was found but its platform (${is}) does not match the specified platform (linux/s390x)`;
+    const mismatch = [404, words("busybox")] as const;
+    const none = [404, "no suitable export target found for platform linux/s390x"] as const;
+    assert.deepEqual(await get(`GET /v1.49/images/busybox/json?platform=${other}`), mismatch);
+    assert.deepEqual(await get(`GET /v1.48/images/busybox/history?platform=${other}`), mismatch);
+    assert.deepEqual(await get(`GET /v1.48/images/busybox/get?platform=${other}`), none);
+    assert.deepEqual(await get(`GET /v1.48/images/get?names=busybox&platform=${other}`), none);
+    assert.deepEqual(await get(`POST /v1.46/images/busybox/push?tag=latest&platform=${other}`), [
+      404,
+      words("busybox:latest"),
+    ]);
+    assert.deepEqual(await get(`DELETE /v1.50/images/busybox?platforms=${other}`), mismatch);
+    for (const what of [
+      `GET /v1.48/images/busybox/json?platform=${other}`,
+      `GET /v1.47/images/busybox/history?platform=${other}`,
+      `GET /v1.47/images/busybox/get?platform=${other}`,
+      `GET /v1.51/images/busybox/json?platform=${own}`,
+      `GET /v1.51/images/busybox/json?manifests=1`,
+      `GET /v1.51/images/busybox/history?platform=${own}`,
+      `GET /v1.51/images/busybox/get?platform=${own}`,
+    ])
+      assert.equal((await get(what))[0], 200, what);
+  });
+
+  test("is refused in Docker's words where it is none", async () => {
+    for (const path of ["busybox/json", "busybox/history", "busybox/get"]) {
+      const of = async (platform: string) => await get(`GET /images/${path}?platform=${platform}`);
+      assert.match((await of("linux/amd64"))[1], /^failed to parse platform: /);
+      assert.deepEqual(await of("%7B%7D"), [400, "both OS and Architecture must be provided"]);
+      assert.deepEqual(await of(encodeURIComponent('{"variant":"v8"}')), [
+        400,
+        "optional platform fields provided, but OS and Architecture are missing",
+      ]);
+    }
+    assert.deepEqual(await get(`GET /images/busybox/get?platform=${own}&platform=${other}`), [
+      400,
+      "multiple platform parameters not supported",
+    ]);
+    assert.deepEqual(await get(`GET /images/busybox/json?manifests=1&platform=${own}`), [
+      400,
+      "conflicting options: manifests and platform options cannot both be set",
+    ]);
+    const load = async (query: string) =>
+      await ask(target.socket(), `POST /images/load?${query}`, { body: await readFile(archive) });
+    assert.equal((await load("platform=nope")).status, 400);
+    assert.match((await load(`platform=${other}`)).text, /it has no image for linux\/s390x/);
+    assert.match((await load(`platform=${own}`)).text, /Loaded image: hello-world:latest/);
+    await target.ok("rmi", "hello-world");
+  });
+
+  test("is what hawser's own client asks by", async () => {
+    const hawser = clients.find(({ name }) => name === "hawser");
+    assert.ok(hawser);
+    const mismatch = /its platform \(linux\/\w+\) does not match the specified platform \(linux\/s390x\)/;
+    const refusals = [
+      [["history", "--platform", "linux/s390x", "busybox"], mismatch],
+      [["image", "inspect", "--platform", "linux/s390x", "busybox"], mismatch],
+      [["push", "--platform", "linux/s390x", "busybox"], mismatch],
+      [["save", "--platform", "linux/s390x", "-o", "/dev/null", "busybox"], /no suitable export target/],
+      [["load", "--platform", "linux/s390x", "-i", archive], /it has no image for linux\/s390x/],
+      [["save", "--platform", "a/b/c/d", "-o", "/dev/null", "busybox"], /a\/b\/c\/d/],
+    ] as const;
+    for (const [args, words] of refusals) {
+      const { exitCode, stderr } = await runClient(target, hawser, { args });
+      assert.deepEqual([exitCode, words.test(stderr)], [1, true], `${args.join(" ")}: ${stderr}`);
+    }
+    const shown = await runClient(target, hawser, {
+      args: ["history", "-q", "--platform", "linux", "busybox"],
+    });
+    assert.deepEqual([shown.exitCode, shown.stdout.split("\n").length], [0, 2]);
+  });
 });

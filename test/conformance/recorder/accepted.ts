@@ -205,11 +205,6 @@ export const accepted: readonly Accepted[] = [
     hawser: 403,
     reason: "the API's description says 403",
   },
-  {
-    call: "archives of images: GET /images/loaded:1/get?platform=nope",
-    path: "*",
-    reason: "not yet: the platform is not looked at",
-  },
 
   // content
   {

@@ -1,7 +1,8 @@
 import { mkdir } from "node:fs/promises";
-import { formatPlatform, type Platform, platformsMatch } from "@hawser/oci";
+import type { Platform } from "@hawser/oci";
 import type { ContainerConfig, HostConfig } from "@hawser/runtime";
 import { checkConfig, mergeImageConfig } from "@hawser/runtime";
+import { checkPlatform } from "../images/check-platform.ts";
 import type { EndpointWish } from "../networks/attachment.ts";
 import { checkPorts } from "../networks/container-ports.ts";
 import { planAttachments } from "../networks/plan-attachments.ts";
@@ -55,13 +56,7 @@ export async function createContainer(
     throw containerFaults.CONTAINER_NAME_INVALID(request.name || "/");
   }
   const image = images.resolve(request.config.image);
-  if (request.platform !== undefined && !platformsMatch(request.platform, image.config)) {
-    throw containerFaults.IMAGE_PLATFORM(
-      request.config.image,
-      formatPlatform(image.config),
-      formatPlatform(request.platform),
-    );
-  }
+  checkPlatform(image, { reference: request.config.image, wanted: request.platform });
   const config = mergeImageConfig(request.config, image.config.execution);
   const hostConfig = withDefaults(request.hostConfig, host);
   if (host.runtimes[hostConfig.runtime] === undefined)

@@ -17,11 +17,6 @@ export const containerFaults = defineFaults({
     (name: string) => `Invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
   ],
   IMAGE_REQUIRED: ["invalid-argument", () => "config cannot be empty in order to create a container"],
-  IMAGE_PLATFORM: [
-    "not-found",
-    (reference: string, is: string, wanted: string) =>
-      `image with reference ${reference} was found but its platform (${is}) does not match the specified platform (${wanted})`,
-  ],
   CONTAINER_NOT_RUNNING: ["conflict", (id: string) => `container ${id} is not running`],
   EXEC_NOT_RUNNING_CONTAINER: ["conflict", (id: string) => `container ${id} is not running`],
   EXEC_PAUSED: [

@@ -45,6 +45,17 @@ export const httpFaults = defineFaults({
     "invalid-argument",
     (name: string) => `invalid query parameter ${name}: a JSON object of strings was wanted`,
   ],
+  PLATFORM_JSON: ["invalid-argument", () => "failed to parse platform: it is no JSON"],
+  PLATFORM_PARTIAL: [
+    "invalid-argument",
+    () => "optional platform fields provided, but OS and Architecture are missing",
+  ],
+  PLATFORM_INCOMPLETE: ["invalid-argument", () => "both OS and Architecture must be provided"],
+  PLATFORM_MULTIPLE: ["invalid-argument", () => "multiple platform parameters not supported"],
+  MANIFESTS_AND_PLATFORM: [
+    "invalid-argument",
+    () => "conflicting options: manifests and platform options cannot both be set",
+  ],
   NOT_SWARM_MANAGER: [
     "unavailable",
     () =>

@@ -19,7 +19,8 @@ export function chooseManifest(index: Index, wanted: Platform): Descriptor {
   throw imageFaults.NO_MANIFEST(formatPlatform(wanted));
 }
 
-function olderMachines({ os, architecture, variant }: Platform): readonly Platform[] {
+/** The older machines whose programs a machine also runs, newest first. */
+export function olderMachines({ os, architecture, variant }: Platform): readonly Platform[] {
   const versions = (names: readonly string[]) => {
     const index = names.indexOf(variant ?? names[0] ?? "");
     return index < 0 ? [] : names.slice(index + 1).map((older) => ({ os, architecture, variant: older }));

@@ -31,9 +31,18 @@ export const imageFaults = defineFaults({
     (reference: string, wanted: string, is: string) =>
       `image with reference ${reference} was found but does not match the specified platform: wanted ${wanted}, actual: ${is}`,
   ],
+  IMAGE_PLATFORM: [
+    "not-found",
+    (reference: string, is: string, wanted: string) =>
+      `image with reference ${reference} was found but its platform (${is}) does not match the specified platform (${wanted})`,
+  ],
   SYSTEM_UNSUPPORTED: [
     "invalid-argument",
     (os: string) => `image operating system "${os}" cannot be used on this platform`,
+  ],
+  NOTHING_TO_SAVE: [
+    "not-found",
+    (platform: string) => `no suitable export target found for platform ${platform}`,
   ],
   NOT_AN_IMAGE: [
     "invalid-argument",

@@ -1,7 +1,9 @@
 import {
   familiarName,
   formatFamiliar,
+  formatPlatform,
   type ImageConfig,
+  type Platform,
   parseAnyReference,
   parseReference,
   withDefaultTag,
@@ -17,6 +19,8 @@ import type {
 } from "@hawser/store";
 import type { EventBus } from "../events/event-bus.ts";
 import type { BuiltinImages } from "./builtin-images.ts";
+import { fitsPlatform } from "./check-platform.ts";
+import { imageFaults } from "./faults.ts";
 
 /** A container that was made from an image. */
 export interface ContainerUse {
@@ -120,10 +124,18 @@ export class ImageService {
   /**
    * Images as one archive.
    *
+   * @param options.platform only those that a machine of that platform runs
    * @throws {Fault} `not-found`, `invalid-argument` at once; Docker's words
    */
-  save(names: readonly string[]): AsyncIterable<Uint8Array> {
-    const { ids, archive } = this.#images.save(names);
+  save(
+    names: readonly string[],
+    { platform }: { readonly platform?: Platform } = {},
+  ): AsyncIterable<Uint8Array> {
+    const { ids, archive } = this.#images.save(names, {
+      isWanted: (config) => platform === undefined || fitsPlatform(platform, config),
+    });
+    if (platform !== undefined && ids.length === 0)
+      throw imageFaults.NOTHING_TO_SAVE(formatPlatform(platform));
     for (const id of ids) this.#publish("save", id, id);
     return archive;
   }

@@ -22,6 +22,7 @@ import type {
 import type { ContentStore, Image, ImageStore } from "@hawser/store";
 import type { EventBus } from "../events/event-bus.ts";
 import type { ReachEngineStep } from "../steps.ts";
+import { checkPlatform } from "./check-platform.ts";
 import type { EmbeddedMirror } from "./embedded-mirror.ts";
 import { imageFaults } from "./faults.ts";
 import { type PullEvent, type PullSource, pullImage, readRemoteConfig } from "./pull-image.ts";
@@ -100,7 +101,13 @@ export class RemoteImages {
    */
   push(
     name: string,
-    options: { readonly tag: string; readonly access: RegistryAccess; readonly signal: AbortSignal },
+    options: {
+      readonly tag: string;
+      readonly access: RegistryAccess;
+      /** What its images have to be for. */
+      readonly platform?: Platform | undefined;
+      readonly signal: AbortSignal;
+    },
   ): AsyncGenerator<PushEvent, void, undefined> {
     const reference = parseReference(name);
     if (reference.digest !== undefined) throw imageFaults.PUSH_DIGEST();
@@ -113,6 +120,13 @@ export class RemoteImages {
     };
     const tag = options.tag === "" ? reference.tag : options.tag;
     const wanted = tag === undefined ? reference : { ...reference, tag };
+    for (const tagged of this.#parts.store.images.tagsOf(wanted)) {
+      if (wanted.tag !== undefined && tagged.reference.tag !== wanted.tag) continue;
+      checkPlatform(tagged.image, {
+        reference: formatFamiliar(tagged.reference),
+        wanted: options.platform,
+      });
+    }
     return feed.during((signal) => this.#push(wanted, { ...options, signal, report }), options.signal);
   }
 

@@ -1,10 +1,13 @@
 import {
   type Digest,
   DocumentReader,
+  formatPlatform,
   isDigest,
   maxManifestBytes,
+  type Platform,
   parseForeignJson,
   parseReference,
+  platformsMatch,
   type Reference,
   withDefaultTag,
 } from "@hawser/oci";
@@ -23,9 +26,14 @@ import { type ArchivedImage, checkArchivedImage, checkDigest } from "./archived-
  */
 export async function readDockerArchive(
   files: ArchiveFiles,
-  options: { readonly limits: StoreLimits; readonly manifests: ReadonlyMap<Digest, StagedBlob> },
+  options: {
+    readonly limits: StoreLimits;
+    readonly manifests: ReadonlyMap<Digest, StagedBlob>;
+    /** Those for others are left out; when none is left, the archive is refused. */
+    readonly platform?: Platform;
+  },
 ): Promise<readonly ArchivedImage[]> {
-  const { limits, manifests } = options;
+  const { limits, manifests, platform } = options;
   const what = "manifest.json";
   const list = parseForeignJson(await files.read(what, maxManifestBytes), {
     what,
@@ -48,8 +56,11 @@ export async function readDockerArchive(
       layerBlobs: (entry.strings("Layers") ?? []).map((name) => namedFile(files, name)),
       references: (entry.strings("RepoTags") ?? []).map(parseTag),
     };
-    images.push(await checkArchivedImage(parts, limits));
+    const image = await checkArchivedImage(parts, limits);
+    if (platform === undefined || platformsMatch(platform, image.config)) images.push(image);
   }
+  if (platform !== undefined && images.length === 0)
+    throw storeFaults.ARCHIVE_INVALID(`it has no image for ${formatPlatform(platform)}`);
   return images;
 }
 

@@ -16,7 +16,7 @@ export interface LayerProgress {
 }
 
 export interface LoadOptions {
-  /** Which image to take from several for different machines. Default: this machine's. */
+  /** Which image to take from several for different machines; one that is for another is refused. Default: this machine's. */
   readonly platform?: Platform;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: LayerProgress) => void;

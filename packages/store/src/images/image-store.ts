@@ -155,7 +155,7 @@ export class ImageStore implements Disposable {
       ...(signal && { signal }),
     });
     this.#reach("load.staged");
-    for (const image of await this.#readArchive(files, options.platform ?? this.#platform)) {
+    for (const image of await this.#readArchive(files, options.platform)) {
       yield* await this.#add(image, options);
     }
   }
@@ -396,13 +396,19 @@ export class ImageStore implements Disposable {
   /**
    * Images as one archive that `load` and other programs read.
    *
+   * @param options.isWanted the others are left out
    * @throws {Fault} `not-found`, `invalid-argument` at once; Docker's words
    */
-  save(names: readonly string[]): {
+  save(
+    names: readonly string[],
+    { isWanted = () => true }: { readonly isWanted?: (config: ImageConfig) => boolean } = {},
+  ): {
     readonly ids: readonly Digest[];
     readonly archive: AsyncGenerator<Uint8Array, void, undefined>;
   } {
-    const selected = selectImages(this.#index, names);
+    const selected = new Map(
+      [...selectImages(this.#index, names)].filter(([id]) => isWanted(this.#record(id).config)),
+    );
     return { ids: [...selected.keys()], archive: this.#save(selected) };
   }
 
@@ -452,12 +458,13 @@ export class ImageStore implements Disposable {
     this.#leftovers[Symbol.dispose]();
   }
 
-  async #readArchive(files: ArchiveFiles, platform: Platform): Promise<readonly ArchivedImage[]> {
+  async #readArchive(files: ArchiveFiles, asked: Platform | undefined): Promise<readonly ArchivedImage[]> {
     const limits = this.#limits;
+    const platform = asked ?? this.#platform;
     const isLayout = isOciLayout(files);
     if (files.find("manifest.json") !== undefined) {
       const manifests = isLayout ? await readManifests(files, platform) : new Map<Digest, StagedBlob>();
-      return await readDockerArchive(files, { limits, manifests });
+      return await readDockerArchive(files, { limits, manifests, ...(asked && { platform: asked }) });
     }
     if (isLayout) return await readOciLayout(files, { limits, platform });
     throw storeFaults.ARCHIVE_INVALID(

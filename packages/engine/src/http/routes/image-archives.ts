@@ -9,13 +9,15 @@ import { type ApiRequest, readJsonBody } from "../request.ts";
 import type { ApiResponse } from "../response.ts";
 import type { Route } from "../router.ts";
 import { containerConfigCodec } from "../wire/container-config.ts";
+import { queryPlatform } from "../wire/platform.ts";
 import { formatRemoved } from "./images.ts";
 
 /** Images out of the store and out of containers: `save`, `commit`, `prune`. */
 export function imageArchiveRoutes(collaborators: Collaborators): Route[] {
   const { images, index, host } = collaborators;
   const save = async (names: readonly string[], request: ApiRequest, response: ApiResponse) => {
-    const archive = images.save(names);
+    const platform = queryPlatform(request, { since: "1.48", only: true });
+    const archive = images.save(names, { ...(platform && { platform }) });
     const stream = response.openStream(200, { contentType: "application/x-tar" });
     for await (const chunk of archive) {
       request.signal.throwIfAborted();

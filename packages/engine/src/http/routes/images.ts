@@ -1,6 +1,7 @@
 import { type ImageDeleteItem, type ProgressMessage, parseFilters } from "@hawser/api";
 import { type Platform, parsePlatform, platformOfNode } from "@hawser/oci";
 import type { Image, RemovedItem } from "@hawser/store";
+import { checkPlatform } from "../../images/check-platform.ts";
 import { fetchArchive } from "../../images/fetch-archive.ts";
 import { filterImages, imageFilterNames } from "../../images/image-filter.ts";
 import { type ImageService, joinReference } from "../../images/image-service.ts";
@@ -11,13 +12,13 @@ import type { ApiRequest } from "../request.ts";
 import type { ApiResponse } from "../response.ts";
 import type { Route } from "../router.ts";
 import { streamProgress } from "../stream-progress.ts";
-import { record, string } from "../wire/codec.ts";
 import {
   formatImageHistory,
   formatImageInspect,
   formatImageSummary,
   formatLoadEvent,
 } from "../wire/image.ts";
+import { decodePlatform, queryPlatform } from "../wire/platform.ts";
 import { readAccess } from "../wire/registry-auth.ts";
 import { formatPullEvent } from "../wire/transfer-progress.ts";
 
@@ -58,14 +59,24 @@ export function imageRoutes(images: ImageService, registry: RemoteImages): Route
       method: "GET",
       path: "/images/{name:.*}/json",
       handler(request, response) {
-        response.sendJson(200, formatImageInspect(images.resolve(request.param("name")), request));
+        const reference = request.param("name");
+        const isAsked = request.atLeast("1.48") && request.query.text("platform");
+        if (isAsked && request.query.flag("manifests")) throw httpFaults.MANIFESTS_AND_PLATFORM();
+        const wanted = queryPlatform(request, { since: "1.49" });
+        const image = images.resolve(reference);
+        checkPlatform(image, { reference, wanted });
+        response.sendJson(200, formatImageInspect(image, request));
       },
     },
     {
       method: "GET",
       path: "/images/{name:.*}/history",
       handler(request, response) {
-        response.sendJson(200, formatImageHistory(images.resolve(request.param("name"))));
+        const reference = request.param("name");
+        const wanted = queryPlatform(request, { since: "1.48" });
+        const image = images.resolve(reference);
+        checkPlatform(image, { reference, wanted });
+        response.sendJson(200, formatImageHistory(image));
       },
     },
     {
@@ -81,7 +92,15 @@ export function imageRoutes(images: ImageService, registry: RemoteImages): Route
       method: "DELETE",
       path: "/images/{name:.*}",
       async handler(request, response) {
-        const removed = await images.remove(request.param("name"), { force: request.query.flag("force") });
+        const reference = request.param("name");
+        const wanted = request.atLeast("1.50") ? request.query.texts("platforms") : [];
+        const platforms = wanted.filter((text) => text !== "").map(decodePlatform);
+        if (platforms.length > 0) {
+          const image = images.resolve(reference);
+          // An image here is for one platform: it is that one, or there is nothing to remove.
+          for (const platform of platforms) checkPlatform(image, { reference, wanted: platform });
+        }
+        const removed = await images.remove(reference, { force: request.query.flag("force") });
         response.sendJson(200, removed.map(formatRemoved));
       },
     },
@@ -90,7 +109,7 @@ export function imageRoutes(images: ImageService, registry: RemoteImages): Route
 
 /** `docker load`. */
 async function load(images: ImageService, request: ApiRequest, response: ApiResponse): Promise<void> {
-  const platform = readPlatform(request);
+  const platform = queryPlatform(request, { since: "1.48", only: true });
   const events = images.load(request.body, { signal: request.signal, ...(platform && { platform }) });
   await streamProgress(response, events, { atOnce: true, format: (event) => [formatLoadEvent(event)] });
 }
@@ -126,30 +145,10 @@ async function create(
   response.sendJson(200, { status: image.id } satisfies ProgressMessage);
 }
 
-const platformCodec = record<{
-  readonly os: string;
-  readonly architecture: string;
-  readonly variant: string;
-}>({
-  os: ["os", string],
-  architecture: ["architecture", string],
-  variant: ["variant", string],
-});
-
-/** `linux/arm64` (create), or the same as JSON (load). */
+/** As people write it, `linux/arm64`. */
 function readPlatform(request: ApiRequest): Platform | undefined {
   const text = request.query.text("platform") ?? "";
-  if (text === "") return undefined;
-  const host = platformOfNode(process);
-  if (!text.startsWith("{")) return parsePlatform(text, host);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw httpFaults.JSON_INVALID(String(error)).because(error);
-  }
-  const { os, architecture, variant } = platformCodec.decode(value, "");
-  return parsePlatform([os, architecture, variant].filter((part) => part !== "").join("/"), host);
+  return text === "" ? undefined : parsePlatform(text, platformOfNode(process));
 }
 
 /** One of what a removal tells. */

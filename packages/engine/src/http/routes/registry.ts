@@ -6,6 +6,7 @@ import type { RemoteImages } from "../../images/remote-images.ts";
 import { readJsonBody } from "../request.ts";
 import type { Route } from "../router.ts";
 import { streamProgress } from "../stream-progress.ts";
+import { queryPlatform } from "../wire/platform.ts";
 import { authConfigCodec, credentialsOf, readAccess } from "../wire/registry-auth.ts";
 import { formatPushEvent } from "../wire/transfer-progress.ts";
 
@@ -44,6 +45,7 @@ export function registryRoutes(registry: RemoteImages): Route[] {
         if (request.header("x-registry-auth") === undefined) throw imageFaults.PUSH_AUTH_MISSING();
         const events = registry.push(request.param("name"), {
           tag: request.query.text("tag") ?? "",
+          platform: queryPlatform(request, { since: "1.46" }),
           access: readAccess(request),
           signal: request.signal,
         });
