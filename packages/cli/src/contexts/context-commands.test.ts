@@ -6,6 +6,7 @@ import { type TarSource, writeTar } from "@hawser/base";
 import { certificates, makeCertFolder, openTempDir } from "@hawser/base/testing";
 import { openFakeEngine } from "../testing/fake-engine.ts";
 import { runClient } from "../testing/run-client.ts";
+import { writeZip } from "../testing/write-zip.ts";
 
 async function openClient() {
   const dir = await openTempDir();
@@ -187,9 +188,27 @@ test("an archive writes nothing but a context", async () => {
   await archive(file("meta.json", meta), file("big", Buffer.alloc(11 << 20)));
   assert.match(await client.refused("import", "none", "a.tar"), /more than 10485760 bytes/);
   writeFileSync(join(client.path, "a.zip"), "PK\x03\x04");
-  assert.match(await client.refused("import", "none", "a.zip"), /a tar archive was wanted/);
+  assert.match(await client.refused("import", "none", "a.zip"), /not a valid zip file/);
   assert.match(await client.refused("import", "none", "nowhere"), /open nowhere: no such file or directory/);
   assert.equal(await client.ok("ls", "-q"), "default\nodd\n");
+});
+
+test("a context is imported from a zip file, and nothing else out of it", async () => {
+  await using client = await openClient();
+  const zip = writeZip([
+    { name: "meta.json", data: Buffer.from('{"Name":"x","Endpoints":{"docker":{"Host":"tcp://h"}}}') },
+    { name: "tls/docker/ca.pem", data: Buffer.from("the authority"), deflate: true },
+    { name: "tls/docker/../../../../escaped", data: Buffer.from("x") },
+    { name: "/etc/absolute", data: Buffer.from("x") },
+  ]);
+  writeFileSync(join(client.path, "a.zip"), zip);
+  await client.ok("import", "zipped", "a.zip");
+  assert.equal(
+    await client.ok("inspect", "--format", "{{.Endpoints.docker.Host}} {{.TLSMaterial.docker}}", "zipped"),
+    "tcp://h [ca.pem]\n",
+  );
+  writeFileSync(join(client.path, "b.zip"), writeZip([{ name: "a", data: Buffer.from("x") }]));
+  assert.match(await client.refused("import", "none", "b.zip"), /no metadata found/);
 });
 
 test("commands that need no engine ask none", async () => {

@@ -10,6 +10,7 @@ import {
   type TlsFiles,
   tlsFileNames,
 } from "../../contexts/context-store.ts";
+import { readZip } from "../../contexts/read-zip.ts";
 import { cliFaults } from "../../faults.ts";
 import { printLine, type Session, warnLine } from "../../session.ts";
 
@@ -33,12 +34,11 @@ export const command = defineCommand({
   },
 });
 
+/** Bytes of the archive, as long as they are not too many. */
 async function* openArchive(session: Session, source: string): AsyncGenerator<Uint8Array> {
   const stream = source === "-" ? session.stdin : createReadStream(resolve(session.workingDir, source));
   let size = 0;
   for await (const chunk of stream as AsyncIterable<Buffer>) {
-    if (size === 0 && chunk.subarray(0, 2).toString() === "PK")
-      throw cliFaults.ARCHIVE_INVALID(source, "it is a zip file, a tar archive was wanted");
     size += chunk.length;
     if (size > maxArchiveBytes) throw cliFaults.ARCHIVE_INVALID(source, `more than ${maxArchiveBytes} bytes`);
     yield chunk;
@@ -52,13 +52,12 @@ async function readArchive(
 ): Promise<{ readonly context: StoredContext; readonly tls: TlsFiles }> {
   let context: StoredContext | undefined;
   const tls: Record<string, Buffer> = {};
+  const tlsFileOf = (path: string) => tlsFileNames.find((known) => path === `tls/docker/${known}`);
   try {
-    for await (const { entry, data } of readTar(bytes)) {
-      if (entry.type !== "file") continue;
-      const path = entry.path.toString();
-      const file = tlsFileNames.find((known) => path === `tls/docker/${known}`);
-      if (path === "meta.json") context = parseMeta((await collect(data)).toString());
-      else if (file !== undefined) tls[file] = await collect(data);
+    for await (const { path, read } of readFiles(bytes)) {
+      const file = tlsFileOf(path);
+      if (path === "meta.json") context = parseMeta((await read()).toString());
+      else if (file !== undefined) tls[file] = await read();
     }
   } catch (error) {
     if (errnoOf(error) === "ENOENT")
@@ -69,8 +68,28 @@ async function readArchive(
   return { context, tls };
 }
 
-async function collect(data: AsyncIterable<Buffer>): Promise<Buffer> {
-  const chunks: Buffer[] = [];
+/** The files of a tar archive, or of a zip file, which its first bytes tell. */
+async function* readFiles(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<{
+  readonly path: string;
+  readonly read: () => Promise<Buffer>;
+}> {
+  const archive = await collect(bytes);
+  if (archive.subarray(0, 2).toString() === "PK") {
+    for (const { name, data } of readZip(archive, { maxBytes: maxArchiveBytes }))
+      yield { path: name, read: async () => data };
+    return;
+  }
+  for await (const { entry, data } of readTar(chunksOf(archive))) {
+    if (entry.type === "file") yield { path: entry.path.toString(), read: () => collect(data) };
+  }
+}
+
+async function* chunksOf(archive: Buffer): AsyncGenerator<Uint8Array> {
+  yield archive;
+}
+
+async function collect(data: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
   for await (const chunk of data) chunks.push(chunk);
   return Buffer.concat(chunks);
 }
