@@ -6,6 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { eventually, openTempDir } from "@hawser/base/testing";
 import { type FakeRegistry, type Interceptor, openFakeRegistry } from "@hawser/registry/testing";
 import { openEngine, type TestEngine } from "./kit-engine.ts";
+import { ask } from "./kit-http.ts";
 import type { CommandResult } from "./kit-process.ts";
 import { busyboxLayer, type ImageForm, layerOf, publishImage } from "./kit-registry.ts";
 import { againstDockerd } from "./kit-target.ts";
@@ -150,6 +151,27 @@ describe("images of a registry", { skip: againstDockerd }, () => {
     });
     const name = `${registry.address}/team/deep:v1`;
     assert.match(await hawser("run", "--rm", name, "ls", "/"), /layer-0\n[^]*layer-125\n/);
+  });
+
+  test("hears what a client has for it: headers X-Meta-*, and nothing else of the client's", async () => {
+    publishImage(registry, { repository: "team/meta", tag: "v1", plainLayers: [await layerOf({ a: "a" })] });
+    const image = `${registry.address}/team/meta`;
+    const headers = { "X-Meta-Build": "7", "X-Registry-Auth": "no base64 of JSON", "X-Other": "1" };
+    for (const what of [
+      `POST /images/create?fromImage=${image}&tag=v1`,
+      `POST /images/${image}/push?tag=v1`,
+    ]) {
+      const before = registry.seen.length;
+      const { status, text } = await ask(engine.socket, what, { headers });
+      assert.deepEqual([status, text.includes('"error"')], [200, false], text);
+      const heard = registry.seen.slice(before).filter(({ path }) => path.includes("team/meta"));
+      assert.ok(heard.length > 0);
+      for (const one of heard) {
+        assert.equal(one.headers["x-meta-build"], "7");
+        assert.equal(one.headers["x-other"], undefined);
+        assert.equal(one.headers.authorization, undefined);
+      }
+    }
   });
 
   describe("with a login", () => {

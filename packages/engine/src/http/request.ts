@@ -48,6 +48,11 @@ export class ApiRequest {
     return this.#parts.apiVersion;
   }
 
+  /** The headers whose names begin with `prefix`, which is in lower case. */
+  headersOf(prefix: string): Readonly<Record<string, string>> {
+    return Object.fromEntries([...this.#parts.headers].filter(([name]) => name.startsWith(prefix)));
+  }
+
   /** Absent: not a unix socket. */
   get peer(): PeerCredentials | undefined {
     return this.#parts.peer;

@@ -53,10 +53,10 @@ export function parseRegistryAuth(header: string | undefined): Credentials | und
   }
 }
 
-/** Who asks a registry through this request. */
+/** Who asks a registry through this request, and the headers `X-Meta-*` that are for it. */
 export function readAccess(request: ApiRequest): RegistryAccess {
   const credentials = parseRegistryAuth(request.header("x-registry-auth"));
-  return credentials === undefined ? {} : { credentials };
+  return { ...(credentials && { credentials }), headers: request.headersOf("x-meta-") };
 }
 
 /**
