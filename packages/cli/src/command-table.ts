@@ -57,6 +57,16 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/image/build.ts"),
   },
   {
+    path: "builder export",
+    summary: "Export what RUN --mount=type=cache has kept as a tar archive",
+    load: () => import("./commands/builder/export.ts"),
+  },
+  {
+    path: "builder import",
+    summary: "Import what RUN --mount=type=cache has kept elsewhere",
+    load: () => import("./commands/builder/import.ts"),
+  },
+  {
     path: "builder prune",
     summary: "Remove build cache",
     load: () => import("./commands/builder/prune.ts"),

@@ -3,6 +3,8 @@ import type { Source } from "./sources.ts";
 /** What a command's arguments are, by its path, in order; the last is for all that follow. */
 export const argumentSources: Readonly<Record<string, readonly Source[]>> = {
   "builder build": ["folders", "nothing"],
+  "builder export": ["nothing"],
+  "builder import": ["files"],
   completion: [["bash", "fish", "zsh"], "nothing"],
   "container attach": ["running", "nothing"],
   "container commit": ["containers", "nothing"],

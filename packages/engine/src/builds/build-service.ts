@@ -33,6 +33,7 @@ import type { BuildSources } from "./build-sources.ts";
 import type { BuildState } from "./build-state.ts";
 import { ImportedResults, type ResultSource } from "./cache/imported-results.ts";
 import { registrySource } from "./cache/open-sources.ts";
+import { CacheMounts } from "./cache-mounts.ts";
 import { download, shownUrl } from "./download.ts";
 import { buildFaults } from "./faults.ts";
 import { GitRepositories } from "./git-repositories.ts";
@@ -90,6 +91,8 @@ export class BuildService {
   /** Folders of the users', for builds that get them in parts. */
   readonly contexts: KeptContexts;
   readonly #repositories: GitRepositories;
+  /** What processes of builds keep for the next ones. */
+  readonly cacheMounts: CacheMounts;
 
   private constructor(
     parts: ImageBuildParts,
@@ -101,6 +104,11 @@ export class BuildService {
     const randomName = () => createContainerId(randomBytes);
     this.contexts = new KeptContexts({ folder: join(parts.folder, "kept"), randomName });
     this.#repositories = new GitRepositories({ folder: join(parts.folder, "git") });
+    this.cacheMounts = new CacheMounts({
+      folder: join(parts.folder, "cache"),
+      temporary: () => join(parts.folder, "run", randomName()),
+      locks: parts.cacheLocks,
+    });
   }
 
   /** Open the service as a crash may have left it: what belonged to a build that is no more is removed. */

@@ -168,5 +168,14 @@ export const buildFaults = defineFaults({
     "invalid-argument",
     (name: string) => `index annotations not supported for single platform export: ${name}`,
   ],
+  CACHE_MOUNT_MISSING: [
+    "not-found",
+    (id: string) => `Cannot export a cache of RUN: there is no cache ${JSON.stringify(id)}`,
+  ],
+  CACHE_MOUNT_ARCHIVE: [
+    "invalid-argument",
+    (name: string) =>
+      `Cannot import caches of RUN: this is no archive of caches, ${JSON.stringify(name)} is in it`,
+  ],
   CACHE_FILTER: ["invalid-argument", (name: string) => `invalid filter '${name}'`],
 });

@@ -19,6 +19,7 @@ import type { BuildContext } from "./build-context.ts";
 import type { BuildSources } from "./build-sources.ts";
 import type { BuildState } from "./build-state.ts";
 import type { ImportedResults } from "./cache/imported-results.ts";
+import { cacheFolderName } from "./cache-mounts.ts";
 import { type CopyInput, copyFiles, type FilesWork, makeFolder } from "./copy-files.ts";
 import { diffTrees } from "./diff-trees.ts";
 import { shownUrl } from "./download.ts";
@@ -35,7 +36,7 @@ export interface OpRunnerParts {
   readonly images: ImageStore;
   readonly cache: BuildCache;
   readonly defaults: { readonly config: ContainerConfig; readonly hostConfig: HostConfig };
-  /** By ids of caches: those that processes of builds have for themselves. */
+  /** By names of caches' folders: those that processes of builds have for themselves. */
   readonly cacheLocks: KeyedMutex;
   /** Folder of builds: caches of processes, and what a build needs while it goes. */
   readonly folder: string;
@@ -270,12 +271,12 @@ async function execProcess(
     });
   // All in one order: no two wait for each other. What may have a cache of its own can as well wait for this one.
   const own = op.mounts.flatMap((mount) =>
-    mount.kind === "cache" && mount.sharing !== undefined ? mount.id : [],
+    mount.kind === "cache" && mount.sharing !== undefined ? cacheFolderName(mount.id) : [],
   );
   const locked = [...new Set(own)].toSorted();
   try {
     return await locked.reduceRight<() => Promise<BuildState>>(
-      (next, id) => () => parts.cacheLocks.run(id, next, run.signal),
+      (next, name) => () => parts.cacheLocks.run(name, next, run.signal),
       start,
     )();
   } finally {

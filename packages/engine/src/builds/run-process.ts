@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { chown, lstat, mkdir, writeFile } from "node:fs/promises";
 import { basename, join, posix } from "node:path";
 import { Fault } from "@hawser/base";
@@ -21,6 +20,7 @@ import { waitForContainer } from "../containers/wait.ts";
 import { planAttachments } from "../networks/plan-attachments.ts";
 import { openAgentSocket } from "./agent-socket.ts";
 import type { BuildState } from "./build-state.ts";
+import { cacheFolderName } from "./cache-mounts.ts";
 import { buildFaults } from "./faults.ts";
 import type { BuildFiles } from "./op-runner.ts";
 
@@ -221,7 +221,7 @@ export async function prepareMounts(
       case "tmpfs":
         break;
       case "cache": {
-        const folder = join(work.cacheDir, createHash("sha256").update(mount.id).digest("hex"));
+        const folder = join(work.cacheDir, cacheFolderName(mount.id));
         await mkdir(folder, { recursive: true, mode: 0o755 });
         add(folder, mount.target, mount.readOnly);
         break;

@@ -16,6 +16,8 @@ const skippedPaths = new Set([
 
 /** Commands of ours that docker does not have. */
 export const ownPaths: ReadonlySet<string> = new Set([
+  "builder export",
+  "builder import",
   "completion",
   "volume clone",
   "volume export",

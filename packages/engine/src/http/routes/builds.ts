@@ -7,7 +7,7 @@ import { buildFaults } from "../../builds/faults.ts";
 import { checkLocalFolder } from "../../builds/local-folder.ts";
 import type { PruneCandidate, PruneRoom } from "../../builds/select-pruned.ts";
 import { type ApiRequest, readJsonBody } from "../request.ts";
-import type { ApiResponse, ResponseStream } from "../response.ts";
+import { type ApiResponse, type ResponseStream, sendAll } from "../response.ts";
 import type { Route } from "../router.ts";
 import {
   givenBuildCodec,
@@ -40,6 +40,23 @@ export function buildRoutes(
       path: "/build/local",
       async handler(request, response) {
         await buildGiven(await options.services(), request, response);
+      },
+    },
+    {
+      // Hawser's own, as is the next one.
+      method: "GET",
+      path: "/build/cache-mounts",
+      async handler(request, response) {
+        const archive = await builds.cacheMounts.export(request.query.texts("id"), request.signal);
+        await sendAll(response.openStream(200, { contentType: "application/x-tar" }), archive);
+      },
+    },
+    {
+      method: "POST",
+      path: "/build/cache-mounts",
+      async handler(request, response) {
+        const count = await builds.cacheMounts.import(request.body, request.signal);
+        response.sendJson(200, { Imported: count });
       },
     },
     {

@@ -1,0 +1,117 @@
+import { createHash } from "node:crypto";
+import { lstat, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { type KeyedMutex, readTar, type TarSource, writeTar } from "@hawser/base";
+import { openArchive, writeArchive } from "@hawser/store";
+import { buildFaults } from "./faults.ts";
+
+/** What a cache's folder is called, here and in archives: nothing of what a Dockerfile calls it is a path. */
+export function cacheFolderName(id: string): string {
+  return createHash("sha256").update(id).digest("hex");
+}
+
+const namePattern = /^[0-9a-f]{64}$/;
+
+/**
+ * The folders of `RUN --mount=type=cache`, each kept from one build to the next, and their archives:
+ *
+ *     <sha256 of the cache's id>/  …  its files
+ */
+export class CacheMounts {
+  readonly #folder: string;
+  readonly #temporary: () => string;
+  readonly #locks: KeyedMutex;
+
+  /** @param parts.temporary a path beside, which an engine that dies leaves to the next one to remove */
+  constructor(parts: {
+    readonly folder: string;
+    readonly temporary: () => string;
+    /** By names of folders: a process that has a cache for itself holds it. */
+    readonly locks: KeyedMutex;
+  }) {
+    this.#folder = parts.folder;
+    this.#temporary = parts.temporary;
+    this.#locks = parts.locks;
+  }
+
+  /**
+   * Caches as an archive, each as it is while it is read; builds that want one for themselves wait meanwhile.
+   *
+   * @param ids none: all
+   * @throws {Fault} `not-found` before anything is read
+   */
+  async export(ids: readonly string[], signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    const there = (await readdir(this.#folder).catch(() => [])).filter((name) => namePattern.test(name));
+    for (const id of ids) {
+      if (!there.includes(cacheFolderName(id))) throw buildFaults.CACHE_MOUNT_MISSING(id);
+    }
+    const names = ids.length === 0 ? there : ids.map(cacheFolderName);
+    return writeTar(this.#entriesOf([...new Set(names)].toSorted(), signal));
+  }
+
+  async *#entriesOf(
+    names: readonly string[],
+    signal: AbortSignal,
+  ): AsyncGenerator<TarSource, void, undefined> {
+    const place = { kind: "folder", path: this.#folder } as const;
+    for (const name of names) {
+      const begun = Promise.withResolvers<void>();
+      const done = Promise.withResolvers<void>();
+      const held = this.#locks.run(
+        name,
+        () => {
+          begun.resolve();
+          return done.promise;
+        },
+        signal,
+      );
+      try {
+        await Promise.race([begun.promise, held]);
+        await using opened = await openArchive(place, `/${name}`, { signal });
+        for await (const { entry, data } of readTar(opened.archive)) {
+          const { sparse: _sparse, sizeBytes, ...rest } = entry;
+          yield { ...rest, ...(entry.type === "file" && { content: { sizeBytes, open: () => data } }) };
+        }
+      } finally {
+        done.resolve();
+        await held;
+      }
+    }
+  }
+
+  /**
+   * Take caches in: each is all of what the archive has of it, in the place of one that was here, or nothing has changed.
+   *
+   * @returns how many
+   * @throws {Fault} `invalid-argument` for an archive of something else; as `writeArchive`
+   */
+  async import(archive: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<number> {
+    const temporary = this.#temporary();
+    const [fresh, old] = [join(temporary, "fresh"), join(temporary, "old")];
+    try {
+      for (const folder of [fresh, old]) await mkdir(folder, { recursive: true, mode: 0o700 });
+      const target = { kind: "folder", path: fresh } as const;
+      await writeArchive(target, archive, { path: "/", keepKinds: false, keepFolder: false, signal });
+      const names = await readdir(fresh);
+      for (const name of names) {
+        const isCache = namePattern.test(name) && (await lstat(join(fresh, name))).isDirectory();
+        if (!isCache) throw buildFaults.CACHE_MOUNT_ARCHIVE(name);
+      }
+      await mkdir(this.#folder, { recursive: true, mode: 0o755 });
+      for (const name of names) {
+        const replace = async () => {
+          await rename(join(this.#folder, name), join(old, name)).catch(ignoreMissing);
+          await rename(join(fresh, name), join(this.#folder, name));
+        };
+        await this.#locks.run(name, replace, signal);
+      }
+      return names.length;
+    } finally {
+      await rm(temporary, { recursive: true, force: true });
+    }
+  }
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== "ENOENT") throw error;
+}

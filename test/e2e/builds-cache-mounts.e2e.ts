@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { readdir, stat, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { type TarSource, writeTar } from "@hawser/base";
+import { openFiles } from "./kit-buildkit.ts";
+import { useOwnEngine } from "./kit-own-engine.ts";
+
+const own = useOwnEngine({ client: "hawser" });
+const { ok, refused } = own;
+
+const dockerfile = (command: string) => `FROM busybox
+ARG run
+RUN --mount=type=cache,target=/c --mount=type=cache,id=named,target=/n,sharing=locked ${command}
+`;
+
+describe("caches of RUN", () => {
+  const build = async (run: string, command: string) => {
+    await using files = await openFiles({ Dockerfile: dockerfile(command) });
+    await ok("build", "--build-arg", `run=${run}`, "-t", "caches:kit", files.path);
+  };
+  const seen = async (run: string) => {
+    const look =
+      "(cd /c; find . | sort; cat f; stat -c '%u:%g %a' f; readlink l; cat /n/word; true) > /seen 2>&1";
+    await build(run, look);
+    return await ok("run", "--rm", "caches:kit", "cat", "/seen");
+  };
+
+  test("go out as an archive and come back as they were, in the place of what is there", async () => {
+    await build(
+      "1",
+      "echo kept > /c/f && chown 5:6 /c/f && chmod 640 /c/f && ln -s /etc /c/l && echo one > /n/word",
+    );
+    const before = await seen("2");
+    assert.match(before, /^\.\n\.\/f\n\.\/l\nkept\n5:6 640\n\/etc\none/);
+    const [all, one] = ["all.tar", "one.tar"].map((name) => join(own.folder, name));
+    assert.ok(all && one);
+    await ok("builder", "export", "-o", all);
+    await ok("builder", "export", "-o", one, "named");
+
+    await ok("builder", "prune", "-af");
+    assert.doesNotMatch(await seen("3"), /kept/);
+    assert.equal(await ok("builder", "import", all), "Imported cache mounts: 2");
+    assert.equal(await seen("4"), before);
+
+    await build("5", "echo other > /n/word && echo more > /n/more && echo stays > /c/f");
+    assert.equal(await ok("builder", "import", one), "Imported cache mounts: 1");
+    await build("6", "(ls /n; cat /n/word /c/f) > /seen");
+    assert.equal(await ok("run", "--rm", "caches:kit", "cat", "/seen"), "word\none\nstays");
+  });
+
+  test("are refused where there is no such one, and nothing else is taken for one", async () => {
+    assert.match(
+      await refused("builder", "export", "-o", join(own.folder, "x.tar"), "absent"),
+      /no cache "absent"/,
+    );
+    assert.ok(!(await readdir(own.folder)).includes("x.tar"));
+    const before = await seen("7");
+    const name = "0".repeat(64);
+    for (const entry of [
+      { path: "not-a-cache/f", type: "file", content: Buffer.from("x") },
+      { path: name, type: "file", content: Buffer.from("x") },
+      { path: name, type: "symlink", linkPath: "/etc" },
+      { path: `../${name}/f`, type: "file", content: Buffer.from("x") },
+    ] as const satisfies readonly TarSource[]) {
+      const archive = join(own.folder, "odd.tar");
+      await writeFile(archive, Buffer.concat(await Array.fromAsync(writeTar([entry]))));
+      const words = await refused("builder", "import", archive);
+      assert.match(words, /is no archive of caches|leaves the folder/, entry.path);
+    }
+    const broken = join(own.folder, "broken.tar");
+    await ok("builder", "export", "-o", broken);
+    await truncate(broken, Math.floor((await stat(broken)).size / 2));
+    await build("8", "echo newer > /n/word");
+    await refused("builder", "import", broken);
+    await build("9", "cat /n/word > /seen");
+    assert.equal(await ok("run", "--rm", "caches:kit", "cat", "/seen"), "newer");
+    assert.match(before, /one/);
+  });
+});
