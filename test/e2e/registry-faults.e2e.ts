@@ -102,6 +102,73 @@ describe("between engine and registry", { skip: againstDockerd }, () => {
     });
   }
 
+  describe("answers that stall", () => {
+    let impatient: TestEngine;
+    before(async () => {
+      impatient = resources.use(await openEngine({ flags: ["--registry-idle-timeout", "2"] }));
+    });
+    const okSoon = async (...args: string[]) => {
+      const { exitCode, stdout, stderr } = await impatient.docker(args);
+      assert.equal(exitCode, 0, `${args.join(" ")}\n${stdout}\n${stderr}`);
+      return stdout.trim();
+    };
+
+    test("are gone on with where they ended, by themselves", async () => {
+      await using dir = await openTempDir("hawser-registry-");
+      await using registry = await startRegistry(dir.path);
+      await using proxy = await openFaultProxy(registry.url);
+      const name = `${proxy.host}/team/app:stall`;
+      const id = await makeImage(name);
+      await ok("push", name);
+      await ok("rmi", name);
+      const ranges: (string | undefined)[] = [];
+      const done = new Set<string>();
+      proxy.fault = ({ method, url = "", headers }): ProxyFault | undefined => {
+        if (method !== "GET" || !/\/(blobs|manifests)\//.test(url)) return undefined;
+        if (done.has(url)) {
+          ranges.push(headers.range);
+          return undefined;
+        }
+        done.add(url);
+        return { kind: "stall" };
+      };
+      await okSoon("pull", name);
+      assert.equal(await okSoon("inspect", "-f", "{{.Id}}", name), id);
+      assert.equal(done.size, 3, "manifest, configuration, layer");
+      assert.equal(ranges.filter((range) => /^bytes=[1-9]\d*-$/.test(range ?? "")).length, 2);
+      await okSoon("rmi", name);
+    });
+
+    for (const at of [/^POST /, /^PUT .*\/blobs\/uploads/, /^PUT .*\/manifests\//]) {
+      test(`end a push that is never answered at ${at.source}, or are asked for again; the next one succeeds`, async () => {
+        await using dir = await openTempDir("hawser-registry-");
+        await using registry = await startRegistry(dir.path);
+        await using proxy = await openFaultProxy(registry.url);
+        const name = `${proxy.host}/team/app:silent`;
+        const id = await makeImage(name);
+        await okSoon("load", "-i", await saved(name, dir.path));
+        let silences = 0;
+        proxy.fault = ({ method, url }) =>
+          at.test(`${method} ${url}`) && silences++ === 0 ? { kind: "silent" } : undefined;
+        const { exitCode, stderr } = await impatient.docker(["push", name]);
+        assert.ok(silences > 0);
+        if (exitCode !== 0) assert.match(stderr, /nothing came for 2 s/);
+        await okSoon("push", name);
+        await okSoon("rmi", name);
+        await okSoon("pull", name);
+        assert.equal(await okSoon("inspect", "-f", "{{.Id}}", name), id);
+        await okSoon("rmi", name);
+        await ok("rmi", name);
+      });
+    }
+
+    const saved = async (name: string, folder: string) => {
+      const path = join(folder, "image.tar");
+      await ok("save", "-o", path, name);
+      return path;
+    };
+  });
+
   const steps: readonly {
     readonly when: string;
     readonly at: RegExp;

@@ -3,9 +3,17 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { eventually, openTempDir } from "@hawser/base/testing";
 import { describeBlobStorage, openS3ContractStorage } from "@hawser/registry/server/testing";
-import { type Ask, ask, digestOf, pushBlob, pushImage } from "../conformance/distribution/kit-registry.ts";
+import {
+  type Ask,
+  ask,
+  digestOf,
+  openTestRegistry,
+  pushBlob,
+  pushImage,
+} from "../conformance/distribution/kit-registry.ts";
 import { mainOf } from "./kit-cli.ts";
 import { openEngine, type TestEngine } from "./kit-engine.ts";
 import { openFaultProxy } from "./kit-fault-proxy.ts";
@@ -242,6 +250,62 @@ describe("a bucket", { skip: againstDockerd }, () => {
     for (const key of foreign) assert.ok(left.includes(key), key);
     await using registry = await start(dir.path, { bucket });
     assert.equal((await ask(registry.url, "GET", "/v2/team/app/manifests/kept")).status, 200);
+  });
+
+  describe("is collected beside pushes", () => {
+    /** A registry to which whatever is in its bucket is old, also what has just come and nobody has yet: the bucket's clock is behind. */
+    const openOld = async (endpoint: string) => {
+      const bucket = await makeBucket();
+      const registry = await openTestRegistry({ s3: { bucket, endpoint, credentials: s3.credentials } });
+      const { storage } = registry.registry?.service ?? assert.fail();
+      const list = storage.list.bind(storage);
+      storage.list = async function* () {
+        for await (const blob of list()) yield { ...blob, storedMs: 0 };
+      };
+      const collect = async () =>
+        await registry.registry?.collectGarbage({ graceMs: 3_600_000, untagged: true, dryRun: false });
+      return Object.assign(registry, { collect });
+    };
+    const bytes = "a blob that is pushed again";
+    const path = `/v2/team/app/blobs/${digestOf(bytes)}`;
+    /** So long that what does not wait is through before. */
+    const patienceMs = 1500;
+
+    test("and what is being removed is not what a push was told to be there", async () => {
+      await using proxy = await openFaultProxy(s3.endpoint);
+      await using registry = await openOld(`http://${proxy.host}`);
+      await pushBlob(registry, "team/app", bytes);
+      assert.equal((await registry.ask("DELETE", path)).status, 202);
+      let pushing: Promise<unknown> | undefined;
+      proxy.fault = ({ method, url = "" }) => {
+        if (method !== "DELETE" || !url.includes("/blobs/") || pushing !== undefined) return undefined;
+        const act = async () => {
+          pushing = pushBlob(registry, "team/app", bytes);
+          await Promise.race([pushing, setTimeout(patienceMs)]);
+        };
+        return { kind: "late", act };
+      };
+      assert.equal((await registry.collect())?.blobs, 1);
+      await (pushing ?? assert.fail("nothing was removed"));
+      assert.equal((await registry.ask("GET", path)).body.toString(), bytes);
+    });
+
+    test("and what has just come is not removed before its repository has it", async () => {
+      await using proxy = await openFaultProxy(s3.endpoint);
+      await using registry = await openOld(`http://${proxy.host}`);
+      let collecting: ReturnType<typeof registry.collect> | undefined;
+      proxy.fault = ({ method, url = "" }) => {
+        if (method !== "PUT" || !url.includes("/blobs/") || collecting !== undefined) return undefined;
+        const act = async () => {
+          collecting = registry.collect();
+          await Promise.race([collecting, setTimeout(patienceMs)]);
+        };
+        return { kind: "held", act };
+      };
+      await pushBlob(registry, "team/app", bytes);
+      assert.equal((await (collecting ?? assert.fail("nothing was put there")))?.blobs, 0);
+      assert.equal((await registry.ask("GET", path)).body.toString(), bytes);
+    });
   });
 
   test("that cannot be used is told with its reason at the start", async () => {

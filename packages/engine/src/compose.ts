@@ -180,6 +180,7 @@ export async function composeEngine(
       },
       environment: config.proxies,
       userAgent: `hawser/${version}`,
+      idleMs: config.registryIdleSeconds * 1000,
     }),
   );
   const mirror = built.use(

@@ -120,6 +120,7 @@ test("what is wrong with a flag is said in dockerd's words", async () => {
     [["--registry-mirror", "x y"], /invalid mirror: "x y" is not a valid URI/],
     [["--registry-mirror", "http://x/?y"], /invalid mirror: query or fragment/],
     [["--mirrored-registry", "https://x.example"], /invalid registry: "https:\/\/x.example"/],
+    [["--registry-idle-timeout", "0"], /invalid registry idle timeout: 0/],
     [["--mirrored-registry", "busybox"], /invalid registry: "busybox"/],
     [["--mirror-address", "x.example"], /invalid address: "x.example", host:port was wanted/],
     [["--mirror-address", "x.example:99999"], /invalid address/],

@@ -85,6 +85,8 @@ export interface EngineConfig extends ReloadableConfig {
   readonly initPath: string;
   /** Folder of the built-in images' archives. */
   readonly builtinImagesDir: string;
+  /** How long a registry may be silent. */
+  readonly registryIdleSeconds: number;
   /** Registries that the engine's mirror keeps copies of. */
   readonly mirroredRegistries: readonly string[];
   /** Where other engines may pull from it. */
@@ -181,6 +183,7 @@ function buildConfig({ program, path, environment }: ConfigSource, said: Setting
     nativeDir,
     initPath: said["init-path"] || join(nativeDir, "hawser-init"),
     builtinImagesDir: said["builtin-images"] ?? join(topOfTree(), "build/images"),
+    registryIdleSeconds: said["registry-idle-timeout"] ?? 60,
     mirroredRegistries: [...new Set(said["mirrored-registries"])],
     ...(mirrorListen && { mirrorListen }),
     pluginFolders: said["plugin-folder"] ?? defaultPluginFolders,

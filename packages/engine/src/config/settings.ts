@@ -158,6 +158,10 @@ export const settings = {
     kind: text(isHostPort),
     about: "host:port at which other engines may pull what this one has copies of",
   },
+  "registry-idle-timeout": {
+    kind: count(atLeast(1, "registry idle timeout")),
+    about: "seconds that a registry may be silent before it is asked again (60)",
+  },
   "plugin-folder": { kind: texts(), about: "where volume plugins are looked for" },
 
   "storage-driver": { kind: text(), short: "s", without: "layers are put together by overlayfs" },

@@ -175,6 +175,30 @@ describe("a blob is fetched whole", () => {
     assert.ok((await read((await repositoryOf(client, registry)).fetchBlob(described))).equals(content));
     assert.equal(registry.seen.at(-1)?.headers.range, "bytes=1000-");
   });
+
+  test("of a manifest stalls or breaks off: it is asked for again, and in the end told why", async () => {
+    await using registry = await openFakeRegistry();
+    const digest = registry.addManifest("team/app", "v1", {
+      schemaVersion: 2,
+      mediaType: mediaTypes.ociIndex,
+    });
+    for (const kind of ["stalls", "breaks off"]) {
+      let failures = 1;
+      registry.intercept = (_request, response) => {
+        if (failures-- <= 0) return false;
+        response.writeHead(200, { "content-length": 100 });
+        response.write("{", () => kind === "breaks off" && response.destroy());
+        return true;
+      };
+      using client = openClient({ idleMs: 200 });
+      const repository = await repositoryOf(client, registry);
+      assert.equal((await repository.getManifest("v1")).digest, digest, kind);
+      failures = 100;
+      await assert.rejects(repository.getManifest("v1"), {
+        code: kind === "stalls" ? "STALLED" : "UNREACHABLE",
+      });
+    }
+  });
 });
 
 describe("a login", () => {

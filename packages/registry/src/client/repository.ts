@@ -11,12 +11,12 @@ import {
   parseManifest,
 } from "@hawser/oci";
 import type { Scope } from "./authorizer.ts";
-import type { EndpointResponse, RegistryEndpoint } from "./endpoint.ts";
+import type { EndpointRequest, EndpointResponse, RegistryEndpoint } from "./endpoint.ts";
 import { registryFaults } from "./faults.ts";
 import { fetchBlob } from "./fetch-blob.ts";
 import { parseNextPage } from "./next-page.ts";
-import type { RetryPolicy } from "./retry.ts";
-import { discardBody, readSmallBody } from "./transport.ts";
+import { type RetryPolicy, waitForRetry } from "./retry.ts";
+import { discardBody, isTransient, readSmallBody } from "./transport.ts";
 import { type BlobSource, type UploadOutcome, uploadBlob } from "./upload-blob.ts";
 
 /** A manifest or index as the registry has it: its digest is of these bytes. */
@@ -71,16 +71,11 @@ export class Repository {
   async getManifest(reference: string, { signal }: Cancelable = {}): Promise<FetchedManifest> {
     const isDigest = reference.includes(":");
     return await this.#firstOf(isDigest ? "pull" : "resolve", async (endpoint) => {
-      const response = await endpoint.request({
-        method: "GET",
+      const { response, bytes } = await this.#readDocument(endpoint, {
         path: `/${this.path}/manifests/${reference}`,
         headers: { accept: accepted },
-        scopes: this.#scopes("pull"),
-        accept: [200],
         signal,
       });
-      const { what } = response;
-      const bytes = await readSmallBody(response, { what, maxBytes: maxManifestBytes, signal });
       return checkManifest(response, bytes, isDigest ? parseDigest(reference) : undefined);
     });
   }
@@ -242,6 +237,32 @@ export class Repository {
     const stored = response.headers["docker-content-digest"];
     if (typeof stored === "string" && stored !== digest) {
       throw registryFaults.DIGEST_LIE(response.what, digest, stored);
+    }
+  }
+
+  /** An answer and its body, asked for again when that breaks off. */
+  async #readDocument(
+    endpoint: RegistryEndpoint,
+    request: Pick<EndpointRequest, "path" | "headers" | "signal">,
+  ): Promise<{ readonly response: EndpointResponse; readonly bytes: Buffer }> {
+    const { signal } = request;
+    for (let attempt = 1; ; attempt++) {
+      const response = await endpoint.request({
+        ...request,
+        method: "GET",
+        scopes: this.#scopes("pull"),
+        accept: [200],
+      });
+      const { what } = response;
+      try {
+        return {
+          response,
+          bytes: await readSmallBody(response, { what, maxBytes: maxManifestBytes, signal }),
+        };
+      } catch (error) {
+        if (attempt > this.#retry.retries || !isTransient(error)) throw error;
+      }
+      await waitForRetry(this.#retry, { attempt, signal });
     }
   }
 

@@ -90,7 +90,13 @@ export class Transport implements Disposable {
     });
     const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
     sent.on("response", resolve);
-    sent.on("timeout", () => sent.destroy(registryFaults.STALLED(what, this.#idleMs)));
+    let answered: http.IncomingMessage | undefined;
+    sent.on("timeout", () => {
+      const fault = registryFaults.STALLED(what, this.#idleMs);
+      // Whoever reads the body would be told of a reset, else.
+      answered?.destroy(fault);
+      sent.destroy(fault);
+    });
     sent.on("error", (error) => reject(signal?.aborted ? signal.reason : faultOfTransport(what, error)));
     if (content === undefined) sent.end();
     else {
@@ -107,6 +113,7 @@ export class Transport implements Disposable {
       source.pipe(sent);
     }
     const response = await promise;
+    answered = response;
     // After the answer's head, the request's failure is the body's, which tells it to whoever reads.
     return {
       status: response.statusCode ?? 0,
