@@ -14,6 +14,7 @@ export const accepted: readonly Accepted[] = [
   { call: "volume create --help", part: "--*", reason: swarm },
   { call: "volume ls --help", part: "--cluster", reason: swarm },
   { call: "volume --help", part: "command *", reason: more },
+  { call: "builder --help", part: "command *", reason: more },
   { call: "container update --help", part: "--publish-*", reason: more },
   { call: "container update --publish-*", part: "stderr", reason: more },
   {
