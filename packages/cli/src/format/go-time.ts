@@ -50,8 +50,19 @@ function offset(time: Date, separator: string): string {
   return `${minutes < 0 ? "-" : "+"}${two(Math.trunc(absolute / 60))}${separator}${two(absolute % 60)}`;
 }
 
-/** The zone's abbreviation; which locale knows it depends on the zone. */
+/** Abbreviations by offset and year: to ask for one costs more than all else about a line of a list. */
+const zoneNames = new Map<string, string>();
+
+/** The zone's abbreviation. */
 function zoneName(time: Date): string {
+  const key = `${time.getTimezoneOffset()} ${time.getFullYear()}`;
+  const known = zoneNames.get(key) ?? findZoneName(time);
+  zoneNames.set(key, known);
+  return known;
+}
+
+/** Which locale knows it depends on the zone. */
+function findZoneName(time: Date): string {
   if (time.getTimezoneOffset() === 0) {
     const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
     if (/^(UTC|Etc\/)/.test(zone)) return "UTC";
