@@ -23,6 +23,12 @@ test("compileIgnorePatterns() agrees with moby's data", () => {
   }
 });
 
+test("parseIgnoreFile() gives patterns as clients match them", () => {
+  // A client of BuildKit's compares them as they are: one with a slash at its beginning would leave nothing out.
+  const lines = "/config/*.key\n! /kept\n./a//b/\n.\n!\n";
+  assert.deepEqual(parseIgnoreFile(lines), ["config/*.key", "!kept", "a/b", ".", "!"]);
+});
+
 test("parseIgnoreFile() leaves out comments and takes back", () => {
   const patterns = compileIgnorePatterns(
     parseIgnoreFile("# all\n*\n!src\nsrc/*.log\n  !src/keep.log  \n\n/abs\n"),

@@ -18,7 +18,17 @@ interface Pattern {
  */
 export function parseIgnoreFile(text: string): readonly string[] {
   const lines = text.replace(/^\uFEFF/, "").split(/\r?\n/);
-  return lines.flatMap((line) => (line.startsWith("#") || line.trim() === "" ? [] : [line.trim()]));
+  return lines.flatMap((line) =>
+    line.startsWith("#") || line.trim() === "" ? [] : [plainPattern(line.trim())],
+  );
+}
+
+/** As whoever is sent it wants it, BuildKit's clients: cleaned, and from the context's root without a slash at its beginning. */
+function plainPattern(line: string): string {
+  const keeps = line.startsWith("!");
+  const text = keeps ? line.slice(1).trim() : line;
+  const plain = cleanPattern(text);
+  return `${keeps ? "!" : ""}${plain === "" && text !== "" ? "." : plain}`;
 }
 
 /** @throws {SyntaxError} for a pattern that is none */
