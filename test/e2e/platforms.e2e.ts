@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { readTar } from "@hawser/base";
 import { openTempDir } from "@hawser/base/testing";
+import { root } from "../../tools/tree.ts";
 import { type BuildkitClient, openBuildkitClient, openFiles } from "./kit-buildkit.ts";
 import { runCommandOk } from "./kit-process.ts";
 import { type RegistryProgram, startRegistry } from "./kit-registry-program.ts";
@@ -38,6 +39,25 @@ async function readLayout(archive: string) {
     }),
   );
   return { top, images };
+}
+
+/**
+ * Has the kernel give programs of another machine to `program`, which stands for an emulator: a registration of the test's own, opened
+ * when it is made (`F`), as qemu-user-static's are, so that no container needs the program's file.
+ */
+async function openEmulator(of: {
+  readonly machine: string;
+  readonly magic: string;
+  readonly program: string;
+}): Promise<AsyncDisposable> {
+  await using opened = new AsyncDisposableStack();
+  const dir = opened.use(await openTempDir());
+  await runCommandOk(["mount", "-t", "binfmt_misc", "binfmt_misc", dir.path]);
+  opened.defer(async () => void (await runCommandOk(["umount", dir.path])));
+  const name = `hawser-test-${of.machine}-${process.pid}`;
+  await writeFile(join(dir.path, "register"), `:${name}:M::${of.magic}::${of.program}:F`);
+  opened.defer(() => writeFile(join(dir.path, name), "-1"));
+  return opened.move();
 }
 
 describe("builds for several machines", hawserOnly, () => {
@@ -169,19 +189,35 @@ LABEL for=$TARGETARCH
     assert.match(stderr, /exporting manifest lists/);
   });
 
-  test("a program for a machine that this one cannot be says what is missing", async () => {
-    await using dir = await openFiles({ Dockerfile: 'FROM scratch\nCOPY program /\nRUN ["/program"]\n' });
-    // An ELF header of a big-endian s390x.
+  /** A program of a big-endian s390x: its ELF header. */
+  const foreignProgram = async () => {
+    const dir = await openFiles({ Dockerfile: 'FROM scratch\nCOPY program /\nRUN ["/program"]\n' });
     const header = Buffer.alloc(64);
     header.set([0x7f, 0x45, 0x4c, 0x46, 2, 2, 1]);
     header.writeUInt16BE(2, 16);
     header.writeUInt16BE(22, 18);
     await writeFile(join(dir.path, "program"), header, { mode: 0o755 });
+    return dir;
+  };
+
+  test("a program for a machine that this one cannot be says what is missing", async () => {
+    await using dir = await foreignProgram();
     const { exitCode, stderr } = await client.run(["build", "--platform", "linux/s390x", dir.path]);
     assert.equal(exitCode, 1);
     assert.match(
       stderr,
       /it is a program for linux\/s390x, and this machine has no emulator[^]*qemu-user-static/,
     );
+  });
+
+  test("a program for a machine that this one cannot be runs where an emulator is registered", async () => {
+    await using dir = await foreignProgram();
+    await using _ = await openEmulator({
+      machine: "s390x",
+      magic: "\\x7fELF\\x02\\x02\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\x16",
+      program: join(root, "build/native/hello"),
+    });
+    const built = await client.ok("build", "--platform", "linux/s390x", "--no-cache", dir.path);
+    assert.match(built, /^#\d+ [\d.]+ .*Hello from Hawser/im);
   });
 });
