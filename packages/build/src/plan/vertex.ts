@@ -79,6 +79,8 @@ export type ExecMount =
       readonly readOnly: boolean;
       /** `private`: no two processes have the same at once; `locked`: they wait for each other. Absent: they share. */
       readonly sharing?: "private" | "locked";
+      /** Of its folder when that is made. Absent: root's, 0o755. */
+      readonly rights?: { readonly mode: number; readonly uid: number; readonly gid: number };
     }
   | { readonly kind: "tmpfs"; readonly target: string; readonly sizeBytes?: number }
   /** A part of the input of that number. */
@@ -124,8 +126,10 @@ export interface CopyOp {
   readonly target: string;
   /** `user[:group]`, names of the first input or numbers; absent: root. */
   readonly owner?: string;
-  /** Permission bits, octal; absent: the source's. */
+  /** Permission bits; absent: the source's. */
   readonly mode?: number;
+  /** `u=rwX,go=rX`: how those of each source are changed. */
+  readonly modeText?: string;
   /** Keep the folders that the source's path names. */
   readonly keepsParents: boolean;
   readonly exclude: readonly string[];

@@ -44,7 +44,7 @@ const appliers: Readonly<Record<string, Applier>> = {
     stage.execution.exposedPorts = [...new Set([...stage.execution.exposedPorts, ...ports])].toSorted();
   },
   HEALTHCHECK(node, { execution }) {
-    execution.healthcheck = healthcheckOf(node, execution.shell);
+    execution.healthcheck = healthcheckOf(node);
   },
   MAINTAINER(node, stage) {
     stage.author = node.args[0] ?? "";
@@ -120,7 +120,7 @@ function portsOf(node: InstructionNode, text: string): readonly string[] {
   return Array.from({ length: to - from + 1 }, (_, at) => `${from + at}/${protocol.toLowerCase()}`);
 }
 
-function healthcheckOf(node: InstructionNode, shell: readonly string[] = defaultShell) {
+function healthcheckOf(node: InstructionNode) {
   const flags = new Flags(node, ["interval", "timeout", "start-period", "start-interval", "retries"]);
   const [kind = "", ...command] = node.args;
   const none = { intervalNs: 0, timeoutNs: 0, startPeriodNs: 0, startIntervalNs: 0, retries: 0 };
@@ -143,11 +143,7 @@ function healthcheckOf(node: InstructionNode, shell: readonly string[] = default
   const retries = Number(flags.text("retries") ?? 0);
   if (!Number.isInteger(retries) || retries < 0) throw bad(`--retries must be at least 0 (not ${retries})`);
   return {
-    test: node.isJson
-      ? ["CMD", ...command]
-      : shell === defaultShell
-        ? ["CMD-SHELL", ...command]
-        : ["CMD", ...shell, ...command],
+    test: node.isJson ? ["CMD", ...command] : ["CMD-SHELL", ...command], // the shell that the image has when it runs
     intervalNs: time("interval"),
     timeoutNs: time("timeout"),
     startPeriodNs: time("start-period"),

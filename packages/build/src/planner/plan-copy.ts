@@ -67,7 +67,8 @@ export async function planCopy(
   }
   const target = posix.resolve(stage.execution.workingDir || "/", targetText);
   const mode = value("chmod");
-  if (mode !== undefined && !/^[0-7]{1,4}$/.test(mode)) {
+  const isOctal = mode !== undefined && /^[0-7]{1,4}$/.test(mode);
+  if (mode !== undefined && !isOctal && !symbolicMode.test(mode)) {
     throw bad(`invalid chmod parameter: '${mode}'. it should be octal string and between 0 and 07777`);
   }
   const owner = value("chown");
@@ -77,7 +78,7 @@ export async function planCopy(
       sources,
       target: isFolder && target !== "/" ? `${target}/` : target,
       ...(owner !== undefined && { owner }),
-      ...(mode !== undefined && { mode: Number.parseInt(mode, 8) }),
+      ...(mode !== undefined && (isOctal ? { mode: Number.parseInt(mode, 8) } : { modeText: mode })),
       keepsParents: !isAdd && flags.switch("parents"),
       exclude: flags.texts("exclude").map((pattern) => at.scope.word(pattern)),
       unpacks: isAdd && (flags.text("unpack") === undefined || flags.switch("unpack")),
@@ -85,6 +86,8 @@ export async function planCopy(
     inputs,
   );
 }
+
+const symbolicMode = /^[ugoa]*(?:[-+=][rwxXst]*)+(?:,[ugoa]*(?:[-+=][rwxXst]*)+)*$/;
 
 /** What a file is called that is at an address. */
 function nameOfUrl(url: string): string {

@@ -178,6 +178,10 @@ STOPSIGNAL SIGINT`;
       2,
     ]);
     assert.deepEqual(await refused('FROM a\nENV x="${y?it is needed}"'), ["y: it is needed", 2]);
+    assert.deepEqual(await refused("FROM a\nRUN --mount=type=cache,target=/c,sharing=often true"), [
+      'unsupported sharing value "often"',
+      2,
+    ]);
     assert.deepEqual(await refused("FROM a\nRUN --mount=type=cache true"), [
       '"target" is required for a mount of type "cache"',
       2,

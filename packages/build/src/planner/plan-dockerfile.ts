@@ -237,7 +237,8 @@ class Planner {
       emptyLayer: vertex === undefined,
       ...(vertex && { vertex }),
     };
-    stage.history.push(history);
+    // What a later build does is no step of this one.
+    if (node.name !== "ONBUILD") stage.history.push(history);
     if (options.step) stage.steps.push(this.#step(stage, node, vertex));
   }
 

@@ -140,7 +140,16 @@ async function planMount(
   switch (kind) {
     case "cache":
       if (target === undefined) throw bad('"target" is required for a mount of type "cache"');
-      return [{ kind, id: id ?? target, target, readOnly: isReadOnly(false) }];
+      return [
+        {
+          kind,
+          id: id ?? target,
+          target,
+          readOnly: isReadOnly(false),
+          ...sharingOf(field("sharing"), bad),
+          ...(field("mode", "uid", "gid") !== undefined && { rights: rights(0o755) }),
+        },
+      ];
     case "tmpfs": {
       if (target === undefined) throw bad('"target" is required for a mount of type "tmpfs"');
       const size = field("size");
@@ -192,10 +201,17 @@ async function planMount(
 }
 
 /** A text below an instruction, with variables where its name was not quoted. */
+function sharingOf(text: string | undefined, bad: (words: string) => Error) {
+  if (text === undefined || text === "shared") return {};
+  if (text === "private" || text === "locked") return { sharing: text } as const;
+  throw bad(`unsupported sharing value ${JSON.stringify(text)}`);
+}
+
 export function heredocText(
   { content, expands }: InstructionNode["heredocs"][number],
-  options: { readonly scope: Scope; readonly escape: string },
+  options: { readonly scope: Scope },
 ): string {
   if (!expands) return content;
-  return expandText(content, { lookup: options.scope.lookup, escape: options.escape });
+  // Whatever the directive `escape` says: a backslash, as in a shell.
+  return expandText(content, { lookup: options.scope.lookup, escape: "\\" });
 }

@@ -93,7 +93,7 @@ function emptyExecution(): ExecutionConfig {
     exposedPorts: [],
     env: [`PATH=${defaultPath}`],
     volumes: [],
-    workingDir: "",
+    workingDir: "/",
     labels: {},
     stopSignal: "",
   };

@@ -121,17 +121,18 @@ export class BuildContext implements AsyncDisposable {
    *
    * @throws {Fault} `invalid-argument` when there is nothing
    */
-  select(source: string): readonly string[] {
-    const found = this.find(source);
-    if (found.length === 0) throw buildFaults.CONTEXT_FILE_MISSING(cleanContextPath(source));
+  select(source: string, isDeep = false): readonly string[] {
+    const found = this.find(source, isDeep);
+    if (found.length === 0 && !hasWildcard(source))
+      throw buildFaults.CONTEXT_FILE_MISSING(cleanContextPath(source));
     return found;
   }
 
-  /** As `select`; none where there is nothing. */
-  find(source: string): readonly string[] {
+  /** As `select`; none where there is nothing. @param isDeep `**` stands for folders, however many */
+  find(source: string, isDeep = false): readonly string[] {
     const path = cleanContextPath(source);
     if (!hasWildcard(path)) return path === "" || this.#entries.has(path) ? [path] : [];
-    const pattern = compilePattern(path);
+    const pattern = compilePattern(path, { isDeep });
     return [...this.#entries.keys()].filter((name) => pattern.test(name)).toSorted();
   }
 

@@ -16,6 +16,7 @@ import type { BuildContext } from "./build-context.ts";
 import { type BuildState, identityOf } from "./build-state.ts";
 import { buildFaults } from "./faults.ts";
 import { compilePattern } from "./path-pattern.ts";
+import { modeChange } from "./symbolic-mode.ts";
 import {
   type Dress,
   fileBytes,
@@ -69,12 +70,15 @@ export async function copyFiles(
       continue;
     }
     const isContent = source.kind === "tree" && source.isFolder && !op.keepsParents;
-    const name = op.keepsParents && source.kind === "tree" ? source.path : source.name;
+    const name = op.keepsParents && source.kind === "tree" ? source.asked : source.name;
     // Below the deepest folder that is there.
     const place = isContent || !intoFolder ? target.missing : joinPath(target.missing, name);
     const entries =
-      source.kind === "tree" ? treeEntries(source, { place, op, work }) : fileEntries(source, place, work);
-    await write(withParents(entries, { place, owner, mode: op.mode, work }), target.folder);
+      source.kind === "tree"
+        ? treeEntries(source, { place, isContent, op, work })
+        : fileEntries(source, place, work);
+    const folders = isContent && place !== "" ? `${place}/` : place;
+    await write(withParents(entries, { place: folders, owner, op, work }), target.folder);
   }
 }
 
@@ -102,6 +106,8 @@ type FoundSource =
       readonly kind: "tree";
       readonly root: OpenFiles;
       readonly path: string;
+      /** Before a link was followed. */
+      readonly asked: string;
       readonly name: string;
       readonly isFolder: boolean;
       /** It belongs to nobody, and its times are those of its transfer. */
@@ -127,17 +133,18 @@ async function findSources(
   if (input === undefined || root === undefined) throw buildFaults.SOURCE_MISSING(source.path);
   const isContext = input.kind === "context" || source.isFetched === true;
   const paths =
-    input.kind === "context" ? input.context.select(source.path) : await selectFiles(root, source.path, work);
+    input.kind === "context"
+      ? input.context.select(source.path, op.keepsParents)
+      : await selectFiles(root, source.path, work, op.keepsParents);
   const found: FoundSource[] = [];
   for (const path of paths) {
-    const isTree =
-      input.kind === "context"
-        ? input.context.isFolder(path)
-        : isFolder(await statPath(root, `/${path}`, { signal: work.signal }));
+    const seen = await followLink({ root, path, ...(input.kind === "context" && input) }, work);
+    const isTree = seen.isFolder;
     const tree = {
       kind: "tree",
       root,
-      path,
+      path: seen.path,
+      asked: path,
       name: basename(path),
       isFolder: isTree,
       isContext,
@@ -148,16 +155,46 @@ async function findSources(
   return found;
 }
 
+/** What is named itself is what its link leads to, inside of the root; links below it stay. */
+async function followLink(
+  {
+    root,
+    path,
+    context,
+  }: { readonly root: OpenFiles; readonly path: string; readonly context?: BuildContext },
+  { signal }: FilesWork,
+): Promise<{ readonly path: string; readonly isFolder: boolean }> {
+  if (context !== undefined && !context.isLink(path)) return { path, isFolder: context.isFolder(path) };
+  const { linkTarget, ...stat } = await statPath(root, `/${path}`, { signal });
+  if (linkTarget === "") return { path, isFolder: isFolder({ linkTarget, ...stat }) };
+  try {
+    const target = await statPath(root, linkTarget, { signal });
+    return { path: linkTarget.slice(1), isFolder: isFolder(target) };
+  } catch (error) {
+    if (!Fault.is(error, "not-found")) throw error;
+    throw context === undefined
+      ? buildFaults.SOURCE_MISSING(`/${path}`)
+      : buildFaults.CONTEXT_FILE_MISSING(path);
+  }
+}
+
 export function rootOf(input: CopyInput): FilesRoot {
   return input.kind === "context" ? input.context.root : { kind: "layers", lower: input.lower };
 }
 
-/** A tree as entries below `place`, its own name replaced by that. */
+/** A tree as entries below `place`, its own name replaced by that; of a folder whose content is copied without itself. */
 async function* treeEntries(
   source: Extract<FoundSource, { readonly kind: "tree" }>,
-  { place, op, work }: { readonly place: string; readonly op: CopyOp; readonly work: FilesWork },
+  {
+    place,
+    isContent,
+    op,
+    work,
+  }: { readonly place: string; readonly isContent: boolean; readonly op: CopyOp; readonly work: FilesWork },
 ): AsyncGenerator<TarSource, void, undefined> {
-  const excluded = op.exclude.map((pattern) => compilePattern(pattern.replace(/^\/|\/$/g, "")));
+  const excluded = op.exclude.map((pattern) =>
+    compilePattern(pattern.replace(/^\/|\/$/g, ""), { isDeep: true }),
+  );
   const leftOut: string[] = [];
   await using opened = await openArchive(source.root, `/${source.path}`, { signal: work.signal });
   for await (const { entry, data } of readTar(opened.archive)) {
@@ -169,7 +206,8 @@ async function* treeEntries(
       continue;
     }
     const path = joinPath(latin1(place), rest);
-    if (path === "") continue; // the folder that is there
+    // The folder that is there, or was made on the way: what it was elsewhere does not count.
+    if (path === "" || (isContent && rest === "")) continue;
     const { sparse: _sparse, sizeBytes, ...kept } = entry;
     yield {
       ...kept,
@@ -203,15 +241,18 @@ async function* fileEntries(
 /** Folders on the way first, then the entries, with what was asked for of owner and mode. */
 async function* withParents(
   entries: AsyncIterable<TarSource>,
-  options: Dress & { readonly place: string; readonly mode: number | undefined },
+  options: Dress & { readonly place: string; readonly op: Pick<CopyOp, "mode" | "modeText"> },
 ): AsyncGenerator<TarSource, void, undefined> {
-  const { place, owner, mode } = options;
+  const { place, owner, op } = options;
+  const isChanged = op.mode !== undefined || op.modeText !== undefined;
+  const change = modeChange(op);
   yield* parentEntries(place, options);
   for await (const entry of entries) {
     yield {
       ...entry,
       ...owner,
-      ...(mode !== undefined && entry.type !== "symlink" && { mode }),
+      ...(isChanged &&
+        entry.type !== "symlink" && { mode: change(entry.mode ?? 0o644, entry.type === "directory") }),
     };
   }
 }
@@ -233,8 +274,11 @@ export function digestOfSources(op: CopyOp, inputs: readonly (BuildState | undef
     if (source.kind !== "path") continue;
     const input = inputs[source.input];
     if (input?.kind === "context") {
-      for (const path of input.context.select(source.path))
-        hash.update(`${path}\0${input.context.digestOf(path)}\n`);
+      for (const path of input.context.select(source.path, op.keepsParents)) {
+        // A link may lead anywhere.
+        const read = input.context.isLink(path) ? "" : path;
+        hash.update(`${path}\0${input.context.digestOf(read)}\n`);
+      }
     } else hash.update(`${input === undefined ? "scratch" : identityOf(input)}\n`);
   }
   return hash.digest("hex");

@@ -3,12 +3,15 @@ export function hasWildcard(path: string): boolean {
   return /[*?[]/.test(path);
 }
 
-/** Go's `filepath.Match` as an expression for a whole path: `*` and `?` stop at `/`, `**` does not. */
-export function compilePattern(pattern: string): RegExp {
+/**
+ * Go's `filepath.Match` as an expression for a whole path: `*` and `?` stop at `/`. `**` is no more than `*`, unless the pattern
+ * `isDeep`: then it stands for folders, however many.
+ */
+export function compilePattern(pattern: string, { isDeep }: { readonly isDeep: boolean }): RegExp {
   let source = "";
   for (let at = 0; at < pattern.length; at++) {
     const char = pattern.charAt(at);
-    if (pattern.startsWith("**", at)) {
+    if (isDeep && pattern.startsWith("**", at)) {
       at++;
       if (pattern.charAt(at + 1) === "/") {
         at++;

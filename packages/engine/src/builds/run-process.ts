@@ -1,4 +1,4 @@
-import { chown, lstat, mkdir, writeFile } from "node:fs/promises";
+import { chmod, chown, lstat, mkdir, writeFile } from "node:fs/promises";
 import { basename, join, posix } from "node:path";
 import { Fault } from "@hawser/base";
 import type { ExecOp } from "@hawser/build";
@@ -221,9 +221,7 @@ export async function prepareMounts(
       case "tmpfs":
         break;
       case "cache": {
-        const folder = join(work.cacheDir, cacheFolderName(mount.id));
-        await mkdir(folder, { recursive: true, mode: 0o755 });
-        add(folder, mount.target, mount.readOnly);
+        add(await openCache(work.cacheDir, mount), mount.target, mount.readOnly);
         break;
       }
       case "secret": {
@@ -279,6 +277,20 @@ export async function prepareMounts(
     }
   }
   return { mounts, env };
+}
+
+/** The folder of a cache; it gets its rights when it is made. */
+async function openCache(
+  cacheDir: string,
+  { id, rights }: Extract<ExecOp["mounts"][number], { readonly kind: "cache" }>,
+): Promise<string> {
+  const { mode, uid, gid } = rights ?? { mode: 0o755, uid: 0, gid: 0 };
+  const folder = join(cacheDir, cacheFolderName(id));
+  if ((await mkdir(folder, { recursive: true })) !== undefined) {
+    await chown(folder, uid, gid);
+    await chmod(folder, mode & 0o7777);
+  }
+  return folder;
 }
 
 /**

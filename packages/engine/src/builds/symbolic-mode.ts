@@ -1,12 +1,11 @@
-import type { FileAction } from "@hawser/build";
-
-type Copy = Extract<FileAction, { readonly kind: "copy" }>;
+/** Bits for all of it, or words of chmod(1), of which octal digits are some. */
+interface ModeWish {
+  readonly mode?: number;
+  readonly modeText?: string;
+}
 
 /** What a copy makes of a file's permission bits. */
-export function modeChange({
-  mode,
-  modeText,
-}: Pick<Copy, "mode" | "modeText">): (mode: number, isFolder: boolean) => number {
+export function modeChange({ mode, modeText }: ModeWish): (mode: number, isFolder: boolean) => number {
   if (modeText === undefined) return (own) => mode ?? own;
   if (/^[0-7]+$/.test(modeText)) return () => Number.parseInt(modeText, 8);
   const clauses = modeText.split(",");
@@ -31,7 +30,7 @@ function applyClause(before: number, clause: string, isFolder: boolean): number 
         (rights.includes("w") ? 2 : 0) |
         (rights.includes("x") || (rights.includes("X") && runs) ? 1 : 0);
       mask |= right << places[name];
-      cleared |= 7 << places[name];
+      cleared |= (7 << places[name]) | (name === "u" ? 0o4000 : name === "g" ? 0o2000 : 0);
       if (rights.includes("s")) mask |= name === "u" ? 0o4000 : name === "g" ? 0o2000 : 0;
     }
     if (rights.includes("t")) mask |= 0o1000;

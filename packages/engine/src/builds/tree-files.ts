@@ -18,11 +18,12 @@ export function isFolder({ mode }: FileStat): boolean {
   return (mode & 0o170000) === folderBit;
 }
 
-/** The paths of a stage or an image that a source means, without leading slash. */
+/** The paths of a stage or an image that a source means, without leading slash; none where a source with wildcards fits nothing. */
 export async function selectFiles(
   root: FilesPlace,
   source: string,
   work: FilesWork,
+  isDeep = false,
 ): Promise<readonly string[]> {
   const path = posix.normalize(`/${source}`).replace(/^\/|\/$/g, "");
   try {
@@ -32,7 +33,7 @@ export async function selectFiles(
     }
     const fixed = path.split("/").slice(0, path.split("/").findIndex(hasWildcard));
     const folder = fixed.join("/");
-    const pattern = compilePattern(path);
+    const pattern = compilePattern(path, { isDeep });
     const found = new Set<string>();
     await using opened = await openArchive(root, `/${folder}`, { signal: work.signal });
     for await (const { entry } of readTar(opened.archive)) {
@@ -42,9 +43,10 @@ export async function selectFiles(
       const name = [...fixed, ...rest].filter((part) => part !== "").join("/");
       if (name !== "" && pattern.test(name)) found.add(name);
     }
-    if (found.size > 0) return [...found].toSorted();
+    return [...found].toSorted();
   } catch (error) {
     if (!Fault.is(error, "not-found") && !Fault.is(error, "invalid-argument")) throw error;
+    if (hasWildcard(path)) return [];
   }
   throw buildFaults.SOURCE_MISSING(`/${path}`);
 }
