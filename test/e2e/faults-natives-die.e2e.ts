@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { errnoOf } from "@hawser/base";
 import { eventually } from "@hawser/base/testing";
 import { ask } from "./kit-http.ts";
@@ -104,6 +105,20 @@ describe("a native program is killed", { skip: againstDockerd }, () => {
     await target.ok("start", "orphan");
     assert.equal(await target.ok("exec", "orphan", "echo", "again"), "again\n");
     await target.ok("rm", "-f", "orphan");
+  });
+
+  test("a monitor that has been asked to end its container: whoever asked has what was wanted", async () => {
+    for (const how of [["rm", "-f"], ["stop"], ["kill"]]) {
+      await runFamily("asked");
+      const [monitor = 0] = target.engine().monitors();
+      process.kill(monitor, "SIGSTOP");
+      const asking = target.docker([...how, "asked"]);
+      await delay(500); // the engine waits for an answer now
+      killAll([monitor]);
+      const { exitCode, stderr } = await asking;
+      assert.equal(exitCode, 0, `${how.join(" ")}: ${stderr}`);
+      await target.docker(["rm", "-f", "asked"]);
+    }
   });
 
   test("the monitor of a container that removes itself: it is gone", async () => {

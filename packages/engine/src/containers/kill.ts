@@ -1,3 +1,4 @@
+import { Fault } from "@hawser/base";
 import { parseSignal } from "@hawser/runtime";
 import { callOffRestart } from "./call-off-restart.ts";
 import type { Collaborators } from "./collaborators.ts";
@@ -36,7 +37,16 @@ export async function killContainer(
   const ended = container.nextExit.promise;
   // Before it is sent: the end that it may bring is told of as soon as the monitor tells us.
   publishContainerEvent(collaborators.events, container, "kill", { signal: String(signal) });
-  await monitor.kill(signal);
+  try {
+    await monitor.kill(signal);
+  } catch (error) {
+    if (!isSure || !tellsOfEnd(error)) throw error; // it has ended before: that is what was wanted
+  }
   if (isToEnd) await resumePaused(collaborators, container);
   if (isSure) await ended;
+}
+
+/** What a monitor refuses or breaks off because its process has ended, or ends with it: the record of that is on its way. */
+export function tellsOfEnd(error: unknown): boolean {
+  return Fault.is(error, "conflict") || Fault.is(error, "unavailable");
 }

@@ -5,7 +5,7 @@ import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
 import { isRunning } from "./container-record.ts";
 import { containerFaults } from "./faults.ts";
-import { killContainer } from "./kill.ts";
+import { killContainer, tellsOfEnd } from "./kill.ts";
 import { publishContainerEvent } from "./publish-event.ts";
 import { startContainer } from "./start.ts";
 
@@ -86,6 +86,6 @@ async function killUnlessEnded(
   try {
     await killContainer(collaborators, container, signal, { byUser });
   } catch (error) {
-    if (container.monitor !== undefined) throw error;
+    if (container.monitor !== undefined && !tellsOfEnd(error)) throw error;
   }
 }
