@@ -278,9 +278,7 @@ describe("something that goes wrong", () => {
     await ok("rm", "-f", ...names);
     await eventually(
       async () => (await runCommand(["ip", "-o", "link", "show", "master", nameOf(103)])).stdout === "",
-      {
-        what: "no interface is left",
-      },
+      { deadlineMs: 60_000, what: "no interface is left" },
     );
     await ok("network", "rm", nameOf(103));
   });

@@ -16,6 +16,8 @@ export interface Call {
   readonly input?: string;
   /** The answer does not end by itself: it is whole when this text has come. */
   readonly until?: string;
+  /** So often; default: once. */
+  readonly times?: number;
   /** Name → path in the answer's JSON (`Id`, `Warnings.0`), or `=text`. */
   readonly keep?: Readonly<Record<string, string>>;
   /** Of the answer's values only the types are compared: they are facts of the host. */

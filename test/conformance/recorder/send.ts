@@ -15,7 +15,7 @@ const maxAnswerBytes = 64 << 20;
 const patienceMs = 10_000;
 
 /**
- * Write bytes, read the answer to its end, or until it has that text. `input` goes out, and our half is closed, when the
+ * Write bytes, read the answer to its end, or until it has that text so often. `input` goes out, and our half is closed, when the
  * head has come. A connection that is closed without an answer, or that stays silent, has status 0.
  *
  * @throws {Error} for what is not HTTP/1
@@ -23,7 +23,11 @@ const patienceMs = 10_000;
 export async function send(
   socketPath: string,
   bytes: Uint8Array,
-  { input, until }: { readonly input?: string | undefined; readonly until?: string | undefined } = {},
+  {
+    input,
+    until,
+    times = 1,
+  }: Partial<Record<"input" | "until", string | undefined>> & { readonly times?: number } = {},
 ): Promise<Sent> {
   const { promise, resolve, reject } = Promise.withResolvers<Sent>();
   const socket = connect({ path: socketPath, allowHalfOpen: true });
@@ -48,7 +52,7 @@ export async function send(
       socket.end(input);
     }
     if (input === undefined && isWhole(chunks)) finish();
-    if (until !== undefined && Buffer.concat(chunks).includes(until)) finish();
+    if (until !== undefined && Buffer.concat(chunks).toString().split(until).length > times) finish();
   });
   socket.on("end", () => finish());
   // An engine that refuses a request in its middle closes while we write: what it said first is the answer.

@@ -36,11 +36,13 @@ const listener = {
     'for s in HUP INT QUIT USR1 USR2 TERM WINCH; do trap "echo $s; exit 1" $s; done; echo ready; while :; do sleep 0.05; done',
   ],
 };
-const heard = (signal: string): Call[] => [
+const listenedTo = ["HUP", "SIGINT", "usr1", "sigusr2", "3", "15", "WINCH", "9"];
+const heard = (signal: string, before: number): Call[] => [
   call("POST /containers/listener/start", undefined, quietly),
   call("POST /containers/listener/attach?logs=1&stream=1&stdout=1", undefined, {
     ...quietly,
     until: "ready",
+    times: before + 1, // its log has what it said the other times
   }),
   call(`POST /containers/listener/kill?signal=${signal}`),
   call("POST /containers/listener/wait", undefined, { note: signal }),
@@ -283,12 +285,13 @@ export const detailCalls: readonly Scenario[] = [
     name: "signals",
     calls: [
       call("POST /containers/create?name=listener", listener, quietly),
-      ...["HUP", "SIGINT", "usr1", "sigusr2", "3", "15", "WINCH", "9"].flatMap(heard),
+      ...listenedTo.flatMap(heard),
       call("GET /containers/listener/json", undefined, { note: "killed" }),
       call("POST /containers/listener/start", undefined, quietly),
       call("POST /containers/listener/attach?logs=1&stream=1&stdout=1", undefined, {
         ...quietly,
         until: "ready",
+        times: listenedTo.length + 1,
       }),
       call("POST /containers/listener/stop?signal=INT"),
       call("GET /containers/listener/json", undefined, { note: "stopped by INT" }),
