@@ -49,6 +49,33 @@ describe("caches of RUN", () => {
     assert.equal(await ok("run", "--rm", "caches:kit", "cat", "/seen"), "word\none\nstays");
   });
 
+  test("begin with files of a stage or of a named context, when they are made", async () => {
+    await using files = await openFiles({
+      Dockerfile: `FROM busybox AS first
+RUN mkdir -p /seed/sub && echo seeded > /seed/sub/f && chown -R 7:8 /seed && ln -s /etc /seed/out
+FROM busybox
+ARG run
+RUN --mount=type=cache,id=of-stage,target=/c,from=first,source=/seed \\
+  --mount=type=cache,id=of-context,target=/d,from=given \\
+  (cat /c/sub/f; stat -c %u:%g /c/sub/f; readlink /c/out; cat /d/word) > /seen && echo $run | tee -a /c/sub/f >> /d/word
+`,
+      "given/word": "given\n",
+      "bad/Dockerfile":
+        "FROM busybox\nRUN --mount=type=cache,id=bad,target=/c,from=busybox,source=/etc/passwd true\n",
+    });
+    const seen = async (run: string) => {
+      const given = ["--build-context", `given=${join(files.path, "given")}`];
+      await ok("build", ...given, "--build-arg", `run=${run}`, "-t", "caches:kit", files.path);
+      return await ok("run", "--rm", "caches:kit", "cat", "/seen");
+    };
+    assert.equal(await seen("1"), "seeded\n7:8\n/etc\ngiven");
+    assert.equal(await seen("2"), "seeded\n1\n7:8\n/etc\ngiven\n1");
+    assert.match(
+      await refused("build", join(files.path, "bad")),
+      /a cache cannot begin with "\/etc\/passwd", which is not a directory/,
+    );
+  });
+
   test("are refused where there is no such one, and nothing else is taken for one", async () => {
     assert.match(
       await refused("builder", "export", "-o", join(own.folder, "x.tar"), "absent"),

@@ -108,6 +108,7 @@ describe("planDefinition()", () => {
         { dest: "/", readonly: true, output: -1n },
         { dest: "/out", input: 1n, selector: "/a/../b", output: 0n },
         { dest: "/c", mountType: 3, input: -1n, output: -1n, cacheOpt: { id: "c", sharing: 2 } },
+        { dest: "/d", mountType: 3, input: 0n, selector: "seed", output: -1n },
         {
           dest: "/s",
           mountType: 1,
@@ -138,12 +139,13 @@ describe("planDefinition()", () => {
         { kind: "secret-variable", id: "s", name: "S", isRequired: true },
         { kind: "ssh", id: "default", target: "/a", isRequired: false, mode: 0o600, uid: 0, gid: 0 },
         { kind: "cache", id: "c", target: "/c", readOnly: false, sharing: "locked" },
-        { kind: "bind", input: 1, source: "/b", target: "/out", readOnly: false },
+        { kind: "cache", id: "/d", target: "/d", readOnly: false, files: { input: 1, source: "/seed" } },
+        { kind: "bind", input: 2, source: "/b", target: "/out", readOnly: false },
         { kind: "secret", id: "i", target: "/s", isRequired: true, mode: 0o400, uid: 1, gid: 2 },
         { kind: "tmpfs", target: "/z", sizeBytes: 9 },
       ],
       readOnlyRoot: true,
-      outputs: [3],
+      outputs: [4],
     });
     for (const missing of entitlements) {
       const others = entitlements.filter((name) => name !== missing);
@@ -286,7 +288,6 @@ describe("planDefinition()", () => {
       llbExec([busybox], ["x"], { mounts: [{ dest: "/", selector: "x" }] }),
       llbExec([busybox], ["x"], { mounts: [{ dest: "/", output: 1n }] }),
       llbExec([busybox], ["x"], { mounts: [{ dest: "/" }, { dest: "/a", mountType: 77 as MountType }] }),
-      llbExec([busybox], ["x"], { mounts: [{ dest: "/" }, { dest: "/c", mountType: 3, input: 0n }] }),
       llbExec([busybox], ["x"], { network: 9 as NetMode }),
       file([]),
       file([{ input: 0n, secondaryInput: -1n, output: 0n }]),

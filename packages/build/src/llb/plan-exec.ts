@@ -143,7 +143,6 @@ export function planMount(mount: Mount, target: string, input: () => number): Ex
       return { kind: "tmpfs", target, ...(sizeBytes > 0 && { sizeBytes }) };
     }
     case MountType.CACHE: {
-      if (mount.input >= 0n) throw llbFaults.DEFINITION_FOREIGN("a cache that begins with files");
       const { id = "", sharing } = cacheOpt ?? {};
       const shared = sharing === CacheSharing.PRIVATE ? "private" : "locked";
       return {
@@ -151,6 +150,7 @@ export function planMount(mount: Mount, target: string, input: () => number): Ex
         id: id || mount.dest,
         target,
         readOnly,
+        ...(mount.input >= 0n && { files: { input: input(), source: posix.resolve("/", selector) } }),
         ...(sharing !== undefined && sharing !== CacheSharing.SHARED && { sharing: shared }),
       };
     }

@@ -138,8 +138,10 @@ async function planMount(
     gid: Number(field("gid") ?? 0),
   });
   switch (kind) {
-    case "cache":
+    case "cache": {
       if (target === undefined) throw bad('"target" is required for a mount of type "cache"');
+      const from = field("from");
+      if (from !== undefined) inputs.push(await at.find(from));
       return [
         {
           kind,
@@ -147,9 +149,13 @@ async function planMount(
           target,
           readOnly: isReadOnly(false),
           ...sharingOf(field("sharing"), bad),
+          ...(from !== undefined && {
+            files: { input: inputs.length - 1, source: field("source", "src") ?? "/" },
+          }),
           ...(field("mode", "uid", "gid") !== undefined && { rights: rights(0o755) }),
         },
       ];
+    }
     case "tmpfs": {
       if (target === undefined) throw bad('"target" is required for a mount of type "tmpfs"');
       const size = field("size");
@@ -200,13 +206,13 @@ async function planMount(
   }
 }
 
-/** A text below an instruction, with variables where its name was not quoted. */
 function sharingOf(text: string | undefined, bad: (words: string) => Error) {
   if (text === undefined || text === "shared") return {};
   if (text === "private" || text === "locked") return { sharing: text } as const;
   throw bad(`unsupported sharing value ${JSON.stringify(text)}`);
 }
 
+/** A text below an instruction, with variables where its name was not quoted. */
 export function heredocText(
   { content, expands }: InstructionNode["heredocs"][number],
   options: { readonly scope: Scope },

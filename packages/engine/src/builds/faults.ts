@@ -9,6 +9,10 @@ export const buildFaults = defineFaults({
       `COPY failed: file not found in build context or excluded by .dockerignore: stat ${path}: file does not exist`,
   ],
   SOURCE_MISSING: ["invalid-argument", (path: string) => `COPY failed: ${JSON.stringify(path)}: not found`],
+  SOURCE_NO_FOLDER: [
+    "invalid-argument",
+    (path: string) => `a cache cannot begin with ${JSON.stringify(path)}, which is not a directory`,
+  ],
   FILE_MISSING: ["invalid-argument", (path: string) => `${JSON.stringify(path)}: not found`],
   FILE_ACTION: [
     "invalid-argument",

@@ -15,7 +15,8 @@ import { startContainer } from "../../containers/start.ts";
 import { waitForContainer } from "../../containers/wait.ts";
 import type { BuildState } from "../build-state.ts";
 import { buildFaults } from "../faults.ts";
-import { createBuildContainer, type ProcessWork, prepareMounts } from "../run-process.ts";
+import { prepareMounts } from "../prepare-mounts.ts";
+import { createBuildContainer, type ProcessWork } from "../run-process.ts";
 
 export interface OpenContainerRequest extends Omit<ContainerRequest, "inputs"> {
   /** The root is first. */
