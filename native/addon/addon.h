@@ -63,6 +63,9 @@ int netlink_open(int protocol);
 /* Sends all messages of `request`, collects whatever comes until each has been answered. 0 or an errno. */
 int netlink_transact(int fd, const struct bytes *request, struct bytes *reply);
 
+/* files.c: before any thread is confined. */
+void remember_home(void);
+
 /* One function each, registered in module.c under the same name in camel case. */
 napi_value peer_credentials(napi_env env, napi_callback_info info);
 napi_value duplicate(napi_env env, napi_callback_info info);
@@ -75,6 +78,7 @@ napi_value create_network_namespace(napi_env env, napi_callback_info info);
 napi_value netlink(napi_env env, napi_callback_info info);
 napi_value netlink_async(napi_env env, napi_callback_info info);
 napi_value socket_in_namespace(napi_env env, napi_callback_info info);
+napi_value release_thread(napi_env env, napi_callback_info info);
 napi_value confine_thread(napi_env env, napi_callback_info info);
 napi_value make_node(napi_env env, napi_callback_info info);
 napi_value set_xattr(napi_env env, napi_callback_info info);

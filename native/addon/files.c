@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,31 @@ napi_value confine_thread(napi_env env, napi_callback_info info) {
   if (unshare(CLONE_FS) != 0) return throw_system_error(env, errno, "unshare", root.data);
   if (chroot(root.data) != 0) return throw_system_error(env, errno, "chroot", root.data);
   if (chdir("/") != 0) return throw_system_error(env, errno, "chdir", root.data);
+  return make_undefined(env);
+}
+
+/* Where a thread was before it was confined: where all of the process are that share their root. */
+static struct {
+  pthread_once_t once;
+  int root, mounts;
+} home = {.once = PTHREAD_ONCE_INIT, .root = -1, .mounts = -1};
+
+static void find_home(void) {
+  home.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  home.mounts = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+}
+
+void remember_home(void) {
+  pthread_once(&home.once, find_home);
+}
+
+/* releaseThread(): root, working folder and mounts of the calling thread, which was confined, are the process' again. */
+napi_value release_thread(napi_env env, napi_callback_info info) {
+  (void)info;
+  if (gettid() == getpid()) return throw_system_error(env, EPERM, "setns", NULL);
+  if (setns(home.mounts, CLONE_NEWNS) != 0) return throw_system_error(env, errno, "setns", NULL);
+  if (fchdir(home.root) != 0) return throw_system_error(env, errno, "fchdir", NULL);
+  if (chroot(".") != 0) return throw_system_error(env, errno, "chroot", NULL);
   return make_undefined(env);
 }
 

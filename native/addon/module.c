@@ -17,6 +17,7 @@ static const struct {
     {"netlinkAsync", netlink_async},
     {"socketInNamespace", socket_in_namespace},
     {"confineThread", confine_thread},
+    {"releaseThread", release_thread},
     {"makeNode", make_node},
     {"setXattr", set_xattr},
     {"getXattr", get_xattr},
@@ -35,6 +36,7 @@ static const struct {
 };
 
 NAPI_MODULE_INIT() {
+  remember_home();
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
     napi_value value;
     if (napi_create_function(env, functions[i].name, NAPI_AUTO_LENGTH, functions[i].function, NULL, &value) != napi_ok)

@@ -8,7 +8,7 @@ import { openTempDir } from "@hawser/base/testing";
 import { getXattr } from "./index.ts";
 import type { ConfinedReport } from "./testing/confined-worker.ts";
 
-test("a worker that confines itself cannot leave its folder; the rest of the process stays free", async () => {
+test("a worker that confines itself is in its folder until it is released; the rest of the process stays free", async () => {
   await using folder = await openTempDir();
   const worker = new Worker(new URL("./testing/confined-worker.ts", import.meta.url), {
     workerData: folder.path,
@@ -23,6 +23,7 @@ test("a worker that confines itself cannot leave its folder; the rest of the pro
       folder: report.folder.toSorted(),
       workingFolder: report.workingFolder.toSorted(),
       climbed: report.climbed.toSorted(),
+      again: report.again.toSorted(),
     },
     {
       folder: inside,
@@ -33,6 +34,8 @@ test("a worker that confines itself cannot leave its folder; the rest of the pro
       attribute: "on the link",
       missingAttribute: undefined,
       device: statSync("/dev/null").rdev,
+      released: ["/", "/", readlinkSync("/proc/self/ns/mnt")],
+      again: ["file", "null"],
     },
   );
   assert.equal(readlinkSync("/proc/self/root"), "/");

@@ -9,7 +9,7 @@ import { asBuffer, asPath, native } from "./native.ts";
 export type FilePath = string | Uint8Array;
 
 /**
- * Make `root` the root and working folder of the calling worker thread alone (`unshare(CLONE_FS)`, chroot(2)), for good.
+ * Make `root` the root and working folder of the calling worker thread alone (`unshare(CLONE_FS)`, chroot(2)), until `releaseThread`.
  * From then on its synchronous file calls cannot leave `root` by any path or link. Asynchronous ones run on threads that
  * are *not* confined, and so must not be used there; nor can modules be loaded any more. Descriptors that are open keep
  * leading out.
@@ -20,6 +20,17 @@ export type FilePath = string | Uint8Array;
 export function confineThread(root: string): void {
   if (isMainThread) throw linuxFaults.MAIN_THREAD();
   native().confineThread(root);
+}
+
+/**
+ * The calling worker thread, which was confined, has the process' root, working folder and mounts again; what was mounted for it alone
+ * is gone.
+ *
+ * @throws {Error} with `code`: it was not confined, or cannot come back. It must not go on then.
+ */
+export function releaseThread(): void {
+  if (isMainThread) throw linuxFaults.MAIN_THREAD();
+  native().releaseThread();
 }
 
 /**

@@ -8,6 +8,7 @@ export {
   lockFile,
   mknod,
   openInRoot,
+  releaseThread,
   setTimesNs,
   setXattr,
   statFolder,

@@ -25,6 +25,7 @@ export interface NativeAddon {
     port: number,
     shared: boolean,
   ): number;
+  releaseThread(): void;
   confineThread(root: string): void;
   makeNode(path: string | Buffer, mode: number, rdev: number): void;
   setXattr(path: string | Buffer, name: string, value: Buffer): void;

@@ -31,7 +31,7 @@ export type ViewRoot =
   | { readonly kind: "namespace"; readonly fd: number; readonly rootOnly: boolean };
 
 /**
- * Give the calling worker thread alone, for good, a private mount namespace and a root in it, as `confineThread` does with a
+ * Give the calling worker thread alone, until `releaseThread`, a private mount namespace and a root in it, as `confineThread` does with a
  * folder, under the same rules. The mounts go with the thread; nobody else ever sees them. The namespace's descriptor stays
  * the caller's.
  *

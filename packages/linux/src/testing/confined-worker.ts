@@ -3,13 +3,22 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { errnoOf } from "@hawser/base";
-import { confineThread, deviceNumber, getXattr, listXattr, mknod, setXattr } from "../files.ts";
+import {
+  confineThread,
+  deviceNumber,
+  getXattr,
+  listXattr,
+  mknod,
+  releaseThread,
+  setXattr,
+} from "../files.ts";
 
 /** Runs in a worker: confines itself to `workerData`, works there and posts what it saw. */
 export interface ConfinedReport {
@@ -21,7 +30,14 @@ export interface ConfinedReport {
   readonly attribute: string;
   readonly missingAttribute: unknown;
   readonly device: number;
+  /** After it was released: its root, working folder and mounts. */
+  readonly released: readonly string[];
+  /** What there is in a folder that it was confined to then. */
+  readonly again: readonly string[];
 }
+
+const unconfined = errnoOfCall(releaseThread);
+if (unconfined !== "EINVAL") throw new Error(`a thread that was not confined was released: ${unconfined}`);
 
 confineThread(String(workerData));
 mkdirSync("/made");
@@ -39,8 +55,20 @@ const report: ConfinedReport = {
   attribute: Buffer.from(getXattr("/climb", "trusted.hawser") ?? []).toString(),
   missingAttribute: getXattr("/made", "trusted.hawser"),
   device: statSync("/made/null").rdev,
+  released: release(),
+  again: confineAgain(),
 };
 parentPort?.postMessage(report);
+
+function release(): readonly string[] {
+  releaseThread();
+  return ["root", "cwd", "ns/mnt"].map((name) => readlinkSync(`/proc/thread-self/${name}`));
+}
+
+function confineAgain(): readonly string[] {
+  confineThread(`${String(workerData)}/made`);
+  return readdirSync("/");
+}
 
 function errnoOfCall(call: () => unknown): string | undefined {
   try {

@@ -100,12 +100,16 @@ export type FilesReport =
   | { readonly kind: "chunk"; readonly bytes: Uint8Array }
   | { readonly kind: "want" }
   | { readonly kind: "end" }
+  /** It has left its root. */
+  | { readonly kind: "released" }
   | { readonly kind: "failed"; readonly fault: FaultKind; readonly problem: string };
 
 /** To the worker. */
 export type FilesCommand =
-  /** Do a job; the first one says where this and all that follow are done. */
+  /** Do a job; the first one says where this and all that follow, until `release`, are done. */
   | { readonly kind: "begin"; readonly root?: FilesRoot; readonly job: FilesJob }
+  /** There is no other job for that root: leave it. */
+  | { readonly kind: "release" }
   /** One more chunk may come. */
   | { readonly kind: "more" }
   /** The next piece of the archive; the last one has none. */

@@ -82,6 +82,13 @@ export class FilesRun implements AsyncDisposable {
     return this.#result.promise;
   }
 
+  /** The result of a job that has nothing else to say. */
+  async onlyResult(): Promise<FileStat | number> {
+    const result = await this.#result.promise;
+    while (!this.#ended) await this.#wait();
+    return result;
+  }
+
   async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
     for (;;) {
       const chunk = this.#chunks.shift();
@@ -109,8 +116,8 @@ export class FilesRun implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#signal?.removeEventListener("abort", this.#abort);
     this.#ended = true;
+    if (this.#isDone) this.#files.finish();
     if (this.#isOwn || !this.#isDone) await this.#files[Symbol.asyncDispose]();
-    else this.#files.finish();
   }
 
   #take(report: FilesReport): void {
@@ -130,6 +137,8 @@ export class FilesRun implements AsyncDisposable {
         break;
       case "failed":
         this.#fail(faultOf(report));
+        break;
+      case "released": // told to nobody here
     }
     this.#news.resolve();
   }

@@ -2,7 +2,7 @@ import { constants, lstatSync, rmdirSync, statSync, unlinkSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { parentPort } from "node:worker_threads";
 import { compileIgnorePatterns, errnoOf, Fault, type IgnorePatterns, TarParser } from "@hawser/base";
-import { confineThread, confineThreadToView } from "@hawser/linux";
+import { confineThread, confineThreadToView, releaseThread } from "@hawser/linux";
 import type { UserMap } from "@hawser/oci";
 import { storeFaults } from "../faults.ts";
 import { decompress } from "../layers/decompress.ts";
@@ -30,7 +30,7 @@ const report = (message: FilesReport) => parentPort?.postMessage(message);
 
 /** What the starter sends, in order. */
 class Commands {
-  #begin: Extract<FilesCommand, { readonly kind: "begin" }> | undefined;
+  #begin: Extract<FilesCommand, { readonly kind: "begin" | "release" }> | undefined;
   #more = 0;
   #pieces: (Uint8Array | undefined)[] = [];
   #news = Promise.withResolvers<void>();
@@ -39,6 +39,7 @@ class Commands {
     parentPort?.on("message", (command: FilesCommand) => {
       switch (command.kind) {
         case "begin":
+        case "release":
           this.#begin = command;
           this.#more = chunksAhead;
           this.#pieces = [];
@@ -53,8 +54,8 @@ class Commands {
     });
   }
 
-  /** The next job. */
-  async begin(): Promise<Extract<FilesCommand, { readonly kind: "begin" }>> {
+  /** The next job, or that there is none. */
+  async begin(): Promise<Extract<FilesCommand, { readonly kind: "begin" | "release" }>> {
     while (this.#begin === undefined) await this.#wait();
     const begin = this.#begin;
     this.#begin = undefined;
@@ -333,7 +334,13 @@ const commands = new Commands();
 let userMap: UserMap | undefined;
 try {
   for (;;) {
-    const { root, job } = await commands.begin();
+    const command = await commands.begin();
+    if (command.kind === "release") {
+      releaseThread();
+      report({ kind: "released" });
+      continue;
+    }
+    const { root, job } = command;
     if (root !== undefined) {
       userMap = root.kind === "namespace" ? root.userMap : undefined;
       confine(root);

@@ -1,5 +1,5 @@
 import type { Worker } from "node:worker_threads";
-import type { FilesCommand, FilesJob, FilesRoot } from "./files-job.ts";
+import type { FilesCommand, FilesJob, FilesReport, FilesRoot } from "./files-job.ts";
 import { WorkerStock } from "./worker-stock.ts";
 
 /** In a bundle the worker lies beside it as `files-worker.js`. */
@@ -51,8 +51,19 @@ export class OpenFiles implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
-    // Also waits until it touches no more.
-    await worker?.terminate();
+    // Either way it touches no more then.
+    if (worker !== undefined && !this.#isBusy && (await release(worker))) await filesWorkers.give(worker);
+    else await worker?.terminate();
     this.#isBusy = false;
   }
+}
+
+/** Have a worker leave its root; false when it cannot. */
+async function release(worker: Worker): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  worker.removeAllListeners();
+  worker.on("message", (report: FilesReport) => resolve(report.kind === "released"));
+  worker.on("error", () => resolve(false)).on("exit", () => resolve(false));
+  worker.postMessage({ kind: "release" } satisfies FilesCommand);
+  return await promise;
 }

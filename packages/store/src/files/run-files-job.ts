@@ -13,7 +13,7 @@ export async function statPath(
   options: FilesOptions = {},
 ): Promise<FileStat> {
   await using run = new FilesRun(place, { kind: "stat", path: pathBytes(path) }, options);
-  return (await run.result()) as FileStat;
+  return (await run.onlyResult()) as FileStat;
 }
 
 /**
@@ -30,19 +30,19 @@ export async function countFolders(
   if (parts.length === 0) return 0;
   const path = pathBytes(parts.join("/"));
   await using run = new FilesRun(place, { kind: "count-folders", path }, options);
-  return (await run.result()) as number;
+  return (await run.onlyResult()) as number;
 }
 
 /** Bytes of all files, hard links counted once. */
 export async function measureFiles(place: FilesPlace, options: FilesOptions = {}): Promise<number> {
   await using run = new FilesRun(place, { kind: "measure" }, options);
-  return (await run.result()) as number;
+  return (await run.onlyResult()) as number;
 }
 
 /** Remove a file or folder, with all that is in it. Nothing there is fine. @throws {Fault} `invalid-argument` */
 export async function removePath(place: FilesPlace, path: string, options: FilesOptions = {}): Promise<void> {
   await using run = new FilesRun(place, { kind: "remove", path: pathBytes(path) }, options);
-  await run.result();
+  await run.onlyResult();
 }
 
 /** A file or folder as an archive. Disposal ends it early; whoever opened it disposes of it. */

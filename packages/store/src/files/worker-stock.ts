@@ -4,8 +4,8 @@ import { type ResourceLimits, Worker } from "node:worker_threads";
 const idleMs = 60_000;
 
 /**
- * Workers that wait for their work, started before they are wanted: a thread takes 30 ms to load its program. Each confines
- * itself to one root, for good, so that none is used twice.
+ * Workers that wait for their work, started before they are wanted: a thread takes 30 ms of a processor to load its program. Who has
+ * done all of one work, and has left the root of that, waits for the next; one that has failed, or was interrupted, ends.
  */
 export class WorkerStock {
   readonly #start: () => Worker;
@@ -31,28 +31,36 @@ export class WorkerStock {
     this.#fill();
   }
 
-  /** A worker that waits for its work. Whoever takes it ends it. */
+  /** A worker that waits for its work. Whoever takes it ends it, or gives it back. */
   take(): Worker {
-    const worker = this.#waiting.shift() ?? this.#start();
+    const worker = this.#waiting.pop() ?? this.#start();
     worker.removeAllListeners();
     worker.ref();
     // What the taker does with it comes first.
-    if (this.#idle !== undefined) setImmediate(() => this.#fill()).unref();
+    if (this.#waiting.length === 0) setImmediate(() => this.#fill(1)).unref();
     return worker;
   }
 
-  #fill(): void {
-    while (this.#idle !== undefined && this.#waiting.length < this.#size) {
-      const worker = this.#start();
-      worker.unref();
-      this.#waiting.push(worker);
-      // One that cannot start is no one's yet: whoever takes the next one hears of it.
-      const drop = () => {
-        const at = this.#waiting.indexOf(worker);
-        if (at >= 0) this.#waiting.splice(at, 1);
-      };
-      worker.on("error", drop).on("exit", drop);
-    }
+  /** Have a worker wait again that has nothing of its last work left. */
+  async give(worker: Worker): Promise<void> {
+    worker.removeAllListeners();
+    if (this.#idle === undefined || this.#waiting.length >= this.#size) await worker.terminate();
+    else this.#keep(worker);
+  }
+
+  #fill(count = this.#size): void {
+    while (this.#idle !== undefined && this.#waiting.length < count) this.#keep(this.#start());
+  }
+
+  #keep(worker: Worker): void {
+    worker.unref();
+    this.#waiting.push(worker);
+    // One that cannot start is no one's yet: whoever takes the next one hears of it.
+    const drop = () => {
+      const at = this.#waiting.indexOf(worker);
+      if (at >= 0) this.#waiting.splice(at, 1);
+    };
+    worker.on("error", drop).on("exit", drop);
   }
 
   #end(): void {

@@ -3,13 +3,13 @@ import { readSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { parentPort } from "node:worker_threads";
 import { errnoOf, Fault, type FaultKind, TarParser } from "@hawser/base";
-import { confineThread } from "@hawser/linux";
+import { confineThread, releaseThread } from "@hawser/linux";
 import type { DigestAlgorithm } from "@hawser/oci";
 import type { StoreLimits } from "../limits.ts";
 import { decompress } from "./decompress.ts";
 import { LayerWriter } from "./layer-writer.ts";
 
-/** What a worker is told first. */
+/** What a worker is told, and after `released` once more. */
 export interface LayerWork {
   /** An open file with the layer's archive, plain or compressed. Stays the starter's. */
   readonly fd: number;
@@ -29,7 +29,7 @@ export interface LayerWork {
   readonly limits: StoreLimits;
 }
 
-/** What the worker says: any number of `progress`, then one of the others. */
+/** What the worker says: any number of `progress`, then `done` and, when it has left the folder, `released`; or `failed`. */
 export type LayerReport =
   | { readonly kind: "progress"; readonly readBytes: number }
   | {
@@ -41,6 +41,7 @@ export type LayerReport =
       readonly sizeBytes: number;
       readonly implicitFolders: readonly string[];
     }
+  | { readonly kind: "released" }
   | { readonly kind: "failed"; readonly fault: FaultKind; readonly problem: string };
 
 const readBytesAtOnce = 1 << 20;
@@ -106,14 +107,19 @@ class Commands {
   constructor() {
     parentPort?.on("message", (command: LayerWork | number) => {
       if (typeof command === "number") this.#arrivedBytes = Math.max(this.#arrivedBytes, command);
-      else this.#work = command;
+      else {
+        this.#work = command;
+        this.#arrivedBytes = 0;
+      }
       this.#wake();
     });
   }
 
   async work(): Promise<LayerWork> {
     while (this.#work === undefined) await this.#wait();
-    return this.#work;
+    const work = this.#work;
+    this.#work = undefined;
+    return work;
   }
 
   /** Wait for what lies behind `position`; false at the archive's end. */
@@ -161,5 +167,13 @@ const report = (message: LayerReport) => parentPort?.postMessage(message);
 // Threads share their starter's root. Node's thread pool, which goes on to serve the whole process, must exist before.
 await stat("/");
 const commands = new Commands();
-await unpack(await commands.work()).catch((error: unknown) => report(failure(error)));
-parentPort?.close();
+try {
+  for (;;) {
+    await unpack(await commands.work());
+    releaseThread();
+    report({ kind: "released" });
+  }
+} catch (error) {
+  report(failure(error)); // and has no other work
+  parentPort?.close();
+}

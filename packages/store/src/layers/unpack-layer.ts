@@ -69,13 +69,17 @@ export async function unpackLayer(
   worker.postMessage(work);
   using _watch = arriving?.arrival.onArrive((bytes) => worker.postMessage(bytes));
   const { promise, resolve, reject } = Promise.withResolvers<UnpackedLayer>();
+  const released = Promise.withResolvers<boolean>();
   const abort = () => reject(signal?.reason);
   signal?.addEventListener("abort", abort);
   worker.on("error", (error) => {
     const isTooLarge = errnoOf(error) === "ERR_WORKER_OUT_OF_MEMORY";
     reject(isTooLarge ? storeFaults.LAYER_REFUSED("it has too many folders").because(error) : error);
   });
-  worker.on("exit", () => reject(storeFaults.LAYER_FAILED("the worker ended early")));
+  worker.on("exit", () => {
+    reject(storeFaults.LAYER_FAILED("the worker ended early"));
+    released.resolve(false);
+  });
   worker.on("message", (report: LayerReport) => {
     switch (report.kind) {
       case "progress":
@@ -91,16 +95,24 @@ export async function unpackLayer(
         });
         return;
       }
+      case "released":
+        released.resolve(true);
+        return;
       case "failed":
         reject(faultOf(report));
+        released.resolve(false);
     }
   });
+  let isDone = false;
   try {
-    return await promise;
+    const layer = await promise;
+    isDone = true;
+    return layer;
   } finally {
     signal?.removeEventListener("abort", abort);
-    // Also waits until it writes no more.
-    await worker.terminate();
+    // Either way it writes no more.
+    if (isDone && (await released.promise)) await layerWorkers.give(worker);
+    else await worker.terminate();
   }
 }
 
