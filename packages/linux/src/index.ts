@@ -25,6 +25,7 @@ export {
 export { type NetlinkOptions, netlink, netlinkAsync } from "./netlink.ts";
 export { type NetlinkFeedOptions, openNetlinkFeed } from "./netlink-feed.ts";
 export { runNft } from "./nft.ts";
+export { openWriter } from "./open-writer.ts";
 export { type ReleasedSocket, releaseSocket } from "./release-socket.ts";
 export {
   compileSeccomp,

@@ -1,4 +1,4 @@
-import type { Duplex } from "node:stream";
+import type { Socket } from "node:net";
 import {
   type AttachOptions,
   LogCursor,
@@ -39,7 +39,7 @@ export type PendingAttach = ClientAttach | OwnAttach;
 export interface OwnAttach {
   readonly options: AttachOptions;
   /** Given the streams before anything runs; the end of what is written is the end of input. */
-  readonly receive: (streams: Duplex) => void;
+  readonly receive: (streams: Socket) => void;
 }
 
 interface ClientAttach {

@@ -1,7 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { join } from "node:path";
-import type { Duplex } from "node:stream";
 import { abortable, errnoOf, type Fault } from "@hawser/base";
 import { connectUnix } from "@hawser/linux";
 import { runtimeFaults } from "../faults.ts";
@@ -178,7 +177,7 @@ export class Monitor implements Disposable {
    *
    * @throws {Fault} `unavailable` when the monitor is gone.
    */
-  async openAttach(options: AttachOptions & { readonly signal?: AbortSignal }): Promise<Duplex> {
+  async openAttach(options: AttachOptions & { readonly signal?: AbortSignal }): Promise<Socket> {
     const { stream } = await this.#open("attach", attachFields(options), { ...options, what: "attach" });
     return stream;
   }
@@ -232,7 +231,7 @@ export class Monitor implements Disposable {
   async openExec(
     execId: string,
     options: ExecOptions & { readonly signal?: AbortSignal },
-  ): Promise<{ readonly pid: number; readonly stream: Duplex }> {
+  ): Promise<{ readonly pid: number; readonly stream: Socket }> {
     return await this.#exec(execId, options, { detach: false });
   }
 
@@ -246,7 +245,7 @@ export class Monitor implements Disposable {
     execId: string,
     options: ExecOptions & { readonly signal?: AbortSignal },
     how: { readonly detach: boolean; readonly clientFd?: number | undefined },
-  ): Promise<{ readonly pid: number; readonly stream: Duplex }> {
+  ): Promise<{ readonly pid: number; readonly stream: Socket }> {
     const fields = {
       exec: execId,
       process: options.process,

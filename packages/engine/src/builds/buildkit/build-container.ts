@@ -1,10 +1,12 @@
 import { rm } from "node:fs/promises";
+import type { Socket } from "node:net";
 import { join } from "node:path";
-import { type Duplex, PassThrough } from "node:stream";
+import { PassThrough } from "node:stream";
 import { FrameDecoder } from "@hawser/api";
 import { Fault } from "@hawser/base";
 import type { ExecOp } from "@hawser/build";
 import type { BuildContainer, BuildProcess, ContainerRequest, ProcessRequest } from "@hawser/build/grpc";
+import { openWriter } from "@hawser/linux";
 import type { Collaborators } from "../../containers/collaborators.ts";
 import type { Container } from "../../containers/container.ts";
 import type { ContainerId, ContainerMount } from "../../containers/container-record.ts";
@@ -152,7 +154,7 @@ class OpenedContainer implements BuildContainer {
     });
     // Of this process alone: those that follow have their own.
     container.secretEnv = await environmentOf(process, work);
-    const { promise: streams, resolve, reject } = Promise.withResolvers<Duplex>();
+    const { promise: streams, resolve, reject } = Promise.withResolvers<Socket>();
     streams.catch(() => {}); // told below
     container.pendingAttaches.add({ options: attachOptions(process), receive: resolve });
     try {
@@ -224,18 +226,23 @@ function attachOptions({ tty }: ProcessRequest) {
 }
 
 function processOf(
-  stream: Duplex,
+  stream: Socket,
   { tty }: ProcessRequest,
   control: Pick<BuildProcess, "exited" | "resize" | "kill">,
 ): BuildProcess {
-  return { ...control, input: stream, output: framesOf(readable(stream), tty) };
+  const input = openWriter(stream);
+  return { ...control, input, output: framesOf(readable(stream, input), tty) };
 }
 
-/** What comes, to its end, whatever becomes of what is written: a process that takes no input has output all the same. */
-function readable(stream: Duplex): PassThrough {
+/** What comes, to its end: a process that takes no input has output all the same. */
+function readable(stream: Socket, input: Socket): PassThrough {
   const bytes = new PassThrough();
-  stream.on("error", () => {}); // whoever writes is told
-  stream.once("close", () => bytes.end());
+  stream.on("error", () => {}); // the end of what it says
+  stream.once("end", () => stream.destroy());
+  stream.once("close", () => {
+    input.destroy();
+    bytes.end();
+  });
   return stream.pipe(bytes);
 }
 
