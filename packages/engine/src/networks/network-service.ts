@@ -303,8 +303,7 @@ export class NetworkService implements AsyncDisposable {
       },
       await this.#surroundings(bridge),
     );
-    const isChild = driver === "macvlan" || driver === "ipvlan";
-    const madeParent = isChild ? planParentLink(request.options["parent"] ?? "") : undefined;
+    const madeParent = hasParent({ driver }) ? planParentLink(request.options["parent"] ?? "") : undefined;
     return { ...base, ...planned, ...(madeParent && { madeParent }) };
   }
 
@@ -321,8 +320,7 @@ export class NetworkService implements AsyncDisposable {
   /** Whether another network is on the parent that was made for one: it is that one's from now on. */
   #passParentOn(record: NetworkRecord): boolean {
     const { madeParent } = record;
-    const isChild = ({ driver }: NetworkRecord) => driver === "macvlan" || driver === "ipvlan";
-    const heir = this.list().find((other) => isChild(other) && parentOf(other) === parentOf(record));
+    const heir = this.list().find((other) => hasParent(other) && parentOf(other) === parentOf(record));
     if (heir === undefined) return false;
     const owner = { ...heir, ...(madeParent && { madeParent }) };
     this.#records.set(heir.id, owner);
@@ -388,4 +386,9 @@ function withoutEmpty({ subnet, ipRange, gateway, auxiliaryAddresses }: SubnetRe
     ...(gateway !== "" && { gateway }),
     ...(Object.keys(auxiliaryAddresses).length > 0 && { auxiliaryAddresses }),
   };
+}
+
+/** Whether its interfaces are beside a link of the host's. */
+function hasParent({ driver }: Pick<NetworkRecord, "driver">): boolean {
+  return driver === "macvlan" || driver === "ipvlan";
 }

@@ -54,28 +54,12 @@ export function createVeth(
 
 /** A bridge, down. */
 export function createBridge(link: LinkSettings): NetlinkMessage {
-  return {
-    type: rtm.newLink,
-    flags: nlm.create | nlm.exclusive,
-    body: Buffer.concat([
-      linkHeader(0, 0),
-      ...linkAttributes(link),
-      attribute(ifla.linkInfo, [attribute(info.kind, "bridge")]),
-    ]),
-  };
+  return createLink("bridge", link);
 }
 
 /** An interface that leads nowhere, down. */
 export function createDummy(link: LinkSettings): NetlinkMessage {
-  return {
-    type: rtm.newLink,
-    flags: nlm.create | nlm.exclusive,
-    body: Buffer.concat([
-      linkHeader(0, 0),
-      ...linkAttributes(link),
-      attribute(ifla.linkInfo, [attribute(info.kind, "dummy")]),
-    ]),
-  };
+  return createLink("dummy", link);
 }
 
 /** What of a parent's frames has a tag of IEEE 802.1Q, down. */
@@ -84,19 +68,10 @@ export function createVlan(
 ): NetlinkMessage {
   const id = Buffer.alloc(2);
   id.writeUInt16LE(link.vlanId);
-  return {
-    type: rtm.newLink,
-    flags: nlm.create | nlm.exclusive,
-    body: Buffer.concat([
-      linkHeader(0, 0),
-      ...linkAttributes(link),
-      attribute(ifla.link, link.parentIndex),
-      attribute(ifla.linkInfo, [
-        attribute(info.kind, "vlan"),
-        attribute(info.data, [attribute(vlanIdentifier, id)]),
-      ]),
-    ]),
-  };
+  return createLink("vlan", link, {
+    place: [attribute(ifla.link, link.parentIndex)],
+    data: [attribute(vlanIdentifier, id)],
+  });
 }
 
 /** An interface of its own on the link of a parent (`macvlan`, `ipvlan`), down, in the namespace of `namespaceFd`. */
@@ -113,18 +88,33 @@ export function createChildLink(
   const mode = Buffer.alloc(link.kind === "macvlan" ? 4 : 2);
   if (link.kind === "macvlan") mode.writeUInt32LE(link.mode);
   else mode.writeUInt16LE(link.mode);
+  return createLink(link.kind, link, {
+    index: link.index,
+    place: [attribute(ifla.link, link.parentIndex), attribute(ifla.namespaceFd, link.namespaceFd)],
+    data: [attribute(macvlanMode, mode)],
+  });
+}
+
+/** @param more.place where it is, @param more.data what links of its kind have of their own */
+function createLink(
+  kind: string,
+  link: LinkSettings,
+  more: {
+    readonly index?: number;
+    readonly place?: readonly Buffer[];
+    readonly data?: readonly Buffer[];
+  } = {},
+): NetlinkMessage {
+  const { index = 0, place = [], data } = more;
+  const own = data === undefined ? [] : [attribute(info.data, data)];
   return {
     type: rtm.newLink,
     flags: nlm.create | nlm.exclusive,
     body: Buffer.concat([
-      linkHeader(link.index, 0),
+      linkHeader(index, 0),
       ...linkAttributes(link),
-      attribute(ifla.link, link.parentIndex),
-      attribute(ifla.namespaceFd, link.namespaceFd),
-      attribute(ifla.linkInfo, [
-        attribute(info.kind, link.kind),
-        attribute(info.data, [attribute(macvlanMode, mode)]),
-      ]),
+      ...place,
+      attribute(ifla.linkInfo, [attribute(info.kind, kind), ...own]),
     ]),
   };
 }
