@@ -372,10 +372,11 @@ export class SessionBuild implements BuildWork {
     }
   }
 
-  /** What the build has made and found, by keys. */
+  /** What the build has made and found, in the order of its keys: which of several steps was done first changes nothing. */
   #kept(mode: string, states: readonly BuildState[]): ResultsToExport {
     const { images } = this.#ports;
-    const all = new Map(this.#begun.flatMap(({ results }) => [...results]));
+    const found = this.#begun.flatMap(({ results }) => [...results]);
+    const all = new Map(found.toSorted(([one], [other]) => (one < other ? -1 : 1)));
     return resultsToExport(all, {
       mode,
       tops: states.flatMap((state) => (state.kind === "files" ? (state.chainId ?? []) : [])),
