@@ -30,7 +30,7 @@ const report = (message: FilesReport) => parentPort?.postMessage(message);
 
 /** What the starter sends, in order. */
 class Commands {
-  #begin: Extract<FilesCommand, { readonly kind: "begin" | "release" }> | undefined;
+  #next: Extract<FilesCommand, { readonly kind: "begin" | "release" }> | undefined;
   #more = 0;
   #pieces: (Uint8Array | undefined)[] = [];
   #news = Promise.withResolvers<void>();
@@ -40,7 +40,7 @@ class Commands {
       switch (command.kind) {
         case "begin":
         case "release":
-          this.#begin = command;
+          this.#next = command;
           this.#more = chunksAhead;
           this.#pieces = [];
           break;
@@ -55,11 +55,11 @@ class Commands {
   }
 
   /** The next job, or that there is none. */
-  async begin(): Promise<Extract<FilesCommand, { readonly kind: "begin" | "release" }>> {
-    while (this.#begin === undefined) await this.#wait();
-    const begin = this.#begin;
-    this.#begin = undefined;
-    return begin;
+  async next(): Promise<Extract<FilesCommand, { readonly kind: "begin" | "release" }>> {
+    while (this.#next === undefined) await this.#wait();
+    const next = this.#next;
+    this.#next = undefined;
+    return next;
   }
 
   /** Wait until a chunk may be sent. */
@@ -334,7 +334,7 @@ const commands = new Commands();
 let userMap: UserMap | undefined;
 try {
   for (;;) {
-    const command = await commands.begin();
+    const command = await commands.next();
     if (command.kind === "release") {
       releaseThread();
       report({ kind: "released" });

@@ -9,7 +9,7 @@ import type { StoreLimits } from "../limits.ts";
 import { decompress } from "./decompress.ts";
 import { LayerWriter } from "./layer-writer.ts";
 
-/** What a worker is told, and after `released` once more. */
+/** What a worker is told, and after `done` once more. */
 export interface LayerWork {
   /** An open file with the layer's archive, plain or compressed. Stays the starter's. */
   readonly fd: number;
@@ -29,7 +29,7 @@ export interface LayerWork {
   readonly limits: StoreLimits;
 }
 
-/** What the worker says: any number of `progress`, then `done` and, when it has left the folder, `released`; or `failed`. */
+/** What the worker says: any number of `progress`, then `done`, when it has left the folder, or `failed`. */
 export type LayerReport =
   | { readonly kind: "progress"; readonly readBytes: number }
   | {
@@ -41,13 +41,12 @@ export type LayerReport =
       readonly sizeBytes: number;
       readonly implicitFolders: readonly string[];
     }
-  | { readonly kind: "released" }
   | { readonly kind: "failed"; readonly fault: FaultKind; readonly problem: string };
 
 const readBytesAtOnce = 1 << 20;
 const progressStepBytes = 4 << 20;
 
-async function unpack(work: LayerWork): Promise<void> {
+async function unpack(work: LayerWork): Promise<LayerReport> {
   confineThread(work.folder);
 
   // A plain archive is hashed once.
@@ -86,13 +85,13 @@ async function unpack(work: LayerWork): Promise<void> {
     parser.finish();
     const archiveDigest = archiveHash && `${work.arriving?.algorithm}:${archiveHash.digest("hex")}`;
     const plainDigest = isPlain ? (work.digest ?? archiveDigest) : undefined;
-    report({
+    return {
       kind: "done",
       implicitFolders: writer.finish(),
       diffId: plainDigest ?? `sha256:${hash.digest("hex")}`,
       ...(archiveDigest !== undefined && { archiveDigest }),
       sizeBytes: writer.sizeBytes,
-    });
+    };
   } finally {
     writer.close();
   }
@@ -169,9 +168,9 @@ await stat("/");
 const commands = new Commands();
 try {
   for (;;) {
-    await unpack(await commands.work());
+    const done = await unpack(await commands.work());
     releaseThread();
-    report({ kind: "released" });
+    report(done);
   }
 } catch (error) {
   report(failure(error)); // and has no other work

@@ -69,17 +69,13 @@ export async function unpackLayer(
   worker.postMessage(work);
   using _watch = arriving?.arrival.onArrive((bytes) => worker.postMessage(bytes));
   const { promise, resolve, reject } = Promise.withResolvers<UnpackedLayer>();
-  const released = Promise.withResolvers<boolean>();
   const abort = () => reject(signal?.reason);
   signal?.addEventListener("abort", abort);
   worker.on("error", (error) => {
     const isTooLarge = errnoOf(error) === "ERR_WORKER_OUT_OF_MEMORY";
     reject(isTooLarge ? storeFaults.LAYER_REFUSED("it has too many folders").because(error) : error);
   });
-  worker.on("exit", () => {
-    reject(storeFaults.LAYER_FAILED("the worker ended early"));
-    released.resolve(false);
-  });
+  worker.on("exit", () => reject(storeFaults.LAYER_FAILED("the worker ended early")));
   worker.on("message", (report: LayerReport) => {
     switch (report.kind) {
       case "progress":
@@ -95,24 +91,19 @@ export async function unpackLayer(
         });
         return;
       }
-      case "released":
-        released.resolve(true);
-        return;
       case "failed":
         reject(faultOf(report));
-        released.resolve(false);
     }
   });
-  let isDone = false;
   try {
     const layer = await promise;
-    isDone = true;
+    await layerWorkers.give(worker);
     return layer;
+  } catch (error) {
+    await worker.terminate(); // also waits until it writes no more
+    throw error;
   } finally {
     signal?.removeEventListener("abort", abort);
-    // Either way it writes no more.
-    if (isDone && (await released.promise)) await layerWorkers.give(worker);
-    else await worker.terminate();
   }
 }
 
