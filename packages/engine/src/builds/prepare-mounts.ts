@@ -9,6 +9,7 @@ import type { ContainerId, ContainerMount } from "../containers/container-record
 import { mountSnapshotOf } from "../containers/plan-mounts.ts";
 import { openAgentSocket } from "./agent-socket.ts";
 import type { BuildState } from "./build-state.ts";
+import { rootOfState } from "./buildkit/result-files.ts";
 import { cacheFolderName } from "./cache-mounts.ts";
 import { buildFaults } from "./faults.ts";
 import type { ProcessWork } from "./run-process.ts";
@@ -43,10 +44,9 @@ export async function prepareMounts(
     switch (mount.kind) {
       case "tmpfs":
         break;
-      case "cache": {
+      case "cache":
         add(await openCache(collaborators, { mount, number }, work), mount.target, mount.readOnly);
         break;
-      }
       case "secret": {
         const bytes = await findSecret(mount);
         if (bytes === undefined) break;
@@ -84,18 +84,8 @@ export async function prepareMounts(
           mounts.push(await mountFiles(collaborators, { input, source, target, readOnly, number }, work));
           break;
         }
-        add(
-          await bringSource(
-            {
-              root: input.context.root,
-              source,
-              place: join(work.runDir, `${number}`),
-            },
-            work,
-          ),
-          target,
-          readOnly,
-        );
+        const place = join(work.runDir, `${number}`);
+        add(await bringSource({ root: input.context.root, source, place }, work), target, readOnly);
       }
     }
   }
@@ -124,14 +114,7 @@ async function openCache(
     await chown(place, rights.uid, rights.gid);
     await chmod(place, rights.mode & 0o7777);
   } else {
-    const input = inputs[files.input];
-    const root =
-      input?.kind === "context"
-        ? input.context.root
-        : ({
-            kind: "layers",
-            lower: snapshots.lowerFolders(input?.kind === "files" ? input.chainId : undefined),
-          } as const);
+    const root = rootOfState(inputs[files.input] ?? { kind: "files" }, snapshots);
     made = await bringSource({ root, source: files.source, place }, { signal });
     if (!(await lstat(made)).isDirectory()) throw buildFaults.SOURCE_NO_FOLDER(files.source);
   }
@@ -206,14 +189,9 @@ async function writeRunFile(
  * the host.
  */
 async function bringSource(
-  mount: {
-    readonly root: FilesRoot;
-    readonly source: string;
-    readonly place: string;
-  },
+  { root, source, place }: { readonly root: FilesRoot; readonly source: string; readonly place: string },
   { signal }: Pick<ProcessWork, "signal">,
 ): Promise<string> {
-  const { root, source, place } = mount;
   const path = posix.normalize(`/${source}`);
   await mkdir(place, { recursive: true, mode: 0o700 });
   const name = basename(path);

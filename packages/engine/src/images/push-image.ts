@@ -86,13 +86,13 @@ export async function pushImage(
   return await store.images.distribute(
     image,
     async ({ manifest, config, layers }) => {
-      // An image may have the same layer more than once.
       const attested = request.isPart ? undefined : await findAttested(parts, { ...request, tag });
       if (attested !== undefined) {
         for (const { diffId } of layers) report({ kind: "layer", diffId, news: { kind: "exists" } });
         report({ kind: "pushed", tag, digest: attested.digest, sizeBytes: attested.sizeBytes });
         return attested;
       }
+      // An image may have the same layer more than once.
       const own = new Map(layers.filter(({ isForeign }) => !isForeign).map((layer) => [layer.digest, layer]));
       for (const { diffId } of layers) report({ kind: "layer", diffId, news: { kind: "preparing" } });
       await allOrFirstFailure([

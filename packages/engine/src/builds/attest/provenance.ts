@@ -1,4 +1,3 @@
-import { arch, platform as hostSystem } from "node:process";
 import type { ExecOp, Vertex } from "@hawser/build";
 import type { ProvenanceRequest } from "@hawser/build/grpc";
 import { formatPlatform, type Platform, platformOfNode } from "@hawser/oci";
@@ -139,10 +138,10 @@ function neededBy(execs: readonly ExecOp[]): Pick<Parameters, "secrets" | "ssh">
   for (const mount of execs.flatMap(({ mounts }) => mounts)) {
     if (mount.kind !== "secret" && mount.kind !== "secret-variable" && mount.kind !== "ssh") continue;
     const needed = mount.kind === "ssh" ? ssh : secrets;
-    const known = needed.get(mount.id);
-    const isOptional = !mount.isRequired && known?.optional !== undefined;
-    const isFirst = known === undefined && !mount.isRequired;
-    needed.set(mount.id, { id: mount.id, ...((isOptional || isFirst) && { optional: true }) });
+    const { id, isRequired } = mount;
+    // One that wants it is enough.
+    const isOptional = !isRequired && (needed.get(id) ?? { optional: true }).optional === true;
+    needed.set(id, { id, ...(isOptional && { optional: true }) });
   }
   return {
     ...(secrets.size > 0 && { secrets: [...secrets.values()] }),
@@ -174,7 +173,7 @@ function buildkitMetadata({ vcs, source }: Told) {
   return { ...(Object.keys(vcs).length > 0 && { vcs }), ...(source && { source }) };
 }
 
-const ownPlatform = () => formatPlatform(platformOfNode({ platform: hostSystem, arch }));
+const ownPlatform = () => formatPlatform(platformOfNode(process));
 
 /** https://slsa.dev/spec/v0.2/provenance, with BuildKit's additions (its docs/attestations/slsa-definitions.md). */
 function predicate02(told: Told, { builderId, isReproducible }: ProvenanceRequest): object {

@@ -1,4 +1,3 @@
-import { arch, platform as hostSystem } from "node:process";
 import { Fault } from "@hawser/base";
 import { createVertex, type ExecOp, type Vertex } from "@hawser/build";
 import type { BuildContextOfClient, SbomRequest } from "@hawser/build/grpc";
@@ -36,7 +35,7 @@ export async function scanResult(
   },
 ): Promise<readonly Attestation[]> {
   const { build, snapshots, name, isUncached, progress, signal } = options;
-  const host = platformOfNode({ platform: hostSystem, arch });
+  const host = platformOfNode(process);
   const image = await build.resolveImage(generator, { platform: host }).catch((error: unknown) => {
     signal.throwIfAborted();
     throw buildFaults.GENERATOR_MISSING(generator, Fault.from(error).message).because(error);

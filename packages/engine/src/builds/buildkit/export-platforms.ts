@@ -1,6 +1,5 @@
 import { arch, platform as hostSystem } from "node:process";
-import type { TarSource } from "@hawser/base";
-import { writeTar } from "@hawser/base";
+import { type TarSource, writeTar } from "@hawser/base";
 import { type ExporterRequest, type SentFile, sendBytes, sendFolder } from "@hawser/build/grpc";
 import {
   formatImageConfig,

@@ -195,10 +195,10 @@ export class SessionBuild implements BuildWork {
   ): Promise<PlannedResult> {
     const { build, graphs } = this.#graphs;
     const inputs: ResultFacts[] = [];
-    const planned = await graphs.plan(definition, (id) => {
+    const planned = await graphs.plan(definition, async (id) => {
       const input = resultOf(id);
-      inputs.push(...(this.#results.get(input) === undefined ? [] : [this.#known(input).facts]));
-      return this.#build(input);
+      inputs.push(this.#known(input).facts);
+      return await this.#build(input);
     });
     const facts = { definition, inputs, sources: build.sources ? [build.sources] : [] };
     return this.#remember({ config: undefined, definition }, { build: () => planned.execute(), facts });

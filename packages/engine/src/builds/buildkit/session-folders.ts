@@ -28,7 +28,8 @@ export class SessionFolders implements AsyncDisposable {
   readonly #builds: BuildService;
   readonly #context: BuildContextOfClient;
   readonly #given: GivenFiles | undefined;
-  readonly #remote: BuildSources;
+  /** Told of what is not with the client. */
+  readonly remote: BuildSources;
   readonly #folders = new Map<string, Promise<BuildContext>>();
   readonly #ignored = new Map<string, readonly string[]>();
   readonly #sources = new Map<string, Promise<ReadSource>>();
@@ -45,20 +46,14 @@ export class SessionFolders implements AsyncDisposable {
     }: {
       readonly context: BuildContextOfClient;
       readonly given: GivenFiles | undefined;
-      /** Told of what is not with the client. */
       readonly sources: BuildSources;
     },
   ) {
-    this.#remote = sources;
+    this.remote = sources;
     this.#builds = builds;
     this.#context = context;
     this.#given = given;
     this.#isWhole = context.archive !== undefined;
-  }
-
-  /** What is not with the client. */
-  get remote(): BuildSources {
-    return this.#remote;
   }
 
   /** The folder that all of it is, if it is one. */
@@ -135,7 +130,7 @@ export class SessionFolders implements AsyncDisposable {
       upload === undefined ? `[internal] load remote build context ${address}` : titleOf("context");
     const received = progress.step(title, async () =>
       upload === undefined
-        ? this.#used.use(await this.#builds.receiveRemote(address, { signal, sources: this.#remote }))
+        ? this.#used.use(await this.#builds.receiveRemote(address, { signal, sources: this.remote }))
         : await this.#unpack(this.#uploaded(upload)),
     );
     received.catch(() => {}); // told when it is waited for

@@ -24,6 +24,14 @@ import { formatPullEvent } from "../wire/transfer-progress.ts";
 
 /** Everything about images. */
 export function imageRoutes(images: ImageService, registry: RemoteImages): Route[] {
+  /** The image that is asked for, which has to be for the platform that is asked for. */
+  const find = (request: ApiRequest, options: Parameters<typeof queryPlatform>[1]) => {
+    const reference = request.param("name");
+    const wanted = queryPlatform(request, options);
+    const image = images.resolve(reference);
+    checkPlatform(image, { reference, wanted });
+    return image;
+  };
   return [
     {
       method: "GET",
@@ -59,24 +67,16 @@ export function imageRoutes(images: ImageService, registry: RemoteImages): Route
       method: "GET",
       path: "/images/{name:.*}/json",
       handler(request, response) {
-        const reference = request.param("name");
         const isAsked = request.atLeast("1.48") && request.query.text("platform");
         if (isAsked && request.query.flag("manifests")) throw httpFaults.MANIFESTS_AND_PLATFORM();
-        const wanted = queryPlatform(request, { since: "1.49" });
-        const image = images.resolve(reference);
-        checkPlatform(image, { reference, wanted });
-        response.sendJson(200, formatImageInspect(image, request));
+        response.sendJson(200, formatImageInspect(find(request, { since: "1.49" }), request));
       },
     },
     {
       method: "GET",
       path: "/images/{name:.*}/history",
       handler(request, response) {
-        const reference = request.param("name");
-        const wanted = queryPlatform(request, { since: "1.48" });
-        const image = images.resolve(reference);
-        checkPlatform(image, { reference, wanted });
-        response.sendJson(200, formatImageHistory(image));
+        response.sendJson(200, formatImageHistory(find(request, { since: "1.48" })));
       },
     },
     {
