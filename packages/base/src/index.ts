@@ -16,7 +16,7 @@ export {
   startDetached,
 } from "./spawn.ts";
 export type { ReachStep } from "./steps.ts";
-export { readTar, type TarMember } from "./tar/read-tar.ts";
+export { readTar, type TarMember, tarSourceOf } from "./tar/read-tar.ts";
 export { rootedTarPath, tarPathBytes } from "./tar/rooted-tar-path.ts";
 export type { TarEntry, TarEntryType } from "./tar/tar-entry.ts";
 export { defaultTarLimits, type TarEvent, type TarLimits, TarParser } from "./tar/tar-parser.ts";

@@ -1,11 +1,18 @@
 import type { TarEntry } from "./tar-entry.ts";
 import { type TarLimits, TarParser } from "./tar-parser.ts";
+import type { TarSource } from "./tar-writer.ts";
 
 /** An entry and its bytes, which can be read once, before the next entry is asked for; unread bytes are skipped. */
 export interface TarMember {
   readonly entry: TarEntry;
   /** As stored: a sparse file's holes are left out. */
   readonly data: AsyncIterable<Buffer>;
+}
+
+/** A member as one to write: its bytes are read then, so before the next member is asked for. */
+export function tarSourceOf({ entry, data }: TarMember): TarSource {
+  const { sparse: _sparse, sizeBytes, ...rest } = entry;
+  return { ...rest, ...(entry.type === "file" && { content: { sizeBytes, open: () => data } }) };
 }
 
 /**

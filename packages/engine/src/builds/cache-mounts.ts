@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { lstat, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type KeyedMutex, readTar, type TarSource, writeTar } from "@hawser/base";
+import { type KeyedMutex, readTar, type TarSource, tarSourceOf, writeTar } from "@hawser/base";
 import { openArchive, writeArchive } from "@hawser/store";
 import { buildFaults } from "./faults.ts";
 
@@ -68,10 +68,7 @@ export class CacheMounts {
       try {
         await Promise.race([begun.promise, held]);
         await using opened = await openArchive(place, `/${name}`, { signal });
-        for await (const { entry, data } of readTar(opened.archive)) {
-          const { sparse: _sparse, sizeBytes, ...rest } = entry;
-          yield { ...rest, ...(entry.type === "file" && { content: { sizeBytes, open: () => data } }) };
-        }
+        for await (const member of readTar(opened.archive)) yield tarSourceOf(member);
       } finally {
         done.resolve();
         await held;

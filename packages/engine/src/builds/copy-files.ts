@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { basename, posix } from "node:path";
-import { Fault, readTar, type TarSource, tarPathBytes, writeTar } from "@hawser/base";
+import { Fault, readTar, type TarSource, tarPathBytes, tarSourceOf, writeTar } from "@hawser/base";
 import type { CopyOp, CopySource } from "@hawser/build";
 import { resolveUser } from "@hawser/runtime";
 import {
@@ -208,9 +208,8 @@ async function* treeEntries(
     const path = joinPath(latin1(place), rest);
     // The folder that is there, or was made on the way: what it was elsewhere does not count.
     if (path === "" || (isContent && rest === "")) continue;
-    const { sparse: _sparse, sizeBytes, ...kept } = entry;
     yield {
-      ...kept,
+      ...tarSourceOf({ entry, data }),
       path: tarPathBytes(path),
       linkPath: linkOf(entry, { place, source }),
       ...(source.isContext && {
@@ -218,7 +217,6 @@ async function* treeEntries(
         gid: 0,
         mtimeNs: BigInt(work.epochMs) * 1_000_000n,
       }),
-      ...(entry.type === "file" && { content: { sizeBytes, open: () => data } }),
     };
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readTar, rootedTarPath, type TarSource, tarPathBytes, writeTar } from "@hawser/base";
+import { readTar, rootedTarPath, type TarSource, tarPathBytes, tarSourceOf, writeTar } from "@hawser/base";
 import { type FilesRoot, readFiles } from "@hawser/store";
 
 /** One name of a file system. */
@@ -59,10 +59,8 @@ export async function* diffTrees(
     for await (const { entry, data } of readTar(readFiles(upper, { kind: "pick", paths: wanted }, options))) {
       const path = rootedTarPath(entry.path);
       const link = links.get(path);
-      const { sparse: _sparse, sizeBytes, ...kept } = entry;
-      if (link === undefined) {
-        yield { ...kept, ...(entry.type === "file" && { content: { sizeBytes, open: () => data } }) };
-      } else yield { ...kept, type: "hardlink", linkPath: tarPathBytes(link) };
+      if (link === undefined) yield tarSourceOf({ entry, data });
+      else yield tarSourceOf({ entry: { ...entry, type: "hardlink", linkPath: tarPathBytes(link) }, data });
       if (entry.type === "directory") yield* hide(path);
     }
   }

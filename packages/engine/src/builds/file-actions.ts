@@ -1,5 +1,13 @@
 import { posix } from "node:path";
-import { compileIgnorePatterns, Fault, readTar, type TarSource, tarPathBytes, writeTar } from "@hawser/base";
+import {
+  compileIgnorePatterns,
+  Fault,
+  readTar,
+  type TarSource,
+  tarPathBytes,
+  tarSourceOf,
+  writeTar,
+} from "@hawser/base";
 import type { CopyAction, FileAction, OwnerPart } from "@hawser/build";
 import { resolveUser } from "@hawser/runtime";
 import { type FilesPlace, OpenFiles, openArchive, removePath, statPath, writeArchive } from "@hawser/store";
@@ -292,16 +300,14 @@ async function* entriesOf(
       for (const wanted of required) if (full.startsWith(wanted)) required.delete(wanted);
     }
     if (path === "") continue; // the folder that is there
-    const { sparse: _sparse, sizeBytes, ...kept } = entry;
     const made: TarSource = {
-      ...kept,
+      ...tarSourceOf({ entry, data }),
       path: tarPathBytes(path),
       linkPath: linkOf(entry, { place, source }),
       ...(entry.type !== "symlink" && { mode: changeMode(entry.mode, entry.type === "directory") }),
       ...(source.isContext && { uid: 0, gid: 0, mtimeNs: target.epochNs }),
       ...dress.owner,
       ...(dress.timeNs !== undefined && { mtimeNs: dress.timeNs }),
-      ...(entry.type === "file" && { content: { sizeBytes, open: () => data } }),
     };
     waiting = waiting.filter((folder) => path.startsWith(`${Buffer.from(folder.path).toString("latin1")}/`));
     if (!isIn) {

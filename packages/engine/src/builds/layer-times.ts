@@ -1,4 +1,4 @@
-import { readTar, type TarSource, writeTar } from "@hawser/base";
+import { readTar, type TarSource, tarSourceOf, writeTar } from "@hawser/base";
 
 /**
  * A layer's archive in which no file is younger than `epochMs`, so that the same work gives the same bytes whenever it is done.
@@ -11,13 +11,9 @@ export function clampLayerTimes(
   return writeTar(entries());
 
   async function* entries(): AsyncGenerator<TarSource, void, undefined> {
-    for await (const { entry, data } of readTar(layer)) {
-      const { sparse: _sparse, sizeBytes, ...rest } = entry;
-      yield {
-        ...rest,
-        mtimeNs: entry.mtimeNs > latestNs ? latestNs : entry.mtimeNs,
-        ...(entry.type === "file" && { content: { sizeBytes, open: () => data } }),
-      };
+    for await (const member of readTar(layer)) {
+      const { mtimeNs } = member.entry;
+      yield { ...tarSourceOf(member), mtimeNs: mtimeNs > latestNs ? latestNs : mtimeNs };
     }
   }
 }
@@ -30,15 +26,8 @@ export function sentFiles(
   return writeTar(entries());
 
   async function* entries(): AsyncGenerator<TarSource, void, undefined> {
-    for await (const { entry, data } of readTar(archive)) {
-      const { sparse: _sparse, sizeBytes, ...rest } = entry;
-      yield {
-        ...rest,
-        uid: 0,
-        gid: 0,
-        mtimeNs: BigInt(epochMs) * 1_000_000n,
-        ...(entry.type === "file" && { content: { sizeBytes, open: () => data } }),
-      };
+    for await (const member of readTar(archive)) {
+      yield { ...tarSourceOf(member), uid: 0, gid: 0, mtimeNs: BigInt(epochMs) * 1_000_000n };
     }
   }
 }

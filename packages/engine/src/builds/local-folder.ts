@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
-import { readTar, type TarSource } from "@hawser/base";
+import { readTar, type TarSource, tarSourceOf } from "@hawser/base";
 import { type ListedEntry, OpenFiles, readFiles } from "@hawser/store";
 import { buildFaults } from "./faults.ts";
 import type { ListedFolder } from "./kept-contexts.ts";
@@ -81,9 +81,8 @@ async function* entriesOf(
   archive: AsyncIterable<Uint8Array>,
   onBytes: (bytes: number) => void,
 ): AsyncGenerator<TarSource, void, undefined> {
-  for await (const { entry, data } of readTar(archive)) {
-    onBytes(entry.sizeBytes);
-    const { sparse: _sparse, sizeBytes, ...kept } = entry;
-    yield { ...kept, ...(entry.type === "file" && { content: { sizeBytes, open: () => data } }) };
+  for await (const member of readTar(archive)) {
+    onBytes(member.entry.sizeBytes);
+    yield tarSourceOf(member);
   }
 }

@@ -1,55 +1,26 @@
 import { type ClientSession, SessionContent, sendBytes } from "@hawser/build/grpc";
 import { parseReference } from "@hawser/oci";
-import { contentTarget, repositoryTarget } from "../cache/blob-place.ts";
+import { contentTarget } from "../cache/blob-place.ts";
 import { blobOf } from "../export/image-blobs.ts";
-import { type ImageIndex, type IndexedImage, withImageIndex } from "../export/image-index.ts";
+import { type IndexedImage, withImageIndex } from "../export/image-index.ts";
 import { writeOciLayout } from "../export/oci-layout.ts";
 import type { ExportContext } from "./export-result.ts";
-
-/** An index as its client is told of it. */
-export interface DescribedIndex {
-  readonly mediaType: string;
-  readonly digest: string;
-  readonly size: number;
-  readonly annotations?: Readonly<Record<string, string>>;
-}
+import { type DescribedManifest, describeManifest, type PushOptions, pushWritten } from "./push-written.ts";
 
 type Annotations = Readonly<Record<string, string>>;
 
-/**
- * Give images and what is said of them to registries, as an index under each name.
- *
- * @param options.isTop the names' tags are the index's from then on
- * @param options.onPush told of each name
- */
+/** Give images and what is said of them to registries, as an index under each name. @throws {Fault} what a registry says */
 export async function pushIndexed(
   images: readonly IndexedImage[],
-  options: {
-    readonly names: readonly string[];
-    readonly annotations: Annotations;
-    readonly isTop: boolean;
-    readonly onPush: (name: string, index: DescribedIndex) => void;
-  },
+  options: PushOptions & { readonly annotations: Annotations },
   context: ExportContext,
-): Promise<DescribedIndex> {
-  const { names, annotations, isTop, onPush } = options;
-  const { registry, access, signal } = context;
+): Promise<DescribedManifest> {
   return await withImageIndex(images, {
     ...context,
-    names,
-    annotations,
+    ...options,
     async use(index) {
-      const told = describe(index);
-      for (const name of names) {
-        const reference = parseReference(name);
-        const repository = await registry.openRepository(reference, await access(reference.domain));
-        const target = repositoryTarget(name, repository);
-        for (const blob of index.blobs) await target.put(blob, signal);
-        for (const manifest of index.manifests) await target.putManifest(manifest, { isTop: false, signal });
-        await target.putManifest(index.manifest, { isTop, signal });
-        onPush(name, told);
-      }
-      return told;
+      await pushWritten(index, options, context);
+      return describeManifest(index.manifest);
     },
   });
 }
@@ -67,7 +38,7 @@ export async function sendIndexed(
     readonly session: ClientSession;
   },
   context: ExportContext,
-): Promise<DescribedIndex> {
+): Promise<DescribedManifest> {
   const { names, annotations, descriptor, isFile, id, session } = options;
   const { signal } = context;
   return await withImageIndex(images, {
@@ -92,11 +63,10 @@ export async function sendIndexed(
         for (const blob of blobs) await target.put(blob, signal);
         await target.putManifest(index.manifest, { isTop: true, signal });
       }
-      return { ...describe(index), ...(Object.keys(descriptor).length > 0 && { annotations: descriptor }) };
+      return {
+        ...describeManifest(index.manifest),
+        ...(Object.keys(descriptor).length > 0 && { annotations: descriptor }),
+      };
     },
   });
-}
-
-function describe({ manifest: { mediaType, digest, bytes } }: ImageIndex): DescribedIndex {
-  return { mediaType, digest, size: bytes.length };
 }

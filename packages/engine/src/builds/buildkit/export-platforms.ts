@@ -5,11 +5,9 @@ import {
   formatImageConfig,
   mediaTypes,
   type Platform,
-  parseDigest,
   parseReference,
   platformOfNode,
   platformsMatch,
-  repositoryOf,
 } from "@hawser/oci";
 import { type Image, readFiles } from "@hawser/store";
 import { fileStatements } from "../attest/file-statements.ts";
@@ -17,7 +15,7 @@ import { blobOf } from "../export/image-blobs.ts";
 import type { IndexedImage } from "../export/image-index.ts";
 import { type Exporter, readExporter } from "../export/read-exporter.ts";
 import { buildFaults } from "../faults.ts";
-import { type DescribedIndex, pushIndexed, sendIndexed } from "./export-index.ts";
+import { pushIndexed, sendIndexed } from "./export-index.ts";
 import {
   type AttestedImage,
   below,
@@ -27,6 +25,7 @@ import {
   responseOf,
   rootOf,
 } from "./export-result.ts";
+import type { DescribedManifest } from "./push-written.ts";
 
 /** A result for one machine of several. */
 export interface BuiltPlatform {
@@ -105,20 +104,17 @@ async function exportImages(
     if (push === "no") return told;
     const isAttested = all.some(({ built }) => built.attestations.length > 0);
     if (!stores || !form.isDefault || isAttested || push === "by-digest") {
-      const onPush = (name: string, { digest }: DescribedIndex) => {
-        step.status(`pushing ${name}`, { current: 0, isDone: true });
-        if (!stores) return;
-        const pushed = { ...repositoryOf(parseReference(name)), digest: parseDigest(digest) };
-        context.images.nameByDigest(pushed, ownId);
+      const options = {
+        names,
+        annotations: form.annotations.index,
+        isTop: push === "by-name",
+        keptAs: stores ? ownId : undefined,
+        onPush: (name: string) => step.status(`pushing ${name}`, { current: 0, isDone: true }),
       };
-      const annotations = form.annotations.index;
-      const options = { names, annotations, isTop: push === "by-name", onPush };
-      return {
-        ...told,
-        ...responseOfIndex(await pushIndexed(indexedImages(all, request), options, context)),
-      };
+      const index = await pushIndexed(indexedImages(all, request), options, context);
+      return { ...told, ...responseOfIndex(index) };
     }
-    let index: DescribedIndex | undefined;
+    let index: DescribedManifest | undefined;
     for (const name of names) {
       const { domain } = parseReference(name);
       const { digest, sizeBytes: size } = await registry.pushIndex(name, images, {
@@ -148,7 +144,7 @@ async function exportLayout(
   });
 }
 
-function responseOfIndex(descriptor: DescribedIndex) {
+function responseOfIndex(descriptor: DescribedManifest) {
   return {
     "containerimage.digest": descriptor.digest,
     "containerimage.descriptor": Buffer.from(JSON.stringify(descriptor)).toString("base64"),

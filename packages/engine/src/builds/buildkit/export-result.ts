@@ -1,4 +1,4 @@
-import { readTar, rootedTarPath, type TarSource, writeTar } from "@hawser/base";
+import { readTar, rootedTarPath, type TarSource, tarSourceOf, writeTar } from "@hawser/base";
 import {
   type BuildContextOfClient,
   type ExporterRequest,
@@ -7,28 +7,22 @@ import {
   sendBytes,
   sendFolder,
 } from "@hawser/build/grpc";
-import {
-  formatImageConfig,
-  type ImageConfig,
-  mediaTypes,
-  parseDigest,
-  parseReference,
-  repositoryOf,
-} from "@hawser/oci";
+import { formatImageConfig, type ImageConfig, mediaTypes, parseReference } from "@hawser/oci";
 import type { RegistryAccess } from "@hawser/registry/client";
 import { type ContentStore, type FilesRoot, type ImageStore, openArchive, readFiles } from "@hawser/store";
 import type { Collaborators } from "../../containers/collaborators.ts";
 import type { RemoteImages } from "../../images/remote-images.ts";
 import { fileStatements } from "../attest/file-statements.ts";
 import type { Attestation, Statement } from "../attest/statement.ts";
-import { contentTarget, repositoryTarget } from "../cache/blob-place.ts";
+import { contentTarget } from "../cache/blob-place.ts";
 import { blobOf, withImageBlobs } from "../export/image-blobs.ts";
 import type { IndexedImage } from "../export/image-index.ts";
 import { writeImageLayout } from "../export/oci-layout.ts";
 import { type Exporter, type ImageForm, readExporter } from "../export/read-exporter.ts";
 import { buildFaults } from "../faults.ts";
 import type { BuiltImage } from "../image-build.ts";
-import { type DescribedIndex, pushIndexed, sendIndexed } from "./export-index.ts";
+import { pushIndexed, sendIndexed } from "./export-index.ts";
+import { type DescribedManifest, pushWritten } from "./push-written.ts";
 
 /** Where results are brought. */
 export interface ExportPorts {
@@ -83,29 +77,24 @@ async function exportImage(
       for (const name of names) step.status(`naming to ${name}`, { current: 0, isDone: true });
     }
     if (push === "no") return responseOf(config, names);
-    let manifest: Described | undefined;
-    const note = (name: string, pushed: Described) => {
+    let manifest: DescribedManifest | undefined;
+    const onPush = (name: string, pushed: DescribedManifest) => {
       manifest = pushed;
       step.status(`pushing ${name}`, { current: 0, isDone: true });
     };
+    const keptAs = stores ? blobOf(formatImageConfig(config)).digest : undefined;
+    const options = { names, isTop: push === "by-name", keptAs, onPush };
     if (built.attestations.length > 0) {
-      const isTop = push === "by-name";
-      const onPush = (name: string, pushed: DescribedIndex) => {
-        note(name, pushed);
-        if (!stores) return;
-        const { digest } = pushed;
-        const id = blobOf(formatImageConfig(config)).digest;
-        context.images.nameByDigest(
-          { ...repositoryOf(parseReference(name)), digest: parseDigest(digest) },
-          id,
-        );
-      };
       const annotations = form.annotations.index;
-      await pushIndexed([indexed(built, form)], { names, annotations, isTop, onPush }, context);
+      await pushIndexed([indexed(built, form)], { ...options, annotations }, context);
       return responseOf(config, names, manifest);
     }
+    // As the client wants it written down, past what is kept here of the image.
     if (!stores || !form.isDefault || push === "by-digest") {
-      await pushBlobs(config, exporter, { context, onPush: note });
+      await withImageBlobs(config, form, {
+        ...context,
+        use: (written) => pushWritten(written, options, context),
+      });
       return responseOf(config, names, manifest);
     }
     for (const name of names) {
@@ -114,7 +103,7 @@ async function exportImage(
       for await (const event of pushed) {
         if (event.kind !== "pushed") continue; // one that ends without a fault is there
         const { digest, sizeBytes: size } = event;
-        note(name, { mediaType: mediaTypes.dockerManifest, digest, size });
+        onPush(name, { mediaType: mediaTypes.dockerManifest, digest, size });
       }
     }
     return responseOf(config, names, manifest);
@@ -126,49 +115,11 @@ function indexed({ config, attestations }: AttestedImage, form: ImageForm): Inde
   return { config, platform: { os, architecture, ...(variant && { variant }) }, form, attestations };
 }
 
-/** As a client wants it written down, past what is kept here of the image. */
-async function pushBlobs(
-  config: ImageConfig,
-  { names, form, push, stores }: Exporter & { readonly kind: "image" },
-  work: {
-    readonly context: ExportContext;
-    readonly onPush: (name: string, pushed: Described) => void;
-  },
-): Promise<void> {
-  const { images, content, registry, access, signal } = work.context;
-  await withImageBlobs(config, form, {
-    images,
-    content,
-    signal,
-    async use({ manifest, config: configBlob, blobs }) {
-      const isTop = push === "by-name";
-      for (const name of names) {
-        const reference = parseReference(name);
-        const repository = await registry.openRepository(reference, await access(reference.domain));
-        const target = repositoryTarget(name, repository);
-        for (const blob of blobs) await target.put(blob, signal);
-        await target.putManifest(manifest, { isTop, signal });
-        if (stores) {
-          images.nameByDigest({ ...repositoryOf(reference), digest: manifest.digest }, configBlob.digest);
-        }
-        const { mediaType, digest, bytes } = manifest;
-        work.onPush(name, { mediaType, digest, size: bytes.length });
-      }
-    },
-  });
-}
-
-interface Described {
-  readonly mediaType: string;
-  readonly digest: string;
-  readonly size: number;
-}
-
 /** @param manifest absent: nobody has asked for one */
 export function responseOf(
   config: ImageConfig,
   names: readonly string[],
-  manifest?: Described,
+  manifest?: DescribedManifest,
 ): Record<string, string> {
   const { digest, sizeBytes: size } = blobOf(formatImageConfig(config));
   const descriptor = manifest ?? { mediaType: mediaTypes.ociConfig, digest, size };
@@ -259,18 +210,15 @@ export async function* below(
   { statements }: { readonly statements: readonly Statement[] },
 ): AsyncGenerator<TarSource, void, undefined> {
   if (folder !== "") yield { path: folder, type: "directory", mode: 0o755 };
+  const inFolder = (name: string) => Buffer.concat([Buffer.from(folder), Buffer.from(name, "latin1")]);
   for await (const { entry, data } of readTar(archive)) {
-    const { sparse: _sparse, sizeBytes, ...rest } = entry;
     const path = rootedTarPath(entry.path);
     if (path === "" || path === "/") continue;
     if (statements.some(({ filename }) => filename === path)) continue;
-    const inFolder = (name: Buffer | string) =>
-      Buffer.concat([Buffer.from(folder), Buffer.from(name as string, "latin1")]);
     yield {
-      ...rest,
+      ...tarSourceOf({ entry, data }),
       path: inFolder(path),
       ...(entry.type === "hardlink" && { linkPath: inFolder(rootedTarPath(entry.linkPath)) }),
-      ...(entry.type === "file" && { content: { sizeBytes, open: () => data } }),
     };
   }
   for (const { filename, bytes } of statements) {
