@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { ociFaults } from "./oci-faults.ts";
 
 declare const digestBrand: unique symbol;
@@ -21,6 +22,11 @@ export type DigestAlgorithm = "sha256" | "sha512";
 
 export function digestAlgorithm(digest: Digest): DigestAlgorithm {
   return digest.startsWith("sha512:") ? "sha512" : "sha256";
+}
+
+/** What bytes hash to. */
+export function digestOf(bytes: Uint8Array, algorithm: DigestAlgorithm = "sha256"): Digest {
+  return parseDigest(`${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`);
 }
 
 /** The part after the colon. */

@@ -5,6 +5,7 @@ export {
   type DigestAlgorithm,
   digestAlgorithm,
   digestHex,
+  digestOf,
   isDigest,
   parseDigest,
   shortId,

@@ -1,3 +1,4 @@
+import { judgeDifferences } from "@hawser/base/testing";
 import type { ImageRecord } from "./read-image.ts";
 
 /** A difference from dockerd that is meant. */
@@ -44,13 +45,10 @@ export function compareRecords(docker: ImageRecord, hawser: ImageRecord): string
 
 /** Differences that nobody accepted, and reasons that nothing needs. */
 export function judge(differences: readonly string[]) {
-  const used = new Set<Accepted>();
-  const unexplained = differences.filter((difference) => {
-    const found = accepted.find(({ line }) => line.test(difference));
-    if (found !== undefined) used.add(found);
-    return found === undefined;
-  });
-  return { unexplained, unneeded: accepted.filter((entry) => !used.has(entry)).map(({ reason }) => reason) };
+  const { unexplained, unneeded } = judgeDifferences(differences, accepted, ({ line }, difference) =>
+    line.test(difference),
+  );
+  return { unexplained, unneeded: unneeded.map(({ reason }) => reason) };
 }
 
 function fieldsOf({ config }: ImageRecord): Readonly<Record<string, unknown>> {

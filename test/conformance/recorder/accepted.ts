@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { compileGlob, judgeDifferences } from "@hawser/base/testing";
 import { root } from "../../../tools/tree.ts";
 import type { Difference } from "./compare.ts";
 
@@ -266,31 +267,21 @@ export const accepted: readonly Accepted[] = [
 export function judge(differences: readonly Difference[], list: readonly Accepted[] = accepted) {
   const matchers = list.map((entry) => ({
     entry,
-    call: glob(entry.call, entry.exact),
-    path: glob(entry.path),
+    call: entry.exact === true ? new RegExp(`^${RegExp.escape(entry.call)}$`) : compileGlob(entry.call),
+    path: compileGlob(entry.path),
   }));
-  const used = new Set<Accepted>();
-  const unexplained = differences.filter((difference) => {
-    const found = matchers.find(
-      ({ entry, call, path }) =>
-        call.test(difference.call) &&
-        path.test(difference.path) &&
-        fits(entry, "docker", difference.docker) &&
-        fits(entry, "hawser", difference.hawser),
-    );
-    if (found !== undefined) used.add(found.entry);
-    return found === undefined;
-  });
-  return { unexplained, unneeded: list.filter((entry) => !used.has(entry)) };
+  const { unexplained, unneeded } = judgeDifferences(
+    differences,
+    matchers,
+    ({ entry, call, path }, difference) =>
+      call.test(difference.call) &&
+      path.test(difference.path) &&
+      fits(entry, "docker", difference.docker) &&
+      fits(entry, "hawser", difference.hawser),
+  );
+  return { unexplained, unneeded: unneeded.map(({ entry }) => entry) };
 }
 
 function fits(entry: Accepted, side: "docker" | "hawser", value: unknown): boolean {
   return !(side in entry) || JSON.stringify(entry[side]) === JSON.stringify(value);
-}
-
-function glob(pattern: string, exact = false): RegExp {
-  const literal = (exact ? [pattern] : pattern.split("*")).map((part) =>
-    part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"),
-  );
-  return new RegExp(`^${literal.join(".*")}$`, "s");
 }

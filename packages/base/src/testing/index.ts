@@ -1,3 +1,4 @@
 export { certificates, makeCertFolder } from "./certificates.ts";
 export { eventually } from "./eventually.ts";
+export { compileGlob, judgeDifferences } from "./judge-differences.ts";
 export { openTempDir } from "./temp-dir.ts";

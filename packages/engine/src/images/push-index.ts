@@ -1,5 +1,4 @@
-import { createHash } from "node:crypto";
-import { type Digest, mediaTypes, type Platform, parseDigest, type Reference } from "@hawser/oci";
+import { type Digest, digestOf, mediaTypes, type Platform, type Reference } from "@hawser/oci";
 import { type PushedManifest, pushImage } from "./push-image.ts";
 
 /** An image of an index. */
@@ -23,7 +22,7 @@ export function formatPlatformIndex(
   });
   const mediaType = mediaTypes.ociIndex;
   const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests }));
-  const digest = parseDigest(`sha256:${createHash("sha256").update(bytes).digest("hex")}`);
+  const digest = digestOf(bytes);
   return { bytes, digest, mediaType };
 }
 

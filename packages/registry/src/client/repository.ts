@@ -1,9 +1,9 @@
-import { createHash } from "node:crypto";
 import { Fault } from "@hawser/base";
 import {
   type Descriptor,
   type Digest,
   digestAlgorithm,
+  digestOf,
   isDigest,
   maxManifestBytes,
   mediaTypes,
@@ -329,15 +329,14 @@ function checkManifest(
   const said = headers["docker-content-digest"];
   if (wanted !== undefined) return { digest: checkDigest(what, bytes, wanted), mediaType, bytes };
   const algorithm = typeof said === "string" && said.startsWith("sha512:") ? "sha512" : "sha256";
-  const digest = parseDigest(`${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`);
+  const digest = digestOf(bytes, algorithm);
   if (typeof said === "string" && said !== digest) throw registryFaults.DIGEST_LIE(what, said, digest);
   return { digest, mediaType, bytes };
 }
 
 /** @throws {Fault} `data-loss` */
 function checkDigest(what: string, bytes: Buffer, wanted: Digest): Digest {
-  const algorithm = digestAlgorithm(wanted);
-  const digest = parseDigest(`${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`);
+  const digest = digestOf(bytes, digestAlgorithm(wanted));
   if (digest !== wanted) throw registryFaults.DIGEST_LIE(what, wanted, digest);
   return digest;
 }

@@ -1,6 +1,5 @@
-import { createHash } from "node:crypto";
 import { abortable } from "@hawser/base";
-import { type Descriptor, digestAlgorithm, parseDigest } from "@hawser/oci";
+import { type Descriptor, digestAlgorithm, digestOf } from "@hawser/oci";
 import type { FetchedManifest } from "../client/index.ts";
 import type { Caller } from "./access.ts";
 import { parseManifestReference } from "./call.ts";
@@ -74,8 +73,7 @@ const maxSmallBytes = 8 << 20;
 
 /** @throws {Fault} `invalid-argument` */
 function checkDigest(bytes: Uint8Array, wanted: Descriptor["digest"]): Descriptor["digest"] {
-  const algorithm = digestAlgorithm(wanted);
-  const is = parseDigest(`${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`);
+  const is = digestOf(bytes, digestAlgorithm(wanted));
   if (is !== wanted) throw serverFaults.DIGEST_INVALID(`${wanted}, it is ${is}`);
   return is;
 }

@@ -5,6 +5,7 @@ import {
   type Digest,
   digestAlgorithm,
   digestHex,
+  digestOf,
   familiarName,
   formatFamiliar,
   formatReference,
@@ -12,7 +13,7 @@ import {
   parseManifest,
   type Reference,
 } from "@hawser/oci";
-import { type ContentStore, digestOf } from "../content/content-store.ts";
+import { type ContentStore } from "../content/content-store.ts";
 
 /** An image to save. */
 export interface ImageToSave {

@@ -3,6 +3,7 @@ import { type TarContent, type TarSource, writeTar } from "@hawser/base";
 import {
   type Digest,
   digestHex,
+  digestOf,
   formatFamiliar,
   formatImageConfig,
   formatReference,
@@ -12,7 +13,6 @@ import {
   parseReference,
   withDefaultTag,
 } from "@hawser/oci";
-import { digestOf } from "../content/content-store.ts";
 
 export interface LayerSource {
   /** Gone through twice, so contents must be the same each time they are opened. */

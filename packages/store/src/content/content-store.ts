@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { errnoOf, KeyedMutex, syncFolder } from "@hawser/base";
-import { type Digest, digestAlgorithm, digestHex, isDigest, parseDigest } from "@hawser/oci";
+import { type Digest, digestAlgorithm, digestHex, digestOf, isDigest, parseDigest } from "@hawser/oci";
 import { diskFault } from "../disk-fault.ts";
 import { storeFaults } from "../faults.ts";
 import type { StorePaths } from "../paths.ts";
@@ -237,10 +237,6 @@ export class ContentStore {
       throw diskFault(error, this.#paths.root);
     }
   }
-}
-
-export function digestOf(data: Uint8Array, algorithm: "sha256" | "sha512" = "sha256"): Digest {
-  return parseDigest(`${algorithm}:${createHash(algorithm).update(data).digest("hex")}`);
 }
 
 async function namesIn(folder: string): Promise<readonly string[]> {

@@ -3,6 +3,7 @@ import {
   type ChainId,
   chainIdsOf,
   type Digest,
+  digestOf,
   formatFamiliar,
   formatImageConfig,
   type ImageConfig,
@@ -16,7 +17,7 @@ import { type ArchivedImage, checkLayerCount } from "../archive/archived-image.t
 import { readDockerArchive } from "../archive/docker-archive.ts";
 import { isOciLayout, readManifests, readOciLayout } from "../archive/oci-layout.ts";
 import { type ImageToSave, saveImages } from "../archive/save-images.ts";
-import { type ContentStore, digestOf, type StagedBlob } from "../content/content-store.ts";
+import { type ContentStore, type StagedBlob } from "../content/content-store.ts";
 import { storeFaults } from "../faults.ts";
 import type { HeldLayer, Layer, LayerStore } from "../layers/layer-store.ts";
 import type { StoreLimits } from "../limits.ts";

@@ -1,3 +1,4 @@
+import { compileGlob, judgeDifferences } from "@hawser/base/testing";
 import { readHelp } from "./read-help.ts";
 import type { ClientAnswer } from "./recording.ts";
 
@@ -34,18 +35,10 @@ function partsOf({ code, stdout, stderr }: ClientAnswer): Readonly<Record<string
   return { code, stdout, stderr };
 }
 
-/** Differences that nobody accepted, and entries of the list that nothing needs. */
 export function judge(differences: readonly Difference[], accepted: readonly Accepted[]) {
-  const used = new Set<Accepted>();
-  const unexplained = differences.filter(({ call, part }) => {
-    const entry = accepted.find((one) => glob(one.call).test(call) && glob(one.part).test(part));
-    if (entry !== undefined) used.add(entry);
-    return entry === undefined;
-  });
-  return { unexplained, unneeded: accepted.filter((entry) => !used.has(entry)) };
-}
-
-function glob(pattern: string): RegExp {
-  const literal = pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
-  return new RegExp(`^${literal.join(".*")}$`, "s");
+  return judgeDifferences(
+    differences,
+    accepted,
+    (entry, { call, part }) => compileGlob(entry.call).test(call) && compileGlob(entry.part).test(part),
+  );
 }

@@ -1,6 +1,5 @@
-import { createHash } from "node:crypto";
 import { type CacheLayer, cacheConfigMediaType, formatCacheConfig, formatInlineCache } from "@hawser/build";
-import { type ChainId, type Digest, mediaTypes, parseDigest } from "@hawser/oci";
+import { type ChainId, type Digest, digestOf, mediaTypes } from "@hawser/oci";
 import type { ContentStore, ImageStore, LayerEncoding } from "@hawser/store";
 import { layerMediaType } from "@hawser/store";
 import { readLayerEncoding, readTruth } from "../export/attributes.ts";
@@ -141,8 +140,4 @@ export function inlineCacheOf(
 ): string {
   const chains = [...results].map(([key, chainId]) => [digestOfKey(key), images.layersOf(chainId)] as const);
   return formatInlineCache(new Map(chains), diffIds).toString("base64");
-}
-
-function digestOf(bytes: Buffer): Digest {
-  return parseDigest(`sha256:${createHash("sha256").update(bytes).digest("hex")}`);
 }

@@ -1,11 +1,10 @@
-import { createHash } from "node:crypto";
 import {
   chainIdsOf,
   type Digest,
+  digestOf,
   formatImageConfig,
   type ImageConfig,
   mediaTypes,
-  parseDigest,
 } from "@hawser/oci";
 import { type ContentStore, type ImageStore, layerMediaType } from "@hawser/store";
 import type { GivenBlob, GivenManifest } from "../cache/blob-place.ts";
@@ -103,8 +102,4 @@ export function blobOf(bytes: Buffer): GivenBlob {
       yield bytes.subarray(start, end);
     },
   };
-}
-
-export function digestOf(bytes: Uint8Array): Digest {
-  return parseDigest(`sha256:${createHash("sha256").update(bytes).digest("hex")}`);
 }

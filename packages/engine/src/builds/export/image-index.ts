@@ -1,4 +1,4 @@
-import { type Digest, type ImageConfig, mediaTypes, type Platform } from "@hawser/oci";
+import { type Digest, digestOf, type ImageConfig, mediaTypes, type Platform } from "@hawser/oci";
 import type { ContentStore, ImageStore } from "@hawser/store";
 import { digestSet, imageUri } from "../attest/materials.ts";
 import {
@@ -8,7 +8,7 @@ import {
   statementMediaType,
 } from "../attest/statement.ts";
 import type { GivenBlob, GivenManifest } from "../cache/blob-place.ts";
-import { blobOf, digestOf, type ImageBlobs, withImageBlobs } from "./image-blobs.ts";
+import { blobOf, type ImageBlobs, withImageBlobs } from "./image-blobs.ts";
 import type { ImageForm } from "./read-exporter.ts";
 
 /** An image of an index, and what is said of it. */
