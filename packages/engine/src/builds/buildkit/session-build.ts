@@ -1,4 +1,3 @@
-import { arch, platform } from "node:process";
 import type { Vertex } from "@hawser/build";
 import {
   type BuildContainer,
@@ -16,20 +15,15 @@ import {
   type PlannedResult,
   type PlatformResult,
   type ResultFile,
-  type SbomRequest,
   shownSteps,
 } from "@hawser/build/grpc";
-import { formatImageConfig, formatPlatform, type Platform, platformOfNode } from "@hawser/oci";
+import { formatImageConfig, type Platform } from "@hawser/oci";
 import type { RegistryAccess } from "@hawser/registry/client";
 import type { FilesRoot } from "@hawser/store";
-import { createProvenance } from "../attest/provenance.ts";
 import type { ResultFacts } from "../attest/result-facts.ts";
-import { scanResult } from "../attest/scan-result.ts";
-import type { Attestation } from "../attest/statement.ts";
 import type { BuildService } from "../build-service.ts";
 import { BuildSources } from "../build-sources.ts";
 import type { BuildState } from "../build-state.ts";
-import { inlineCacheOf, type ResultsToExport, resultsToExport } from "../cache/export-cache.ts";
 import type { ImportedResults } from "../cache/imported-results.ts";
 import { lentBlobs } from "../cache/lent-blobs.ts";
 import { readExporter } from "../export/read-exporter.ts";
@@ -43,13 +37,12 @@ import type {
 } from "../image-build.ts";
 import { plannedConfig } from "../image-config.ts";
 import type { BuildFiles } from "../op-runner.ts";
-import { type BuiltPlatform, exportPlatforms } from "./export-platforms.ts";
-import { type AttestedImage, type ExportPorts, exportResult } from "./export-result.ts";
-import { exportToPlace } from "./export-to-place.ts";
+import type { ExportPorts } from "./export-result.ts";
 import type { GivenFiles } from "./given-files.ts";
-import { configOfFrontEnd, GraphBuilder, type GraphBuilderOptions } from "./graph-builder.ts";
+import { GraphBuilder, type GraphBuilderOptions } from "./graph-builder.ts";
 import { lintSource } from "./lint-source.ts";
 import { openImports } from "./open-imports.ts";
+import { type KnownResult, ResultExports } from "./result-exports.ts";
 import { lookAtFiles, readFilePart, rootOfState } from "./result-files.ts";
 import { ignoring, sessionAccess } from "./session-answers.ts";
 import { SessionFolders } from "./session-folders.ts";
@@ -57,11 +50,6 @@ import { ignoredVertices, inBuildkitsWords } from "./step-traits.ts";
 
 /** How the results that clients have been told of are executed, each once, and what is known of how they are made. */
 export type PlannedResults = WeakMap<PlannedResult, KnownResult>;
-
-interface KnownResult {
-  readonly build: () => Promise<BuiltImage>;
-  readonly facts: ResultFacts;
-}
 
 /** A build whose files, secrets and logins a client serves while it goes on. */
 export class SessionBuild implements BuildWork {
@@ -81,6 +69,7 @@ export class SessionBuild implements BuildWork {
   /** Digests of vertices that this build has executed already, and of sources that were told what is wrong with them. */
   readonly #made = new Set<string>();
   readonly #begun: ImageBuild[] = [];
+  readonly #exports: ResultExports;
   /** Opened when a build begins: then there is a session. */
   #imported: ImportedResults | undefined;
 
@@ -106,6 +95,17 @@ export class SessionBuild implements BuildWork {
     this.#ports = ports;
     this.#context = context;
     this.#folders = new SessionFolders(builds, { context, given, sources: this.#sources.part() });
+    const access = (domain: string) => this.#access(domain);
+    this.#exports = new ResultExports(
+      { ...ports, ...context, access },
+      {
+        known: (result) => this.#known(result),
+        begun: this.#begun,
+        imported: () => this.#imported,
+        isUncached: () => this.#isUncached,
+        beginApart: () => this.#beginApart(),
+      },
+    );
   }
 
   async planDockerfile(
@@ -257,6 +257,14 @@ export class SessionBuild implements BuildWork {
     return build;
   }
 
+  /** A build that sees results alone. */
+  #beginApart(): ImageBuild {
+    const folder = () => {
+      throw buildFaults.RESULT_EMPTY();
+    };
+    return this.#begin({ folder, limits: { ...this.#given?.limits }, pull: false });
+  }
+
   /** The same for all builds of a session: what one has asked for the others know. */
   #openImports(): ImportedResults | undefined {
     if (this.#context.cacheImports.length === 0 || this.#imported !== undefined) return this.#imported;
@@ -310,84 +318,21 @@ export class SessionBuild implements BuildWork {
     result: PlannedResult | undefined,
     exporter: ExporterRequest,
   ): Promise<Readonly<Record<string, string>>> {
-    if (result === undefined) throw buildFaults.RESULT_EMPTY();
-    const said = this.#asSaid(await this.#build(result), result, exporter);
-    const built = exporter.hasInlineCache === true ? this.#withInlineCache(said) : said;
-    return await exportResult(await this.#attest(built, result, exporter), exporter, {
-      ...this.#ports,
-      ...this.#context,
-      access: (domain) => this.#access(domain),
-    });
+    return await this.#exports.export(result, exporter);
   }
 
   async exportPlatforms(
     results: ReadonlyMap<string, PlatformResult>,
     exporter: ExporterRequest,
   ): Promise<Readonly<Record<string, string>>> {
-    const all = await this.#buildAll([...results], exporter);
-    return await exportPlatforms(all, exporter, {
-      ...this.#ports,
-      ...this.#context,
-      access: (domain) => this.#access(domain),
-    });
+    return await this.#exports.exportPlatforms(results, exporter);
   }
 
   async exportCache(
     results: readonly PlannedResult[],
     place: CachePlaceRequest,
   ): Promise<Readonly<Record<string, string>>> {
-    const { mode = "min" } = place.attributes;
-    const states = await Promise.all(results.map(async (result) => (await this.#build(result)).state));
-    if (mode === "max") await this.#receiveAll();
-    return await exportToPlace(this.#kept(mode, states), place, {
-      ...this.#ports,
-      ...this.#context,
-      access: (domain) => this.#access(domain),
-    });
-  }
-
-  /** One after the other where nothing kept may be used: what several need is made once all the same. */
-  async #buildAll(
-    results: readonly (readonly [string, PlatformResult])[],
-    exporter: ExporterRequest,
-  ): Promise<readonly BuiltPlatform[]> {
-    const all: Promise<BuiltPlatform>[] = [];
-    for (const [name, { result, platform: machine, config }] of results) {
-      const built = this.#build(result).then(async (image) => {
-        const said = this.#asSaid(image, result, { config, platform: machine });
-        const whole = exporter.hasInlineCache === true ? this.#withInlineCache(said) : said;
-        return { name, platform: machine, built: await this.#attest(whole, result, exporter) };
-      });
-      built.catch(() => {}); // told below
-      all.push(built);
-      if (this.#isUncached) await built;
-    }
-    return await Promise.all(all);
-  }
-
-  /** What others are given is here, wherever it is from. */
-  async #receiveAll(): Promise<void> {
-    for (const { results } of this.#begun) {
-      for (const chainId of new Set(results.values())) await this.#imported?.receive(chainId);
-    }
-  }
-
-  /** What the build has made and found, in the order of its keys: which of several steps was done first changes nothing. */
-  #kept(mode: string, states: readonly BuildState[]): ResultsToExport {
-    const { images } = this.#ports;
-    const found = this.#begun.flatMap(({ results }) => [...results]);
-    const all = new Map(found.toSorted(([one], [other]) => (one < other ? -1 : 1)));
-    return resultsToExport(all, {
-      mode,
-      tops: states.flatMap((state) => (state.kind === "files" ? (state.chainId ?? []) : [])),
-      images,
-    });
-  }
-
-  #withInlineCache({ config, state }: BuiltImage): BuiltImage {
-    const { images } = this.#ports;
-    const inlineCache = inlineCacheOf(this.#kept("min", [state]), { diffIds: config.diffIds, images });
-    return { config: { ...config, inlineCache }, state };
+    return await this.#exports.exportCache(results, place);
   }
 
   async readFile(
@@ -449,60 +394,6 @@ export class SessionBuild implements BuildWork {
     const known = this.#results.get(result);
     if (known === undefined) throw buildFaults.RESULT_EMPTY();
     return known;
-  }
-
-  /** With what the client wants to be told of it. */
-  async #attest(
-    built: BuiltImage,
-    result: PlannedResult,
-    { attestations }: ExporterRequest,
-  ): Promise<AttestedImage> {
-    const { os, architecture, variant } = built.config;
-    const machine = { os, architecture, ...(variant !== undefined && { variant }) };
-    const { provenance, sbom } = attestations ?? {};
-    const { facts } = this.#known(result);
-    return {
-      ...built,
-      attestations: [
-        ...(sbom ? await this.#scan(built, sbom, machine) : []),
-        ...(provenance ? [createProvenance(facts, provenance, machine)] : []),
-      ],
-    };
-  }
-
-  async #scan(
-    { state }: BuiltImage,
-    request: SbomRequest,
-    machine: Platform,
-  ): Promise<readonly Attestation[]> {
-    const folder = () => {
-      throw buildFaults.RESULT_EMPTY(); // a generator sees the result alone
-    };
-    return await scanResult(state.kind === "files" ? state.chainId : undefined, request, {
-      ...this.#context,
-      build: this.#begin({ folder, limits: { ...this.#given?.limits }, pull: false }),
-      snapshots: this.#ports.collaborators.snapshots,
-      name: formatPlatform(machine),
-      isUncached: this.#isUncached,
-    });
-  }
-
-  /** With the configuration that a front end has made where that is another one. */
-  #asSaid(
-    built: BuiltImage,
-    result: PlannedResult,
-    {
-      config,
-      platform: machine = platformOfNode({ platform, arch }),
-    }: Pick<ExporterRequest, "config"> & { readonly platform?: Platform },
-  ): BuiltImage {
-    const isOwn =
-      config === undefined || (result.config !== undefined && Buffer.compare(config, result.config) === 0);
-    if (isOwn) return built;
-    return {
-      ...built,
-      config: configOfFrontEnd(config, built, { images: this.#ports.images, platform: machine }),
-    };
   }
 
   async #access(domain: string): Promise<RegistryAccess> {
