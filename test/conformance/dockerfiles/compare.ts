@@ -18,11 +18,6 @@ const accepted: readonly Accepted[] = [
     line: /^c-archive: layer 1, .*\/attributed: /,
     reason: "an archive's `user.` attributes stay; dockerd's layers have `security.capability` alone",
   },
-  {
-    line: /^copy-link: layer [12], (?:docker alone: link: d 640|hawser alone: link: d 755) 100:200$/,
-    reason:
-      "`--link --chmod=640` is for what is copied; dockerd gives it to the folders on the way, which nobody can enter then",
-  },
 ];
 
 /** What one has and the other has not, each on its line; of the configuration each field. */

@@ -21,6 +21,7 @@ import {
   type Dress,
   fileBytes,
   findFolder,
+  folderModeOf,
   isFolder,
   joinPath,
   latin1,
@@ -78,7 +79,10 @@ export async function copyFiles(
         ? treeEntries(source, { place, isContent, op, work })
         : fileEntries(source, place, work);
     const folders = isContent && place !== "" ? `${place}/` : place;
-    await write(withParents(entries, { place: folders, owner, op, work }), target.folder);
+    await write(
+      withParents(entries, { place: folders, owner, folderMode: folderModeOf(op), op, work }),
+      target.folder,
+    );
   }
 }
 

@@ -20,6 +20,7 @@ import {
   type Dress,
   fileBytes,
   findFolder,
+  folderModeOf,
   isFolder,
   joinPath,
   latin1,
@@ -205,7 +206,7 @@ async function copy(
   }
   const paths = selects ? await selectIfAny(root, source, work) : [posix.resolve("/", source).slice(1)];
   if (paths.length === 0 && !action.mayMatchNothing) throw buildFaults.FILE_MISSING(source);
-  const dress = { ...dressOf(action, inputs, work), folderMode: action.mode };
+  const dress = { ...dressOf(action, inputs, work), folderMode: folderModeOf(action) };
   const required = new Set(action.include.length === 0 ? [] : action.required);
   for (const path of paths) {
     const found = await findSource({ root, path }, action, work);

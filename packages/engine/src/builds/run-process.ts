@@ -93,7 +93,8 @@ export async function runProcess<T>(
       const place = mount?.kind === "bind" ? mount : { target: "/", source: "/" };
       const { upper } = snapshots.get(number < 0 ? id : mountSnapshotOf(id, number));
       // Folders that are there for other mounts alone.
-      const leaveOut = mounts.flatMap(({ target }) => {
+      const tmpfs = op.mounts.filter((mount) => mount.kind === "tmpfs");
+      const leaveOut = [...mounts, ...tmpfs].flatMap(({ target }) => {
         const below = posix.relative(place.target, target);
         return below === "" || below.startsWith("..") ? [] : [posix.join(place.source, below).slice(1)];
       });

@@ -121,6 +121,11 @@ export function* parentEntries(
   }
 }
 
+/** What `--chmod` makes of folders on the way: the mode as dockerd's umask leaves it. */
+export function folderModeOf({ mode }: { readonly mode?: number }): number | undefined {
+  return mode === undefined ? undefined : mode & 0o755;
+}
+
 export function joinPath(...parts: readonly string[]): string {
   return parts.filter((part) => part !== "").join("/");
 }
