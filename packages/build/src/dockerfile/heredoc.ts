@@ -5,6 +5,8 @@ export interface Heredoc {
   /** What it is called: where it begins, and the line that ends it. */
   readonly name: string;
   readonly content: string;
+  /** As it stands there, with the tabs that `<<-` takes away. */
+  readonly raw: string;
   /** Variables in it are expanded: its name was not quoted. */
   readonly expands: boolean;
 }
@@ -38,6 +40,7 @@ export function extractHeredocs(
   let next = at;
   if (node.isJson || !["RUN", "COPY", "ADD"].includes(node.name)) return { heredocs: [], nextLine: next };
   const heredocs = openingsOf(node.text).map(({ name, chomps, expands }): Heredoc => {
+    const raw: string[] = [];
     const content: string[] = [];
     for (;;) {
       const line = lines[next];
@@ -45,9 +48,10 @@ export function extractHeredocs(
       next++;
       const shown = chomps ? line.replace(/^\t+/, "") : line;
       if (shown === name) break;
+      raw.push(`${line}\n`);
       content.push(`${shown}\n`);
     }
-    return { name, content: content.join(""), expands };
+    return { name, content: content.join(""), raw: raw.join(""), expands };
   });
   return { heredocs, nextLine: next };
 }

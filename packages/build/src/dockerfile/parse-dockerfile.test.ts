@@ -56,11 +56,21 @@ describe("parseDockerfile()", () => {
       instructions.map(({ heredocs, range }) => [heredocs, range.lastLine]),
       [
         [[], 1],
-        [[{ name: "EOF", content: "first\n# not a comment\n", expands: true }], 5],
         [
           [
-            { name: "A", content: "a $b\n", expands: false },
-            { name: "B", content: "b\n", expands: true },
+            {
+              name: "EOF",
+              content: "first\n# not a comment\n",
+              raw: "first\n# not a comment\n",
+              expands: true,
+            },
+          ],
+          5,
+        ],
+        [
+          [
+            { name: "A", content: "a $b\n", raw: "\t\ta $b\n", expands: false },
+            { name: "B", content: "b\n", raw: "b\n", expands: true },
           ],
           10,
         ],

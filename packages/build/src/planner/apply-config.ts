@@ -1,59 +1,81 @@
 import { posix } from "node:path";
+import { formatDurationNs, goQuote, goQuoteChar, parseDurationNs } from "@hawser/base";
 import { invalidAt } from "../dockerfile/faults.ts";
 import type { InstructionNode } from "../dockerfile/parse-dockerfile.ts";
 import { createVertex } from "../plan/vertex.ts";
 import { Flags } from "./flags.ts";
-import { parseDurationNs } from "./go-duration.ts";
 import { defaultShell } from "./plan-run.ts";
 import type { Stage } from "./stage.ts";
 import { type Scope, withVariable } from "./variables.ts";
 
-/** What instructions do that change a stage's configuration. @throws {Fault} `invalid-argument` */
-export function applyConfig(node: InstructionNode, stage: Stage, scope: Scope): void {
+/**
+ * What instructions do that change a stage's configuration.
+ *
+ * @returns what an image's history says of it, in BuildKit's words; `undefined`: nothing
+ * @throws {Fault} `invalid-argument`
+ */
+export function applyConfig(node: InstructionNode, stage: Stage, scope: Scope): string | undefined {
   const apply = appliers[node.name];
   if (apply === undefined) throw invalidAt(node.range, `unknown instruction: ${node.typedName}`);
   if (node.args.length === 0 && !["CMD", "ENTRYPOINT"].includes(node.name)) {
     throw invalidAt(node.range, `${node.name} requires at least one argument`);
   }
-  apply(node, stage, scope);
+  return apply(node, stage, scope);
 }
 
-type Applier = (node: InstructionNode, stage: Stage, scope: Scope) => void;
+type Applier = (node: InstructionNode, stage: Stage, scope: Scope) => string | undefined;
 
 const appliers: Readonly<Record<string, Applier>> = {
-  CMD(node, { execution }, _scope) {
+  CMD(node, stage) {
+    const { execution } = stage;
+    stage.ownCmd = true;
     execution.cmd = commandOf(node, execution.shell);
+    return `CMD ${quoteList(execution.cmd)}`;
   },
   ENTRYPOINT(node, stage) {
-    stage.execution.entrypoint = commandOf(node, stage.execution.shell);
+    const { execution } = stage;
+    execution.entrypoint = commandOf(node, execution.shell);
     // The command of the image below was written for another program.
-    if (!stage.ownCmd) delete stage.execution.cmd;
+    if (!stage.ownCmd) delete execution.cmd;
+    return `ENTRYPOINT ${quoteList(execution.entrypoint)}`;
   },
   ENV(node, stage, scope) {
     // All values see the environment as it was before the instruction.
     const pairs = pairsOf(node, scope);
     for (const [name, value] of pairs) {
       stage.execution.env = withVariable(stage.execution.env, name, value);
+      stage.args.delete(name);
     }
+    return `ENV ${formatPairs(pairs)}`;
   },
   LABEL(node, stage, scope) {
-    stage.execution.labels = { ...stage.execution.labels, ...Object.fromEntries(pairsOf(node, scope)) };
+    const pairs = pairsOf(node, scope);
+    stage.execution.labels = { ...stage.execution.labels, ...Object.fromEntries(pairs) };
+    return `LABEL ${formatPairs(pairs)}`;
   },
   EXPOSE(node, stage, scope) {
     const ports = node.args.flatMap((text) => scope.words(text)).flatMap((text) => portsOf(node, text));
     stage.execution.exposedPorts = [...new Set([...stage.execution.exposedPorts, ...ports])].toSorted();
+    return `EXPOSE [${ports.toSorted().join(" ")}]`;
   },
   HEALTHCHECK(node, { execution }) {
-    execution.healthcheck = healthcheckOf(node);
+    const check = healthcheckOf(node);
+    execution.healthcheck = check;
+    const times = [check.intervalNs, check.timeoutNs, check.startPeriodNs, check.startIntervalNs];
+    const told = [quoteList(check.test), ...times.map((ns) => goQuote(formatDurationNs(ns)))];
+    // Go's `%q` of a number is the character that it stands for.
+    return `HEALTHCHECK &{${told.join(" ")} ${goQuoteChar(String.fromCodePoint(check.retries))}}`;
   },
   MAINTAINER(node, stage) {
     stage.author = node.args[0] ?? "";
+    return `MAINTAINER ${stage.author}`;
   },
   SHELL(node, { execution }) {
     if (!node.isJson) {
       throw invalidAt(node.range, "SHELL requires the arguments to be in JSON form");
     }
     execution.shell = node.args;
+    return `SHELL [${node.args.join(" ")}]`;
   },
   STOPSIGNAL(node, { execution }, scope) {
     const signal = scope.word(node.args[0] ?? "");
@@ -61,14 +83,17 @@ const appliers: Readonly<Record<string, Applier>> = {
       throw invalidAt(node.range, `Invalid signal: ${signal}`);
     }
     execution.stopSignal = signal;
+    return `STOPSIGNAL ${signal}`;
   },
   USER(node, { execution }, scope) {
     execution.user = scope.word(node.args[0] ?? "");
+    return `USER ${execution.user}`;
   },
   VOLUME(node, { execution }, scope) {
     const paths = node.args.map((path) => scope.word(path));
     if (paths.includes("")) throw invalidAt(node.range, "VOLUME specified can not be an empty string");
     execution.volumes = [...new Set([...execution.volumes, ...paths])].toSorted();
+    return `VOLUME [${paths.join(" ")}]`;
   },
   WORKDIR(node, stage, scope) {
     const path = scope.word(node.args[0] ?? "");
@@ -80,6 +105,7 @@ const appliers: Readonly<Record<string, Applier>> = {
       const op = { kind: "make-folder", path: workingDir, ...(user !== "" && { owner: user }) } as const;
       stage.root = createVertex(op, [stage.root]);
     }
+    return `WORKDIR ${workingDir}`;
   },
   ONBUILD(node, { execution }) {
     const [text = ""] = node.args;
@@ -91,8 +117,15 @@ const appliers: Readonly<Record<string, Applier>> = {
       throw invalidAt(node.range, words ?? `${inner.name} isn't allowed as an ONBUILD trigger`);
     }
     execution.onBuild = [...(execution.onBuild ?? []), text];
+    return undefined; // what a later build does is no step of this one
   },
 };
+
+/** A list as Go's `%q` writes it. */
+const quoteList = (words: readonly string[]) => `[${words.map(goQuote).join(" ")}]`;
+
+const formatPairs = (pairs: readonly (readonly [string, string])[]) =>
+  pairs.map(([name, value]) => `${name}=${value}`).join(" ");
 
 function commandOf(node: InstructionNode, shell: readonly string[] = defaultShell): readonly string[] {
   return node.isJson || node.args.length === 0 ? node.args : [...shell, ...node.args];

@@ -5,7 +5,7 @@ import type { InstructionNode } from "../dockerfile/parse-dockerfile.ts";
 import { parseGitReference } from "../plan/git-reference.ts";
 import { type CopySource, createVertex, type Vertex } from "../plan/vertex.ts";
 import { Flags } from "./flags.ts";
-import { heredocText, type RunContext } from "./plan-run.ts";
+import { heredocText, type PlannedStep, type RunContext } from "./plan-run.ts";
 import type { Stage } from "./stage.ts";
 
 const copyFlags = ["from", "chown", "chmod", "link", "parents", "exclude"];
@@ -16,7 +16,7 @@ export async function planCopy(
   node: InstructionNode,
   stage: Stage,
   at: RunContext & { readonly escape: string },
-): Promise<Vertex> {
+): Promise<PlannedStep> {
   const isAdd = node.name === "ADD";
   const flags = new Flags(node, isAdd ? addFlags : copyFlags);
   const bad = (words: string) => invalidAt(node.range, words);
@@ -72,19 +72,30 @@ export async function planCopy(
     throw bad(`invalid chmod parameter: '${mode}'. it should be octal string and between 0 and 07777`);
   }
   const owner = value("chown");
-  return createVertex(
+  const keepsParents = !isAdd && flags.switch("parents");
+  const root = createVertex(
     {
       kind: "copy",
       sources,
       target: isFolder && target !== "/" ? `${target}/` : target,
       ...(owner !== undefined && { owner }),
       ...(mode !== undefined && (isOctal ? { mode: Number.parseInt(mode, 8) } : { modeText: mode })),
-      keepsParents: !isAdd && flags.switch("parents"),
+      keepsParents,
       exclude: flags.texts("exclude").map((pattern) => at.scope.word(pattern)),
       unpacks: isAdd && (flags.text("unpack") === undefined || flags.switch("unpack")),
     },
     inputs,
   );
+  const told = [
+    node.name,
+    ...(keepsParents ? ["--parents"] : []),
+    ...(owner ? [`--chown=${owner}`] : []),
+    ...(mode ? [`--chmod=${mode}`] : []),
+    ...words.filter((_, at) => sources[at]?.kind === "path"),
+    ...sources.flatMap((source) => (source.kind === "text" ? [`<<${source.name}`] : [])),
+    targetText,
+  ];
+  return { root, createdBy: `${told.join(" ")} # buildkit` };
 }
 
 const symbolicMode = /^[ugoa]*(?:[-+=][rwxXst]*)+(?:,[ugoa]*(?:[-+=][rwxXst]*)+)*$/;

@@ -106,7 +106,7 @@ LABEL seen=$own global=$tag`;
     assert.equal(root?.op.kind, "exec");
     assert.deepEqual(root.op.kind === "exec" && [root.op.args, root.op.env, root.op.hiddenEnv], [
       ["/bin/sh", "-c", "x $own"],
-      ["base=a", "own=of-a", "PATH=/bin", "own=env"],
+      ["base=a", "PATH=/bin", "own=env"],
       ["HTTP_PROXY=p"],
     ]);
   });
@@ -149,8 +149,35 @@ STOPSIGNAL SIGINT`;
     });
     assert.deepEqual(
       history.filter(({ emptyLayer }) => !emptyLayer).map(({ createdBy }) => createdBy),
-      ["RUN /bin/sh -c trigger", "WORKDIR /w", "WORKDIR sub", "RUN /bin/ash -c own shell"],
+      [
+        "RUN /bin/sh -c trigger # buildkit",
+        "WORKDIR /w",
+        "WORKDIR /w/sub",
+        "RUN /bin/ash -c own shell # buildkit",
+      ],
     );
+  });
+
+  // The corpus of Dockerfiles has what dockerd's own front end knows.
+  test("tells the history of what only newer front ends know in BuildKit's words", async () => {
+    const { history } = await plan(`FROM a
+COPY --exclude=*.md --chown=1 --parents --link x/./y <<T /z/
+t
+T
+ADD --checksum=sha256:${"0".repeat(64)} http://host/file .`);
+    assert.deepEqual(
+      history.map(({ createdBy }) => createdBy),
+      ["COPY --parents --chown=1 x/./y <<T /z/ # buildkit", "ADD http://host/file . # buildkit"],
+    );
+  });
+
+  test("of ARG and ENV the one that comes last counts", async () => {
+    const { root, execution } = await plan(
+      "FROM a\nENV x=env\nARG x=arg\nARG y=arg\nENV y=env\nUSER $x\nRUN z",
+    );
+    assert.equal(execution.user, "arg");
+    assert.deepEqual(execution.env, ["PATH=/bin", "x=env", "y=env"]);
+    assert.deepEqual(root?.op.kind === "exec" && root.op.env, ["x=arg", "PATH=/bin", "y=env"]);
   });
 
   test("the same source is the same work; another ENV does not change a COPY", async () => {

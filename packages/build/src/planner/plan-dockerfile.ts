@@ -208,42 +208,40 @@ class Planner {
     };
     const scope = createScope(noting, this.#escape);
     const before = stage.root;
-    const createdBy = createdByOf(node, stage);
-    switch (node.name) {
-      case "ARG":
-        this.#declare(node, stage, scope);
-        break;
-      case "RUN":
-        stage.root = await planRun(node, stage, this.#runContext(scope, stage));
-        break;
-      case "COPY":
-      case "ADD":
-        stage.root = await planCopy(node, stage, {
-          ...this.#runContext(scope, stage),
-          escape: this.#escape,
-        });
-        break;
-      default:
-        applyConfig(node, stage, scope);
-        if (node.name === "CMD") stage.ownCmd = true;
-    }
+    const createdBy = await this.#change(node, stage, scope);
     this.#checkVariables(node, stage, missing);
     this.#checkSources(node, stage);
     const vertex = stage.root === before ? undefined : stage.root;
-    const history: PlannedHistory = {
-      createdBy,
-      author: stage.author,
-      comment: "",
-      emptyLayer: vertex === undefined,
-      ...(vertex && { vertex }),
-    };
-    // What a later build does is no step of this one.
-    if (node.name !== "ONBUILD") stage.history.push(history);
+    if (createdBy !== undefined) {
+      const isEmpty = vertex === undefined;
+      const told = { createdBy, author: "", comment: "buildkit.dockerfile.v0", emptyLayer: isEmpty };
+      stage.history.push({ ...told, ...(vertex && { vertex }) });
+    }
     if (options.step) stage.steps.push(this.#step(stage, node, vertex));
   }
 
-  #declare(node: InstructionNode, stage: Stage, scope: Scope): void {
+  /** @returns what the image's history says of it, in BuildKit's words; `undefined`: nothing */
+  async #change(node: InstructionNode, stage: Stage, scope: Scope): Promise<string | undefined> {
+    const context = { ...this.#runContext(scope, stage), escape: this.#escape };
+    switch (node.name) {
+      case "ARG":
+        return this.#declare(node, stage, scope);
+      case "RUN":
+      case "COPY":
+      case "ADD": {
+        const plan = node.name === "RUN" ? planRun : planCopy;
+        const { root, createdBy } = await plan(node, stage, context);
+        stage.root = root;
+        return createdBy;
+      }
+      default:
+        return applyConfig(node, stage, scope);
+    }
+  }
+
+  #declare(node: InstructionNode, stage: Stage, scope: Scope): string {
     const { buildArgs } = this.#request;
+    const told: string[] = [];
     for (const [name, initial] of argumentsOf(node)) {
       const value =
         buildArgs[name] ??
@@ -252,7 +250,9 @@ class Planner {
         this.#globals.get(name);
       stage.declared.add(name);
       if (value !== undefined) stage.args.set(name, value);
+      told.push(value === undefined ? name : `${name}=${value}`);
     }
+    return `ARG ${told.join(" ")}`;
   }
 
   /** Whether a stage would begin with an image if nobody gave arguments. */
@@ -368,13 +368,4 @@ function isElsewhere(word: string): boolean {
 
 function matches(stage: FoundStage, name: string): boolean {
   return stage.name !== "" && stage.name.toLowerCase() === name.toLowerCase();
-}
-
-/** The instruction as an image's history tells it. */
-function createdByOf(node: InstructionNode, stage: Stage): string {
-  if (node.name !== "RUN") return node.text;
-  const args = [...stage.args].map(([name, value]) => `${name}=${value}`);
-  const shell = stage.execution.shell ?? ["/bin/sh", "-c"];
-  const command = node.isJson ? node.args.join(" ") : [...shell, ...node.args].join(" ");
-  return `RUN ${[...(args.length === 0 ? [] : [`|${args.length}`]), ...args, command].join(" ")}`;
 }

@@ -7,12 +7,18 @@ import { createVertex, type ExecMount, type ExecOp, type Vertex } from "../plan/
 import type { PlanRequest } from "./build-request.ts";
 import { Flags } from "./flags.ts";
 import type { Stage } from "./stage.ts";
-import { proxyNames, type Scope } from "./variables.ts";
+import { proxyNames, type Scope, stageLookup } from "./variables.ts";
 
 export const defaultShell: readonly string[] = ["/bin/sh", "-c"];
 
 /** What another part of the build has: a stage, an image, a context. */
 export type FindInput = (name: string) => Promise<Vertex | undefined>;
+
+/** What an instruction makes of a stage's file system, and what the image's history says of it. */
+export interface PlannedStep {
+  readonly root: Vertex;
+  readonly createdBy: string;
+}
 
 export interface RunContext {
   readonly request: PlanRequest;
@@ -23,7 +29,7 @@ export interface RunContext {
 }
 
 /** `RUN`: a process in the stage's file system. */
-export async function planRun(node: InstructionNode, stage: Stage, at: RunContext): Promise<Vertex> {
+export async function planRun(node: InstructionNode, stage: Stage, at: RunContext): Promise<PlannedStep> {
   const flags = new Flags(node, ["mount", "network", "security"]);
   const network = flags.text("network") ?? at.request.network;
   if (network !== "default" && network !== "none" && network !== "host") {
@@ -52,15 +58,14 @@ export async function planRun(node: InstructionNode, stage: Stage, at: RunContex
   const op: ExecOp = {
     kind: "exec",
     args: command.args,
-    // Arguments come first: of two of the same name the last one counts.
     env: [
       ...[...stage.args].map(([name, value]) => `${name}=${value}`),
-      ...stage.execution.env,
+      ...stage.execution.env.filter((text) => !stage.args.has(text.slice(0, text.indexOf("=")))),
       ...(agent?.kind === "ssh" ? [`SSH_AUTH_SOCK=${agent.target}`] : []),
     ],
     hiddenEnv: proxyNames.flatMap((name) => {
       const value = buildArgs[name];
-      return value === undefined || stage.args.has(name) ? [] : [`${name}=${value}`];
+      return value === undefined || stage.declared.has(name) ? [] : [`${name}=${value}`];
     }),
     workingDir: stage.execution.workingDir || "/",
     user: stage.execution.user,
@@ -69,7 +74,15 @@ export async function planRun(node: InstructionNode, stage: Stage, at: RunContex
     mounts: [...mounts, ...command.mounts],
     ...foreignPlatform(stage, at.request),
   };
-  return createVertex(op, inputs);
+  return { root: createVertex(op, inputs), createdBy: createdByOf(command.args, stage) };
+}
+
+/** `RUN |1 version=2 /bin/sh -c make # buildkit`: with all arguments that are declared, and what they are. */
+function createdByOf(args: readonly string[], stage: Stage): string {
+  const lookup = stageLookup(stage);
+  const declared = [...stage.declared].map((name) => `${name}=${lookup(name) ?? ""}`);
+  const count = declared.length === 0 ? [] : [`|${declared.length}`];
+  return `${["RUN", ...count, ...declared, ...args].join(" ")} # buildkit`;
 }
 
 function foreignPlatform(
@@ -94,12 +107,12 @@ function commandOf(
   if (first === undefined) return { args: [...shell, text], mounts: [] };
   if (parseHeredocWord(text) === undefined || others.length > 0) {
     // The shell knows these texts itself.
-    const texts = node.heredocs.map(({ content, name }) => `${content}${name}\n`);
-    return { args: [...shell, `${text}\n${texts.join("")}`], mounts: [] };
+    const texts = node.heredocs.map(({ raw, name }) => `\n${raw}${name}`);
+    return { args: [...shell, `${text}${texts.join("")}`], mounts: [] };
   }
   if (!first.content.startsWith("#!")) return { args: [...shell, first.content], mounts: [] };
   const target = `/dev/pipes/${first.name}`;
-  return { args: [target], mounts: [{ kind: "text", content: first.content, target }] };
+  return { args: [...shell, target], mounts: [{ kind: "text", content: first.content, target }] };
 }
 
 /** `--mount=type=…,…`. @throws {Fault} `invalid-argument` */

@@ -26,7 +26,7 @@ export interface Stage {
   root: Vertex | undefined;
   execution: { -readonly [Key in keyof ExecutionConfig]: ExecutionConfig[Key] };
   author: string;
-  /** Declared arguments that have a value. */
+  /** Declared arguments that have a value, but for those that a later `ENV` has set. */
   readonly args: Map<string, string>;
   /** All that are declared. */
   readonly declared: Set<string>;

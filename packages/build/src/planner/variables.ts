@@ -36,9 +36,9 @@ export function platformArgs({ platform, buildPlatform }: PlanRequest): Readonly
   return new Map([...named("TARGET", platform), ...named("BUILD", buildPlatform)]);
 }
 
-/** `ENV` wins over `ARG`. */
+/** Of `ENV` and `ARG` the one that came last. */
 export function stageLookup(stage: Stage): Lookup {
-  return (name) => envValue(stage.execution.env, name) ?? stage.args.get(name);
+  return (name) => stage.args.get(name) ?? envValue(stage.execution.env, name);
 }
 
 function envValue(env: readonly string[], name: string): string | undefined {

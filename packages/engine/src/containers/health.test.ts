@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { Healthcheck } from "@hawser/runtime";
 import { containerConfigCodec } from "../http/wire/container-config.ts";
 import { applyProbe, beginHealth, type Health, type ProbePlan, probePauseMs, probePlanOf } from "./health.ts";
-import { formatGoDuration, ProbeOutput } from "./probe-output.ts";
+import { ProbeOutput } from "./probe-output.ts";
 
 const planOf = (healthcheck: object, shell?: readonly string[]) =>
   probePlanOf(containerConfigCodec.decode({ Healthcheck: healthcheck, ...(shell && { Shell: shell }) }, ""));
@@ -97,14 +97,4 @@ test("4096 bytes of output are kept, and that it was more is told", () => {
   output.push(Buffer.from("b".repeat(4000)));
   output.push(Buffer.from("c"));
   assert.equal(output.text(), `${"a".repeat(4000)}${"b".repeat(96)}...`);
-});
-
-test("durations are written as Go does", () => {
-  assert.deepEqual([0.01, 200, 1500, 90_000, 3_600_000].map(formatGoDuration), [
-    "10µs",
-    "200ms",
-    "1.5s",
-    "1m30s",
-    "1h0m0s",
-  ]);
 });

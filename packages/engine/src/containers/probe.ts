@@ -1,4 +1,4 @@
-import { Fault } from "@hawser/base";
+import { Fault, formatDurationNs } from "@hawser/base";
 import type { Monitor } from "@hawser/runtime";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
@@ -6,7 +6,7 @@ import { writeExecProcess } from "./exec.ts";
 import { removeExecFiles } from "./exec-records.ts";
 import { ExecSession } from "./exec-session.ts";
 import type { ProbePlan, ProbeResult } from "./health.ts";
-import { formatGoDuration, ProbeOutput } from "./probe-output.ts";
+import { ProbeOutput } from "./probe-output.ts";
 import { publishContainerEvent, publishExecEvent } from "./publish-event.ts";
 
 /**
@@ -89,7 +89,7 @@ async function runSession(
   if (outcome === "ended") return { exitCode: session.exitCode ?? -1, output: output.text() };
   await monitor.kill(9, { exec: session.id }).catch(() => {}); // it may end by itself meanwhile
   const said = output.text();
-  const late = `Health check exceeded timeout (${formatGoDuration(plan.timeoutMs)})`;
+  const late = `Health check exceeded timeout (${formatDurationNs(plan.timeoutMs * 1e6)})`;
   return { exitCode: -1, output: said === "" ? late : `${late}: ${said}` };
 }
 

@@ -1,5 +1,5 @@
 import { posix } from "node:path";
-import { parseDurationNs } from "@hawser/build";
+import { parseDurationNs } from "@hawser/base";
 import type { ExecutionConfig } from "@hawser/oci";
 import { parseSignal } from "@hawser/runtime";
 import { imageFaults } from "./faults.ts";
