@@ -36,12 +36,11 @@ export function checkSegments(segments: readonly SparseSegment[], realSize: numb
 export function parseOldSparsePairs(block: Buffer, at: number, count: number): SparseSegment[] {
   const segments: SparseSegment[] = [];
   for (let index = 0; index < count; index++) {
-    const offset = block.subarray(at + index * 24, at + index * 24 + 12);
-    const length = block.subarray(at + index * 24 + 12, at + index * 24 + 24);
-    if (length[0] === 0) break;
+    const start = at + index * 24;
+    if (block[start + 12] === 0) break;
     const segment = {
-      offset: parseTarNumber(offset, "sparse offset"),
-      length: parseTarNumber(length, "sparse length"),
+      offset: parseTarNumber(block, start, start + 12, "sparse offset"),
+      length: parseTarNumber(block, start + 12, start + 24, "sparse length"),
     };
     if (segment.offset < 0 || segment.length < 0) throw tarFaults.TAR_DAMAGED("a sparse piece is negative");
     segments.push(segment);

@@ -9,17 +9,17 @@ export function parseTarText(field: Buffer): Buffer {
 }
 
 /**
- * A number of a header: octal text, or GNU's base-256 when the first bit is set (two's complement, so it may be
+ * A number of a header, its bytes from `start` to before `end`: octal text, or GNU's base-256 when the first bit is set (two's complement, so it may be
  * negative).
  *
  * @throws {Fault} `data-loss` when it is neither, or beyond what JavaScript holds exactly.
  */
-export function parseTarNumber(field: Buffer, what: string): number {
-  const first = field[0] ?? 0;
-  if ((first & 0x80) !== 0) return parseBase256(field, what);
+export function parseTarNumber(block: Buffer, start: number, end: number, what: string): number {
+  if (((block[start] ?? 0) & 0x80) !== 0) return parseBase256(block.subarray(start, end), what);
   let value = 0;
   let digits = 0;
-  for (const byte of field) {
+  for (let index = start; index < end; index++) {
+    const byte = block[index] ?? 0;
     if (byte === 0x20 || byte === 0) {
       if (digits > 0) break;
       continue;
@@ -48,7 +48,7 @@ function parseBase256(field: Buffer, what: string): number {
 export function hasValidChecksum(block: Buffer): boolean {
   let wanted: number;
   try {
-    wanted = parseTarNumber(block.subarray(148, 156), "checksum");
+    wanted = parseTarNumber(block, 148, 156, "checksum");
   } catch {
     return false;
   }

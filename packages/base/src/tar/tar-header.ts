@@ -21,18 +21,18 @@ export function interpretHeader(
   const type = entryType(typeFlag, rawPath);
   if (rawPath.includes(0)) throw tarFaults.TAR_DAMAGED("a name has a NUL in it");
 
-  let storedBytes = records.sizeBytes ?? parseTarNumber(block.subarray(124, 136), "size");
+  let storedBytes = records.sizeBytes ?? parseTarNumber(block, 124, 136, "size");
   if (storedBytes < 0) throw tarFaults.TAR_DAMAGED("a header's size is negative");
   if (type !== "file") storedBytes = 0;
 
   const sparse = type === "file" && (typeFlag === "S" || isSparse(records));
   let sizeBytes = storedBytes;
-  if (typeFlag === "S") sizeBytes = parseTarNumber(block.subarray(483, 495), "real size");
+  if (typeFlag === "S") sizeBytes = parseTarNumber(block, 483, 495, "real size");
   else if (sparse) sizeBytes = records.sparse?.realSize ?? storedBytes;
   if (sizeBytes < 0) throw tarFaults.TAR_DAMAGED("a header's real size is negative");
 
   const isDevice = type === "character-device" || type === "block-device";
-  const mtimeNs = records.mtimeNs ?? tarTimeNs(BigInt(parseTarNumber(block.subarray(136, 148), "mtime")), 0n);
+  const mtimeNs = records.mtimeNs ?? tarTimeNs(BigInt(parseTarNumber(block, 136, 148, "mtime")), 0n);
   const entry: TarEntry = {
     path: Buffer.from(rawPath),
     type,
@@ -40,14 +40,14 @@ export function interpretHeader(
       type === "symlink" || type === "hardlink"
         ? Buffer.from(records.linkPath ?? parseTarText(block.subarray(157, 257)))
         : Buffer.alloc(0),
-    mode: parseTarNumber(block.subarray(100, 108), "mode") & 0o7777,
-    uid: checkId(records.uid ?? parseTarNumber(block.subarray(108, 116), "uid"), "uid"),
-    gid: checkId(records.gid ?? parseTarNumber(block.subarray(116, 124), "gid"), "gid"),
+    mode: parseTarNumber(block, 100, 108, "mode") & 0o7777,
+    uid: checkId(records.uid ?? parseTarNumber(block, 108, 116, "uid"), "uid"),
+    gid: checkId(records.gid ?? parseTarNumber(block, 116, 124, "gid"), "gid"),
     mtimeNs,
     sizeBytes,
     sparse,
-    deviceMajor: isDevice ? checkDevice(parseTarNumber(block.subarray(329, 337), "device number")) : 0,
-    deviceMinor: isDevice ? checkDevice(parseTarNumber(block.subarray(337, 345), "device number")) : 0,
+    deviceMajor: isDevice ? checkDevice(parseTarNumber(block, 329, 337, "device number")) : 0,
+    deviceMinor: isDevice ? checkDevice(parseTarNumber(block, 337, 345, "device number")) : 0,
     xattrs: records.xattrs,
   };
   return { entry, storedBytes };

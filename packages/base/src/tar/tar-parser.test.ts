@@ -216,6 +216,17 @@ describe("TarParser reads what GNU tar writes", () => {
     assert.deepEqual(file.xattrs, { "user.k": Buffer.from("a=b").toString("hex") });
   });
 
+  test("a global header after its chunk's memory is used again", () => {
+    const global = paxHeader(paxRecord("SCHILY.xattr.user.k", "value"), "g");
+    const parser = new TarParser();
+    const memory = Buffer.from(global);
+    for (const _ of parser.feed(memory)) assert.fail("an event without an entry");
+    memory.fill(0xee);
+    const [event] = parser.feed(emptyFile);
+    assert.ok(event?.kind === "entry");
+    assert.equal(event.entry.xattrs.get("user.k")?.toString(), "value");
+  });
+
   test("global headers, which later and local ones override", async () => {
     await using dir = await openTempDir();
     writeFileSync(join(dir.path, "f"), "x");

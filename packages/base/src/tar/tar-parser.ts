@@ -63,6 +63,7 @@ export class TarParser {
 
   #global: PaxRecords = { xattrs: new Map() };
   #local: PaxRecords = { xattrs: new Map() };
+  #hasGlobal = false;
   #hasLocal = false;
 
   #entry: TarEntry | undefined;
@@ -192,22 +193,24 @@ export class TarParser {
   }
 
   #startMetadata(type: string, block: Buffer): void {
-    const size = parseTarNumber(block.subarray(124, 136), "size");
+    const size = parseTarNumber(block, 124, 136, "size");
     if (size < 0) throw tarFaults.TAR_DAMAGED("an extended header's size is negative");
     if (size > this.#limits.maxMetadataBytes) {
       throw tarFaults.TAR_LIMIT(`an extended header has ${size} bytes`, this.#limits.maxMetadataBytes);
     }
     this.#metadataType = type;
     this.#metadataBytes = size;
-    if (type !== "g") this.#hasLocal = true;
+    if (type === "g") this.#hasGlobal = true;
+    else this.#hasLocal = true;
     if (size === 0) return;
     this.#state = "metadata";
   }
 
   #takeMetadata(data: Buffer): void {
     switch (this.#metadataType) {
+      // Copied: the records are views that outlive the caller's chunk.
       case "g":
-        parsePaxRecords(data, this.#global);
+        parsePaxRecords(Buffer.from(data), this.#global);
         return;
       case "L":
         this.#local.path = Buffer.from(parseTarText(data));
@@ -216,17 +219,13 @@ export class TarParser {
         this.#local.linkPath = Buffer.from(parseTarText(data));
         return;
       default:
-        // Solaris' X is an x by another name. Copied: the records are views that outlive the caller's chunk.
+        // Solaris' X is an x by another name.
         parsePaxRecords(Buffer.from(data), this.#local);
     }
   }
 
   *#startEntry(block: Buffer, type: string): Generator<TarEvent, void, undefined> {
-    const records: PaxRecords = {
-      ...this.#global,
-      ...this.#local,
-      xattrs: new Map([...this.#global.xattrs, ...this.#local.xattrs]),
-    };
+    const records = this.#hasLocal || this.#hasGlobal ? this.#records() : noRecords;
     if (this.#hasLocal) {
       this.#local = { xattrs: new Map() };
       this.#hasLocal = false;
@@ -258,6 +257,12 @@ export class TarParser {
       this.#segments = pairSegments(records.sparse.numbers);
     }
     yield* this.#startData();
+  }
+
+  /** What extends the next entry. */
+  #records(): PaxRecords {
+    const xattrs = new Map([...this.#global.xattrs, ...this.#local.xattrs]);
+    return { ...this.#global, ...this.#local, xattrs };
   }
 
   #countSparseBlock(): void {
@@ -313,6 +318,9 @@ export class TarParser {
     yield { kind: "end" };
   }
 }
+
+/** Of most entries. */
+const noRecords: PaxRecords = { xattrs: new Map() };
 
 function paddedBytes(size: number): number {
   return Math.ceil(size / tarBlockBytes) * tarBlockBytes;
