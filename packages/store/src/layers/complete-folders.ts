@@ -13,14 +13,15 @@ export async function completeFolders(
   paths: readonly string[],
   options: { readonly folder: string; readonly below: readonly string[] | undefined },
 ): Promise<void> {
+  const [made, ...below] = [options.folder, ...(options.below ?? [])].map((top) => new KnownFolders(top));
   for (const path of paths) {
-    if ((await findFolder(options.folder, path)) === undefined) continue;
+    if ((await made?.find(path)) === undefined) continue;
     const target = absolute(options.folder, path);
     let timeNs = 0n;
-    for (const layer of options.below ?? []) {
-      const found = await findFolder(layer, path);
+    for (const layer of below) {
+      const found = await layer.find(path);
       if (found === undefined) continue;
-      const source = absolute(layer, path);
+      const source = absolute(layer.top, path);
       await chown(target, found.uid, found.gid);
       await chmod(target, found.mode & 0o7777);
       for (const name of listXattr(source)) {
@@ -34,18 +35,33 @@ export async function completeFolders(
   }
 }
 
-/** The folder `path` below `top`, if all of the way there are folders. */
-async function findFolder(top: string, path: string): Promise<Stats | undefined> {
-  let stats: Stats | undefined;
-  for (let slash = path.indexOf("/"); ; slash = path.indexOf("/", slash + 1)) {
-    try {
-      stats = await lstat(absolute(top, slash === -1 ? path : path.slice(0, slash)));
-    } catch (error) {
-      if (errnoOf(error) === "ENOENT") return undefined;
-      throw error;
-    }
-    if (!stats.isDirectory()) return undefined;
-    if (slash === -1) return stats;
+/** Folders below `top`, each looked for once. */
+class KnownFolders {
+  readonly top: string;
+  readonly #found = new Map<string, Stats | undefined>();
+
+  constructor(top: string) {
+    this.top = top;
+  }
+
+  /** The folder `path`, if all of the way there are folders. */
+  async find(path: string): Promise<Stats | undefined> {
+    if (this.#found.has(path)) return this.#found.get(path);
+    const slash = path.lastIndexOf("/");
+    const isReachable = slash === -1 || (await this.find(path.slice(0, slash))) !== undefined;
+    const stats = isReachable ? await lstatIfThere(absolute(this.top, path)) : undefined;
+    const folder = stats?.isDirectory() === true ? stats : undefined;
+    this.#found.set(path, folder);
+    return folder;
+  }
+}
+
+async function lstatIfThere(path: Buffer): Promise<Stats | undefined> {
+  try {
+    return await lstat(path);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw error;
   }
 }
 
