@@ -161,6 +161,74 @@ napi_value set_times_ns(napi_env env, napi_callback_info info) {
   return make_undefined(env);
 }
 
+struct attributes {
+  double uid, gid; /* -1: as they are */
+  int mode;        /* likewise */
+  int64_t mtime_ns;
+};
+
+static bool take_attributes(napi_env env, const napi_value *arguments, struct attributes *out) {
+  return take_double(env, arguments[0], &out->uid) && take_double(env, arguments[1], &out->gid) &&
+         take_int(env, arguments[2], &out->mode) && take_int64(env, arguments[3], &out->mtime_ns);
+}
+
+/* UINT_MAX is nobody's: to the kernel it means "as it is". */
+static bool is_id(double value) {
+  return value >= 0 && value < UINT_MAX;
+}
+
+/* NULL, or the call that failed. In this order: a change of owner takes bits of the mode away. */
+static const char *set_attributes(int fd, const struct attributes *to) {
+  if (to->uid != -1 || to->gid != -1) {
+    errno = EINVAL;
+    if (!is_id(to->uid) || !is_id(to->gid) || fchown(fd, (uid_t)to->uid, (gid_t)to->gid) != 0) return "fchown";
+  }
+  if (to->mode >= 0 && fchmod(fd, (mode_t)to->mode) != 0) return "fchmod";
+  const struct timespec times[2] = {timespec_of(to->mtime_ns), timespec_of(to->mtime_ns)};
+  return futimens(fd, times) != 0 ? "futimens" : NULL;
+}
+
+static const char *write_all(int fd, const struct bytes *bytes) {
+  for (size_t done = 0; done < bytes->size;) {
+    const ssize_t size = write(fd, bytes->data + done, bytes->size - done);
+    if (size < 0 && errno != EINTR) return "write";
+    if (size > 0) done += (size_t)size;
+  }
+  return NULL;
+}
+
+/* makeFile(path, bytes, openMode, uid, gid, mode, mtimeNs): a file that was not there */
+napi_value make_file(napi_env env, napi_callback_info info) {
+  napi_value arguments[7];
+  struct text path;
+  struct bytes bytes;
+  struct attributes attributes;
+  int mode;
+  if (!take_arguments(env, info, 7, arguments) || !take_text(env, arguments[0], &path) ||
+      !take_bytes(env, arguments[1], &bytes) || !take_int(env, arguments[2], &mode) ||
+      !take_attributes(env, arguments + 3, &attributes))
+    return NULL;
+  const int fd = open(path.data, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, (mode_t)mode);
+  if (fd < 0) return throw_system_error(env, errno, "open", path.data);
+  const char *failed = write_all(fd, &bytes);
+  if (failed == NULL) failed = set_attributes(fd, &attributes);
+  const int error = errno;
+  if (close(fd) != 0 && failed == NULL) return throw_system_error(env, errno, "close", path.data);
+  return failed != NULL ? throw_system_error(env, error, failed, path.data) : make_undefined(env);
+}
+
+/* setFileAttributes(fd, uid, gid, mode, mtimeNs) */
+napi_value set_file_attributes(napi_env env, napi_callback_info info) {
+  napi_value arguments[5];
+  struct attributes attributes;
+  int fd;
+  if (!take_arguments(env, info, 5, arguments) || !take_int(env, arguments[0], &fd) ||
+      !take_attributes(env, arguments + 1, &attributes))
+    return NULL;
+  const char *failed = set_attributes(fd, &attributes);
+  return failed != NULL ? throw_system_error(env, errno, failed, NULL) : make_undefined(env);
+}
+
 /* openInRoot(dirFd, path, flags, mode): number */
 napi_value open_in_root(napi_env env, napi_callback_info info) {
   napi_value arguments[4];

@@ -19,8 +19,10 @@ import {
   confineThread,
   deviceNumber,
   lockFile,
+  makeFile,
   mknod,
   openInRoot,
+  setFileAttributes,
   setTimesNs,
   statFolder,
   syncFileSystem,
@@ -152,3 +154,25 @@ function readIn(rootFd: number, path: string): string {
     closeSync(fd);
   }
 }
+
+test("a file is made with all that is in it, only where nothing is, and its attributes are set to the bit", async () => {
+  await using folder = await openTempDir();
+  const [file, link] = [join(folder.path, "file"), join(folder.path, "link")];
+  symlinkSync("elsewhere", link);
+  const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+  makeFile(file, Buffer.from("content"), { openMode: 0o600, owner, mode: 0o4751, mtimeNs: -1n });
+  const seen = statSync(file, { bigint: true });
+  assert.deepEqual([readFileSync(file, "utf8"), seen.mode, seen.mtimeNs], ["content", 0o104751n, -1n]);
+  for (const path of [file, link]) {
+    assert.throws(() => makeFile(path, Buffer.alloc(0), { openMode: 0o600, mtimeNs: 0n }), {
+      code: "EEXIST",
+    });
+  }
+  const nobody = { uid: 0xffff_ffff, gid: 0 };
+  const fd = openSync(file, "r+");
+  assert.throws(() => setFileAttributes(fd, { owner: nobody, mtimeNs: 0n }), { code: "EINVAL" });
+  setFileAttributes(fd, { mtimeNs: 7n });
+  closeSync(fd);
+  const now = statSync(file, { bigint: true });
+  assert.deepEqual([now.mode, now.mtimeNs], [0o104751n, 7n]);
+});

@@ -68,6 +68,39 @@ export function setTimesNs(path: FilePath, atimeNs: bigint, mtimeNs: bigint): vo
   native().setTimesNs(asPath(path), atimeNs, mtimeNs);
 }
 
+/** What becomes of a file that has been written. */
+export interface FileAttributes {
+  /** Default: the writer. */
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+  /** Permissions and setuid, setgid and sticky bits. Default: as it was made. */
+  readonly mode?: number | undefined;
+  /** Time of access and change, in ns since 1970. */
+  readonly mtimeNs: bigint;
+}
+
+/**
+ * Make a file that is not there, with all that is in it: one call for what node:fs needs six for. `openMode` is what open(2) is given,
+ * subject to the umask. After a failure behind `open` a part of the file is there.
+ *
+ * @throws {Error} with `code`: `EEXIST` for anything that is there, also a link.
+ */
+export function makeFile(
+  path: FilePath,
+  bytes: Uint8Array,
+  options: FileAttributes & { readonly openMode: number },
+): void {
+  native().makeFile(asPath(path), asBuffer(bytes), options.openMode, ...attributeList(options));
+}
+
+/** Give an open file its attributes. */
+export function setFileAttributes(fd: number, attributes: FileAttributes): void {
+  native().setFileAttributes(fd, ...attributeList(attributes));
+}
+
+function attributeList({ owner, mode, mtimeNs }: FileAttributes) {
+  return [owner?.uid ?? -1, owner?.gid ?? -1, mode ?? -1, mtimeNs] as const;
+}
+
 /**
  * Open `path` as if the folder `dirFd` were the root of the file system: absolute links and `..` stay inside, links of
  * /proc are refused (openat2(2), `RESOLVE_IN_ROOT`). `mode` counts when something is made. The descriptor is the caller's.

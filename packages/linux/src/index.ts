@@ -1,18 +1,22 @@
 export {
   confineThread,
   deviceNumber,
+  type FileAttributes,
   type FilePath,
   type FolderEntry,
   getXattr,
   listXattr,
   lockFile,
+  makeFile,
   mknod,
   openInRoot,
   releaseThread,
+  setFileAttributes,
   setTimesNs,
   setXattr,
   statFolder,
 } from "./files.ts";
+export { Inflater } from "./inflater.ts";
 export { mountFileSystem, mountFlags, setProjectQuota, syncFileSystem, unmountFileSystem } from "./mounts.ts";
 export {
   createNetworkNamespace,

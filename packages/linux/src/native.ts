@@ -32,6 +32,22 @@ export interface NativeAddon {
   getXattr(path: string | Buffer, name: string): Buffer | undefined;
   listXattr(path: string | Buffer): string[];
   setTimesNs(path: string | Buffer, atimeNs: bigint, mtimeNs: bigint): void;
+  makeFile(
+    path: string | Buffer,
+    bytes: Buffer,
+    openMode: number,
+    uid: number,
+    gid: number,
+    mode: number,
+    mtimeNs: bigint,
+  ): void;
+  setFileAttributes(fd: number, uid: number, gid: number, mode: number, mtimeNs: bigint): void;
+  createInflater(): object;
+  inflate(
+    inflater: object,
+    input: Buffer,
+    output: Buffer,
+  ): { readonly read: number; readonly written: number; readonly ended: boolean };
   openInRoot(dirFd: number, path: string | Buffer, flags: number, mode: number): number;
   statFolder(path: string | Buffer): Buffer;
   confineThreadToView(

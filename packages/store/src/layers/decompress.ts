@@ -3,6 +3,7 @@ import { createGunzip, createZstdDecompress, zstdDecompressSync } from "node:zli
 import { errnoOf } from "@hawser/base";
 import { storeFaults } from "../faults.ts";
 import type { StoreLimits } from "../limits.ts";
+import { expandGzip } from "./expand-gzip.ts";
 import { ZstdFrameScanner, type ZstdPiece } from "./zstd-frames.ts";
 
 /** Known good for throughput: four times Node's default costs no memory to speak of. */
@@ -11,6 +12,7 @@ const chunkBytes = 256 * 1024;
 /**
  * `source` without its compression (gzip, zstd, or none), told by its first bytes.
  *
+ * @param source a chunk of it is good until the next one is asked for
  * @param options.onPlain called before the first byte when there is no compression
  * @throws {Fault} `data-loss` when it is damaged or ends early, `invalid-argument` when it is compressed in another way
  * or expands beyond the limits. What `source` throws passes through; ending early closes it.
@@ -18,7 +20,11 @@ const chunkBytes = 256 * 1024;
 export async function* decompress(
   source: AsyncIterable<Uint8Array>,
   limits: Pick<StoreLimits, "maxExpandedBytes" | "maxExpansionRatio" | "ratioFromBytes">,
-  options: { readonly onPlain?: () => void } = {},
+  options: {
+    readonly onPlain?: () => void;
+    /** Expand on this thread, which has nothing else to do, and into memory that is used again: a chunk is good until the next one. */
+    readonly inThread?: boolean;
+  } = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const iterator = source[Symbol.asyncIterator]();
   let failure: unknown;
@@ -40,7 +46,7 @@ export async function* decompress(
     const compression = compressionOf(head);
     if (compression === "none") options.onPlain?.();
     const whole = prepend(head, chunks);
-    const plain = compression === "none" ? whole : expand(whole, compression);
+    const plain = compression === "none" ? whole : expand(whole, compression, options);
     let expandedBytes = 0;
     for await (const chunk of plain) {
       expandedBytes += chunk.length;
@@ -57,15 +63,13 @@ export async function* decompress(
 const headBytes = 6;
 
 async function readHead(chunks: AsyncGenerator<Uint8Array>): Promise<Buffer> {
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  while (size < headBytes) {
+  let head = Buffer.alloc(0);
+  while (head.length < headBytes) {
     const next = await chunks.next();
     if (next.done === true) break;
-    parts.push(next.value);
-    size += next.value.length;
+    head = Buffer.concat([head, next.value]);
   }
-  return Buffer.concat(parts);
+  return head;
 }
 
 async function* prepend(head: Buffer, rest: AsyncIterable<Uint8Array> | Iterable<Uint8Array>) {
@@ -83,11 +87,15 @@ export function compressionOf(head: Buffer): "none" | "gzip" | "zstd" {
   return "none";
 }
 
-function expand(source: AsyncIterable<Uint8Array>, compression: "gzip" | "zstd"): AsyncIterable<Buffer> {
+function expand(
+  source: AsyncIterable<Uint8Array>,
+  compression: "gzip" | "zstd",
+  { inThread = false }: { readonly inThread?: boolean },
+): AsyncIterable<Uint8Array> {
+  if (compression === "zstd") return expandZstd(source);
+  if (inThread) return expandGzip(source);
   // A failure on either side also ends the transform, so that whoever reads it sees it.
-  return compression === "gzip"
-    ? pipeline(source, createGunzip({ chunkSize: chunkBytes }), () => {})
-    : expandZstd(source);
+  return pipeline(source, createGunzip({ chunkSize: chunkBytes }), () => {});
 }
 
 /** Frames up to this are taken in one call: in some archives each file is one. */
@@ -110,7 +118,7 @@ async function* expandZstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Bu
 
 async function* scanFrames(source: AsyncIterable<Uint8Array>): AsyncGenerator<ZstdPiece, void, undefined> {
   const scanner = new ZstdFrameScanner();
-  for await (const chunk of source) yield* scanner.feed(chunk);
+  for await (const chunk of source) yield* scanner.feed(Uint8Array.from(chunk)); // pieces are kept
   scanner.finish();
 }
 

@@ -56,21 +56,22 @@ async function unpack(work: LayerWork): Promise<LayerReport> {
   const writer = new LayerWriter();
   let readBytes = 0;
   let reportedBytes = 0;
+  // Not a stream: destroying one would close the starter's file.
+  const memory = Buffer.allocUnsafeSlow(readBytesAtOnce);
   const archiveHash = work.arriving && createHash(work.arriving.algorithm);
   const source = async function* () {
     for (;;) {
       if (work.arriving !== undefined && !(await commands.arrivalBeyond(readBytes, work.arriving))) return;
-      // Not a stream: destroying one would close the starter's file.
-      const chunk = Buffer.allocUnsafeSlow(readBytesAtOnce);
-      const length = readSync(work.fd, chunk, 0, chunk.length, readBytes);
+      const length = readSync(work.fd, memory, 0, memory.length, readBytes);
       if (length === 0) return;
-      archiveHash?.update(chunk.subarray(0, length));
+      const chunk = memory.subarray(0, length);
+      archiveHash?.update(chunk);
       readBytes += length;
       if (readBytes - reportedBytes >= progressStepBytes) {
         reportedBytes = readBytes;
         report({ kind: "progress", readBytes });
       }
-      yield chunk.subarray(0, length);
+      yield chunk;
     }
   };
   try {
@@ -78,7 +79,7 @@ async function unpack(work: LayerWork): Promise<LayerReport> {
     const onPlain = () => {
       isPlain = isHashed;
     };
-    for await (const chunk of decompress(source(), work.limits, { onPlain })) {
+    for await (const chunk of decompress(source(), work.limits, { onPlain, inThread: true })) {
       if (!isPlain) hash.update(chunk);
       for (const event of parser.feed(chunk)) writer.take(event);
     }

@@ -3,8 +3,6 @@ import {
   chownSync,
   closeSync,
   constants,
-  fchmodSync,
-  fchownSync,
   ftruncateSync,
   lchownSync,
   linkSync,
@@ -18,7 +16,15 @@ import {
   writeSync,
 } from "node:fs";
 import { errnoOf, rootedTarPath, type TarEntry, type TarEvent, tarPathBytes } from "@hawser/base";
-import { deviceNumber, mknod, setTimesNs, setXattr } from "@hawser/linux";
+import {
+  deviceNumber,
+  type FileAttributes,
+  makeFile,
+  mknod,
+  setFileAttributes,
+  setTimesNs,
+  setXattr,
+} from "@hawser/linux";
 import { outsideOf, type UserMap } from "@hawser/oci";
 import { storeFaults } from "../faults.ts";
 import { fsPath } from "../files/fs-path.ts";
@@ -41,6 +47,16 @@ const overlayXattr = /^(?:trusted|user)\.overlay\./;
 interface Owner {
   readonly uid: number;
   readonly gid: number;
+}
+
+/** A file whose entry has come, and not its end. */
+interface OpenFile {
+  readonly path: string;
+  readonly entry: TarEntry;
+  /** Once it has been opened to be written piece by piece. */
+  fd?: number;
+  /** It was made in one go. */
+  isWhole: boolean;
 }
 
 export interface WriterOptions {
@@ -77,7 +93,7 @@ export class LayerWriter {
   readonly #implicit = new Set<string>();
   /** What is made may get its group or its mode from its folder. */
   #inherits: boolean;
-  #file: { readonly fd: number; readonly path: string; readonly entry: TarEntry } | undefined;
+  #file: OpenFile | undefined;
   readonly #options: WriterOptions;
 
   constructor(options: WriterOptions = {}) {
@@ -92,7 +108,7 @@ export class LayerWriter {
         this.#makeEntry(event.entry);
         return;
       case "data":
-        if (this.#file !== undefined) this.#write(this.#file.fd, event.bytes, event.offset);
+        if (this.#file !== undefined) this.#write(this.#file, event);
         return;
       case "end":
         if (this.#file !== undefined) this.#endFile(this.#file);
@@ -110,8 +126,7 @@ export class LayerWriter {
 
   /** Close what is open, in any state. */
   close(): void {
-    if (this.#file === undefined) return;
-    closeSync(this.#file.fd);
+    if (this.#file?.fd !== undefined) closeSync(this.#file.fd);
     this.#file = undefined;
   }
 
@@ -134,7 +149,7 @@ export class LayerWriter {
     if (keepKinds) checkKind(path, { entry, base });
     switch (entry.type) {
       case "file":
-        this.#startFile(path, entry);
+        this.#file = { path, entry, isWhole: false };
         return;
       case "directory":
         this.#makeFolder(path);
@@ -164,36 +179,57 @@ export class LayerWriter {
     setTimesNs(fsPath(path), entry.mtimeNs, entry.mtimeNs);
   }
 
-  #startFile(path: string, entry: TarEntry): void {
-    const open = () => openSync(fsPath(path), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, entry.mode & 0o777);
-    this.#file = { fd: this.#replace(path, open), path, entry };
-  }
-
-  #write(fd: number, bytes: Buffer, offset: number): void {
+  /** Most files come in one piece, and are made in one go. */
+  #write(file: OpenFile, { bytes, offset }: { readonly bytes: Buffer; readonly offset: number }): void {
+    const { entry } = file;
+    this.sizeBytes += bytes.length;
+    if (bytes.length === entry.sizeBytes && !entry.sparse) {
+      this.#makeWhole(file, bytes);
+      return;
+    }
+    const fd = this.#open(file);
     for (let done = 0; done < bytes.length; ) {
       done += writeSync(fd, bytes, done, bytes.length - done, offset + done);
     }
-    this.sizeBytes += bytes.length;
   }
 
-  #endFile({
-    fd,
-    path,
-    entry,
-  }: {
-    readonly fd: number;
-    readonly path: string;
-    readonly entry: TarEntry;
-  }): void {
-    if (entry.sparse) ftruncateSync(fd, entry.sizeBytes);
-    // In this order: a change of owner takes setuid bits and capabilities away.
-    const { uid, gid } = this.#ownerOf(entry);
-    const isOwned = uid === own.uid && gid === own.gid && !this.#inherits;
-    if (!isOwned) fchownSync(fd, uid, gid);
-    if (!isOwned || (entry.mode & ~openedBits) !== 0) fchmodSync(fd, entry.mode);
+  #open(file: OpenFile): number {
+    const { path, entry } = file;
+    const flags = O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW;
+    file.fd ??= this.#replace(path, () => openSync(fsPath(path), flags, entry.mode & 0o777));
+    return file.fd;
+  }
+
+  #makeWhole(file: OpenFile, bytes: Uint8Array): void {
+    const { path, entry } = file;
+    const options = { ...this.#attributesOf(entry), openMode: entry.mode & 0o777 };
+    this.#replace(path, () => makeFile(fsPath(path), bytes, options));
+    file.isWhole = true;
+  }
+
+  #endFile(file: OpenFile): void {
+    const { path, entry } = file;
+    if (!file.isWhole) {
+      if (entry.sizeBytes === 0) this.#makeWhole(file, Buffer.alloc(0));
+      else {
+        const fd = this.#open(file);
+        if (entry.sparse) ftruncateSync(fd, entry.sizeBytes);
+        setFileAttributes(fd, this.#attributesOf(entry));
+      }
+    }
     this.close();
     this.#setXattrs(path, entry);
-    setTimesNs(fsPath(path), entry.mtimeNs, entry.mtimeNs);
+  }
+
+  #attributesOf(entry: TarEntry): FileAttributes {
+    const owner = this.#ownerOf(entry);
+    const isOwned = owner.uid === own.uid && owner.gid === own.gid && !this.#inherits;
+    const isMoreThanOpened = !isOwned || (entry.mode & ~openedBits) !== 0;
+    return {
+      owner: isOwned ? undefined : owner,
+      mode: isMoreThanOpened ? entry.mode : undefined,
+      mtimeNs: entry.mtimeNs,
+    };
   }
 
   #makeHardLink(path: string, entry: TarEntry): void {

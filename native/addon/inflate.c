@@ -1,0 +1,74 @@
+/* gzip on the calling thread, from and to buffers that the caller uses again: with the zlib that the node at hand brings. */
+#include "addon.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <zlib.h>
+
+/* "hawser", "inflater" */
+static const napi_type_tag inflater_tag = {0x6861777365720000, 0x696e666c61746572};
+
+static void free_inflater(napi_env env, void *data, void *hint) {
+  (void)env;
+  (void)hint;
+  inflateEnd(data);
+  free(data);
+}
+
+/* createInflater(): an object to give to `inflate` */
+napi_value create_inflater(napi_env env, napi_callback_info info) {
+  (void)info;
+  napi_value object = NULL;
+  z_stream *stream = calloc(1, sizeof *stream);
+  /* The largest window, and a gzip header. */
+  if (stream == NULL || inflateInit2(stream, 15 + 16) != Z_OK) {
+    free(stream);
+    return throw_system_error(env, ENOMEM, "inflateInit2", NULL);
+  }
+  if (napi_create_object(env, &object) != napi_ok || napi_type_tag_object(env, object, &inflater_tag) != napi_ok ||
+      napi_wrap(env, object, stream, free_inflater, NULL, NULL) != napi_ok) {
+    free_inflater(env, stream, NULL);
+    return throw_system_error(env, ENOMEM, "napi_wrap", NULL);
+  }
+  return object;
+}
+
+static z_stream *take_inflater(napi_env env, napi_value value) {
+  bool is_one = false;
+  void *stream = NULL;
+  if (napi_check_object_type_tag(env, value, &inflater_tag, &is_one) != napi_ok || !is_one ||
+      napi_unwrap(env, value, &stream) != napi_ok)
+    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "an inflater was wanted");
+  return stream;
+}
+
+/*
+ * inflate(inflater, input, output): { read, written, ended }. Goes on until all input is read, the output is full, or a
+ * member ends, after which the next input begins another one.
+ */
+napi_value inflate_bytes(napi_env env, napi_callback_info info) {
+  napi_value arguments[3], value = NULL, ended = NULL;
+  struct bytes input, output;
+  if (!take_arguments(env, info, 3, arguments)) return NULL;
+  z_stream *stream = take_inflater(env, arguments[0]);
+  if (stream == NULL || !take_bytes(env, arguments[1], &input) || !take_bytes(env, arguments[2], &output)) return NULL;
+  if (input.size > INT_MAX || output.size > INT_MAX) return throw_system_error(env, EINVAL, "inflate", NULL);
+  stream->next_in = input.data;
+  stream->avail_in = (unsigned)input.size;
+  stream->next_out = output.data;
+  stream->avail_out = (unsigned)output.size;
+  int status = inflate(stream, Z_NO_FLUSH);
+  const int read = (int)input.size - (int)stream->avail_in, written = (int)output.size - (int)stream->avail_out;
+  if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR) {
+    const char *code = status == Z_MEM_ERROR ? "Z_MEM_ERROR" : "Z_DATA_ERROR";
+    napi_throw_error(env, code, stream->msg != NULL ? stream->msg : "it cannot be expanded");
+    return NULL;
+  }
+  if (status == Z_STREAM_END) inflateReset(stream);
+  if (napi_create_object(env, &value) != napi_ok || napi_get_boolean(env, status == Z_STREAM_END, &ended) != napi_ok)
+    return throw_system_error(env, ENOMEM, "napi_create_object", NULL);
+  set_property(env, value, "read", make_int(env, read));
+  set_property(env, value, "written", make_int(env, written));
+  set_property(env, value, "ended", ended);
+  return value;
+}
