@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { Fault, type FaultKind, silentLogger } from "@hawser/base";
+import { Fault, type FaultKind, silentLogger, writeTar } from "@hawser/base";
 import { eventually, openTempDir } from "@hawser/base/testing";
 import { chainIdOf, parseDigest } from "@hawser/oci";
 import type { OverlayMount } from "./snapshots/snapshotter.ts";
@@ -238,6 +238,20 @@ describe("Store", () => {
     };
     await Array.fromAsync(test.store.images.load(archive, { onProgress }));
     assert.deepEqual(seen, [4 << 20, 8 << 20]);
+  });
+
+  test("keeps nothing of a layer that cannot be recorded", async () => {
+    await using test = await openTestStore();
+    using other = new DatabaseSync(join(test.root, "store.db"));
+    other.exec(
+      "CREATE TRIGGER full BEFORE INSERT ON layers BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END",
+    );
+    const archive = () => writeTar([file("a", "text")]);
+    await assert.rejects(test.store.images.addLayer(archive(), {}), /disk is full/);
+    await eventually(async () => Object.keys(await test.counts()).length === 0);
+    other.exec("DROP TRIGGER full");
+    using held = await test.store.images.addLayer(archive(), {});
+    assert.equal(held?.layer.sizeBytes, 4);
   });
 
   test("refuses keys that are taken and layers that it does not have", async () => {

@@ -1,4 +1,4 @@
-import { constants, lstatSync, rmdirSync, statSync, unlinkSync } from "node:fs";
+import { accessSync, constants, lstatSync, rmdirSync, statSync, unlinkSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { parentPort } from "node:worker_threads";
 import { compileIgnorePatterns, errnoOf, Fault, type IgnorePatterns, TarParser } from "@hawser/base";
@@ -297,6 +297,17 @@ function isEmpty(path: string, made: ReadonlySet<string>): boolean {
   return namesIn(path).every((name) => made.has(`${path}/${name}`) && isEmpty(`${path}/${name}`, made));
 }
 
+/** Where there is no room for its work folder, overlay is mounted all the same, and nothing can be written to it. */
+function lacksWorkFolder(): boolean {
+  if (openRoot?.kind !== "layers" || openRoot.upper === undefined || openRoot.readOnly === true) return false;
+  try {
+    accessSync("/", constants.W_OK);
+    return false;
+  } catch (error) {
+    return errnoOf(error) === "EROFS";
+  }
+}
+
 function failure(error: unknown): FilesReport {
   const problem = error instanceof Error ? error.message : String(error);
   if (Fault.is(error)) {
@@ -308,6 +319,10 @@ function failure(error: unknown): FilesReport {
     case "EDQUOT":
       return { kind: "failed", fault: "resource-exhausted", problem };
     case "EROFS":
+      if (lacksWorkFolder()) {
+        const words = problem.replace("EROFS: read-only file system", "ENOSPC: no space left on device");
+        return { kind: "failed", fault: "resource-exhausted", problem: words };
+      }
       return { kind: "failed", fault: "permission-denied", problem };
     case "EBUSY":
     case "EEXIST":
@@ -331,6 +346,7 @@ function failure(error: unknown): FilesReport {
 // Threads share their starter's root. Node's thread pool, which goes on to serve the whole process, must exist before.
 await stat("/");
 const commands = new Commands();
+let openRoot: FilesRoot | undefined;
 let userMap: UserMap | undefined;
 try {
   for (;;) {
@@ -342,6 +358,7 @@ try {
     }
     const { root, job } = command;
     if (root !== undefined) {
+      openRoot = root;
       userMap = root.kind === "namespace" ? root.userMap : undefined;
       confine(root);
     }

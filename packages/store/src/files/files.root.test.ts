@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -304,4 +305,21 @@ test("a look tells of a file, links followed inside of the root, and of what is 
   await assert.rejects(look("/none", false), { kind: "not-found" });
   await assert.rejects(look("/etc/conf", true), { kind: "invalid-argument" });
   assert.deepEqual(await look("/vol", true), []);
+});
+
+test("layers on a disk that has no room for one more file can be read, and say why they are not written to", async () => {
+  await using layers = await openLayers();
+  execFileSync("mount", ["-t", "tmpfs", "-o", "nr_inodes=4", "tmpfs", layers.outside]);
+  try {
+    const [upper, work] = [join(layers.outside, "upper"), join(layers.outside, "work")];
+    for (const path of [upper, work, join(layers.outside, "last")]) await mkdir(path);
+    const view = { kind: "layers", lower: [layers.lower], upper, work } as const;
+    assert.equal((await statPath(view, "/etc/conf")).sizeBytes, 5);
+    await assert.rejects(put({ ...layers, view }, "/", [file("new", "text")]), {
+      kind: "resource-exhausted",
+      message: /no space left on device/,
+    });
+  } finally {
+    execFileSync("umount", [layers.outside]);
+  }
 });

@@ -337,7 +337,12 @@ export class LayerStore {
         await this.#trash.discard(this.#paths.layer(number));
         return heldLayer(stacked, hold);
       }
-      this.#record(layer);
+      try {
+        this.#record(layer);
+      } catch (error) {
+        await this.#trash.discard(this.#paths.layer(number));
+        throw error;
+      }
       this.#reach("layer.recorded");
       return heldLayer(layer, hold);
     } catch (error) {
