@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -153,6 +154,25 @@ static char *mount_the_old_way(const struct overlay *overlay) {
   return failure;
 }
 
+/**
+ * Where its work folder cannot be prepared, on a full disk above all, overlay is mounted all the same, and nothing can be written
+ * to it. False, with the reason as errno, when that has happened.
+ */
+static bool is_writable(const struct overlay *overlay) {
+  struct statvfs stats;
+  if (statvfs(overlay->place, &stats) != 0 || (stats.f_flag & ST_RDONLY) == 0) return true;
+  char *probe = join_text(overlay->work, "/probe", NULL);
+  if (mkdir(probe, 0700) == 0) {
+    rmdir(probe);
+    errno = EROFS;
+  }
+  const int error = errno;
+  free(probe);
+  umount2(overlay->place, MNT_DETACH);
+  errno = error;
+  return false;
+}
+
 char *overlay_mount_layers(const struct overlay *overlay) {
   const int context = fsopen("overlay", FSOPEN_CLOEXEC);
   if (context < 0) return problem("Cannot mount overlay at", overlay->place, "the kernel has no overlay");
@@ -174,6 +194,9 @@ char *overlay_mount_layers(const struct overlay *overlay) {
     failure = not_understood ? mount_the_old_way(overlay) : problem("Cannot mount overlay at", overlay->place, why);
   }
   close(context);
+  if (failure == NULL && overlay->upper != NULL && !is_writable(overlay)) {
+    failure = problem("Cannot mount an overlay that works in", overlay->work, "");
+  }
   return failure;
 }
 
