@@ -144,6 +144,19 @@ test("a transfer that fails leaves nothing, and the next one begins anew", async
   assert.deepEqual(whole.asked, ["a", "b"]);
 });
 
+test("a client that goes away while nothing is wanted of it leaves nothing", async () => {
+  await using opened = await openKept();
+  await (await opened.receive(folderOf({ a: "1" })))[Symbol.asyncDispose]();
+  const gone: ListedFolder = {
+    ...folderOf({ a: "1" }),
+    async *receive() {
+      yield* await Promise.reject<readonly TarSource[]>(new Error("the client is gone"));
+    },
+  };
+  await assert.rejects(opened.receive(gone), { message: /the client is gone/ });
+  assert.deepEqual(await opened.folders(), []);
+});
+
 test("a name that leads out stays inside", async () => {
   await using opened = await openKept();
   const hostile: ListedFolder = {

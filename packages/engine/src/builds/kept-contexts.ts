@@ -64,8 +64,13 @@ export class KeptContexts {
     const files = folder.receive(wants);
     let context: BuildContext;
     if (isAllThere && !folder.listed.some(wants)) {
-      for await (const _ of files); // the sender is told that it is done
       context = before.context;
+      try {
+        for await (const _ of files); // the sender is told that it is done
+      } catch (error) {
+        await context[Symbol.asyncDispose]();
+        throw error;
+      }
     } else {
       context = await BuildContext.receive(files, {
         folder: isAllThere ? before.context.folder : join(this.#folder, this.#randomName()),
