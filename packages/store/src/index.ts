@@ -2,6 +2,7 @@ export { type ImageArchive, type LayerSource, writeImageArchive } from "./archiv
 export type { BuildCache, BuildRecord } from "./build-cache.ts";
 export type { BlobInfo, ContentStore, IngestOptions } from "./content/content-store.ts";
 export type { BlobOrigin } from "./content/incoming-blob.ts";
+export { diskFault } from "./disk-fault.ts";
 export { type FileChange, listChanges } from "./files/changes.ts";
 export type { FileStat } from "./files/file-stat.ts";
 export type { FileNote, FilesRoot, ListedEntry } from "./files/files-job.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { writeFileAtomic, writeTar } from "@hawser/base";
 import type { HttpOp } from "@hawser/build";
 import { fetchFile, shownUrl, type Validators } from "./download.ts";
@@ -57,7 +57,7 @@ export async function netFile<Result>(
     const result = find(key) ?? (await parts.add(key, layerOf(op, { path: into, ...fetched })));
     await mkdir(parts.folder, { recursive: true, mode: 0o700 });
     const now: SeenFile = { digest: fetched.digest, ...fetched.validators };
-    await writeFileAtomic(memory, JSON.stringify(now), { durable: false });
+    await writeFileAtomic(memory, JSON.stringify(now), { durable: false, temporaryFolder: dirname(into) });
     return { result, digest: fetched.digest };
   } finally {
     await rm(into, { force: true });

@@ -315,6 +315,7 @@ function addStack(
   { chainIds, run, vertex }: OpCall & { readonly chainIds: readonly ChainId[] },
 ): BuildState {
   const held = collaborators.snapshots.stackLayers(chainIds);
+  if (held !== undefined) hold(scope, held);
   const chain = held && { chainId: held.layer.chainId };
   if (run.key !== undefined) {
     cache.put({
@@ -324,7 +325,6 @@ function addStack(
       description: describeVertex(vertex),
     });
   }
-  if (held !== undefined) hold(scope, held);
   return { kind: "files", ...chain };
 }
 
@@ -414,6 +414,7 @@ async function addResult(
     ...(parent !== undefined && { parent }),
     signal: run.signal,
   });
+  if (held !== undefined) hold(scope, held);
   const chainId = held?.layer.chainId ?? parent;
   if (run.key !== undefined) {
     cache.put({
@@ -423,6 +424,5 @@ async function addResult(
       description: describeVertex(vertex),
     });
   }
-  if (held !== undefined) hold(scope, held);
   return { kind: "files", ...(chainId !== undefined && { chainId }) };
 }

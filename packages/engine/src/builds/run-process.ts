@@ -1,4 +1,3 @@
-import { mkdir } from "node:fs/promises";
 import { posix } from "node:path";
 import { Fault } from "@hawser/base";
 import type { ExecOp } from "@hawser/build";
@@ -9,11 +8,11 @@ import type { Collaborators } from "../containers/collaborators.ts";
 import type { Container } from "../containers/container.ts";
 import { type ContainerId, type ContainerMount, createdState } from "../containers/container-record.ts";
 import { enginesOwnFiles } from "../containers/files-root.ts";
-import { containerDirOf } from "../containers/host.ts";
 import { withDefaults } from "../containers/host-defaults.ts";
 import { containerLog } from "../containers/logs.ts";
 import { createContainerId } from "../containers/names.ts";
 import { mountSnapshotOf } from "../containers/plan-mounts.ts";
+import { prepareFolders } from "../containers/prepare-folders.ts";
 import { removeContainer } from "../containers/remove.ts";
 import { startContainer } from "../containers/start.ts";
 import { waitForContainer } from "../containers/wait.ts";
@@ -136,7 +135,7 @@ export async function createBuildContainer(
     readonly streams?: { readonly tty: boolean };
   },
 ): Promise<Container> {
-  const { index, networks, snapshots, host } = collaborators;
+  const { index, networks, host } = collaborators;
   const { id, op, parent, mounts, work, streams } = request;
   const { defaults, limits } = work;
   const networkMode = op.network === "default" ? defaults.hostConfig.networkMode : op.network;
@@ -167,25 +166,19 @@ export async function createBuildContainer(
     tmpfs: Object.fromEntries(tmpfs),
     annotations: { [buildMark]: "" },
   };
-  await Promise.all([
-    snapshots.prepare(id, parent),
-    mkdir(containerDirOf(host, id), { recursive: true, mode: 0o710 }),
-  ]);
-  try {
-    return index.add({
-      id,
-      name: `build-${id.slice(0, 12)}`,
-      mounts,
-      attachments: planAttachments(networks, { networkMode, endpoints: {}, macAddress: "" }),
-      createdAtMs: host.now(),
-      imageId: "",
-      config,
-      hostConfig,
-      state: createdState,
-      restartCount: 0,
-    });
-  } catch (error) {
-    await snapshots.remove(id);
-    throw error;
-  }
+  await using folders = await prepareFolders(collaborators, id, [{ key: id, parent }]);
+  const container = index.add({
+    id,
+    name: `build-${id.slice(0, 12)}`,
+    mounts,
+    attachments: planAttachments(networks, { networkMode, endpoints: {}, macAddress: "" }),
+    createdAtMs: host.now(),
+    imageId: "",
+    config,
+    hostConfig,
+    state: createdState,
+    restartCount: 0,
+  });
+  folders.move();
+  return container;
 }

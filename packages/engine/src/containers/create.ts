@@ -1,4 +1,3 @@
-import { mkdir } from "node:fs/promises";
 import type { Platform } from "@hawser/oci";
 import type { ContainerConfig, HostConfig } from "@hawser/runtime";
 import { checkConfig, mergeImageConfig } from "@hawser/runtime";
@@ -10,11 +9,11 @@ import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
 import { createdState } from "./container-record.ts";
 import { containerFaults } from "./faults.ts";
-import { containerDirOf } from "./host.ts";
 import { withDefaults } from "./host-defaults.ts";
 import { checkSources } from "./mounts.ts";
 import { createContainerId, createContainerName, isContainerName } from "./names.ts";
 import { planMounts } from "./plan-mounts.ts";
+import { prepareFolders } from "./prepare-folders.ts";
 import { publishContainerEvent } from "./publish-event.ts";
 
 export interface CreateRequest {
@@ -93,25 +92,20 @@ export async function createContainer(
   if (request.name !== undefined && index.find(request.name)?.record.name === request.name) {
     throw containerFaults.CONTAINER_NAME_TAKEN(request.name, index.resolve(request.name).id);
   }
-  await Promise.all([
-    snapshots.prepare(id, image.chainId),
-    ...plan.images.map((mounted) => snapshots.prepare(mounted.snapshot, mounted.image.chainId)),
-    mkdir(containerDirOf(host, id), { recursive: true, mode: 0o710 }),
+  await using folders = await prepareFolders({ snapshots, host }, id, [
+    { key: id, parent: image.chainId },
+    ...plan.images.map((mounted) => ({ key: mounted.snapshot, parent: mounted.image.chainId })),
   ]);
-  try {
-    reach("create.prepared");
-    await plan.fill(snapshots.lowerFolders(image.chainId), {});
-    reach("create.filled");
-    const container = index.add({ ...record, name: request.name ?? freeName(index, host.randomBytes) });
-    reach("create.recorded");
-    plan.settle();
-    publishContainerEvent(events, container, "create");
-    log.debug("container created", { container: id, image: image.id });
-    return { container, warnings };
-  } catch (error) {
-    for (const key of [id, ...plan.images.map(({ snapshot }) => snapshot)]) await snapshots.remove(key);
-    throw error;
-  }
+  reach("create.prepared");
+  await plan.fill(snapshots.lowerFolders(image.chainId), {});
+  reach("create.filled");
+  const container = index.add({ ...record, name: request.name ?? freeName(index, host.randomBytes) });
+  reach("create.recorded");
+  folders.move();
+  plan.settle();
+  publishContainerEvent(events, container, "create");
+  log.debug("container created", { container: id, image: image.id });
+  return { container, warnings };
 }
 
 /** Who is to share a namespace must be there; whether it runs is asked at the start. */
