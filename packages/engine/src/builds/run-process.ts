@@ -1,4 +1,6 @@
+import type { Socket } from "node:net";
 import { posix } from "node:path";
+import { StringDecoder } from "node:string_decoder";
 import { Fault } from "@hawser/base";
 import type { ExecOp } from "@hawser/build";
 import type { ChainId } from "@hawser/oci";
@@ -9,18 +11,17 @@ import type { Container } from "../containers/container.ts";
 import { type ContainerId, type ContainerMount, createdState } from "../containers/container-record.ts";
 import { enginesOwnFiles } from "../containers/files-root.ts";
 import { withDefaults } from "../containers/host-defaults.ts";
-import { containerLog } from "../containers/logs.ts";
 import { createContainerId } from "../containers/names.ts";
 import { mountSnapshotOf } from "../containers/plan-mounts.ts";
 import { prepareFolders } from "../containers/prepare-folders.ts";
 import { removeContainer } from "../containers/remove.ts";
-import { startContainer } from "../containers/start.ts";
 import { waitForContainer } from "../containers/wait.ts";
 import { planAttachments } from "../networks/plan-attachments.ts";
 import type { BuildState } from "./build-state.ts";
 import { buildFaults } from "./faults.ts";
 import type { BuildFiles } from "./op-runner.ts";
 import { prepareMounts } from "./prepare-mounts.ts";
+import { outputOf, startAttached } from "./process-streams.ts";
 
 /** Marks containers of builds: what an engine that died left of them is removed by the next. */
 export const buildMark = "io.hawser.build";
@@ -67,13 +68,12 @@ export async function runProcess<T>(
     };
     work.signal.addEventListener("abort", stop, { once: true });
     try {
-      await startContainer(collaborators, container).catch((error: unknown) => {
+      const streams = await startAttached(collaborators, container, attachOptions).catch((error: unknown) => {
         throw emulatorMissing(error, op) ?? error;
       });
       const exit = waitForContainer(container, "not-running");
-      const log = containerLog(collaborators, container, { stdout: true, stderr: true, follow: true });
       let lacksEmulator = false;
-      for await (const { stream, text } of log) {
+      for await (const { stream, text } of textsOf(streams)) {
         lacksEmulator ||= op.foreignPlatform !== undefined && isFormatError(text);
         work.output(stream, Buffer.from(text));
       }
@@ -111,6 +111,21 @@ export async function runProcess<T>(
   }
 }
 
+const attachOptions = { stdin: false, stdout: true, stderr: true, format: "frames" } as const;
+
+/** What a process says, in whole characters. */
+async function* textsOf(streams: Socket) {
+  const decoders = { stdout: new StringDecoder(), stderr: new StringDecoder() };
+  for await (const { stream, bytes } of outputOf(streams, { tty: false })) {
+    const text = decoders[stream].write(bytes);
+    if (text !== "") yield { stream, text };
+  }
+  for (const stream of ["stdout", "stderr"] as const) {
+    const text = decoders[stream].end();
+    if (text !== "") yield { stream, text };
+  }
+}
+
 /** Why a program for another machine does not begin. */
 function emulatorMissing(error: unknown, { foreignPlatform, args }: ExecOp): Fault | undefined {
   if (foreignPlatform === undefined || !Fault.is(error) || !isFormatError(error.message)) return undefined;
@@ -131,7 +146,7 @@ export async function createBuildContainer(
     readonly parent: ChainId | undefined;
     readonly mounts: readonly ContainerMount[];
     readonly work: Pick<ProcessWork, "defaults" | "limits">;
-    /** Somebody talks to it while it runs: nothing of that is in a log. */
+    /** Somebody talks to it while it runs. */
     readonly streams?: { readonly tty: boolean };
   },
 ): Promise<Container> {
@@ -162,7 +177,7 @@ export async function createBuildContainer(
     ...(op.ulimits && { ulimits: [...(limits.ulimits ?? []), ...op.ulimits] }),
     ...(op.cgroupParent !== undefined && { cgroupParent: op.cgroupParent }),
     ipcMode: "private",
-    log: { driver: streams === undefined ? "json-file" : "none", options: {} },
+    log: { driver: "none", options: {} },
     tmpfs: Object.fromEntries(tmpfs),
     annotations: { [buildMark]: "" },
   };

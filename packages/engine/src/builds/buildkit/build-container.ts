@@ -1,8 +1,6 @@
 import { rm } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { join } from "node:path";
-import { PassThrough } from "node:stream";
-import { FrameDecoder } from "@hawser/api";
 import { Fault } from "@hawser/base";
 import type { ExecOp } from "@hawser/build";
 import type { BuildContainer, BuildProcess, ContainerRequest, ProcessRequest } from "@hawser/build/grpc";
@@ -13,11 +11,11 @@ import type { ContainerId, ContainerMount } from "../../containers/container-rec
 import { createExec, writeExecProcess } from "../../containers/exec.ts";
 import { createContainerId } from "../../containers/names.ts";
 import { removeContainer } from "../../containers/remove.ts";
-import { startContainer } from "../../containers/start.ts";
 import { waitForContainer } from "../../containers/wait.ts";
 import type { BuildState } from "../build-state.ts";
 import { buildFaults } from "../faults.ts";
 import { prepareMounts } from "../prepare-mounts.ts";
+import { outputOf, startAttached } from "../process-streams.ts";
 import { createBuildContainer, type ProcessWork } from "../run-process.ts";
 
 export interface OpenContainerRequest extends Omit<ContainerRequest, "inputs"> {
@@ -154,18 +152,10 @@ class OpenedContainer implements BuildContainer {
     });
     // Of this process alone: those that follow have their own.
     container.secretEnv = await environmentOf(process, work);
-    const { promise: streams, resolve, reject } = Promise.withResolvers<Socket>();
-    streams.catch(() => {}); // told below
-    container.pendingAttaches.add({ options: attachOptions(process), receive: resolve });
-    try {
-      await startContainer(this.#collaborators, container);
-    } catch (error) {
-      reject(error);
-      throw error;
-    }
+    const streams = await startAttached(this.#collaborators, container, attachOptions(process));
     const { monitor } = container;
     const exited = waitForContainer(container, "not-running").then(({ exitCode }) => exitCode);
-    const started = processOf(await streams, process, {
+    const started = processOf(streams, process, {
       exited,
       resize: async (size) => await monitor?.resize(size),
       kill: async (signal) => await monitor?.kill(signal),
@@ -231,29 +221,6 @@ function processOf(
   control: Pick<BuildProcess, "exited" | "resize" | "kill">,
 ): BuildProcess {
   const input = openWriter(stream);
-  return { ...control, input, output: framesOf(readable(stream, input), tty) };
-}
-
-/** What comes, to its end: a process that takes no input has output all the same. */
-function readable(stream: Socket, input: Socket): PassThrough {
-  const bytes = new PassThrough();
-  stream.on("error", () => {}); // the end of what it says
-  stream.once("end", () => stream.destroy());
-  stream.once("close", () => {
-    input.destroy();
-    bytes.end();
-  });
-  return stream.pipe(bytes);
-}
-
-async function* framesOf(bytes: PassThrough, tty: boolean): BuildProcess["output"] {
-  const decoder = new FrameDecoder();
-  for await (const chunk of bytes as AsyncIterable<Buffer>) {
-    if (tty) yield { stream: "stdout", bytes: chunk };
-    else {
-      for (const { stream: name, payload } of decoder.decode(chunk)) {
-        if (name === "stdout" || name === "stderr") yield { stream: name, bytes: payload };
-      }
-    }
-  }
+  // A process that takes no input has output all the same.
+  return { ...control, input, output: outputOf(stream, { tty, onClose: () => input.destroy() }) };
 }
