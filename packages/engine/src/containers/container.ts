@@ -7,7 +7,7 @@ import type { LogDelivery } from "./log-delivery.ts";
 /** How a run ended, as its waiters are told. */
 export interface ExitNotice {
   readonly exitCode: number;
-  /** Set when the run never began: why. */
+  /** Set when the run never began, or the container could not be removed: why. */
   readonly error?: string;
 }
 
@@ -31,8 +31,8 @@ export class Container {
   secretEnv: readonly string[] = [];
   /** Resolves when the run that is now, or comes next, has ended and its record says so. */
   nextExit: PromiseWithResolvers<ExitNotice> = Promise.withResolvers();
-  /** Resolves, with the last exit, when the container is gone. */
-  readonly removed: PromiseWithResolvers<ExitNotice> = Promise.withResolvers();
+  /** Resolves, with the last exit, when the container is gone, or when that has failed. */
+  removed: PromiseWithResolvers<ExitNotice> = Promise.withResolvers();
   /** Resolves when the monitor of the last run has taken mounts and cgroups away. */
   tornDown: Promise<void> = Promise.resolve();
   /** A stop was asked for: the end of the run is no reason to restart. */
@@ -53,6 +53,13 @@ export class Container {
     const { resolve } = this.nextExit;
     this.nextExit = Promise.withResolvers();
     resolve(notice);
+  }
+
+  /** Tell those who wait for the removal that it has failed, and begin to collect those of the next attempt. */
+  failRemoval(why: string): void {
+    const { resolve } = this.removed;
+    this.removed = Promise.withResolvers();
+    resolve({ exitCode: this.record.state.exitCode, error: why });
   }
 }
 

@@ -1,5 +1,6 @@
 import { rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import { Fault } from "@hawser/base";
 import { endPendingAttaches } from "./attach.ts";
 import { callOffRestart } from "./call-off-restart.ts";
 import type { Collaborators } from "./collaborators.ts";
@@ -38,8 +39,8 @@ export async function removeContainer(
     await ended;
     collaborators.reach("remove.ended");
     if (container.record.hostConfig.autoRemove) {
-      await container.removed.promise;
-      return;
+      const { error } = await container.removed.promise;
+      if (error === undefined) return;
     }
   }
   if (options.force) await giveUpStart(container);
@@ -71,7 +72,12 @@ export async function discardContainer(
   for (const name of anonymous) volumes.bind(name, container.id);
   const { exitCode } = container.record.state;
   endPendingAttaches(container);
-  index.remove(container);
+  try {
+    index.remove(container);
+  } catch (error) {
+    container.failRemoval(Fault.from(error).message);
+    throw error;
+  }
   reach("remove.forgotten");
   for (const name of anonymous) volumes.removeUnused(name);
   container.record = { ...container.record, state: { ...container.record.state, status: "removing" } };

@@ -20,6 +20,7 @@ import { formatInspect } from "../wire/container-inspect.ts";
 import { formatGraphDriver, formatMountPoints, formatSize } from "../wire/container-storage.ts";
 import { formatSummary, SummaryTexts } from "../wire/container-summary.ts";
 import { decodeCreateRequest } from "../wire/create-request.ts";
+import { asOfVersion } from "../wire/create-versions.ts";
 import { parseContainerFilter } from "./container-filter.ts";
 
 /** Everything about a container but its streams: `attach-and-logs.ts` has those. */
@@ -33,7 +34,7 @@ export function containerRoutes(collaborators: Collaborators): Route[] {
       path: "/containers/create",
       async handler(request, response) {
         const name = request.query.text("name");
-        const { config, hostConfig, endpoints } = await readJsonBody(request, decodeCreateRequest, {
+        const body = await readJsonBody(request, decodeCreateRequest, {
           type: "container.CreateRequest",
           path: "",
           optional: "refused",
@@ -42,9 +43,7 @@ export function containerRoutes(collaborators: Collaborators): Route[] {
         const { container, warnings } = await createContainer(collaborators, {
           ...(platform !== undefined && { platform }),
           ...(name !== undefined && name !== "" && { name: name.replace(/^\//, "") }),
-          config,
-          hostConfig,
-          endpoints,
+          ...asOfVersion(body, (version) => request.atLeast(version)),
         });
         response.sendJson(201, { Id: container.id, Warnings: warnings });
       },
@@ -139,11 +138,14 @@ export function containerRoutes(collaborators: Collaborators): Route[] {
       path: "/containers/{id}/wait",
       async handler(request, response) {
         const container = containerOf(request);
-        const condition = request.atLeast("1.30") ? (request.query.text("condition") ?? "") : "";
-        const exit = waitForContainer(container, parseWaitCondition(condition));
+        const text = request.atLeast("1.30") ? (request.query.text("condition") ?? "") : "";
+        const condition = parseWaitCondition(text);
+        const exit = waitForContainer(container, condition);
         // The head leaves at once: the CLI waits for it before it starts the container.
         const stream = response.openStream(200, { contentType: "application/json" });
         const { exitCode, error } = await unlessAborted(exit, request.signal);
+        // Clients before 1.34 have no other way to learn that a removal has failed.
+        if (error !== undefined && condition === "removed" && !request.atLeast("1.34")) return stream.end();
         const body: ContainerWaitResponse = {
           StatusCode: exitCode,
           ...(error !== undefined && { Error: { Message: error } }),

@@ -1,4 +1,6 @@
 import type { Writable } from "node:stream";
+import { encodeFrame } from "@hawser/api";
+import { Fault } from "@hawser/base";
 import { type AttachOptions, formatLogTime } from "@hawser/runtime";
 import { type AttachClient, attachContainer, checkAttach } from "../../containers/attach.ts";
 import type { Collaborators } from "../../containers/collaborators.ts";
@@ -63,7 +65,11 @@ export function streamRoutes(collaborators: Collaborators): Route[] {
         const container = index.resolve(request.param("id"));
         const { tty } = container.record.config;
         // Both streams as they come: messages have no room for which is which.
-        const options = { ...readAttachOptions(request.query, { tty }), format: "raw" as const };
+        const options = {
+          ...readAttachOptions(request.query, { tty }),
+          ...(!request.atLeast("1.42") && { stdin: true, stdout: true, stderr: true }),
+          format: "raw" as const,
+        };
         checkAttach(container);
         const target = await openWebSocket(request, response);
         if (target === undefined) return;
@@ -103,8 +109,15 @@ export function streamRoutes(collaborators: Collaborators): Route[] {
         });
         const timestamps = query.flag("timestamps");
         const details = query.flag("details") ? formatLogDetails(container.record) : "";
-        for await (const entry of entries)
-          await stream.write(formatLogEntry(entry, { framed: !tty, timestamps, details }));
+        try {
+          for await (const entry of entries)
+            await stream.write(formatLogEntry(entry, { framed: !tty, timestamps, details }));
+        } catch (error) {
+          request.signal.throwIfAborted();
+          // Too late for another status: clients look for the reason in the stream.
+          const reason = Buffer.from(`Error grabbing logs: ${Fault.from(error).message}\n`);
+          await stream.write(tty ? reason : encodeFrame("error", reason));
+        }
         stream.end();
       },
     },
