@@ -23,6 +23,18 @@ test("is the fixed part, extra hosts, the container itself", () => {
   );
 });
 
+test("has the container's full name and the first part of it, wherever the dot came from", () => {
+  for (const [hostname, domainname, names] of [
+    ["web", "example.org", "web.example.org web"],
+    ["web.example.org", "", "web.example.org web"],
+    ["web.example", "org", "web.example.org web"],
+    ["web", "", "web"],
+  ] as const) {
+    const text = hostsFile({ hostname, domainname, addresses: ["172.30.0.2"] });
+    assert.equal(text, `${fixed}172.30.0.2\t${names}\n`);
+  }
+});
+
 test("an extra host that is not one, or would add lines, is refused", () => {
   for (const entry of [
     "db",

@@ -28,11 +28,21 @@ ff02::2	ip6-allrouters
  * @throws {Fault} `invalid-argument` for an extra host that is not `name:address`.
  */
 export function hostsFile(options: HostsFileOptions): string {
-  const { hostname, domainname = "", addresses = [], links = [] } = options;
+  const { addresses = [], links = [] } = options;
   const extra = (options.extraHosts ?? []).map((entry) => extraLine(entry, options.gateway));
-  const names = domainname === "" ? hostname : `${hostname}.${domainname} ${hostname}`;
+  const names = hostsFileNames(options);
   const linked = links.map((link) => `${link.address}\t${link.names.join(" ")}\n`);
   return [defaults, ...extra, ...linked, ...addresses.map((address) => `${address}\t${names}\n`)].join("");
+}
+
+/** What a container calls itself beside its addresses: its full name, and the first part of it (moby's `updateHostsFile`). */
+export function hostsFileNames({
+  hostname,
+  domainname = "",
+}: Pick<HostsFileOptions, "hostname" | "domainname">): string {
+  const fullName = domainname === "" ? hostname : `${hostname}.${domainname}`;
+  const [first = ""] = fullName.split(".", 1);
+  return first === fullName ? fullName : `${fullName} ${first}`;
 }
 
 function extraLine(entry: string, gateway: string | undefined): string {

@@ -21,7 +21,7 @@ export type { NameZone } from "./dns/name-zone.ts";
 export { Firewall } from "./firewall.ts";
 export type { RuleElement } from "./firewall-rules.ts";
 export { openHostInterfaceNames } from "./host-interface-names.ts";
-export { type HostsFileOptions, hostsFile } from "./hosts-file.ts";
+export { type HostsFileOptions, hostsFile, hostsFileNames } from "./hosts-file.ts";
 export {
   contains,
   formatIp,

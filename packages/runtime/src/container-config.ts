@@ -83,7 +83,7 @@ export interface HostConfig extends Resources {
   readonly pidMode: string;
   readonly privileged: boolean;
   readonly readonlyRootfs: boolean;
-  /** `seccomp=…`, `apparmor=…`, `no-new-privileges`, `label=…`, `systempaths=unconfined`. */
+  /** `seccomp=…`, `apparmor=…`, `no-new-privileges`, `label=…`, `systempaths=unconfined`, `writable-cgroups`. */
   readonly securityOpt: readonly string[];
   readonly storageOpt: Readonly<Record<string, string>>;
   readonly utsMode: string;
@@ -125,9 +125,18 @@ export interface Resources {
   readonly blkioDeviceWriteIops: readonly ThrottleDevice[];
   readonly devices: readonly DeviceMapping[];
   readonly deviceCgroupRules: readonly string[];
-  readonly deviceRequests: readonly unknown[];
+  readonly deviceRequests: readonly DeviceRequest[];
   readonly oomKillDisable?: boolean;
   readonly ulimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
+}
+
+/** What a container wants of devices that their drivers inject (GPUs). */
+export interface DeviceRequest {
+  readonly driver: string;
+  readonly count: number;
+  readonly deviceIds: readonly string[];
+  readonly capabilities: readonly (readonly string[])[];
+  readonly options: Readonly<Record<string, string>>;
 }
 
 export interface ThrottleDevice {

@@ -28,14 +28,20 @@ export async function readHostFacts(): Promise<HostFacts> {
     appArmor: appArmor?.startsWith("Y") === true,
     ...(profiles?.includes(`${dockerProfile} (`) && { appArmorProfile: dockerProfile }),
     swapAccounting: await limitsSwap(cgroups),
+    blockWeight: await hasLimit(cgroups, "blkio.weight"),
+    blockDeviceWeight: await hasLimit(cgroups, "blkio.weight_device"),
   };
 }
 
-async function limitsSwap({ mode, mountPoints }: CgroupLayout): Promise<boolean> {
-  if (mode === "v2") return (await readIfThere("/proc/swaps")) !== undefined;
-  const found = await Promise.all(
-    mountPoints.map((mountPoint) => readIfThere(`${mountPoint}/memory.memsw.limit_in_bytes`)),
-  );
+async function limitsSwap(cgroups: CgroupLayout): Promise<boolean> {
+  if (cgroups.mode === "v2") return (await readIfThere("/proc/swaps")) !== undefined;
+  return await hasLimit(cgroups, "memory.memsw.limit_in_bytes");
+}
+
+/** Whether version 1 of cgroups has this file, which depends on how the kernel was built; version 2 has all that we ask for. */
+async function hasLimit({ mode, mountPoints }: CgroupLayout, file: string): Promise<boolean> {
+  if (mode === "v2") return true;
+  const found = await Promise.all(mountPoints.map((mountPoint) => readIfThere(`${mountPoint}/${file}`)));
   return found.some((text) => text !== undefined);
 }
 

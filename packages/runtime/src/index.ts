@@ -25,7 +25,7 @@ export { type BindRequest, cleanPath, parseBind } from "./spec/bind.ts";
 export { buildSpec } from "./spec/build-spec.ts";
 export { checkConfig } from "./spec/check-config.ts";
 export { checkLog, isLogReadable, logFileLimits } from "./spec/check-log.ts";
-export { checkResources } from "./spec/check-resources.ts";
+export { checkResources, withoutDiscarded } from "./spec/check-resources.ts";
 export { defaultMaskedPaths, defaultReadonlyPaths } from "./spec/masked-paths.ts";
 export { type ImageDefaults, mergeImageConfig } from "./spec/merge-image-config.ts";
 export { type IpcMode, parseIpcMode } from "./spec/namespaces.ts";

@@ -150,5 +150,5 @@ function tellHosts(
   const { endpoint } = attachment;
   if (endpoint === undefined) return;
   const path = join(runDirOf(host, record.id), "hosts");
-  changeHosts(path, { hostname: record.config.hostname, endpoint, verb });
+  changeHosts(path, { config: record.config, endpoint, verb });
 }

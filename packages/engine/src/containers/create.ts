@@ -1,8 +1,9 @@
 import type { Platform } from "@hawser/oci";
 import type { ContainerConfig, HostConfig } from "@hawser/runtime";
-import { checkConfig, mergeImageConfig } from "@hawser/runtime";
+import { checkConfig, mergeImageConfig, withoutDiscarded } from "@hawser/runtime";
 import { checkPlatform } from "../images/check-platform.ts";
 import type { EndpointWish } from "../networks/attachment.ts";
+import { checkNetworkMode } from "../networks/check-network-mode.ts";
 import { checkPorts } from "../networks/container-ports.ts";
 import { planAttachments } from "../networks/plan-attachments.ts";
 import type { Collaborators } from "./collaborators.ts";
@@ -54,13 +55,14 @@ export async function createContainer(
   if (request.name !== undefined && !isContainerName(request.name)) {
     throw containerFaults.CONTAINER_NAME_INVALID(request.name || "/");
   }
+  checkNetworkMode(request.config, request.hostConfig);
   const image = images.resolve(request.config.image);
   checkPlatform(image, { reference: request.config.image, wanted: request.platform });
   const config = mergeImageConfig(request.config, image.config.execution);
-  const hostConfig = withDefaults(request.hostConfig, host);
-  if (host.runtimes[hostConfig.runtime] === undefined)
-    throw containerFaults.RUNTIME_UNKNOWN(hostConfig.runtime);
-  const warnings = checkConfig({ config, hostConfig }, host.facts);
+  const asked = withDefaults(request.hostConfig, host);
+  if (host.runtimes[asked.runtime] === undefined) throw containerFaults.RUNTIME_UNKNOWN(asked.runtime);
+  const warnings = checkConfig({ config, hostConfig: asked }, host.facts);
+  const hostConfig = withoutDiscarded(asked, host.facts);
   for (const mode of [hostConfig.pidMode, hostConfig.ipcMode]) checkPartner(index, mode);
   for (const link of hostConfig.links) {
     const [name = ""] = link.split(":");

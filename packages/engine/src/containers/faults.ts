@@ -88,6 +88,11 @@ export const containerFaults = defineFaults({
   ],
   LOG_NOT_KEPT: ["not-implemented", () => "configured logging driver does not support reading"],
   RUNTIME_UNKNOWN: ["invalid-argument", (name: string) => `unknown or invalid runtime name: ${name}`],
+  DEVICE_DRIVER_UNKNOWN: [
+    "internal",
+    (driver: string, capabilities: string) =>
+      `could not select device driver ${JSON.stringify(driver)} with capabilities: ${capabilities}`,
+  ],
   NETWORK_UNKNOWN: ["invalid-argument", (name: string) => `network ${name} not found`],
   NETWORK_CONTAINER_SELF: ["invalid-argument", () => "cannot join own network namespace"],
   JOIN_UNKNOWN: ["invalid-argument", (nameOrId: string) => `No such container: ${nameOrId}`],

@@ -1,5 +1,5 @@
 import { Fault } from "@hawser/base";
-import { layerOwnersOf, logFileLimits, type Monitor, userMapOf } from "@hawser/runtime";
+import { type HostConfig, layerOwnersOf, logFileLimits, type Monitor, userMapOf } from "@hawser/runtime";
 import { attachmentsOf, withoutEndpoints } from "../networks/attachment.ts";
 import { withLinkVariables } from "../networks/network-files.ts";
 import { endPendingAttaches, handToMonitor } from "./attach.ts";
@@ -67,6 +67,7 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
   const { index, places, names, ports, volumes, launcher, host, snapshots, migrations, reach } =
     collaborators;
   const { record } = container;
+  checkDeviceRequests(record.hostConfig);
   migrations.warm();
   using place = await places.join(record, index);
   await using opened = new AsyncDisposableStack();
@@ -172,6 +173,13 @@ async function runMonitor(
   publishNetworkEvents(collaborators, container, "connect");
   publishContainerEvent(collaborators.events, container, "start");
   followRun(collaborators, container, monitor);
+}
+
+/** No driver injects devices here. @throws {Fault} `internal` in Docker's words, at the start as there */
+function checkDeviceRequests({ deviceRequests: [first] }: HostConfig): void {
+  if (first === undefined) return;
+  const wanted = first.capabilities.map((each) => `[${each.join(" ")}]`).join(" ");
+  throw containerFaults.DEVICE_DRIVER_UNKNOWN(first.driver, `[${wanted}]`);
 }
 
 /** Docker's `--log-driver none` keeps nothing; every other one has the same bounded file. */

@@ -1,5 +1,11 @@
 import { Fault } from "@hawser/base";
-import { checkResources, type HostConfig, type LiveLimits, writeLimits } from "@hawser/runtime";
+import {
+  checkResources,
+  type HostConfig,
+  type LiveLimits,
+  withoutDiscarded,
+  writeLimits,
+} from "@hawser/runtime";
 import { changeBindings, type PortChange } from "../networks/change-bindings.ts";
 import { checkPorts } from "../networks/container-ports.ts";
 import type { Collaborators } from "./collaborators.ts";
@@ -30,8 +36,10 @@ export async function updateContainer(
   const { index, events, host, locks } = collaborators;
   return await locks.run(container.id, async () => {
     const { record } = container;
-    const changed = changedLimits(update.limits);
-    const wanted = Object.fromEntries([...changed].map((name) => [name, update.limits[name]]));
+    const warnings = checkUpdate(collaborators, record.hostConfig, update);
+    const limits = withoutDiscarded(update.limits, host.facts);
+    const changed = changedLimits(limits);
+    const wanted = Object.fromEntries([...changed].map((name) => [name, limits[name]]));
     const { restartPolicy = record.hostConfig.restartPolicy } = update;
     const { ports } = update;
     const hostConfig: HostConfig = {
@@ -41,7 +49,6 @@ export async function updateContainer(
       ...(ports && { portBindings: changeBindings(record.hostConfig.portBindings, ports) }),
     };
     checkPorts(record.config, hostConfig);
-    checkUpdate(collaborators, record.hostConfig, update);
     const conflict = findConflict(record.hostConfig, update);
     if (conflict !== undefined) throw containerFaults.UPDATE_CONFLICT(record.id, conflict);
     if (record.state.status === "removing") throw containerFaults.CONTAINER_BEING_REMOVED(record.id);
@@ -59,7 +66,7 @@ export async function updateContainer(
     }
     index.update(container, { hostConfig });
     publishContainerEvent(events, container, "update");
-    return [];
+    return warnings;
   });
 }
 
@@ -69,9 +76,13 @@ function changedLimits(limits: LiveLimits): ReadonlySet<keyof LiveLimits> {
 }
 
 /** What is asked for must be possible by itself; swap is measured against the memory that there will be. */
-function checkUpdate({ host }: Collaborators, current: HostConfig, { limits }: ContainerUpdate): void {
+function checkUpdate(
+  { host }: Collaborators,
+  current: HostConfig,
+  { limits }: ContainerUpdate,
+): readonly string[] {
   const memoryBytes = limits.memoryBytes || (limits.memorySwapBytes > 0 ? current.memoryBytes : 0);
-  checkResources({ ...current, ...limits, memoryBytes }, host.facts);
+  return checkResources({ ...current, oomKillDisable: false, ...limits, memoryBytes }, host.facts);
 }
 
 /** moby's rules for what may not be changed beside what is set already (`Container.UpdateContainer`). */

@@ -88,6 +88,7 @@ export const networkServiceFaults = defineFaults({
     "not-found",
     (name: string) => `failed to set up container networking: network ${name} not found`,
   ],
+  MODE_CONFLICT: ["invalid-argument", (what: string) => `conflicting options: ${what}`],
   PORT_INVALID: ["invalid-argument", (text: string) => `invalid port specification: ${JSON.stringify(text)}`],
   PROTOCOL_INVALID: ["invalid-argument", (text: string) => `invalid proto: ${text}`],
   HOST_IP_INVALID: ["invalid-argument", (text: string) => `invalid IP address in port binding: ${text}`],

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { hostsFile, resolvConfFor, resolvConfWithServer } from "@hawser/network";
+import { hostsFile, hostsFileNames, resolvConfFor, resolvConfWithServer } from "@hawser/network";
 import type { ContainerDefaults } from "../config/container-defaults.ts";
 import type { ContainerIndex } from "../containers/container-index.ts";
 import type { ContainerRecord } from "../containers/container-record.ts";
@@ -80,11 +80,16 @@ export function resolvConfOf(
  */
 export function changeHosts(
   path: string,
-  change: { readonly hostname: string; readonly endpoint: EndpointRecord; readonly verb: "add" | "remove" },
+  change: {
+    readonly config: Pick<ContainerRecord["config"], "hostname" | "domainname">;
+    readonly endpoint: EndpointRecord;
+    readonly verb: "add" | "remove";
+  },
 ): void {
   const text = readIfThere(path);
   if (text === undefined) return;
-  const lines = addressesOf(change.endpoint).map((address) => `${address}\t${change.hostname}\n`);
+  const names = hostsFileNames(change.config);
+  const lines = addressesOf(change.endpoint).map((address) => `${address}\t${names}\n`);
   const others = lines.reduce((left, line) => left.replace(line, ""), text);
   writeFileSync(path, change.verb === "add" ? others + lines.join("") : others);
 }

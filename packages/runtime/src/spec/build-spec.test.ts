@@ -146,6 +146,21 @@ test("a privileged container has every capability of the host, its devices, and 
   assert.ok(!optionsOf("/sys/fs/cgroup")?.includes("ro"));
 });
 
+test("cgroups can be written by a privileged container, or as --security-opt says", () => {
+  for (const [securityOpt, privileged, isWritable] of [
+    [[], false, false],
+    [[], true, true],
+    [["writable-cgroups"], false, true],
+    [["writable-cgroups=true"], false, true],
+    [["writable-cgroups:false"], true, false],
+  ] as const) {
+    const { mounts } = buildSpec(makeSpecInput({ hostConfig: { securityOpt, privileged } }));
+    const optionsOf = (target: string) => mounts.find(({ destination }) => destination === target)?.options;
+    assert.equal(optionsOf("/sys/fs/cgroup")?.includes("ro"), !isWritable, securityOpt.join());
+    assert.equal(optionsOf("/sys")?.includes("ro"), !privileged, securityOpt.join());
+  }
+});
+
 test("a custom seccomp policy also binds a privileged container", () => {
   const policy = '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"name":"chmod","action":"SCMP_ACT_ERRNO"}]}';
   const spec = buildSpec(

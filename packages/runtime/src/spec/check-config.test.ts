@@ -3,9 +3,14 @@ import { test } from "node:test";
 import type { ContainerConfig, HostConfig } from "../container-config.ts";
 import { makeConfig, makeHostConfig, makeHostFacts } from "../testing/container-config.ts";
 import { checkConfig } from "./check-config.ts";
+import { withoutDiscarded } from "./check-resources.ts";
+import type { HostFacts } from "./spec-input.ts";
 
-const check = (hostConfig: Partial<HostConfig>, config: Partial<ContainerConfig> = {}) =>
-  checkConfig({ config: makeConfig(config), hostConfig: makeHostConfig(hostConfig) }, makeHostFacts());
+const check = (
+  hostConfig: Partial<HostConfig>,
+  config: Partial<ContainerConfig> = {},
+  host: Partial<HostFacts> = {},
+) => checkConfig({ config: makeConfig(config), hostConfig: makeHostConfig(hostConfig) }, makeHostFacts(host));
 
 const mib = 1 << 20;
 const bind = (source: string, target: string, more: object = {}) =>
@@ -20,6 +25,7 @@ const refusals: readonly (readonly [Partial<HostConfig>, string])[] = [
   [{ securityOpt: ["foo=bar"] }, 'invalid --security-opt 2: "foo=bar"'],
   [{ securityOpt: ["no-new-privileges:maybe"] }, 'invalid --security-opt 2: "no-new-privileges:maybe"'],
   [{ securityOpt: ["systempaths=x"] }, 'invalid --security-opt 2: "systempaths=x"'],
+  [{ securityOpt: ["writable-cgroups=x"] }, 'invalid --security-opt 2: "writable-cgroups=x"'],
   [{ memoryBytes: 1024 }, "Minimum memory limit allowed is 6MB"],
   [{ memoryBytes: -1 }, "Minimum memory limit allowed is 6MB"],
   [
@@ -169,6 +175,19 @@ test("a reasonable request passes without a warning", () => {
     sysctls: { "net.core.somaxconn": "1024", "kernel.shmmax": "1" },
   });
   assert.deepEqual(warnings, []);
+});
+
+test("warned of, and left out: shares of block devices that the kernel does not know", () => {
+  const asked = { blkioWeight: 300, blkioWeightDevice: [{ path: "/dev/vda", weight: 200 }] };
+  const host = { blockWeight: false, blockDeviceWeight: false };
+  assert.deepEqual(check(asked, {}, host), [
+    "Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.",
+    "Your kernel does not support Block I/O weight_device or the cgroup is not mounted. Weight-device discarded.",
+  ]);
+  assert.deepEqual(withoutDiscarded(asked, makeHostFacts(host)), { blkioWeight: 0, blkioWeightDevice: [] });
+  assert.deepEqual(withoutDiscarded({ blkioWeight: 300 }, makeHostFacts(host)), { blkioWeight: 0 });
+  assert.deepEqual(check(asked), []);
+  assert.deepEqual(withoutDiscarded(asked, makeHostFacts()), asked);
 });
 
 test("warned of: a container that the kernel may not kill, without a memory limit", () => {

@@ -10,11 +10,8 @@ const minimumMemoryBytes = 6 * 1024 * 1024;
  * @throws {Fault} `invalid-argument` with Docker's words.
  */
 export function checkResources(wanted: HostConfig, host: HostFacts): readonly string[] {
-  const warnings = checkMemory(wanted, host);
+  const warnings = [...checkMemory(wanted, host), ...checkWeights(wanted, host)];
   checkCpu(wanted, host);
-  if (wanted.blkioWeight !== 0 && (wanted.blkioWeight < 10 || wanted.blkioWeight > 1000)) {
-    refuse("Range of blkio weight is from 10 to 1000");
-  }
   if (Math.abs(wanted.oomScoreAdj) > 1000) {
     refuse(`Invalid value ${wanted.oomScoreAdj}, range for oom score adj is [-1000, 1000]`);
   }
@@ -54,6 +51,26 @@ function checkMemory(wanted: HostConfig, host: HostFacts): readonly string[] {
     );
   }
   return warnings;
+}
+
+function* checkWeights({ blkioWeight, blkioWeightDevice }: HostConfig, host: HostFacts): Generator<string> {
+  if (blkioWeight !== 0 && (blkioWeight < 10 || blkioWeight > 1000)) {
+    refuse("Range of blkio weight is from 10 to 1000");
+  }
+  const missing = "or the cgroup is not mounted.";
+  if (blkioWeight !== 0 && !host.blockWeight)
+    yield `Your kernel does not support Block I/O weight ${missing} Weight discarded.`;
+  if (blkioWeightDevice.length > 0 && !host.blockDeviceWeight)
+    yield `Your kernel does not support Block I/O weight_device ${missing} Weight-device discarded.`;
+}
+
+/** The same without what `checkResources` says is discarded. */
+export function withoutDiscarded<T extends Partial<HostConfig>>(wanted: T, host: HostFacts): T {
+  return {
+    ...wanted,
+    ...(!host.blockWeight && { blkioWeight: 0 }),
+    ...(!host.blockDeviceWeight && "blkioWeightDevice" in wanted && { blkioWeightDevice: [] }),
+  };
 }
 
 function checkCpu(wanted: HostConfig, host: HostFacts): void {

@@ -2,6 +2,7 @@ import type { RuntimeMount } from "@hawser/oci";
 import { runtimeFaults } from "../faults.ts";
 import { cleanPath, tmpfsOptionsOf } from "./bind.ts";
 import { parseIpcMode } from "./namespaces.ts";
+import { parseSecurityOptions } from "./security-opt.ts";
 import type { ResolvedMount, SpecInput } from "./spec-input.ts";
 import { parseTmpfsOptions } from "./tmpfs.ts";
 import { userMapOf } from "./user-map.ts";
@@ -49,7 +50,9 @@ const writableInReadOnly: ReadonlySet<string> = new Set([
 ]);
 
 function kernelMounts(input: MountInput): readonly RuntimeMount[] {
-  const access = input.hostConfig.privileged ? [] : ["ro"];
+  const { privileged, securityOpt } = input.hostConfig;
+  const access = privileged ? [] : ["ro"];
+  const { writableCgroups = privileged } = parseSecurityOptions(securityOpt);
   const plain = ["nosuid", "noexec", "nodev"];
   return [
     { destination: "/proc", type: "proc", source: "proc", options: plain },
@@ -69,7 +72,12 @@ function kernelMounts(input: MountInput): readonly RuntimeMount[] {
     userMapOf(input.hostConfig, input.host) === undefined
       ? { destination: "/sys", type: "sysfs", source: "sysfs", options: [...plain, ...access] }
       : { destination: "/sys", type: "bind", source: "/sys", options: ["rbind", ...plain, "ro"] },
-    { destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: [...access, ...plain] },
+    {
+      destination: "/sys/fs/cgroup",
+      type: "cgroup",
+      source: "cgroup",
+      options: [...(writableCgroups ? [] : ["ro"]), ...plain],
+    },
     ...ipcMounts(input, plain),
   ];
 }

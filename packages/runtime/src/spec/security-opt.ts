@@ -7,6 +7,8 @@ export interface SecurityOptions {
   readonly noNewPrivileges: boolean;
   /** `systempaths=unconfined`: no masked and read-only paths. */
   readonly systemPathsUnconfined: boolean;
+  /** Whether the container's cgroups can be written; absent: only when it is privileged. */
+  readonly writableCgroups?: boolean;
 }
 
 /**
@@ -19,12 +21,17 @@ export function parseSecurityOptions(options: readonly string[]): SecurityOption
   let appArmor: string | undefined;
   let noNewPrivileges = false;
   let systemPathsUnconfined = false;
+  let writableCgroups: boolean | undefined;
   for (const option of options) {
     if (option === "no-new-privileges") {
       noNewPrivileges = true;
       continue;
     }
     if (option === "disable") continue;
+    if (option === "writable-cgroups") {
+      writableCgroups = true;
+      continue;
+    }
     const [, key, value = ""] = /^([^=:]+)[=:](.*)$/s.exec(option) ?? [];
     switch (key) {
       case "label":
@@ -37,6 +44,9 @@ export function parseSecurityOptions(options: readonly string[]): SecurityOption
         break;
       case "no-new-privileges":
         noNewPrivileges = parseBoolean(option, value);
+        break;
+      case "writable-cgroups":
+        writableCgroups = parseBoolean(option, value);
         break;
       case "systempaths":
         if (value !== "unconfined") throw runtimeFaults.SECURITY_OPT_INVALID(2, option);
@@ -53,6 +63,7 @@ export function parseSecurityOptions(options: readonly string[]): SecurityOption
     ...(appArmor !== undefined && { appArmor }),
     noNewPrivileges,
     systemPathsUnconfined,
+    ...(writableCgroups !== undefined && { writableCgroups }),
   };
 }
 

@@ -23,6 +23,9 @@ export interface HostFacts {
   readonly userMap?: UserMap;
   /** Limits of swap work. */
   readonly swapAccounting: boolean;
+  /** Shares of block devices can be given: by all of them, and by one. */
+  readonly blockWeight: boolean;
+  readonly blockDeviceWeight: boolean;
 }
 
 /** A device node of the host. */

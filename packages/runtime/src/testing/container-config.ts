@@ -101,6 +101,8 @@ export function makeHostFacts(changes: Partial<HostFacts> = {}): HostFacts {
     capabilities: allCapabilities,
     appArmor: false,
     swapAccounting: true,
+    blockWeight: true,
+    blockDeviceWeight: true,
     ...changes,
   };
 }

@@ -1,6 +1,7 @@
 import type { HostConfig as WireHostConfig } from "@hawser/api";
 import {
   type DeviceMapping,
+  type DeviceRequest,
   defaultMaskedPaths,
   defaultReadonlyPaths,
   type HostConfig,
@@ -30,22 +31,13 @@ export const portBindings = map(
   list(record<PortBinding>({ hostIp: ["HostIp", string], hostPort: ["HostPort", string] })),
 );
 
-/** What a container wants of devices that their drivers inject (GPUs). */
-interface DeviceRequest {
-  readonly driver: string;
-  readonly count: number;
-  readonly deviceIds: readonly string[];
-  readonly capabilities: readonly (readonly string[])[];
-  readonly options: Readonly<Record<string, string>>;
-}
-
 const deviceRequest = record<DeviceRequest>({
   driver: ["Driver", string],
   count: ["Count", integer],
   deviceIds: ["DeviceIDs", list(string, null)],
   capabilities: ["Capabilities", list(list(string), null)],
   options: ["Options", map(string)],
-}) as Codec<unknown>;
+});
 
 const restartPolicyNames = ["no", "always", "unless-stopped", "on-failure"] as const;
 
