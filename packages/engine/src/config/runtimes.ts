@@ -5,6 +5,9 @@ import type { RuntimeProgram } from "../containers/host.ts";
 /** In order of preference: the first that is installed is the default. */
 export const knownRuntimes = ["crun", "runc"] as const;
 
+/** What containerd calls runc, and its clients therefore may ask for. */
+const shimName = "io.containerd.runc.v2";
+
 /** The OCI runtimes that this host has. */
 export function findRuntimes(path: string): Record<string, RuntimeProgram> {
   const found: Record<string, RuntimeProgram> = {};
@@ -13,5 +16,7 @@ export function findRuntimes(path: string): Record<string, RuntimeProgram> {
     const folder = folders.find((candidate) => candidate !== "" && existsSync(join(candidate, name)));
     if (folder !== undefined) found[name] = { path: join(folder, name), args: [] };
   }
-  return found;
+  const [first] = Object.values(found);
+  const shim = found["runc"] ?? first;
+  return { ...found, ...(shim && { [shimName]: shim }) };
 }

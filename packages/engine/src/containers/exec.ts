@@ -140,7 +140,7 @@ function userOf({ snapshots }: Collaborators, container: Container, exec: Pick<E
 }
 
 /**
- * Set the size of an exec's terminal.
+ * Set the size of an exec's terminal; without one there is nothing to set.
  * @throws {Fault} `conflict` when it does not run: Docker's CLI then tries again.
  */
 export async function resizeExec(
@@ -149,5 +149,5 @@ export async function resizeExec(
 ): Promise<void> {
   if (container.monitor === undefined || session.phase !== "running")
     throw containerFaults.EXEC_NOT_RUNNING(session.id);
-  await container.monitor.resize(size, { exec: session.id });
+  if (session.config.tty) await container.monitor.resize(size, { exec: session.id });
 }

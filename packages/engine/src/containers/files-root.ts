@@ -8,7 +8,7 @@ import { containerFaults } from "./faults.ts";
 import { mountsOf, withFolders, withLayers } from "./plan-mounts.ts";
 
 export interface FilesScope {
-  /** With what the container mounts, but for its /proc; or its root file system alone. */
+  /** With what the container mounts, but for its /proc and /sys; or its root file system alone. */
   readonly with: "mounts" | "root-only";
 }
 

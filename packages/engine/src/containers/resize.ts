@@ -4,7 +4,7 @@ import { containerFaults } from "./faults.ts";
 import { publishContainerEvent } from "./publish-event.ts";
 
 /**
- * Set the size of a container's terminal.
+ * Set the size of a container's terminal; without one there is nothing to set, which is no error (as at dockerd).
  * @throws {Fault} `conflict` when it does not run.
  */
 export async function resizeContainer(
@@ -13,7 +13,7 @@ export async function resizeContainer(
   size: { readonly height: number; readonly width: number },
 ): Promise<void> {
   if (container.monitor === undefined) throw containerFaults.TTY_RESIZE_NOT_RUNNING(container.id);
-  await container.monitor.resize(size);
+  if (container.record.config.tty) await container.monitor.resize(size);
   publishContainerEvent(events, container, "resize", {
     height: String(size.height),
     width: String(size.width),
