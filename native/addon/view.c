@@ -233,8 +233,9 @@ static int open_root(const struct view *view, struct failure *failure) {
     const int root = open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
     return root >= 0 ? root : fail(failure, "open_tree", "/");
   }
-  /* Its links lead out of every root. Not mounted there: fine. */
+  /* Links of the one lead out of every root; of the other, files have no content to be copied. Not mounted there: fine. */
   umount2("/proc", MNT_DETACH | UMOUNT_NOFOLLOW);
+  umount2("/sys", MNT_DETACH | UMOUNT_NOFOLLOW);
   const int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
   return root >= 0 ? root : fail(failure, "open", "/");
 }

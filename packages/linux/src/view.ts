@@ -27,7 +27,7 @@ export type ViewRoot =
       /** The layers together cannot be written, unlike what is bound in them. */
       readonly readOnly?: boolean;
     }
-  /** Another mount namespace, without its /proc; `rootOnly`: its root file system without what is mounted in it. */
+  /** Another mount namespace, without its /proc and /sys; `rootOnly`: its root file system without what is mounted in it. */
   | { readonly kind: "namespace"; readonly fd: number; readonly rootOnly: boolean };
 
 /**

@@ -262,15 +262,17 @@ test("changes are told as Docker tells them", async () => {
   assert.equal(await measureFiles({ kind: "folder", path: layers.upper }), 5);
 });
 
-test("what another process sees is a view too, without its /proc", async () => {
+test("what another process sees is a view too, without its /proc and /sys", async () => {
   await using namespace = await open("/proc/self/ns/mnt");
   const dir = await mkdtemp("/var/tmp/hawser-files-");
   try {
     await writeFile(join(dir, "here"), "h");
     const view: FilesRoot = { kind: "namespace", fd: namespace.fd, rootOnly: false };
     assert.equal((await statPath(view, join(dir, "here"))).sizeBytes, 1);
-    await assert.rejects(statPath(view, "/proc/self"), (error) => Fault.is(error, "not-found"));
-    assert.ok((await stat("/proc/self")).isDirectory());
+    for (const path of ["/proc/self", "/sys/kernel"]) {
+      await assert.rejects(statPath(view, path), (error) => Fault.is(error, "not-found"), path);
+      assert.ok((await stat(path)).isDirectory());
+    }
   } finally {
     await rm(dir, { recursive: true });
   }
