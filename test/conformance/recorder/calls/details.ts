@@ -2,12 +2,12 @@ import { type Call, call, query, type Scenario } from "../call.ts";
 import { archive, gzipped, savedImage } from "./archive.ts";
 
 const sleeper = { Image: "busybox", Cmd: ["sleep", "1000"], StopSignal: "SIGKILL" };
-const quietly = { silent: true } as const;
-const run = (name: string, body: object = sleeper): Call[] => [
+export const quietly = { silent: true } as const;
+export const run = (name: string, body: object = sleeper): Call[] => [
   call(`POST /containers/create?name=${name}`, body, { ...quietly, keep: { [name]: "Id" } }),
   call(`POST /containers/${name}/start`, undefined, quietly),
 ];
-const noted = (request: string, bodies: readonly object[]) =>
+export const noted = (request: string, bodies: readonly object[]) =>
   bodies.map((body) => call(request, body, { note: JSON.stringify(body) }));
 
 let execs = 0;
@@ -22,7 +22,11 @@ const exec = (body: object): Call[] => {
     call(`GET /exec/{${id}}/json`, undefined, { note }),
   ];
 };
-const say = (script: string) => ({ Cmd: ["sh", "-c", script], AttachStdout: true, AttachStderr: true });
+export const say = (script: string) => ({
+  Cmd: ["sh", "-c", script],
+  AttachStdout: true,
+  AttachStderr: true,
+});
 
 const put = (path: string, body: Buffer | string, more: Omit<Call, "request" | "body"> = {}) =>
   call(`PUT /containers/one/archive?path=${path}`, body, more);
