@@ -51,7 +51,6 @@ export const imageFaults = defineFaults({
   INDEX_TOO_DEEP: ["invalid-argument", () => "Cannot choose an image: an index lists an index of indexes"],
   PUSH_NO_IMAGE: ["not-found", (name: string) => `An image does not exist locally with the tag: ${name}`],
   PUSH_NO_TAG: ["not-found", (reference: string) => `tag does not exist: ${reference}`],
-  PUSH_AUTH_MISSING: ["invalid-argument", () => "Bad parameters and missing X-Registry-Auth: EOF"],
   PUSH_DIGEST: ["invalid-argument", () => "cannot push a digest reference"],
   SEARCH_LIMIT_WORD: [
     "invalid-argument",

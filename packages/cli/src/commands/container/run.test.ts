@@ -130,11 +130,28 @@ test("run ends with 125 and Docker's words when the image cannot be had", async 
   });
 });
 
+test("run pulls for no other refusal than 404", async () => {
+  for (const status of [400, 403, 409, 500, 503]) {
+    const message = "No such image: nosuch:latest";
+    await using engine = await openFakeEngine({
+      replies: { [create]: (_, response) => refuse(response, { status, message }) },
+    });
+    const run = await runClient({ argv: ["run", "nosuch"], host: engine.host });
+    assert.equal(run.code, 125);
+    assert.deepEqual(
+      engine.routes().filter((route) => route !== create),
+      [],
+      String(status),
+    );
+  }
+});
+
 test("run maps the runtime's words to 127, 126 and 125", async () => {
   for (const [words, code] of [
     ['exec: "nosuch": executable file not found in $PATH: unknown', 127],
     ['exec: "/x": stat /x: no such file or directory', 127],
     ['exec: "/etc": permission denied', 126],
+    ['exec: "/etc": is a directory', 126],
     ["something else", 125],
   ] as const) {
     await using engine = await openFakeEngine(container({ code: 128, startFails: words }));

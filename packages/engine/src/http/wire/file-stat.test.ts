@@ -26,4 +26,6 @@ test("a stat is what dockerd answers", () => {
     Buffer.from(formatPathStat(stat), "base64").toString(),
     '{"name":"lx","size":2,"mode":134218239,"mtime":"2026-11-23T20:05:33.864436348Z","linkTarget":"/x"}',
   );
+  // Clients in Go take the standard alphabet only.
+  assert.match(formatPathStat({ ...stat, name: "\u00ff\u00fe?>" }), /^[A-Za-z0-9+/]*[+/][A-Za-z0-9+/]*=*$/);
 });

@@ -36,7 +36,7 @@ const deviceRequest = record<DeviceRequest>({
   count: ["Count", integer],
   deviceIds: ["DeviceIDs", list(string, null)],
   capabilities: ["Capabilities", list(list(string), null)],
-  options: ["Options", map(string)],
+  options: ["Options", map(string, null)],
 });
 
 const restartPolicyNames = ["no", "always", "unless-stopped", "on-failure"] as const;
