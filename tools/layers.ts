@@ -25,7 +25,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   "packages/network": { imports: [base, linux], modules: ["dns-packet"] },
   "packages/registry/src/testing": { imports: [] },
   "packages/registry/src/server": {
-    imports: [base, oci, "packages/registry/src/client"],
+    imports: [base, oci, linux, "packages/registry/src/client"],
     modules: ["@aws-sdk/client-s3", "bcryptjs", "jose"],
   },
   "packages/registry/src/client": { imports: [base, oci], modules: ["smol-toml"] },

@@ -77,6 +77,7 @@ napi_value send_datagram(napi_env env, napi_callback_info info);
 napi_value create_network_namespace(napi_env env, napi_callback_info info);
 napi_value netlink(napi_env env, napi_callback_info info);
 napi_value netlink_async(napi_env env, napi_callback_info info);
+napi_value send_file(napi_env env, napi_callback_info info);
 napi_value socket_in_namespace(napi_env env, napi_callback_info info);
 napi_value release_thread(napi_env env, napi_callback_info info);
 napi_value confine_thread(napi_env env, napi_callback_info info);

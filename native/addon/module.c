@@ -15,6 +15,7 @@ static const struct {
     {"createNetworkNamespace", create_network_namespace},
     {"netlink", netlink},
     {"netlinkAsync", netlink_async},
+    {"sendFile", send_file},
     {"socketInNamespace", socket_in_namespace},
     {"confineThread", confine_thread},
     {"releaseThread", release_thread},

@@ -37,6 +37,7 @@ export {
   type SeccompProgramRequest,
   type SeccompRule,
 } from "./seccomp.ts";
+export { sendFile } from "./send-file.ts";
 export {
   connectUnix,
   type PeerCredentials,

@@ -18,6 +18,7 @@ export interface NativeAddon {
   ): Promise<{ readonly fd: number; readonly inside: Buffer; readonly outside: Buffer }>;
   netlink(request: Buffer, namespaceFd: number, protocol: number): Buffer;
   netlinkAsync(request: Buffer, namespaceFd: number, protocol: number): Promise<Buffer>;
+  sendFile(socketFd: number, fileFd: number, position: number, length: number): Promise<number>;
   socketInNamespace(
     namespaceFd: number,
     protocol: number,

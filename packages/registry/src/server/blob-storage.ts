@@ -1,3 +1,4 @@
+import type { FileHandle } from "node:fs/promises";
 import type { Digest, DigestAlgorithm } from "@hawser/oci";
 
 /** Bytes that are on their way in. */
@@ -44,6 +45,8 @@ export interface BlobStorage {
    * @throws {Fault} `not-found`
    */
   read(digest: Digest, range?: { readonly start: number; readonly end: number }): AsyncIterable<Uint8Array>;
+  /** Where blobs are files of this machine: the file, the caller's to close. @throws {Fault} `not-found` */
+  openFile?(digest: Digest): Promise<FileHandle>;
   /** Store bytes that are at hand and hash to `digest`. */
   write(digest: Digest, bytes: Uint8Array): Promise<void>;
   /** No such blob is fine. */

@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf, syncFolder, writeFileAtomic } from "@hawser/base";
 import { type Digest, digestAlgorithm, digestHex, isDigest } from "@hawser/oci";
@@ -49,8 +49,15 @@ export class FileBlobStorage implements BlobStorage {
     try {
       yield* this.#reader.read(this.#blobPath(digest), range);
     } catch (error) {
-      if (errnoOf(error) === "ENOENT") throw serverFaults.BLOB_UNKNOWN(digest);
-      throw error;
+      throw unknownIfGone(error, digest);
+    }
+  }
+
+  async openFile(digest: Digest): Promise<FileHandle> {
+    try {
+      return await open(this.#blobPath(digest), "r");
+    } catch (error) {
+      throw unknownIfGone(error, digest);
     }
   }
 
@@ -106,4 +113,8 @@ export class FileBlobStorage implements BlobStorage {
     const hex = digestHex(digest);
     return join(this.#root, "blobs", digestAlgorithm(digest), hex.slice(0, 2), hex);
   }
+}
+
+function unknownIfGone(error: unknown, digest: Digest): unknown {
+  return errnoOf(error) === "ENOENT" ? serverFaults.BLOB_UNKNOWN(digest) : error;
 }

@@ -1,6 +1,6 @@
-import type { ServerResponse } from "node:http";
 import { type Call, type HandlerParts, parseDigest, parseManifestReference, sendEmpty } from "./call.ts";
 import { serverFaults } from "./faults.ts";
+import { sendBlob } from "./send-blob.ts";
 
 /** distribution-spec, end-2. */
 export async function getBlob({ service, pullThrough, metrics }: HandlerParts, call: Call): Promise<void> {
@@ -24,26 +24,14 @@ export async function getBlob({ service, pullThrough, metrics }: HandlerParts, c
   }
   response.statusCode = range === undefined ? 200 : 206;
   if (range !== undefined) response.setHeader("Content-Range", `bytes ${range.start}-${range.end}/${size}`);
-  response.setHeader("Content-Length", range === undefined ? size : range.end - range.start + 1);
+  const sent = range ?? { start: 0, end: size - 1 };
+  response.setHeader("Content-Length", sent.end - sent.start + 1);
   if (request.method === "HEAD") {
     response.end();
     return;
   }
-  if (await sendBytes(response, blob.read(range))) response.end();
-  metrics.addSent(range === undefined ? size : range.end - range.start + 1);
-}
-
-/** At the pace of the client, chunk by chunk. False: it has left, which it may at any time. */
-async function sendBytes(response: ServerResponse, bytes: AsyncIterable<Uint8Array>): Promise<boolean> {
-  for await (const chunk of bytes) {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    response.once("close", resolve);
-    response.write(chunk, () => resolve());
-    await promise;
-    response.off("close", resolve);
-    if (response.destroyed) return false;
-  }
-  return true;
+  if (await sendBlob(response, blob, sent)) response.end();
+  metrics.addSent(sent.end - sent.start + 1);
 }
 
 /** One range of RFC 9110, 14.2; several, and what is none, are as if nothing was asked. */

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { FileHandle } from "node:fs/promises";
 import { KeyedMutex } from "@hawser/base";
 import {
   type Descriptor,
@@ -33,6 +34,8 @@ export interface BlobContent {
   readonly sizeBytes: number;
   /** Both ends included; without a range all. A chunk is good until the next one is asked for. */
   read(range?: { readonly start: number; readonly end: number }): AsyncIterable<Uint8Array>;
+  /** Where it is a file: that, the caller's to close. @throws {Fault} `not-found` */
+  readonly openFile?: () => Promise<FileHandle>;
 }
 
 /** A manifest that was pushed. */
@@ -97,7 +100,12 @@ export class RegistryService {
   async openBlob(repository: string, digest: Digest): Promise<BlobContent> {
     const sizeBytes = await this.#statBlob(repository, digest);
     if (sizeBytes === undefined) throw serverFaults.BLOB_UNKNOWN(digest);
-    return { sizeBytes, read: (range) => this.storage.read(digest, range) };
+    const { storage } = this;
+    return {
+      sizeBytes,
+      read: (range) => storage.read(digest, range),
+      ...(storage.openFile && { openFile: storage.openFile.bind(storage, digest) }),
+    };
   }
 
   async #statBlob(repository: string, digest: Digest): Promise<number | undefined> {
