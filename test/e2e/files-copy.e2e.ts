@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { chown, mkdir, readdir, readFile, readlink, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { openTempDir } from "@hawser/base/testing";
+import { eventually, openTempDir } from "@hawser/base/testing";
 import { openEngine, type TestEngine } from "./kit-engine.ts";
+import { ask } from "./kit-http.ts";
+import { runCommandOk } from "./kit-process.ts";
 
 let engine: TestEngine;
 let dir: Awaited<ReturnType<typeof openTempDir>>;
@@ -103,6 +105,15 @@ describe("docker cp", () => {
     await ok("rm", "-f", "evil");
   });
 
+  test("copies all of a running container, whatever its kernel shows it", async () => {
+    await ok("run", "-d", "--name", "whole", "busybox", "sh", "-c", "echo w >/written; sleep 1000");
+    await eventually(async () => /written/.test(await ok("diff", "whole")));
+    const { status, text } = await ask(engine.socket, "GET /containers/whole/archive?path=/");
+    assert.equal(status, 200);
+    assert.match(text, /written/);
+    await ok("rm", "-f", "whole");
+  });
+
   test("refuses what Docker refuses, in its words", async () => {
     await writeFile(at("plain"), "p");
     await ok("create", "--name", "strict", "--read-only", "-v", "ro:/ro:ro", "-v", "rw:/rw", "busybox");
@@ -116,6 +127,34 @@ describe("docker cp", () => {
     assert.match(await refused("cp", "missing:/nope", at("x")), /No such container: missing/);
     await ok("rm", "strict");
   });
+});
+
+test("archives may be compressed in ways that Node does not know, wherever one is taken", async () => {
+  await mkdir(at("context"));
+  await writeFile(at("context/inside"), "inside\n");
+  await runCommandOk(["tar", "-cf", at("files.tar"), "-C", at("context"), "inside"]);
+  await ok("save", "-o", at("image.tar"), "busybox");
+  for (const program of ["xz", "bzip2"]) {
+    const pack = async (from: string, to: string) => {
+      await runCommandOk(["sh", "-c", '"$0" -c <"$1" >"$2"', program, at(from), at(to)]);
+      return at(to);
+    };
+    const packed = await pack("files.tar", "context/packed");
+    await ok("create", "--name", "unpacks", "busybox", "cat", "/tmp/inside");
+    const body = await readFile(packed);
+    const put = await ask(engine.socket, "PUT /containers/unpacks/archive?path=/tmp", { body });
+    assert.deepEqual([put.status, put.text], [200, ""], program);
+    assert.equal(await ok("start", "-a", "unpacks"), "inside\n", program);
+    await ok("rm", "unpacks");
+    await ok("import", packed, "unpacked:1");
+    assert.match(await ok("load", "-i", await pack("image.tar", "packed-image")), /Loaded image: busybox/);
+    await writeFile(at("context/Dockerfile"), "FROM busybox\nADD packed /tmp/\nCMD cat /tmp/inside\n");
+    const build = ["build", "-q", "-t", "added:1", at("context")];
+    const built = await engine.docker(build, { env: { DOCKER_BUILDKIT: "0" } });
+    assert.equal(built.exitCode, 0, `${program}: ${built.stderr}`);
+    assert.equal(await ok("run", "--rm", "added:1"), "inside\n", program);
+    await ok("rmi", "unpacked:1", "added:1");
+  }
 });
 
 describe("docker diff, export and commit", () => {

@@ -48,6 +48,10 @@ export const storeFaults = defineFaults({
     "invalid-argument",
     (name: string) => `Cannot decompress the archive: ${name} is not supported, gzip and zstd are`,
   ],
+  COMPRESSION_PROGRAM_MISSING: [
+    "unavailable",
+    (program: string) => `Cannot decompress the archive: the program ${program} is not installed`,
+  ],
   COMPRESSION_DAMAGED: [
     "data-loss",
     (problem: string) => `Cannot decompress the archive: it is damaged: ${problem}`,

@@ -3,6 +3,7 @@ import type { ContentStore, StagedBlob } from "../content/content-store.ts";
 import { storeFaults } from "../faults.ts";
 import { decompress } from "../layers/decompress.ts";
 import type { StoreLimits } from "../limits.ts";
+import { withoutForeignCompression } from "./foreign-compression.ts";
 
 /** Files that an image archive may have: even an image of 500 layers has a few thousand. */
 const maxArchiveFiles = 100_000;
@@ -32,7 +33,8 @@ export class ArchiveFiles implements AsyncDisposable {
     const files = new ArchiveFiles();
     try {
       const maxEntries = Math.min(limits.maxEntries, maxArchiveFiles);
-      for await (const { entry, data } of readTar(decompress(stream, limits), { maxEntries })) {
+      const plain = decompress(withoutForeignCompression(stream), limits);
+      for await (const { entry, data } of readTar(plain, { maxEntries })) {
         signal?.throwIfAborted();
         const path = rootedTarPath(entry.path);
         switch (entry.type) {

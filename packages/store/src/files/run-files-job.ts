@@ -1,3 +1,4 @@
+import { withoutForeignCompression } from "../archive/foreign-compression.ts";
 import { defaultStoreLimits } from "../limits.ts";
 import type { FileStat } from "./file-stat.ts";
 import type { FilesJob, WriteJob } from "./files-job.ts";
@@ -95,5 +96,5 @@ export async function writeArchive(
     { kind: "write", ...job, path: pathBytes(job.path), limits },
     signal === undefined ? {} : { signal },
   );
-  await run.feed(archive);
+  await run.feed(withoutForeignCompression(archive));
 }

@@ -15,6 +15,7 @@ import {
 import { ArchiveFiles } from "../archive/archive-files.ts";
 import { type ArchivedImage, checkLayerCount } from "../archive/archived-image.ts";
 import { readDockerArchive } from "../archive/docker-archive.ts";
+import { withoutForeignCompression } from "../archive/foreign-compression.ts";
 import { isOciLayout, readManifests, readOciLayout } from "../archive/oci-layout.ts";
 import { type ImageToSave, saveImages } from "../archive/save-images.ts";
 import { type ContentStore, type StagedBlob } from "../content/content-store.ts";
@@ -300,7 +301,7 @@ export class ImageStore implements Disposable {
   async import(stream: AsyncIterable<Uint8Array>, options: ImportOptions = {}): Promise<Image> {
     const { reference, message = "", changes = {}, signal } = options;
     const target = reference === undefined || reference === "" ? undefined : parseTarget(reference);
-    return await this.#addLayer(stream, {
+    return await this.#addLayer(withoutForeignCompression(stream), {
       ...(target && { target }),
       ...(signal && { signal }),
       configOf: (diffIds) => {
