@@ -49,23 +49,23 @@ export class ApiResponse {
 
   /** The JSON document, unescaped for HTML and with a line feed after it, as Docker writes it. */
   sendJson(status: number, value: unknown): void {
-    this.sendJsonText(status, JSON.stringify(value));
+    this.sendJsonBytes(status, Buffer.from(`${JSON.stringify(value)}\n`));
   }
 
-  /** The same of what is JSON already. */
-  sendJsonText(status: number, text: string): void {
+  /** The same of what has been written already, with its line feed. */
+  sendJsonBytes(status: number, document: Buffer): void {
     this.setHeader("Content-Type", "application/json");
-    this.#send(status, `${text}\n`);
+    this.#send(status, document);
   }
 
   sendText(status: number, text: string): void {
     this.setHeader("Content-Type", "text/plain; charset=utf-8");
-    this.#send(status, text);
+    this.#send(status, Buffer.from(text));
   }
 
   /** No body: 204, 304, 200 to a HEAD, 201 for a tag. */
   sendEmpty(status: number): void {
-    this.#send(status, "");
+    this.#send(status, Buffer.alloc(0));
   }
 
   /** Send the head now and the body as it comes. */
@@ -115,10 +115,9 @@ export class ApiResponse {
     return this.#state === "taken";
   }
 
-  #send(status: number, body: string): void {
+  #send(status: number, bytes: Buffer): void {
     this.#begin("done");
     const bodiless = status === 204 || status === 304;
-    const bytes = Buffer.from(body);
     if (!bodiless) this.setHeader("Content-Length", String(bytes.length));
     if (!this.#options.keepAlive()) this.setHeader("Connection", "close");
     const head = this.#head(status);

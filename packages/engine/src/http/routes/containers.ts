@@ -18,7 +18,7 @@ import { type ApiRequest, readJsonBody } from "../request.ts";
 import type { Route } from "../router.ts";
 import { formatInspect } from "../wire/container-inspect.ts";
 import { formatGraphDriver, formatMountPoints, formatSize } from "../wire/container-storage.ts";
-import { formatSummary, SummaryTexts } from "../wire/container-summary.ts";
+import { formatSummary, SummaryLists } from "../wire/container-summary.ts";
 import { decodeCreateRequest } from "../wire/create-request.ts";
 import { asOfVersion } from "../wire/create-versions.ts";
 import { parseContainerFilter } from "./container-filter.ts";
@@ -26,7 +26,7 @@ import { parseContainerFilter } from "./container-filter.ts";
 /** Everything about a container but its streams: `attach-and-logs.ts` has those. */
 export function containerRoutes(collaborators: Collaborators): Route[] {
   const { index, host } = collaborators;
-  const summaries = new SummaryTexts();
+  const summaries = new SummaryLists();
   const containerOf = (request: ApiRequest): Container => index.resolve(request.param("id"));
   return [
     {
@@ -64,8 +64,7 @@ export function containerRoutes(collaborators: Collaborators): Route[] {
           ...withoutZero(formatSize(await measureContainer(collaborators, container))),
         });
         if (query.flag("size")) response.sendJson(200, await Promise.all(found.map(withSize)));
-        else
-          response.sendJsonText(200, `[${found.map((one) => summaries.format(one, { nowMs })).join(",")}]`);
+        else response.sendJsonBytes(200, summaries.format(found, { nowMs }));
       },
     },
     {

@@ -2,7 +2,7 @@ import { equal } from "node:assert/strict";
 import test from "node:test";
 import { Container } from "../../containers/container.ts";
 import { makeContainerRecord } from "../../containers/testing/container-record.ts";
-import { formatDuration, formatStatus, formatSummary, SummaryTexts } from "./container-summary.ts";
+import { formatDuration, formatStatus, formatSummary, SummaryLists } from "./container-summary.ts";
 
 const second = 1000;
 const minute = 60 * second;
@@ -50,15 +50,17 @@ test("formatSummary() quotes arguments with white space, entrypoint first", () =
   equal(formatSummary(new Container(record), { nowMs: 0, mounts: [] }).Command, "sh -c 'echo a b'");
 });
 
-test("a summary's text is its JSON, at any time and after any change of the record", () => {
-  const texts = new SummaryTexts();
+test("a list's bytes are its JSON, at any time and after any change of a record", () => {
+  const lists = new SummaryLists();
   const container = new Container(makeContainerRecord({ name: '"},"Status":"' }));
-  for (const nowMs of [0, 5000, 5000, 3 * hour]) {
-    const summary = formatSummary(container, { nowMs, mounts: [] });
-    equal(texts.format(container, { nowMs }), JSON.stringify(summary));
-  }
+  const other = new Container(makeContainerRecord({ name: "other", body: { Cmd: ["größer", "容器"] } }));
+  const check = (containers: readonly Container[], nowMs: number) => {
+    const summaries = containers.map((one) => formatSummary(one, { nowMs, mounts: [] }));
+    equal(lists.format(containers, { nowMs }).toString(), `${JSON.stringify(summaries)}\n`);
+  };
+  for (const nowMs of [0, 5000, 5000, 3 * hour]) check([container, other], nowMs);
   const { state } = container.record;
   container.record = { ...container.record, state: { ...state, status: "running", startedAtMs: 0 } };
-  const summary = formatSummary(container, { nowMs: minute, mounts: [] });
-  equal(texts.format(container, { nowMs: minute }), JSON.stringify(summary));
+  check([other, container], minute);
+  check([], 0);
 });

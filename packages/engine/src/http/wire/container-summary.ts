@@ -18,23 +18,47 @@ export function formatSummary(
   };
 }
 
-/**
- * The same as text, for lists of many: of a record, which never changes, all but the words for its state is written once.
- */
-export class SummaryTexts {
-  readonly #texts = new WeakMap<ContainerRecord, readonly [before: string, after: string]>();
+/** What of a record is said before and behind the words for its state, as JSON. */
+interface SummaryParts {
+  readonly before: Buffer;
+  readonly after: Buffer;
+}
 
-  format({ record }: Container, facts: { readonly nowMs: number }): string {
-    const [before, after] = this.#texts.get(record) ?? this.#write(record);
-    return `${before}${JSON.stringify(formatStatus(record, facts.nowMs))}${after}`;
+/**
+ * The same for lists of many, as the bytes of a JSON document: of a record, which never changes, all but the words for its state is
+ * written once, and what was written is copied once.
+ */
+export class SummaryLists {
+  readonly #parts = new WeakMap<ContainerRecord, SummaryParts>();
+
+  /** With a line feed behind it, as Docker writes it. */
+  format(containers: readonly Container[], facts: { readonly nowMs: number }): Buffer {
+    if (containers.length === 0) return Buffer.from("[]\n");
+    let size = "]\n".length;
+    const all = containers.map(({ record }) => {
+      const { before, after } = this.#parts.get(record) ?? this.#write(record);
+      const status = formatStatus(record, facts.nowMs);
+      size += before.length + status.length + after.length;
+      return { before, status, after };
+    });
+    const bytes = Buffer.allocUnsafe(size);
+    let at = 0;
+    for (const { before, status, after } of all) {
+      at += before.copy(bytes, at);
+      at += bytes.write(status, at, "latin1"); // no other letters, nothing to escape
+      at += after.copy(bytes, at);
+    }
+    bytes.write("[");
+    bytes.write("]\n", at);
+    return bytes;
   }
 
-  #write(record: ContainerRecord): readonly [before: string, after: string] {
+  #write(record: ContainerRecord): SummaryParts {
     const before = JSON.stringify(beforeStatus(record)).slice(0, -1);
     const after = JSON.stringify(afterStatus(record, formatMountPoints(record))).slice(1);
-    const texts = [`${before},"Status":`, `,${after}`] as const;
-    this.#texts.set(record, texts);
-    return texts;
+    const parts = { before: Buffer.from(`,${before},"Status":"`), after: Buffer.from(`",${after}`) };
+    this.#parts.set(record, parts);
+    return parts;
   }
 }
 
