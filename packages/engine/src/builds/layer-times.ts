@@ -1,13 +1,10 @@
 import { readTar, type TarSource, tarSourceOf, writeTar } from "@hawser/base";
 
-/**
- * A layer's archive in which no file is younger than `epochMs`, so that the same work gives the same bytes whenever it is done.
- */
+/** A layer's archive in which no file is younger than `latestNs`. */
 export function clampLayerTimes(
   layer: AsyncIterable<Uint8Array>,
-  epochMs: number,
+  latestNs: bigint,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const latestNs = BigInt(epochMs) * 1_000_000n;
   return writeTar(entries());
 
   async function* entries(): AsyncGenerator<TarSource, void, undefined> {

@@ -202,7 +202,12 @@ async function fetchNetFile(
       return record && keep(parts, scope, record.chainId);
     },
     add: async (key, layer) =>
-      await addResult(parts, scope, { ...call, run: { ...call.run, key }, parent: undefined, layer }),
+      await addResult(parts, scope, {
+        ...call,
+        run: { ...call.run, key },
+        parent: undefined,
+        layer: clampLayerTimes(layer, latestNsOf(scope, call.vertex)),
+      }),
   });
   if (op.checksum !== undefined && op.checksum !== digest) {
     throw buildFaults.DOWNLOAD_MISMATCH(shownUrl(op.url), op.checksum, digest);
@@ -263,7 +268,7 @@ async function execProcess(
             ...call,
             run: { ...rest, ...(key !== undefined && { key }) },
             parent: filesChain(inputs[inputOf(output)]),
-            layer: read(output),
+            layer: read(output, latestNsOf(scope, vertex)),
           }),
         );
       }
@@ -284,6 +289,9 @@ async function execProcess(
   }
 }
 
+/** When a result's youngest file is made, so that the same work gives the same bytes whenever it is done. */
+const latestNsOf = ({ epochOf }: BuildScope, vertex: Vertex) => BigInt(epochOf(vertex)) * 1_000_000n;
+
 /** What a diff comes to: the layers between two of one chain as they are, else one that is made of a comparison. */
 async function diff(parts: OpRunnerParts, scope: BuildScope, call: OpCall): Promise<BuildState> {
   const [lower, upper] = await Promise.all(
@@ -296,7 +304,8 @@ async function diff(parts: OpRunnerParts, scope: BuildScope, call: OpCall): Prom
   const { snapshots } = parts.collaborators;
   const rootOf = (chainId: ChainId | undefined) =>
     ({ kind: "layers", lower: snapshots.lowerFolders(chainId) }) as const;
-  const layer = diffTrees(rootOf(lower), rootOf(upper), call.run);
+  const trees = diffTrees(rootOf(lower), rootOf(upper), call.run);
+  const layer = clampLayerTimes(trees, latestNsOf(scope, call.vertex));
   return await addResult(parts, scope, { ...call, parent: undefined, layer });
 }
 
@@ -392,7 +401,7 @@ async function onSnapshot(
     await change({ overlay, epochMs: scope.epochOf(call.vertex), signal });
     const layer = readFiles(
       { kind: "folder", path: overlay.upper },
-      { kind: "layer", leaveOut: [] },
+      { kind: "layer", leaveOut: [], latestNs: latestNsOf(scope, call.vertex) },
       { signal },
     );
     return await addResult(parts, scope, { ...call, parent, layer });
@@ -406,11 +415,12 @@ async function addResult(
   scope: BuildScope,
   result: OpCall & {
     readonly parent: ChainId | undefined;
+    /** No file of it is younger than the epoch. */
     readonly layer: AsyncIterable<Uint8Array>;
   },
 ): Promise<BuildState> {
   const { parent, layer, run, vertex } = result;
-  const held: HeldLayer | undefined = await images.addLayer(clampLayerTimes(layer, scope.epochOf(vertex)), {
+  const held: HeldLayer | undefined = await images.addLayer(layer, {
     ...(parent !== undefined && { parent }),
     signal: run.signal,
   });

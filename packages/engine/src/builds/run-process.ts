@@ -41,8 +41,8 @@ export interface ProcessWork {
   readonly onContainer: (id: string) => void;
 }
 
-/** The layer that a process wrote to a mount of that number; -1: to its root. */
-export type ReadLayer = (mount: number) => AsyncIterable<Uint8Array>;
+/** The layer that a process wrote to a mount of that number; -1: to its root. Nothing in it is younger than `latestNs`. */
+export type ReadLayer = (mount: number, latestNs: bigint) => AsyncIterable<Uint8Array>;
 
 /**
  * `RUN`: run a process in a container on top of `parent`, give `use` what it wrote, and remove the container.
@@ -87,7 +87,7 @@ export async function runProcess<T>(
       work.signal.removeEventListener("abort", stop);
     }
     await container.tornDown;
-    return await use((number) => {
+    return await use((number, latestNs) => {
       const mount = op.mounts[number];
       const place = mount?.kind === "bind" ? mount : { target: "/", source: "/" };
       const { upper } = snapshots.get(number < 0 ? id : mountSnapshotOf(id, number));
@@ -100,7 +100,7 @@ export async function runProcess<T>(
       const own = number < 0 ? enginesOwnFiles : [];
       return readFiles(
         { kind: "folder", path: upper },
-        { kind: "layer", leaveOut: [...own, ...leaveOut] },
+        { kind: "layer", leaveOut: [...own, ...leaveOut], latestNs },
         work,
       );
     });

@@ -49,8 +49,11 @@ export type FilesJob =
   | { readonly kind: "read"; readonly path: string }
   /** All files. */
   | { readonly kind: "export" }
-  /** The root is an overlay's writable folder: the layer that it makes, without `leaveOut` where those are empty. */
-  | { readonly kind: "layer"; readonly leaveOut: readonly string[] }
+  /**
+   * The root is an overlay's writable folder: the layer that it makes, without `leaveOut` where those are empty, and nothing in it
+   * younger than `latestNs`.
+   */
+  | { readonly kind: "layer"; readonly leaveOut: readonly string[]; readonly latestNs?: bigint }
   /** The same root: a line of JSON, `UpperEntry`, for each file, folders before what is in them. */
   | { readonly kind: "scan" }
   /** Lines of JSON, each an array of `ListedEntry`: the files that `ignore` (patterns of `.dockerignore`) does not leave out. */

@@ -106,7 +106,9 @@ async function work(job: FilesJob, userMap: UserMap | undefined, commands: Comma
     case "layer": {
       const made = new Set(job.leaveOut);
       const leaveOut = (path: string) => made.has(path) && isEmpty(path, made);
-      await send(tarTree({ path: "", name: "", asLayer: true, leaveOut }), commands);
+      const { latestNs } = job;
+      const clamp = latestNs === undefined ? {} : { latestNs };
+      await send(tarTree({ path: "", name: "", asLayer: true, leaveOut, ...clamp }), commands);
       return;
     }
     case "scan":

@@ -260,6 +260,11 @@ test("changes are told as Docker tells them", async () => {
     "made/x",
   ]);
   assert.equal(await measureFiles({ kind: "folder", path: layers.upper }), 5);
+  const old = readFiles(
+    { kind: "folder", path: layers.upper },
+    { kind: "layer", leaveOut: [], latestNs: 7n },
+  );
+  for await (const { entry } of readTar(old)) assert.ok(entry.mtimeNs <= 7n, entry.path.toString());
 });
 
 test("what another process sees is a view too, without its /proc and /sys", async () => {

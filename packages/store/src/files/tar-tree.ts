@@ -27,6 +27,8 @@ export interface TarTreeOptions {
   readonly asLayer?: boolean;
   /** Owners are told as they are inside of this map; default: as they are. */
   readonly userMap?: UserMap;
+  /** No entry is younger; default: entries are as old as their files. */
+  readonly latestNs?: bigint;
   /** A folder alone, without what is in it. */
   readonly isShallow?: boolean;
   /** Paths to leave out, with what is in them. */
@@ -48,7 +50,7 @@ export function* tarTree(options: TarTreeOptions): Generator<Uint8Array, void, u
       yield formatTarHeader({ path: bytes(whiteoutOf(name)), type: "file", mode: 0 });
       return;
     }
-    const source = unlessGone(() => sourceOf(path, name, { stats, userMap: options.userMap }));
+    const source = unlessGone(() => sourceOf(path, name, { ...options, stats }));
     if (source === undefined) return;
     if (source.type === "file") {
       const key = `${stats.dev}:${stats.ino}`;
@@ -138,9 +140,9 @@ async function* noContent() {}
 function sourceOf(
   path: string,
   name: string,
-  of: { readonly stats: BigIntStats; readonly userMap: UserMap | undefined },
+  of: Pick<TarTreeOptions, "userMap" | "latestNs"> & { readonly stats: BigIntStats },
 ): TarSource | undefined {
-  const { stats, userMap } = of;
+  const { stats, userMap, latestNs = stats.mtimeNs } = of;
   const type = typeOf(stats);
   if (type === undefined) return undefined;
   const isDevice = type === "character-device" || type === "block-device";
@@ -151,7 +153,7 @@ function sourceOf(
     mode: Number(stats.mode) & 0o7777,
     uid: userMap === undefined ? Number(stats.uid) : insideOf(userMap.uids, Number(stats.uid)),
     gid: userMap === undefined ? Number(stats.gid) : insideOf(userMap.gids, Number(stats.gid)),
-    mtimeNs: stats.mtimeNs,
+    mtimeNs: stats.mtimeNs > latestNs ? latestNs : stats.mtimeNs,
     ...(type === "symlink" && { linkPath: readlinkSync(fsPath(path), "buffer") }),
     ...(isDevice && { deviceMajor: majorOf(stats.rdev), deviceMinor: minorOf(stats.rdev) }),
     ...(xattrs.size > 0 && { xattrs }),
