@@ -14,6 +14,7 @@ import { openPodmanPeer } from "./peers/podman.ts";
 import type { Row } from "./row.ts";
 import { loadImage, saveImage } from "./rows/archives.ts";
 import { buildAgain, buildChanged } from "./rows/builds.ts";
+import { buildCold, buildStages } from "./rows/cold-builds.ts";
 import { engineMemory, helperMemory } from "./rows/density.ts";
 import { engineOnly } from "./rows/engine-only.ts";
 import { execTrue } from "./rows/exec.ts";
@@ -49,6 +50,8 @@ const rows: readonly Row[] = [
   ...registryServer,
   buildAgain,
   buildChanged,
+  buildCold,
+  buildStages,
   publishedPorts,
   createNetwork,
   throughputBetween,

@@ -44,10 +44,16 @@ export const buildChanged: Row = {
     }),
 };
 
-/** @param prepare writes a context, and gives what is done to it before each build */
-async function measureBuilds(
+/**
+ * Builds of one context by all peers in turn.
+ *
+ * @param prepare writes the context, and gives what is done to it before each build
+ * @param args more options of `build`
+ */
+export async function measureBuilds(
   { peers, rounds = 5, onFailure }: RowContext,
   prepare: (folder: string) => Promise<() => Promise<void>>,
+  args: readonly string[] = [],
 ): Promise<Map<string, Summary>> {
   await using dir = await openTempDir("hawser-bench-builds-");
   const [folder, config] = [join(dir.path, "context"), join(dir.path, "config")];
@@ -57,7 +63,7 @@ async function measureBuilds(
   const commandOf = ({ name, client }: Peer) => {
     const buildx = ["env", "DOCKER_BUILDKIT=1", `DOCKER_CONFIG=${config}`];
     const usesBuildx = name === "docker" || name === "hawser";
-    return [...(usesBuildx ? buildx : []), ...client, "build", "-q", folder];
+    return [...(usesBuildx ? buildx : []), ...client, "build", "-q", ...args, folder];
   };
   const values = new Map<string, number[]>();
   // The first round fills the caches, the second one warms.
