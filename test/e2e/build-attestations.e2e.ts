@@ -403,4 +403,68 @@ ${rest}
       assert.match(broken.stderr, words);
     }
   });
+
+  test("SBOM: stages and the context are looked at, too, where the Dockerfile wants it", async () => {
+    await using out = await openTempDir();
+    const scan = `for folder in $BUILDKIT_SCAN_SOURCE \${BUILDKIT_SCAN_SOURCE_EXTRAS:+$BUILDKIT_SCAN_SOURCE_EXTRAS/*}; do
+  printf '{"predicateType":"https://spdx.dev/Document","predicate":{"names":"%s"}}' "$(ls $folder | tr '\\n' ' ')" \
+    > $BUILDKIT_SCAN_DESTINATION/$(basename $folder).spdx.json
+done
+`;
+    await using generator = await openFiles({
+      Dockerfile: 'FROM busybox\nCOPY scan /scan\nENTRYPOINT ["/bin/sh", "/scan"]\n',
+      scan,
+    });
+    await using source = await openFiles({
+      Dockerfile: `ARG BUILDKIT_SBOM_SCAN_CONTEXT=true
+FROM busybox AS tools
+RUN touch /tool
+FROM busybox AS build
+ARG BUILDKIT_SBOM_SCAN_STAGE=other,build
+RUN touch /built && test -z "$BUILDKIT_SBOM_SCAN_STAGE"
+FROM scratch
+COPY --from=tools /tool /
+COPY --from=build /built /
+`,
+      asset: "a",
+    });
+    await clientOf("sid").ok("buildx", "build", "-t", "scanner:extras", generator.path);
+    const sbom = ["--sbom", "generator=scanner:extras"];
+    const namesIn = async (folder: string) => {
+      const files = (await readdir(folder)).filter((name) => name.endsWith(".spdx.json"));
+      const told = files.toSorted().map(async (name) => {
+        const { predicate } = JSON.parse(await readFile(join(folder, name), "utf8")) as {
+          readonly predicate: { readonly names: string };
+        };
+        return [name, predicate.names.trim().split(" ")] as const;
+      });
+      return new Map(await Promise.all(told));
+    };
+    const build = async (folder: string, ...args: readonly string[]) => {
+      const done = await engine.hawser(["build", ...sbom, "-o", folder, ...args, source.path]);
+      assert.equal(done.exitCode, 0, done.stderr);
+    };
+    const folder = join(out.path, "buildx");
+    await clientOf("sid").ok("buildx", "build", ...sbom, "-o", folder, source.path);
+    await build(join(out.path, "hawser"));
+    for (const client of ["buildx", "hawser"]) {
+      const found = await namesIn(join(out.path, client));
+      assert.deepEqual(
+        [...found.keys()],
+        ["sbom-build.spdx.json", "sbom-context.spdx.json", "sbom.spdx.json"],
+      );
+      assert.ok(found.get("sbom-build.spdx.json")?.includes("built"));
+      assert.deepEqual(found.get("sbom-context.spdx.json"), ["Dockerfile", "asset"]);
+      assert.deepEqual(found.get("sbom.spdx.json"), ["built", "tool"]);
+    }
+    const less = join(out.path, "less");
+    await build(
+      less,
+      "--build-arg",
+      "BUILDKIT_SBOM_SCAN_CONTEXT=0",
+      "--build-arg",
+      "BUILDKIT_SBOM_SCAN_STAGE=0",
+    );
+    assert.deepEqual([...(await namesIn(less)).keys()], ["sbom.spdx.json"]);
+  });
 });

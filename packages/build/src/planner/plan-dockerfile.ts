@@ -18,6 +18,7 @@ import type { PlanRequest, ResolveImage } from "./build-request.ts";
 import { type FoundStage, splitStages } from "./find-stages.ts";
 import { planCopy } from "./plan-copy.ts";
 import { planRun } from "./plan-run.ts";
+import { isScanArg, type ScannedFiles, scannedFiles } from "./scanned.ts";
 import { continueStage, createStage, type PlannedHistory, type Stage, type Step } from "./stage.ts";
 import { createScope, platformArgs, type Scope, stageLookup } from "./variables.ts";
 
@@ -29,6 +30,8 @@ export interface BuildPlan {
   readonly author: string;
   readonly history: readonly PlannedHistory[];
   readonly base: ImageConfig | undefined;
+  /** What else an SBOM of the result is to tell of. */
+  readonly scanned: readonly ScannedFiles[];
   /** Build checks that failed and need more than the text. */
   readonly findings: readonly LintFinding[];
   /** Of all stages that the target needs, in the order of the Dockerfile. */
@@ -75,6 +78,7 @@ export async function planDockerfile(
     author: stage.author,
     history: stage.history,
     base: stage.base?.config,
+    scanned: planner.scanned(stage),
     findings: planner.findings,
     steps: planner.steps,
   };
@@ -139,6 +143,11 @@ class Planner {
 
   get steps(): readonly Step[] {
     return this.#stages.flatMap((stage) => this.#planned.get(stage)?.steps ?? []);
+  }
+
+  scanned(target: Stage): readonly ScannedFiles[] {
+    const stages = this.#stages.flatMap((stage) => this.#planned.get(stage) ?? []);
+    return scannedFiles(stages, { target, context: this.#context, globals: this.#declared });
   }
 
   /** A stage and what it needs. Each refers to earlier ones only, so there is an end. */
@@ -249,7 +258,7 @@ class Planner {
         this.#declared.get(name) ??
         this.#globals.get(name);
       stage.declared.add(name);
-      if (value !== undefined) stage.args.set(name, value);
+      if (value !== undefined) (isScanArg(name) ? stage.scanArgs : stage.args).set(name, value);
       told.push(value === undefined ? name : `${name}=${value}`);
     }
     return `ARG ${told.join(" ")}`;

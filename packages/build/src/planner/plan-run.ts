@@ -80,7 +80,9 @@ export async function planRun(node: InstructionNode, stage: Stage, at: RunContex
 /** `RUN |1 version=2 /bin/sh -c make # buildkit`: with all arguments that are declared, and what they are. */
 function createdByOf(args: readonly string[], stage: Stage): string {
   const lookup = stageLookup(stage);
-  const declared = [...stage.declared].map((name) => `${name}=${lookup(name) ?? ""}`);
+  const declared = [...stage.declared].map(
+    (name) => `${name}=${lookup(name) ?? stage.scanArgs.get(name) ?? ""}`,
+  );
   const count = declared.length === 0 ? [] : [`|${declared.length}`];
   return `${["RUN", ...count, ...declared, ...args].join(" ")} # buildkit`;
 }

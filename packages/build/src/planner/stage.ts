@@ -28,6 +28,8 @@ export interface Stage {
   author: string;
   /** Declared arguments that have a value, but for those that a later `ENV` has set. */
   readonly args: Map<string, string>;
+  /** Of those that are no variables. */
+  readonly scanArgs: Map<string, string>;
   /** All that are declared. */
   readonly declared: Set<string>;
   readonly history: PlannedHistory[];
@@ -53,6 +55,7 @@ export function createStage(options: {
     execution: base === undefined ? emptyExecution() : { ...base.config.execution },
     author: base?.config.author ?? "",
     args: new Map(),
+    scanArgs: new Map(),
     declared: new Set(),
     history: [...(base?.config.history ?? [])],
     ownCmd: false,
@@ -80,6 +83,7 @@ export function continueStage(
     execution: { ...before.execution },
     author: before.author,
     args: new Map(before.args),
+    scanArgs: new Map(before.scanArgs),
     declared: new Set(before.declared),
     history: [...before.history],
     ownCmd: false,

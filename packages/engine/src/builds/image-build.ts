@@ -81,7 +81,7 @@ export interface BuildGraph {
   /** `undefined`: an empty file system. */
   readonly root: Vertex | undefined;
   /** By digests: no file of a vertex' result is younger; absent: 1970. */
-  readonly epochs: ReadonlyMap<string, number>;
+  readonly epochs: Pick<ReadonlyMap<string, number>, "get">;
   /** Digests of those whose kept results are not used. */
   readonly ignored: ReadonlySet<string>;
   /** How many graphs there are around it. */
@@ -199,6 +199,15 @@ export class ImageBuild implements Disposable {
       if (state.kind === "files") await this.#options.imported?.receive(state.chainId);
       return { config: configOf(planned, { states, images: this.#parts.images }), state };
     });
+  }
+
+  /** The files that an SBOM of a plan's result tells of besides, by their names. The plan has been executed. */
+  async executeScanned({ plan, epochMs }: PlannedImage): Promise<ReadonlyMap<string, BuildState>> {
+    const epochs = { get: () => epochMs };
+    const states = new Map<string, BuildState>();
+    for (const { name, root } of plan.scanned)
+      states.set(name, await this.executeGraph({ root, epochs, ignored: new Set() }));
+    return states;
   }
 
   /** Execute a graph that a client or a front end has made. @throws {Fault} what fails in it */

@@ -1,8 +1,9 @@
 import { Fault } from "@hawser/base";
 import { createVertex, type ExecOp, type Vertex } from "@hawser/build";
 import type { BuildContextOfClient, SbomRequest } from "@hawser/build/grpc";
-import { type ChainId, platformOfNode } from "@hawser/oci";
+import { platformOfNode } from "@hawser/oci";
 import type { Snapshotter } from "@hawser/store";
+import type { BuildState } from "../build-state.ts";
 import { lookAtFiles, readFilePart, rootOfState } from "../buildkit/result-files.ts";
 import { buildFaults } from "../faults.ts";
 import type { ImageBuild } from "../image-build.ts";
@@ -11,20 +12,29 @@ import type { Attestation, Subject } from "./statement.ts";
 /** in-toto's name of SPDX documents. */
 const predicateType = "https://spdx.dev/Document";
 const source = "/run/src/core/sbom";
+/** Folder of what is looked at besides, each in one of its own, `sbom-<name>`. */
+const extras = "/run/src/extras";
 const destination = "/run/out";
 const maxStatements = 1000;
 const maxStatementBytes = 40 << 20;
 
 /**
- * What is in a result, as a generator sees it: an image whose entrypoint reads the files of `BUILDKIT_SCAN_SOURCE` and writes in-toto
- * statements into `BUILDKIT_SCAN_DESTINATION` (https://github.com/moby/buildkit/blob/master/docs/attestations/sbom-protocol.md). It
+ * What is in a result, as a generator sees it: an image whose entrypoint reads the files of `BUILDKIT_SCAN_SOURCE`, and those of the
+ * folders in `BUILDKIT_SCAN_SOURCE_EXTRAS`, which are no part of the result, and writes in-toto statements into `BUILDKIT_SCAN_DESTINATION` (https://github.com/moby/buildkit/blob/master/docs/attestations/sbom-protocol.md). It
  * runs as `RUN` does, and what it said of the same files is kept as every result is.
  *
  * @param options.isUncached it runs in any case
  * @throws {Fault} `unavailable` without a generator, `invalid-argument` for what it does wrong
  */
 export async function scanResult(
-  chainId: ChainId | undefined,
+  {
+    state,
+    others,
+  }: {
+    readonly state: BuildState;
+    /** By their names. */
+    readonly others: ReadonlyMap<string, BuildState>;
+  },
   { generator, parameters }: SbomRequest,
   options: Pick<BuildContextOfClient, "progress" | "signal"> & {
     readonly build: ImageBuild;
@@ -43,7 +53,10 @@ export async function scanResult(
   const { entrypoint = [], cmd = [], env, workingDir } = image.config.execution;
   const args = [...entrypoint, ...cmd];
   if (args.length === 0) throw buildFaults.GENERATOR_BROKEN(generator, "it has no command");
-  build.hold(chainId);
+  const scanned = [...others].map(([other, files]) => ({
+    target: `${extras}/sbom-${other}`,
+    vertex: filesVertex(build, files),
+  }));
   const op: ExecOp = {
     kind: "exec",
     args,
@@ -51,6 +64,7 @@ export async function scanResult(
       ...env,
       `BUILDKIT_SCAN_DESTINATION=${destination}/`,
       `BUILDKIT_SCAN_SOURCE=${source}`,
+      ...(scanned.length === 0 ? [] : [`BUILDKIT_SCAN_SOURCE_EXTRAS=${extras}`]),
       ...Object.entries(parameters).map(([key, value]) => `BUILDKIT_SCAN_${key}=${value}`),
     ],
     hiddenEnv: [],
@@ -62,24 +76,37 @@ export async function scanResult(
       { kind: "tmpfs", target: "/tmp" },
       { kind: "bind", input: 1, source: "/", target: source, readOnly: true },
       { kind: "bind", input: 2, source: "/", target: destination, readOnly: false },
+      ...scanned.map(({ target }, at) => ({
+        kind: "bind" as const,
+        input: 3 + at,
+        source: "/",
+        target,
+        readOnly: true,
+      })),
     ],
     outputs: [2],
   };
   const vertex = createVertex(op, [
-    imageVertex(generator, image.chainId),
-    imageVertex("result", chainId),
+    image.chainId === undefined
+      ? undefined
+      : createVertex({ kind: "image", reference: generator, chainId: image.chainId }),
+    filesVertex(build, state),
     undefined,
+    ...scanned.map(({ vertex: files }) => files),
   ]);
   progress.announce([
     { digest: vertex.digest, name: `[${name}] generating sbom using ${generator}`, inputs: [] },
   ]);
   const ignored = new Set(isUncached ? [vertex.digest] : []);
-  const state = await build.executeGraph({ root: vertex, epochs: new Map(), ignored });
-  return await readStatements(generator, rootOfState(state, snapshots), signal);
+  const told = await build.executeGraph({ root: vertex, epochs: new Map(), ignored });
+  return await readStatements(generator, rootOfState(told, snapshots), signal);
 }
 
-function imageVertex(reference: string, chainId: ChainId | undefined): Vertex | undefined {
-  return chainId === undefined ? undefined : createVertex({ kind: "image", reference, chainId });
+/** Files that are there, held for the build. */
+function filesVertex(build: ImageBuild, state: BuildState): Vertex | undefined {
+  if (state.kind !== "files" || state.chainId === undefined) return undefined;
+  build.hold(state.chainId);
+  return createVertex({ kind: "image", reference: "result", chainId: state.chainId });
 }
 
 /** The image's own first, as whoever shows one wants it. */

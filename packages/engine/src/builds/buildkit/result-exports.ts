@@ -16,6 +16,8 @@ import { configOfFrontEnd } from "./graph-builder.ts";
 /** How a result is executed, once, and what is known of how it is made. */
 export interface KnownResult {
   readonly build: () => Promise<BuiltImage>;
+  /** Files that an SBOM of it tells of besides, by their names. */
+  readonly scanned?: () => Promise<ReadonlyMap<string, BuildState>>;
   readonly facts: ResultFacts;
 }
 
@@ -133,11 +135,12 @@ export class ResultExports {
     { attestations: { provenance, sbom } = {} }: ExporterRequest,
   ): Promise<AttestedImage> {
     const { state, config } = built;
+    const known = this.#build.known(result);
     const { os, architecture, variant } = config;
     const machine = { os, architecture, ...(variant !== undefined && { variant }) };
     const scanned =
       sbom &&
-      (await scanResult(state.kind === "files" ? state.chainId : undefined, sbom, {
+      (await scanResult({ state, others: (await known.scanned?.()) ?? new Map() }, sbom, {
         ...this.#context,
         build: this.#build.beginApart(),
         snapshots: this.#context.collaborators.snapshots,
@@ -148,7 +151,7 @@ export class ResultExports {
       ...built,
       attestations: [
         ...(scanned ?? []),
-        ...(provenance ? [createProvenance(this.#build.known(result).facts, provenance, machine)] : []),
+        ...(provenance ? [createProvenance(known.facts, provenance, machine)] : []),
       ],
     };
   }

@@ -144,7 +144,15 @@ export class SessionBuild implements BuildWork {
         ],
         inputs: [...inputs.values()].flatMap((input) => this.#results.get(input)?.facts ?? []),
       };
-      return this.#remember({ config }, { build: () => build.execute(planned, ignores), facts, source });
+      return this.#remember(
+        { config },
+        {
+          build: () => build.execute(planned, ignores),
+          scanned: () => build.executeScanned(planned),
+          facts,
+          source,
+        },
+      );
     } catch (error) {
       throw grpcError(error, source);
     }
@@ -277,7 +285,7 @@ export class SessionBuild implements BuildWork {
   /** A result that is executed when it is first needed. @param known.source that what fails may point into */
   #remember(
     result: PlannedResult,
-    { build: execute, facts, source }: KnownResult & { readonly source?: FaultySource },
+    { build: execute, source, ...known }: KnownResult & { readonly source?: FaultySource },
   ): PlannedResult {
     let built: Promise<BuiltImage> | undefined;
     const build = async () => {
@@ -288,7 +296,7 @@ export class SessionBuild implements BuildWork {
         throw grpcError(inBuildkitsWords(error), source);
       }
     };
-    this.#results.set(result, { build, facts });
+    this.#results.set(result, { ...known, build });
     return result;
   }
 
