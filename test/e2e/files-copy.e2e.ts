@@ -140,6 +140,7 @@ test("archives may be compressed in ways that Node does not know, wherever one i
       return at(to);
     };
     const packed = await pack("files.tar", "context/packed");
+    await pack("context/inside", "context/single");
     await ok("create", "--name", "unpacks", "busybox", "cat", "/tmp/inside");
     const body = await readFile(packed);
     const put = await ask(engine.socket, "PUT /containers/unpacks/archive?path=/tmp", { body });
@@ -148,11 +149,14 @@ test("archives may be compressed in ways that Node does not know, wherever one i
     await ok("rm", "unpacks");
     await ok("import", packed, "unpacked:1");
     assert.match(await ok("load", "-i", await pack("image.tar", "packed-image")), /Loaded image: busybox/);
-    await writeFile(at("context/Dockerfile"), "FROM busybox\nADD packed /tmp/\nCMD cat /tmp/inside\n");
+    await writeFile(
+      at("context/Dockerfile"),
+      "FROM busybox\nADD packed single /tmp/\nCMD cat /tmp/inside; ls /tmp\n",
+    );
     const build = ["build", "-q", "-t", "added:1", at("context")];
     const built = await engine.docker(build, { env: { DOCKER_BUILDKIT: "0" } });
     assert.equal(built.exitCode, 0, `${program}: ${built.stderr}`);
-    assert.equal(await ok("run", "--rm", "added:1"), "inside\n", program);
+    assert.equal(await ok("run", "--rm", "added:1"), "inside\ninside\nsingle\n", program);
     await ok("rmi", "unpacked:1", "added:1");
   }
 });

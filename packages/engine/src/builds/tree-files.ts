@@ -1,6 +1,13 @@
 import { posix } from "node:path";
 import { Fault, readTar, rootedTarPath, type TarEntry, type TarSource, tarPathBytes } from "@hawser/base";
-import { countFolders, type FileStat, type FilesPlace, openArchive, statPath } from "@hawser/store";
+import {
+  countFolders,
+  type FileStat,
+  type FilesPlace,
+  isArchive,
+  openArchive,
+  statPath,
+} from "@hawser/store";
 import type { FilesWork } from "./copy-files.ts";
 import { buildFaults } from "./faults.ts";
 import { compilePattern, hasWildcard } from "./path-pattern.ts";
@@ -130,20 +137,9 @@ export function joinPath(...parts: readonly string[]): string {
   return parts.filter((part) => part !== "").join("/");
 }
 
-/** A file that `ADD` unpacks: a tar archive, also a compressed one. */
+/** A file that `ADD` unpacks: a tar archive, also a compressed one. What is only compressed is not unpacked. */
 export async function looksPacked(source: Tree, work: FilesWork): Promise<boolean> {
-  for await (const bytes of fileBytes(source, work)) {
-    const head = Buffer.from(bytes);
-    if (head.length > 262 && head.toString("latin1", 257, 262) === "ustar") return true;
-    const magics = [
-      [0x1f, 0x8b],
-      [0x42, 0x5a, 0x68],
-      [0xfd, 0x37, 0x7a, 0x58, 0x5a],
-      [0x28, 0xb5, 0x2f, 0xfd],
-    ];
-    return magics.some((magic) => magic.every((byte, at) => head[at] === byte));
-  }
-  return false;
+  return await isArchive(fileBytes(source, work));
 }
 
 export async function* fileBytes(source: Tree, work: FilesWork): AsyncGenerator<Uint8Array, void, undefined> {
