@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createWriteStream } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -70,6 +71,12 @@ describe("front ends that are images", hawserOnly, () => {
     });
     const labels = await target.ok("image", "inspect", "-f", "{{json .Config.Labels}}", "told:kit");
     assert.deepEqual(JSON.parse(labels), { by: "a front end" });
+    await using out = await openTempDir();
+    await client.ok("buildx", "build", "--provenance", "mode=max", "-o", out.path, ...args);
+    const { predicate } = JSON.parse(await readFile(join(out.path, "provenance.json"), "utf8"));
+    const steps: { op: { Op: object | null } }[] = predicate.buildConfig.llbDefinition;
+    const kinds = steps.flatMap(({ op }) => Object.keys(op.Op ?? { result: true }));
+    assert.deepEqual(kinds, ["source", "file", "result"]);
     await nothingIsLeft();
   });
 

@@ -152,7 +152,7 @@ function neededBy(execs: readonly ExecOp[]): Pick<Parameters, "secrets" | "ssh">
 function stepsOf({ plan, request }: ResultFacts): Pick<Told, "steps" | "source"> {
   if (plan === undefined) return {};
   const steps = buildStepsOf(plan.root);
-  if (request === undefined) return { steps };
+  if (request === undefined || plan.steps === undefined) return { steps };
   const locations = plan.steps.flatMap(({ vertex, node }) => {
     const id = vertex && steps.ids.get(vertex.digest);
     const { firstLine, lastLine } = node.range;

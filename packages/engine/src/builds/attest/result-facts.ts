@@ -16,7 +16,7 @@ export interface ResultFacts {
     readonly filename: string;
     readonly text: string;
   };
-  readonly plan?: Pick<BuildPlan, "root" | "steps">;
+  readonly plan?: Pick<BuildPlan, "root"> & Partial<Pick<BuildPlan, "steps">>;
   readonly definition?: Definition;
   /** What was used that is not with the user. */
   readonly sources: readonly BuildSources[];

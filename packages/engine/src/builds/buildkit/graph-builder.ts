@@ -25,9 +25,10 @@ export class GraphBuilder {
   async plan(
     definition: Definition,
     builtOf: (id: string) => Promise<BuiltImage>,
-  ): Promise<{ execute(): Promise<BuiltImage> }> {
+  ): Promise<Pick<DefinitionPlan, "root"> & { execute(): Promise<BuiltImage> }> {
     const plan = await this.#plan(definition, builtOf);
     return {
+      root: plan.root,
       execute: async () => {
         const state = await this.#build.executeGraph(plan);
         return { state, config: plainConfig(state, this.#options.images) };

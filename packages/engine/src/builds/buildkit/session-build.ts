@@ -208,7 +208,8 @@ export class SessionBuild implements BuildWork {
       inputs.push(this.#known(input).facts);
       return await this.#build(input);
     });
-    const facts = { definition, inputs, sources: build.sources ? [build.sources] : [] };
+    const { root } = planned;
+    const facts = { definition, plan: { root }, inputs, sources: build.sources ? [build.sources] : [] };
     return this.#remember({ config: undefined, definition }, { build: () => planned.execute(), facts });
   }
 
