@@ -4,6 +4,19 @@ import { type StoreStep, storeSteps } from "@hawser/store";
 /** Every step between two of which the engine may die, the store's included. */
 export const engineSteps = [
   ...storeSteps,
+  /** A file of the net for a build is there, and is no result. */
+  "build.fetched",
+  /** What a step of a build copies is in its writable layer. */
+  "build.copied",
+  /** A step's result is a layer, and no kept result. */
+  "build.made",
+  "build.noted",
+  /** Layers of another builder's result are there, and are no kept result. */
+  "build.imported",
+  /** A place has all blobs of an image or a build cache, and nothing that names them. */
+  "build.sent",
+  /** It has what names them, and its client does not know that. */
+  "build.named",
   /** A registry has all blobs of an image, and nothing that names them. */
   "push.sent",
   /** It has the manifest, and the engine does not know its digest as a name. */

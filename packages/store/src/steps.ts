@@ -13,12 +13,15 @@ export const storeSteps = [
   "pull.unpacked",
   "pull.kept",
   "pull.recorded",
-  /** A new layer's archive is staged; the same for `import`. */
+  /** A new layer's archive is staged; the same for `import`, and for steps of builds and their images. */
   "commit.staged",
   "commit.unpacked",
   "commit.kept",
   "commit.recorded",
   "tag.recorded",
+  /** A layer in another compression has its name, and nothing speaks of it. */
+  "encode.kept",
+  "encode.recorded",
   /** An image's names are gone. */
   "rmi.unnamed",
   /** A layer has its folder, and no row. */

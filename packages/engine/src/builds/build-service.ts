@@ -161,8 +161,9 @@ export class BuildService {
     sources: readonly ResultSource[],
     options: { readonly signal: AbortSignal; readonly warn?: (name: string, error: unknown) => void },
   ): ImportedResults {
-    const { images, cache, log } = this.#parts;
+    const { images, cache, log, collaborators } = this.#parts;
     return new ImportedResults(sources, {
+      reach: collaborators.reach,
       images,
       cache,
       signal: options.signal,

@@ -4,6 +4,7 @@ import { mkdir, readFile, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { writeFileAtomic, writeTar } from "@hawser/base";
 import type { HttpOp } from "@hawser/build";
+import type { ReachEngineStep } from "../steps.ts";
 import { fetchFile, shownUrl, type Validators } from "./download.ts";
 import { buildFaults } from "./faults.ts";
 
@@ -18,6 +19,7 @@ export interface NetFileParts<Result> {
   /** A file that does not exist, for the content while it comes. */
   readonly temporary: string;
   readonly signal: AbortSignal;
+  readonly reach: ReachEngineStep;
   /** A kept result. */
   readonly find: (key: string) => Result | undefined;
   /** Keep a layer that has the file alone. */
@@ -53,6 +55,7 @@ export async function netFile<Result>(
     if (checksum !== undefined && fetched.digest !== checksum) {
       throw buildFaults.DOWNLOAD_MISMATCH(shownUrl(url), checksum, fetched.digest);
     }
+    parts.reach("build.fetched");
     const key = keyOf(op, fetched.digest);
     const result = find(key) ?? (await parts.add(key, layerOf(op, { path: into, ...fetched })));
     await mkdir(parts.folder, { recursive: true, mode: 0o700 });

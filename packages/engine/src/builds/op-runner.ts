@@ -197,6 +197,7 @@ async function fetchNetFile(
     folder: join(parts.folder, "http"),
     temporary,
     signal: call.run.signal,
+    reach: parts.collaborators.reach,
     find(key) {
       const record = parts.cache.use(key);
       return record && keep(parts, scope, record.chainId);
@@ -399,6 +400,7 @@ async function onSnapshot(
   const overlay: OverlayMount = await snapshots.prepare(key, parent);
   try {
     await change({ overlay, epochMs: scope.epochOf(call.vertex), signal });
+    parts.collaborators.reach("build.copied");
     const layer = readFiles(
       { kind: "folder", path: overlay.upper },
       { kind: "layer", leaveOut: [], latestNs: latestNsOf(scope, call.vertex) },
@@ -411,7 +413,7 @@ async function onSnapshot(
 }
 
 async function addResult(
-  { images, cache }: OpRunnerParts,
+  { images, cache, collaborators }: OpRunnerParts,
   scope: BuildScope,
   result: OpCall & {
     readonly parent: ChainId | undefined;
@@ -425,6 +427,7 @@ async function addResult(
     signal: run.signal,
   });
   if (held !== undefined) hold(scope, held);
+  collaborators.reach("build.made");
   const chainId = held?.layer.chainId ?? parent;
   if (run.key !== undefined) {
     cache.put({
@@ -434,5 +437,6 @@ async function addResult(
       description: describeVertex(vertex),
     });
   }
+  collaborators.reach("build.noted");
   return { kind: "files", ...(chainId !== undefined && { chainId }) };
 }

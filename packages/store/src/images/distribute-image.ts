@@ -11,6 +11,7 @@ import {
 } from "../layers/encode-layer.ts";
 import type { LayerStore } from "../layers/layer-store.ts";
 import type { StoreLimits } from "../limits.ts";
+import type { ReachStoreStep } from "../steps.ts";
 import type { ImageRecord } from "./image-index.ts";
 
 /** A layer as it is given to a registry. */
@@ -32,6 +33,7 @@ interface Parts {
   readonly content: ContentStore;
   readonly layers: LayerStore;
   readonly limits: StoreLimits;
+  readonly reach: ReachStoreStep;
 }
 
 /** The image with the manifest that it came with: byte for byte what it was. @throws {Fault} `data-loss` */

@@ -197,7 +197,12 @@ export class ImageStore implements Disposable {
     use: (image: DistributableImage) => Promise<T>,
     { signal }: { readonly signal?: AbortSignal } = {},
   ): Promise<T> {
-    const parts = { content: this.#content, layers: this.#layers, limits: this.#limits };
+    const parts = {
+      content: this.#content,
+      layers: this.#layers,
+      limits: this.#limits,
+      reach: this.#reach,
+    };
     const lease = new Set<Digest>();
     this.#leases.add(lease);
     try {
@@ -361,9 +366,17 @@ export class ImageStore implements Disposable {
     using _hold = parent === undefined ? undefined : this.#layers.hold(parent);
     await using blob = await this.#content.stage(stream, signal && { signal });
     if (blob.digest === emptyArchive) return undefined;
-    return await this.#leased([blob], () =>
-      this.#layers.unpack({ parent, diffId: undefined, blob, ...(signal && { signal }) }),
-    );
+    this.#reach("commit.staged");
+    return await this.#leased([blob], async () => {
+      const held = await this.#layers.unpack({
+        parent,
+        diffId: undefined,
+        blob,
+        ...(signal && { signal }),
+      });
+      this.#reach("commit.unpacked");
+      return held;
+    });
   }
 
   /**
@@ -379,7 +392,9 @@ export class ImageStore implements Disposable {
     await using configBlob = await this.#content.stage(chunks(formatImageConfig(config)));
     return await this.#leased([configBlob], async () => {
       await configBlob.commit();
+      this.#reach("commit.kept");
       this.#put({ config, configBlob, layers: [] }, targets);
+      this.#reach("commit.recorded");
       this.#inBackground(this.#layers.sync());
       return this.#get(configBlob.digest);
     });

@@ -4,6 +4,7 @@ import type { ContentStore } from "../content/content-store.ts";
 import type { EncodedLayer, LayerEncoding } from "../layers/encode-layer.ts";
 import type { LayerStore } from "../layers/layer-store.ts";
 import type { StoreLimits } from "../limits.ts";
+import type { ReachStoreStep } from "../steps.ts";
 import { encodeLayers } from "./distribute-image.ts";
 import { type LayerNews, type LayerToReceive, receiveLayer } from "./receive-layers.ts";
 import { type LayerInProgress, unpackAll } from "./unpack-all.ts";
@@ -15,6 +16,7 @@ export class LayerExchange {
   readonly #limits: StoreLimits;
   readonly #lease: (blobs: Set<Digest>) => AsyncDisposable;
   readonly #onReceive: () => void;
+  readonly #reach: ReachStoreStep;
 
   constructor(parts: {
     readonly content: ContentStore;
@@ -23,12 +25,14 @@ export class LayerExchange {
     /** Keep blobs until disposal, which collects those that nothing refers to. */
     readonly lease: (blobs: Set<Digest>) => AsyncDisposable;
     readonly onReceive: () => void;
+    readonly reach: ReachStoreStep;
   }) {
     this.#content = parts.content;
     this.#layers = parts.layers;
     this.#limits = parts.limits;
     this.#lease = parts.lease;
     this.#onReceive = parts.onReceive;
+    this.#reach = parts.reach;
   }
 
   /** Whether a layer and those below it are there. */
@@ -92,7 +96,12 @@ export class LayerExchange {
     for (const chainId of chainIds) holds.use(this.#layers.hold(chainId));
     const lease = new Set<Digest>();
     await using _lease = this.#lease(lease);
-    const parts = { content: this.#content, layers: this.#layers, limits: this.#limits };
+    const parts = {
+      content: this.#content,
+      layers: this.#layers,
+      limits: this.#limits,
+      reach: this.#reach,
+    };
     return await use(await encodeLayers(parts, chainIds, { encoding, lease, ...(signal && { signal }) }));
   }
 }

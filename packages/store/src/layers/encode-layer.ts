@@ -3,6 +3,7 @@ import { constants, createGzip, createZstdCompress } from "node:zlib";
 import { type ChainId, type Digest, mediaTypes } from "@hawser/oci";
 import type { BlobInfo, ContentStore } from "../content/content-store.ts";
 import type { StoreLimits } from "../limits.ts";
+import type { ReachStoreStep } from "../steps.ts";
 import { compressionOf, decompress } from "./decompress.ts";
 import type { LayerStore } from "./layer-store.ts";
 
@@ -27,6 +28,7 @@ interface Parts {
   readonly content: ContentStore;
   readonly layers: LayerStore;
   readonly limits: StoreLimits;
+  readonly reach: ReachStoreStep;
 }
 
 /**
@@ -36,7 +38,7 @@ interface Parts {
  * @throws {Fault} `not-found`, `data-loss`, `resource-exhausted`
  */
 export async function encodeLayer(
-  { content, layers, limits }: Parts,
+  { content, layers, limits, reach }: Parts,
   chainId: ChainId,
   options: { readonly encoding: LayerEncoding; readonly lease: Set<Digest>; readonly signal?: AbortSignal },
 ): Promise<EncodedLayer> {
@@ -54,7 +56,9 @@ export async function encodeLayer(
   await using made = await content.stage(compress(plain, encoding), signal && { signal });
   lease.add(made.digest);
   await made.commit();
+  reach("encode.kept");
   if (is === "uncompressed") layers.replaceBlob(chainId, made.digest);
+  reach("encode.recorded");
   return { digest: made.digest, sizeBytes: made.sizeBytes, diffId, compression };
 }
 

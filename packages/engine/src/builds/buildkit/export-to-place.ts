@@ -28,14 +28,22 @@ export async function exportToPlace(
   { type, attributes }: CachePlaceRequest,
   context: PlaceContext,
 ): Promise<Readonly<Record<string, string>>> {
-  const { progress, images, content, signal } = context;
+  const { progress, images, content, signal, collaborators } = context;
+  const { reach } = collaborators;
   const form = readCacheForm(attributes);
   const isOptional = readTruth(attributes, "ignore-error", false);
   const title = type === "registry" ? "exporting cache to registry" : "exporting cache to client directory";
   const work = progress.step(title, async (step) => {
     await using place = await openPlace({ type, attributes }, context);
     const onBlob = (digest: Digest) => step.status(`writing layer ${digest}`, { current: 0, isDone: true });
-    const manifest = await exportCache(results, place.target, { form, images, content, onBlob, signal });
+    const manifest = await exportCache(results, place.target, {
+      form,
+      images,
+      content,
+      onBlob,
+      reach,
+      signal,
+    });
     step.status(`writing cache manifest ${manifest.digest}`, { current: 0, isDone: true });
     return type === "local" ? { "cache.manifest": JSON.stringify(manifest) } : {};
   });

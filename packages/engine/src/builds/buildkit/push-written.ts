@@ -32,7 +32,7 @@ export interface PushOptions {
 export async function pushWritten(
   { manifest, manifests = [], blobs }: Written,
   { names, isTop, keptAs, onPush }: PushOptions,
-  { registry, images, access, signal }: ExportContext,
+  { registry, images, access, signal, collaborators }: ExportContext,
 ): Promise<void> {
   for (const name of names) {
     const reference = parseReference(name);
@@ -40,7 +40,9 @@ export async function pushWritten(
     const target = repositoryTarget(name, repository);
     for (const blob of blobs) await target.put(blob, signal);
     for (const part of manifests) await target.putManifest(part, { isTop: false, signal });
+    collaborators.reach("build.sent");
     await target.putManifest(manifest, { isTop, signal });
+    collaborators.reach("build.named");
     if (keptAs !== undefined) {
       images.nameByDigest({ ...repositoryOf(reference), digest: manifest.digest }, keptAs);
     }

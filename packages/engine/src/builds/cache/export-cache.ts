@@ -2,6 +2,7 @@ import { type CacheLayer, cacheConfigMediaType, formatCacheConfig, formatInlineC
 import { type ChainId, type Digest, digestOf, mediaTypes } from "@hawser/oci";
 import type { ContentStore, ImageStore, LayerEncoding } from "@hawser/store";
 import { layerMediaType } from "@hawser/store";
+import type { ReachEngineStep } from "../../steps.ts";
 import { readLayerEncoding, readTruth } from "../export/attributes.ts";
 import type { BlobTarget, GivenManifest } from "./blob-place.ts";
 import { digestOfKey } from "./imported-results.ts";
@@ -62,10 +63,11 @@ export async function exportCache(
     readonly images: ImageStore;
     readonly content: ContentStore;
     readonly onBlob: (digest: Digest) => void;
+    readonly reach: ReachEngineStep;
     readonly signal: AbortSignal;
   },
 ): Promise<{ readonly mediaType: string; readonly digest: Digest; readonly size: number }> {
-  const { form, images, content, onBlob, signal } = options;
+  const { form, images, content, onBlob, reach, signal } = options;
   const chains = new Map([...results].map(([key, chainId]) => [key, images.layersOf(chainId)]));
   const chainIds = [...new Set([...chains.values()].flatMap((chain) => chain.map(({ chainId }) => chainId)))];
   return await images.exchange.distribute(chainIds, form.encoding, {
@@ -101,7 +103,9 @@ export async function exportCache(
       };
       await target.put({ ...config, open }, signal);
       const manifest = manifestOf(unique, config, form);
+      reach("build.sent");
       await target.putManifest(manifest, { isTop: true, signal });
+      reach("build.named");
       return { mediaType: manifest.mediaType, digest: manifest.digest, size: manifest.bytes.length };
     },
   });

@@ -3,6 +3,7 @@ import { Fault } from "@hawser/base";
 import type { CacheConfig, CacheLayer } from "@hawser/build";
 import { type ChainId, chainIdsOf, type Digest, parseDigest } from "@hawser/oci";
 import type { BuildCache, ImageStore } from "@hawser/store";
+import type { ReachEngineStep } from "../../steps.ts";
 import { buildFaults } from "../faults.ts";
 
 /** A place that has results of other builders. */
@@ -36,6 +37,7 @@ export class ImportedResults {
   readonly #cache: BuildCache;
   readonly #warn: (name: string, error: unknown) => void;
   readonly #signal: AbortSignal;
+  readonly #reach: ReachEngineStep;
   readonly #loaded = new Map<ResultSource, Promise<CacheConfig | undefined>>();
   readonly #found = new Map<ChainId, FoundResult>();
   readonly #coming = new Map<ChainId, Promise<void>>();
@@ -50,6 +52,7 @@ export class ImportedResults {
       /** A place is left out. */
       readonly warn: (name: string, error: unknown) => void;
       readonly signal: AbortSignal;
+      readonly reach: ReachEngineStep;
     },
   ) {
     this.#sources = new Set(sources);
@@ -57,6 +60,7 @@ export class ImportedResults {
     this.#cache = parts.cache;
     this.#warn = parts.warn;
     this.#signal = parts.signal;
+    this.#reach = parts.reach;
   }
 
   /** What a key's work has come to elsewhere. Its layers may not be here yet. @param description for those who look at the cache */
@@ -140,6 +144,7 @@ export class ImportedResults {
       this.#broken.set(fault, source);
       throw fault;
     }
+    this.#reach("build.imported");
     this.#keep();
   }
 
