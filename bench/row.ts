@@ -1,5 +1,4 @@
-import { spawn, spawnSync } from "node:child_process";
-import { performance } from "node:perf_hooks";
+import { spawnSync } from "node:child_process";
 import type { Peer } from "./peer.ts";
 import type { CrunPeer } from "./peers/crun.ts";
 import type { Summary } from "./stats.ts";
@@ -29,40 +28,42 @@ export interface Row {
   run(context: RowContext): Promise<Map<string, Summary>>;
 }
 
-/** Milliseconds that a command takes from its start to its end. @throws when it fails or prints nothing it should. */
+/**
+ * Milliseconds that a command takes from its start to its end, begun by a shell as users begin it: a process of this program's size
+ * is copied for many milliseconds before the command is there. @throws when it fails or prints nothing it should.
+ */
 export function timeCommand(
   argv: readonly string[],
   { expected, timeoutMs = 60_000 }: { readonly expected?: RegExp; readonly timeoutMs?: number } = {},
 ): number {
-  const [program = "", ...args] = argv;
-  const started = performance.now();
-  const { status, stdout, stderr, error } = spawnSync(program, args, {
-    stdio: ["ignore", "pipe", "pipe"],
-    timeout: timeoutMs,
-  });
-  const took = performance.now() - started;
-  if (error) throw error;
-  if (status !== 0) throw new Error(`exit code ${status}: ${argv.join(" ")}: ${String(stderr)}`);
-  if (expected !== undefined && !expected.test(String(stdout))) {
-    throw new Error(`unexpected output of ${argv.join(" ")}: ${String(stdout)}`);
+  const { took, stdout } = runTimed(quoteWords(argv), timeoutMs);
+  if (expected !== undefined && !expected.test(stdout)) {
+    throw new Error(`unexpected output of ${argv.join(" ")}: ${stdout}`);
   }
   return took;
 }
 
 /** Milliseconds until all of some commands, started together, have ended. @throws when one fails. */
-export async function timeTogether(commands: readonly (readonly string[])[]): Promise<number> {
-  const started = performance.now();
-  await Promise.all(
-    commands.map(async ([program = "", ...args]) => {
-      const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"], timeout: 120_000 });
-      const words: Buffer[] = [];
-      child.stderr.on("data", (chunk: Buffer) => words.push(chunk));
-      const { promise, resolve, reject } = Promise.withResolvers<number | null>();
-      child.on("error", reject);
-      child.on("close", resolve);
-      const code = await promise;
-      if (code !== 0) throw new Error(`exit code ${code}: ${program}: ${Buffer.concat(words).toString()}`);
-    }),
-  );
-  return performance.now() - started;
+export function timeTogether(commands: readonly (readonly string[])[]): number {
+  const starts = commands.map((argv) => `${quoteWords(argv)} >/dev/null & started+=($!)\n`).join("");
+  const script = `started=()\n${starts}for one in "\${started[@]}"; do wait "$one" || return; done`;
+  return runTimed(script, 120_000).took;
+}
+
+function runTimed(script: string, timeoutMs: number): { readonly took: number; readonly stdout: string } {
+  const timed = `all() {\n${script}\n}\nbegan=$EPOCHREALTIME\nall\nstatus=$?\necho "$began $EPOCHREALTIME" >&3\nexit $status`;
+  const { status, output, error } = spawnSync("bash", ["-c", timed], {
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+    timeout: timeoutMs,
+    env: { ...process.env, LC_ALL: "C" },
+  });
+  const [, stdout = "", stderr = "", times = ""] = (output ?? []).map(String);
+  if (error) throw error;
+  if (status !== 0) throw new Error(`exit code ${status}: ${script}: ${stderr}`);
+  const [began = NaN, ended = NaN] = times.split(" ").map(Number);
+  return { took: (ended - began) * 1000, stdout };
+}
+
+function quoteWords(words: readonly string[]): string {
+  return words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
 }

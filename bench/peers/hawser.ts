@@ -16,6 +16,7 @@ export async function openHawserPeers(
   });
   const stub = await openStub();
   await stub.openResident();
+  Object.assign(process.env, stub.env); // it finds its resident client there
   const client = [dockerCli(), "-H", engine.host];
   await importImages(client, images);
   const shared = {
@@ -36,13 +37,7 @@ export async function openHawserPeers(
       {
         ...shared,
         name: "hawser-cli",
-        client: [
-          "env",
-          ...Object.entries(stub.env).map((pair) => pair.join("=")),
-          ...stub.argv,
-          "-H",
-          engine.host,
-        ],
+        client: [...stub.argv, "-H", engine.host],
       },
     ],
     async [Symbol.asyncDispose]() {
