@@ -54,11 +54,17 @@ export async function runProgram(
         size += chunk.length;
       });
     }
+    let aborted: unknown;
     child.on("error", (error) => {
+      if (error.name === "AbortError" && child.pid !== undefined) {
+        aborted = error; // it has been told to end, and may still write
+        return;
+      }
       const missing = "code" in error && error.code === "ENOENT";
       reject(missing ? spawnFaults.PROGRAM_MISSING(program).because(error) : error);
     });
     child.on("close", (exitCode, signal) => {
+      if (aborted !== undefined) reject(aborted);
       const text = (chunks: Buffer[]) => Buffer.concat(chunks).toString();
       resolve({ exitCode, signal, stdout: text(output.stdout), stderr: text(output.stderr) });
     });

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, rm, stat } from "node:fs/promises";
+import { mkdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { KeyedMutex, runProgram } from "@hawser/base";
 import type { GitReference } from "@hawser/build";
@@ -39,10 +39,12 @@ export class GitRepositories {
     return await this.#locks.run(key, async () => {
       const repository = join(this.#folder, key);
       const git = createGit({ url, home: this.#folder, signal });
-      if (!(await isFolder(repository))) {
-        await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-        await git(["init", "-q", "--bare", repository]);
-      }
+      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+      // There while git works: what was not brought to an end, also by a crash, may be half done, or locked for good.
+      const unfinished = `${repository}.unfinished`;
+      if (await exists(unfinished)) await rm(repository, { recursive: true, force: true });
+      await writeFile(unfinished, "");
+      if (!(await exists(repository))) await git(["init", "-q", "--bare", repository]);
       const commit = await fetchCommit(git, { repository, url, ref });
       await mkdir(into, { recursive: true, mode: 0o755 });
       if (keepsGitDir) {
@@ -63,6 +65,7 @@ export class GitRepositories {
         ]);
       }
       const time = await git([`--git-dir=${repository}`, "show", "-s", "--format=%ct", commit]);
+      await rm(unfinished);
       return { commit, committedAtMs: Number(time) * 1000 };
     });
   }
@@ -136,9 +139,9 @@ function withoutPassword(text: string): string {
   return text.replace(/\/\/[^/@\s]*@/g, "//");
 }
 
-async function isFolder(path: string): Promise<boolean> {
+async function exists(path: string): Promise<boolean> {
   return await stat(path).then(
-    (found) => found.isDirectory(),
+    () => true,
     () => false,
   );
 }

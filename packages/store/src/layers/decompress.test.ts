@@ -67,7 +67,7 @@ test("decompress() reads several members as one", async () => {
 });
 
 test("decompress() reads every form of zstd frame", async () => {
-  const zeros = Buffer.alloc(20 << 20);
+  const zeros = Buffer.alloc(6 << 20);
   const skippable = Buffer.from("5e2a4d1803000000616263", "hex");
   const { ZSTD_c_checksumFlag: checksum, ZSTD_c_contentSizeFlag: size, ZSTD_c_windowLog: window } = constants;
   for (const params of [{}, { [checksum]: 1 }, { [size]: 0 }, { [checksum]: 1, [size]: 0, [window]: 25 }]) {
