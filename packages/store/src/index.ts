@@ -17,7 +17,6 @@ export {
   readFiles,
   removePath,
   statPath,
-  type WrittenFolder,
   writeArchive,
 } from "./files/run-files-job.ts";
 export type { DistributableImage, DistributableLayer } from "./images/distribute-image.ts";

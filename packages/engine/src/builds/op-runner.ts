@@ -12,7 +12,6 @@ import {
   type ImageStore,
   type OverlayMount,
   readFiles,
-  type WrittenFolder,
 } from "@hawser/store";
 import type { Collaborators } from "../containers/collaborators.ts";
 import { createContainerId } from "../containers/names.ts";
@@ -259,7 +258,7 @@ async function execProcess(
     onContainer: (id: string) => scope.onContainer(vertex, id),
   };
   const start = () =>
-    runProcess(collaborators, { op, parent, work }, async (written) => {
+    runProcess(collaborators, { op, parent, work }, async (read) => {
       const keys = run.key === undefined ? [] : resultKeys(run.key, op);
       const states: BuildState[] = [];
       for (const [at, output] of outputs.entries()) {
@@ -270,7 +269,7 @@ async function execProcess(
             ...call,
             run: { ...rest, ...(key !== undefined && { key }) },
             parent: filesChain(inputs[inputOf(output)]),
-            layer: written(output, latestNsOf(scope, vertex)),
+            layer: read(output, latestNsOf(scope, vertex)),
           }),
         );
       }
@@ -402,7 +401,11 @@ async function onSnapshot(
   try {
     await change({ overlay, epochMs: scope.epochOf(call.vertex), signal });
     parts.collaborators.reach("build.copied");
-    const layer = { path: overlay.upper, leaveOut: [], latestNs: latestNsOf(scope, call.vertex) };
+    const layer = readFiles(
+      { kind: "folder", path: overlay.upper },
+      { kind: "layer", leaveOut: [], latestNs: latestNsOf(scope, call.vertex) },
+      { signal },
+    );
     return await addResult(parts, scope, { ...call, parent, layer });
   } finally {
     await snapshots.remove(key);
@@ -414,8 +417,8 @@ async function addResult(
   scope: BuildScope,
   result: OpCall & {
     readonly parent: ChainId | undefined;
-    /** No file of it is younger than the epoch. A folder is taken. */
-    readonly layer: AsyncIterable<Uint8Array> | WrittenFolder;
+    /** No file of it is younger than the epoch. */
+    readonly layer: AsyncIterable<Uint8Array>;
   },
 ): Promise<BuildState> {
   const { parent, layer, run, vertex } = result;
