@@ -3,8 +3,8 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { open, writeFile } from "node:fs/promises";
-import { createServer } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import { createServer, IncomingMessage, ServerResponse } from "node:http";
+import { type AddressInfo, connect, Socket } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { eventually, openTempDir } from "@hawser/base/testing";
@@ -58,6 +58,12 @@ test("a blob's file is sent whole and in part, to several at once, on connection
       assert.ok(answers[at]?.equals(content.subarray(start, end + 1)), range);
     }
   }
+});
+
+test("of an empty blob nothing is asked, wherever it is", async () => {
+  const response = new ServerResponse(new IncomingMessage(new Socket()));
+  const blob = { sizeBytes: 0, read: () => assert.fail("it is read") };
+  assert.equal(await sendBlob(response, blob, { start: 0, end: -1 }), true);
 });
 
 test("answers that were asked for in one go come one behind the other, however slowly they are read", async () => {

@@ -4,7 +4,7 @@ import { errnoOf } from "@hawser/base";
 import { sendFile } from "@hawser/linux";
 import type { BlobContent } from "./registry-service.ts";
 
-/** Both included. */
+/** Both included; of an empty blob `end` is before `start`. */
 interface Range {
   readonly start: number;
   readonly end: number;
@@ -12,6 +12,7 @@ interface Range {
 
 /** The body of an answer, at the pace of the client. False: it has left, which it may at any time. */
 export async function sendBlob(response: ServerResponse, blob: BlobContent, range: Range): Promise<boolean> {
+  if (range.end < range.start) return true; // nothing can be asked of a bucket then
   const isEncrypted = response.req.socket !== undefined && "encrypted" in response.req.socket;
   if (blob.openFile === undefined || isEncrypted) return await sendChunks(response, blob.read(range));
   await using file = await blob.openFile();
