@@ -1,4 +1,5 @@
-const unitNs: Readonly<Record<string, number>> = {
+/** Go's units of time. */
+export const durationUnitsNs: Readonly<Record<string, number>> = {
   ns: 1,
   us: 1e3,
   µs: 1e3,
@@ -17,7 +18,7 @@ export function parseDurationNs(text: string): number | undefined {
   if (body === "") return undefined;
   let total = 0;
   for (const [, number = "", unit = ""] of body.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g)) {
-    total += Number(number) * (unitNs[unit] ?? 0);
+    total += Number(number) * (durationUnitsNs[unit] ?? 0);
   }
   return Math.round(sign === "-" ? -total : total);
 }

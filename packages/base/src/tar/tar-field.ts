@@ -9,8 +9,8 @@ export function parseTarText(field: Buffer): Buffer {
 }
 
 /**
- * A number of a header, its bytes from `start` to before `end`: octal text, or GNU's base-256 when the first bit is set (two's complement, so it may be
- * negative).
+ * A number of a header, its bytes from `start` to before `end`: octal text, or GNU's base-256 when the first bit is set (two's
+ * complement, so it may be negative).
  *
  * @throws {Fault} `data-loss` when it is neither, or beyond what JavaScript holds exactly.
  */

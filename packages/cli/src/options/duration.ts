@@ -1,16 +1,5 @@
-import { goQuote } from "@hawser/base";
+import { durationUnitsNs, goQuote } from "@hawser/base";
 import { valueError } from "./value-error.ts";
-
-const unitNs: Readonly<Record<string, number>> = {
-  ns: 1,
-  us: 1e3,
-  µs: 1e3,
-  μs: 1e3,
-  ms: 1e6,
-  s: 1e9,
-  m: 60e9,
-  h: 3600e9,
-};
 
 /**
  * Go's durations: `1h30m`, `-1.5s`, `0`. In nanoseconds.
@@ -29,7 +18,7 @@ export function parseDuration(text: string): number {
     rest = rest.slice(number.length);
     const unit = /^[^\d.]*/.exec(rest)?.[0] ?? "";
     if (unit === "") throw valueError(`time: missing unit in duration ${goQuote(text)}`);
-    const ns = unitNs[unit];
+    const ns = durationUnitsNs[unit];
     if (ns === undefined)
       throw valueError(`time: unknown unit ${goQuote(unit)} in duration ${goQuote(text)}`);
     rest = rest.slice(unit.length);

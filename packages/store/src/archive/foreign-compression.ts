@@ -2,6 +2,7 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import { errnoOf, openProgramStream } from "@hawser/base";
 import { storeFaults } from "../faults.ts";
+import { prepend, readHead } from "../layers/read-head.ts";
 
 /** First bytes → what expands it: a program, as at dockerd, since Node knows neither. */
 const expanders: readonly (readonly [string, string])[] = [
@@ -21,29 +22,15 @@ export async function* withoutForeignCompression(
   source: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const chunks = source[Symbol.asyncIterator]();
-  const head: Uint8Array[] = [];
   try {
-    for (let size = 0; size < longestMagic; ) {
-      const next = await chunks.next();
-      if (next.done === true) break;
-      head.push(next.value);
-      size += next.value.length;
-    }
-    const magic = Buffer.concat(head).toString("latin1", 0, longestMagic);
+    const head = await readHead(chunks, longestMagic);
+    const magic = head.toString("latin1", 0, longestMagic);
     const [, program] = expanders.find(([start]) => magic.startsWith(start)) ?? [];
-    const whole = joined(head, chunks);
+    const whole = prepend(head, { [Symbol.asyncIterator]: () => chunks });
     yield* program === undefined ? whole : expand(whole, program);
   } finally {
     await chunks.return?.();
   }
-}
-
-async function* joined(
-  head: readonly Uint8Array[],
-  rest: AsyncIterator<Uint8Array>,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  yield* head;
-  for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
 }
 
 async function* expand(

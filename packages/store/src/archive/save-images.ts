@@ -13,7 +13,7 @@ import {
   parseManifest,
   type Reference,
 } from "@hawser/oci";
-import { type ContentStore } from "../content/content-store.ts";
+import type { ContentStore } from "../content/content-store.ts";
 
 /** An image to save. */
 export interface ImageToSave {

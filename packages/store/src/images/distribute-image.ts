@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { Semaphore } from "@hawser/base";
 import { type ChainId, type Digest, digestOf, mediaTypes, parseManifest } from "@hawser/oci";
-import { type BlobInfo, type ContentStore } from "../content/content-store.ts";
+import type { BlobInfo, ContentStore } from "../content/content-store.ts";
 import { storeFaults } from "../faults.ts";
 import {
   type EncodedLayer,

@@ -18,7 +18,7 @@ import { readDockerArchive } from "../archive/docker-archive.ts";
 import { withoutForeignCompression } from "../archive/foreign-compression.ts";
 import { isOciLayout, readManifests, readOciLayout } from "../archive/oci-layout.ts";
 import { type ImageToSave, saveImages } from "../archive/save-images.ts";
-import { type ContentStore, type StagedBlob } from "../content/content-store.ts";
+import type { ContentStore, StagedBlob } from "../content/content-store.ts";
 import { storeFaults } from "../faults.ts";
 import type { HeldLayer, Layer, LayerStore } from "../layers/layer-store.ts";
 import type { StoreLimits } from "../limits.ts";

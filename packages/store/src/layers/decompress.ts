@@ -4,6 +4,7 @@ import { errnoOf } from "@hawser/base";
 import { storeFaults } from "../faults.ts";
 import type { StoreLimits } from "../limits.ts";
 import { expandGzip } from "./expand-gzip.ts";
+import { prepend, readHead } from "./read-head.ts";
 import { ZstdFrameScanner, type ZstdPiece } from "./zstd-frames.ts";
 
 /** Known good for throughput: four times Node's default costs no memory to speak of. */
@@ -42,7 +43,7 @@ export async function* decompress(
   };
   const chunks = counted();
   try {
-    const head = await readHead(chunks);
+    const head = await readHead(chunks, headBytes);
     const compression = compressionOf(head);
     if (compression === "none") options.onPlain?.();
     const whole = prepend(head, chunks);
@@ -61,21 +62,6 @@ export async function* decompress(
 }
 
 const headBytes = 6;
-
-async function readHead(chunks: AsyncGenerator<Uint8Array>): Promise<Buffer> {
-  let head = Buffer.alloc(0);
-  while (head.length < headBytes) {
-    const next = await chunks.next();
-    if (next.done === true) break;
-    head = Buffer.concat([head, next.value]);
-  }
-  return head;
-}
-
-async function* prepend(head: Buffer, rest: AsyncIterable<Uint8Array> | Iterable<Uint8Array>) {
-  if (head.length > 0) yield head;
-  yield* rest;
-}
 
 /** Told by the first six bytes. @throws {Fault} `invalid-argument` for one that is not supported */
 export function compressionOf(head: Buffer): "none" | "gzip" | "zstd" {

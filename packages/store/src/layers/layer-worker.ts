@@ -56,12 +56,12 @@ async function unpack(work: LayerWork): Promise<LayerReport> {
   const writer = new LayerWriter();
   let readBytes = 0;
   let reportedBytes = 0;
-  // Not a stream: destroying one would close the starter's file.
   const memory = Buffer.allocUnsafeSlow(readBytesAtOnce);
   const archiveHash = work.arriving && createHash(work.arriving.algorithm);
   const source = async function* () {
     for (;;) {
       if (work.arriving !== undefined && !(await commands.arrivalBeyond(readBytes, work.arriving))) return;
+      // Not a stream: destroying one would close the starter's file.
       const length = readSync(work.fd, memory, 0, memory.length, readBytes);
       if (length === 0) return;
       const chunk = memory.subarray(0, length);
