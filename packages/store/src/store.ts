@@ -1,6 +1,5 @@
 import { access, constants, mkdir, readdir, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { arch, platform } from "node:process";
 import { errnoOf, type Logger } from "@hawser/base";
 import { type Platform, platformOfNode } from "@hawser/oci";
 import { BuildCache } from "./build-cache.ts";
@@ -85,7 +84,7 @@ export class Store implements AsyncDisposable {
         content,
         layers,
         limits,
-        platform: options.platform ?? platformOfNode({ platform, arch }),
+        platform: options.platform ?? platformOfNode(process),
         layersInUse: () => [...snapshots.parents(), ...buildCache.chainIds()],
         inBackground: (work) => {
           const watched = work

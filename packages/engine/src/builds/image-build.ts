@@ -1,4 +1,3 @@
-import { arch, platform } from "node:process";
 import { Fault, type Logger } from "@hawser/base";
 import {
   type BaseImage,
@@ -140,7 +139,7 @@ export class ImageBuild implements Disposable {
     request: DockerfileRequest,
     { configsOnly = false }: { readonly configsOnly?: boolean } = {},
   ): Promise<PlannedImage> {
-    const host = platformOfNode({ platform, arch });
+    const host = platformOfNode(process);
     const given = givenEpoch(request);
     const { committedAtMs, platform: wanted = host } = request;
     const plan = await planDockerfile(
@@ -294,7 +293,7 @@ export class ImageBuild implements Disposable {
     if (blobs === undefined) throw buildFaults.LAYOUT_ABSENT(store);
     const image = await receiveLayoutImage(blobs, this.#parts, {
       digest,
-      platform: wanted ?? platformOfNode({ platform, arch }),
+      platform: wanted ?? platformOfNode(process),
       signal: this.#options.signal,
       hold: (held) => this.#holds.use(held),
     });
@@ -389,7 +388,7 @@ export class ImageBuild implements Disposable {
     const parsed = withDefaultTag(parseReference(wanted));
     const name = formatReference(parsed);
     const options = { access: await access(parsed.domain), platform: machine, signal };
-    if (machine !== undefined && !platformsMatch(machine, platformOfNode({ platform, arch }))) {
+    if (machine !== undefined && !platformsMatch(machine, platformOfNode(process))) {
       return await this.#parts.registry.fetch(name, { ...options, platform: machine });
     }
     for await (const _ of this.#parts.registry.pull(name, options)); // one that ends without a fault has the image

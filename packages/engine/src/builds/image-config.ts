@@ -1,4 +1,3 @@
-import { arch, platform as hostSystem } from "node:process";
 import type { Vertex } from "@hawser/build";
 import { type ImageConfig, platformOfNode } from "@hawser/oci";
 import type { ImageStore } from "@hawser/store";
@@ -7,8 +6,7 @@ import type { PlannedImage } from "./image-build.ts";
 
 /** The configuration of an image as far as it is known before anything is executed: without layers of its own. */
 export function plannedConfig({ plan, createdMs, platform }: PlannedImage): ImageConfig {
-  const { os, architecture, variant } =
-    platform ?? plan.base ?? platformOfNode({ platform: hostSystem, arch });
+  const { os, architecture, variant } = platform ?? plan.base ?? platformOfNode(process);
   return {
     os,
     architecture,

@@ -1,4 +1,3 @@
-import { arch, platform as hostSystem } from "node:process";
 import { type TarSource, writeTar } from "@hawser/base";
 import { type ExporterRequest, type SentFile, sendBytes, sendFolder } from "@hawser/build/grpc";
 import {
@@ -87,7 +86,7 @@ async function exportImages(
   const [first] = all;
   if (first === undefined) throw buildFaults.RESULT_EMPTY();
   return await progress.step("exporting to image", async (step) => {
-    const host = platformOfNode({ platform: hostSystem, arch });
+    const host = platformOfNode(process);
     const own = all.find(({ platform }) => platformsMatch(host, platform)) ?? first;
     const ownId = blobOf(formatImageConfig(own.built.config)).digest;
     const images: { readonly image: Image["id"]; readonly platform: Platform }[] = [];

@@ -1,4 +1,3 @@
-import { arch, platform as hostSystem } from "node:process";
 import {
   type Definition,
   type DefinitionPlan,
@@ -72,7 +71,7 @@ export interface GraphBuilderOptions {
 
 /** Of a file system that nobody has said anything of. */
 function plainConfig(state: BuildState, images: ImageStore): ImageConfig {
-  const { os, architecture, variant } = platformOfNode({ platform: hostSystem, arch });
+  const { os, architecture, variant } = platformOfNode(process);
   const execution = {
     user: "",
     exposedPorts: [],

@@ -1,4 +1,3 @@
-import { arch, platform } from "node:process";
 import type { Logger } from "@hawser/base";
 import {
   type Builder,
@@ -41,7 +40,7 @@ export function openBuildServices(
   },
 ): EngineBuildServices {
   const { ports, engine, log } = options;
-  const host = platformOfNode({ platform, arch });
+  const host = platformOfNode(process);
   const { now } = ports.collaborators.host;
   const results: PlannedResults = new WeakMap();
   const builder: Builder = {

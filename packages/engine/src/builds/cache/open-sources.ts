@@ -1,4 +1,3 @@
-import { arch, platform } from "node:process";
 import { Fault } from "@hawser/base";
 import { parseInlineCache } from "@hawser/build";
 import { type CachePlaceRequest, type ClientSession } from "@hawser/build/grpc";
@@ -70,7 +69,7 @@ function localOrigin({ attributes }: CachePlaceRequest, { session }: SourceParts
 }
 
 function sourceOf(origin: BlobOrigin): ResultSource {
-  const host = platformOfNode({ platform, arch });
+  const host = platformOfNode(process);
   return {
     name: origin.name,
     load: (signal) => loadCache(origin, { platform: host, signal }),

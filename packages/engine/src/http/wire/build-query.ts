@@ -12,7 +12,7 @@ export function readBuildRequest(request: ApiRequest) {
   const target = query.text("target") ?? "";
   const platform = query.text("platform") ?? "";
   const network = query.text("networkmode") ?? "";
-  const host = platformOfNode({ platform: process.platform, arch: process.arch });
+  const host = platformOfNode(process);
   return {
     dockerfile: query.text("dockerfile") || "Dockerfile",
     ...(target !== "" && { target }),
