@@ -52,9 +52,10 @@ export function timeTogether(commands: readonly (readonly string[])[]): number {
 
 function runTimed(script: string, timeoutMs: number): { readonly took: number; readonly stdout: string } {
   const timed = `all() {\n${script}\n}\nbegan=$EPOCHREALTIME\nall\nstatus=$?\necho "$began $EPOCHREALTIME" >&3\nexit $status`;
-  const { status, output, error } = spawnSync("bash", ["-c", timed], {
+  // all that was started is ended, not only the shell: what is left would hold the pipes
+  const bounded = ["--signal=KILL", String(timeoutMs / 1000), "bash", "-c", timed];
+  const { status, output, error } = spawnSync("timeout", bounded, {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
-    timeout: timeoutMs,
     env: { ...process.env, LC_ALL: "C" },
   });
   const [, stdout = "", stderr = "", times = ""] = (output ?? []).map(String);
