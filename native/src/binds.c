@@ -32,12 +32,6 @@ static char *problem(const char *path) {
   return join_text("Cannot bind ", path, ": ", error_text(errno), NULL);
 }
 
-static void close_keeping_errno(int fd) {
-  const int error = errno;
-  close(fd);
-  errno = error;
-}
-
 /** `<dir>/binds/<n>`; by path, since a descriptor of the run directory may be older than this mount namespace. */
 static char *place_of(const struct start *start, int64_t index, const char *suffix) {
   char number[NUMBER_SIZE];

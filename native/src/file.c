@@ -119,10 +119,16 @@ int listen_in(int folder, const char *name) {
   const bool done = bind(fd, (const struct sockaddr *)&address, sizeof address) == 0 && listen(fd, 128) == 0;
   const int error = errno;
   umask(before);
+  errno = error;
   if (done) return fd;
+  close_keeping_errno(fd);
+  return -1;
+}
+
+void close_keeping_errno(int fd) {
+  const int error = errno;
   close(fd);
   errno = error;
-  return -1;
 }
 
 char *join_text(const char *first, ...) {

@@ -38,6 +38,9 @@ const struct entry *listing_next(struct listing *listing);
 /** A listening unix socket (SOCK_STREAM, not blocking) of that name in a folder, mode 0600; -1 with errno. The path may be of any length. */
 int listen_in(int folder, const char *name);
 
+/** Close it; errno stays what it was. */
+void close_keeping_errno(int fd);
+
 /** The text of several pieces, which NULL ends; the caller frees it. */
 __attribute__((sentinel)) char *join_text(const char *first, ...);
 

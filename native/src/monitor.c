@@ -25,6 +25,7 @@
 #include "record.h"
 #include "runtime.h"
 #include "session.h"
+#include "shm.h"
 #include "spawn.h"
 #include "tidy.h"
 
@@ -300,6 +301,7 @@ static void prepare(struct monitor *monitor) {
   if (!namespace_unshare()) failure = join_text("Cannot make a mount namespace: ", error_text(errno), NULL);
   else if (!link_network(monitor)) failure = join_text("Cannot link the network namespace: ", error_text(errno), NULL);
   else failure = overlay_mount(&monitor->start);
+  if (failure == NULL) failure = shm_mount(&monitor->start);
   if (failure == NULL) failure = binds_mount(&monitor->start, monitor->folder);
   namespace_close_host();
   if (failure != NULL) fail(monitor, "mount", failure);

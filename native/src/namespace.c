@@ -14,6 +14,8 @@
 
 #include "buffer.h"
 #include "complain.h"
+#include "file.h"
+#include "frame.h"
 
 /** A mount of the root's tree on the root itself, and then into it. */
 static bool make_root_a_mount(void) {
@@ -103,14 +105,27 @@ static int open_own(void) {
   return open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 }
 
-int namespace_visit_host(void) {
+static int visit(int namespace) {
   const int own = open_own();
   if (own < 0) return -1;
-  if (setns(host, CLONE_NEWNS) == 0) return own;
-  const int error = errno;
-  close(own);
-  errno = error;
+  if (setns(namespace, CLONE_NEWNS) == 0) return own;
+  close_keeping_errno(own);
   return -1;
+}
+
+int namespace_visit_host(void) {
+  return visit(host);
+}
+
+int namespace_visit_process(pid_t pid) {
+  char number[NUMBER_SIZE];
+  char *path = join_text("/proc/", number_text(pid, number), "/ns/mnt", NULL);
+  const int namespace = open(path, O_RDONLY | O_CLOEXEC);
+  free(path);
+  if (namespace < 0) return -1;
+  const int own = visit(namespace);
+  close_keeping_errno(namespace);
+  return own;
 }
 
 bool namespace_return(int own) {

@@ -2,6 +2,7 @@
 #define HAWSER_NAMESPACE_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /**
  * Move this process to a mount namespace of its own, from which monitors and containers come:
@@ -29,6 +30,9 @@ bool namespace_unshare(void);
  * gives; -1 with errno.
  */
 int namespace_visit_host(void);
+
+/** As `namespace_visit_host`, in the mount namespace of another monitor. */
+int namespace_visit_process(pid_t pid);
 
 /** Come back; the descriptor is closed. False with errno: this process is in a namespace where it must not work on. */
 bool namespace_return(int own);

@@ -45,7 +45,8 @@ static const char *bad_cgroup(const struct start *start) {
 
 const char *start_parse(struct start *start, struct frame frame) {
   static const char *const paths[] = {"dir",     "rootfs", "lower",       "upper", "work",
-                                      "runtime", "log",    "exit-record", "cgroup", "bind"};
+                                      "runtime", "log",    "exit-record", "cgroup", "bind",
+                                      "shm-from"};
   *start = (struct start){
       .frame = frame,
       .id = frame_get(&frame, "id"),
@@ -55,6 +56,8 @@ const char *start_parse(struct start *start, struct frame frame) {
       .work = frame_get(&frame, "work"),
       .uids = frame_get(&frame, "uids"),
       .gids = frame_get(&frame, "gids"),
+      .shm = frame_get(&frame, "shm"),
+      .shm_from = frame_get(&frame, "shm-from"),
       .runtime = frame_get(&frame, "runtime"),
       .log = frame_get(&frame, "log"),
       .exit_record = frame_get(&frame, "exit-record"),
@@ -79,6 +82,8 @@ const char *start_parse(struct start *start, struct frame frame) {
   if (frame_get(&frame, "lower") != NULL && start->rootfs == NULL) return "rootfs is missing";
   if ((start->upper == NULL) != (start->work == NULL)) return "upper and work come together";
   if ((start->uids == NULL) != (start->gids == NULL)) return "uids and gids come together";
+  if (!frame_number(&frame, "shm-monitor", INT32_MAX, &start->shm_monitor)) return "shm-monitor is no process";
+  if ((start->shm_from == NULL) != (start->shm_monitor == 0)) return "shm-from and shm-monitor come together";
   if (!frame_number(&frame, "log-max-size", INT64_MAX, &start->log_max_size)) return "log-max-size is no size";
   if (!frame_number(&frame, "log-max-files", 1000, &start->log_max_files)) return "log-max-files is not 1 to 1000";
   if (start->log_max_files == 0) start->log_max_files = 1;

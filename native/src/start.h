@@ -20,6 +20,10 @@ struct start {
   /** Whose the root's files are seen to be (`owners_open`); both or neither. */
   const char *uids;
   const char *gids;
+  /** Options of a tmpfs to share, or whose to join: another run directory's, as monitor `shm_monitor` has it. */
+  const char *shm;
+  const char *shm_from;
+  int64_t shm_monitor;
   const char *runtime;
   const char *log;
   const char *exit_record;

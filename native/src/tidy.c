@@ -12,6 +12,7 @@
 #include "greeting.h"
 #include "overlay.h"
 #include "runtime.h"
+#include "shm.h"
 #include "spawn.h"
 
 /** After this long, what cannot be removed stays. */
@@ -74,6 +75,7 @@ bool tidy_step(struct monitor *monitor) {
     oom_close(&monitor->oom);
     greeting_close_all(monitor);
     binds_unmount(&monitor->start, monitor->folder);
+    shm_unmount(&monitor->start);
     overlay_unmount(&monitor->start);
     remove_files(monitor);
     if (monitor->netns >= 0) close(monitor->netns);

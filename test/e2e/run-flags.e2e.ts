@@ -91,13 +91,7 @@ describe("namespaces", () => {
     assert.ok(ipc !== own("ipc") && uts !== own("uts"));
   });
 
-  test("of IPC are shared by those who may", async () => {
-    const ipc = "readlink /proc/self/ns/ipc; echo shared >/dev/shm/$0; cat /dev/shm/*";
-    await target.ok("run", "-d", "--name", "donor", "--ipc", "shareable", "busybox", "sleep", "1000");
-    const [donor] = (await target.ok("exec", "donor", "readlink", "/proc/self/ns/ipc")).split("\n");
-    assert.deepEqual(await run(["--ipc", "container:donor"], ipc), [donor, "shared"]);
-    assert.equal(await target.ok("exec", "donor", "cat", "/dev/shm/sh"), "shared\n");
-    await target.ok("rm", "-f", "donor");
+  test("of IPC may have no shared memory", async () => {
     assert.deepEqual(await run(["--ipc", "none"], "grep -c ' /dev/shm ' /proc/mounts || true"), ["0"]);
   });
 

@@ -58,6 +58,8 @@ describe("userns-remap", hawserOnly, () => {
     assert.match(await ok("top", "mapped", "-o", "pid,uid"), /100000/);
     assert.match(await ok("info", "--format", "{{.SecurityOptions}}"), /name=userns/);
     await ok("exec", "mapped", "sh", "-c", "echo 127.0.0.1 own >> /etc/hosts");
+    const memory = ["--ipc", "shareable", "busybox", "stat", "-c", "%a:%u:%g", "/dev/shm"];
+    assert.equal(await run(...memory), "1777:0:0");
     assert.match(await run("--runtime", "runc", "busybox", "cat", "/proc/self/uid_map"), /100000/);
   });
 

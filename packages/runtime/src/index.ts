@@ -28,6 +28,7 @@ export { checkLog, isLogReadable, logFileLimits } from "./spec/check-log.ts";
 export { checkResources, withoutDiscarded } from "./spec/check-resources.ts";
 export { defaultMaskedPaths, defaultReadonlyPaths } from "./spec/masked-paths.ts";
 export { type ImageDefaults, mergeImageConfig } from "./spec/merge-image-config.ts";
+export { shmOptions } from "./spec/mounts.ts";
 export { type IpcMode, parseIpcMode } from "./spec/namespaces.ts";
 export { swapIds } from "./spec/owners.ts";
 export { buildExecProcess, type ExecRequest } from "./spec/process.ts";

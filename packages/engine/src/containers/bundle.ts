@@ -1,15 +1,18 @@
 import { chmodSync, chownSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { formatRuntimeSpec, outsideOf, type UserMap } from "@hawser/oci";
+import { formatRuntimeSpec, type IdRange, outsideOf, type UserMap } from "@hawser/oci";
 import {
   buildSpec,
   cgroupsOf,
   type HostBind,
+  type HostConfig,
   ownerMapsOf,
   parseIpcMode,
   placeBinds,
   resolveDevices,
   resolveUser,
+  type StartRequest,
+  shmOptions,
   swapIds,
   userMapOf,
 } from "@hawser/runtime";
@@ -30,6 +33,8 @@ export interface Bundle {
   readonly cgroups: readonly string[];
   /** What the monitor brings from the host. */
   readonly binds: readonly HostBind[];
+  /** What it mounts at /dev/shm, where others may share that. */
+  readonly shm?: NonNullable<StartRequest["shm"]>;
 }
 
 /**
@@ -66,7 +71,6 @@ export async function writeBundle(
     resolvConf: join(filesDir, "resolv.conf"),
   };
   const mounts = withFolders(mountsOf(record), folders);
-  const shared = sharedMemory(collaborators, record);
   const [, devices] = await Promise.all([
     checkSources(mounts, { hostConfig, createMissing: true }),
     resolveDevices(hostConfig),
@@ -83,6 +87,7 @@ export async function writeBundle(
   writeFileSync(files.hostname, `${config.hostname}\n`);
   const user = resolveUser(config.user, { ...readAccounts(overlay), groupAdd: hostConfig.groupAdd });
   const userMap = userMapOf(hostConfig, host.facts);
+  const shm = sharedMemory(collaborators, { hostConfig, userMap });
   if (userMap !== undefined) openToRoot(userMap, { dir, files: Object.values(files) });
   const placed = await placeBinds(
     mounts.map((mount) => completeMount(collaborators, mount, { user, userMap, folders })),
@@ -100,7 +105,7 @@ export async function writeBundle(
       ...joinedNamespace(collaborators, { kind: "pid", mode: hostConfig.pidMode }),
       ...joinedNamespace(collaborators, { kind: "ipc", mode: hostConfig.ipcMode }),
     },
-    ...shared,
+    ...(shm && { shmPath: join(dir, "shm") }),
     mounts: placed.mounts,
     files,
     initPath: host.initPath,
@@ -108,7 +113,7 @@ export async function writeBundle(
   });
   const compiled = await seccomp.annotate(spec);
   writeFileSync(join(dir, "config.json"), formatRuntimeSpec(compiled), { mode: 0o600 });
-  return { rootfs, cgroups: cgroups.folders, binds: placed.binds };
+  return { rootfs, cgroups: cgroups.folders, binds: placed.binds, ...(shm && { shm }) };
 }
 
 /** What of a mount is only known at the start: the folders of an image's layers, whom its files are to belong to. */
@@ -141,7 +146,7 @@ function openToRoot(
   userMap: UserMap,
   { dir, files }: { readonly dir: string; readonly files: readonly string[] },
 ): void {
-  const [uid, gid] = [outsideOf(userMap.uids, 0) ?? 0, outsideOf(userMap.gids, 0) ?? 0];
+  const { uid, gid } = rootOf(userMap);
   chownSync(dir, 0, gid);
   chmodSync(dir, 0o710);
   for (const file of files) chownSync(file, uid, gid);
@@ -157,26 +162,30 @@ function joinedNamespace(
 }
 
 /**
- * The folder that is /dev/shm for those who share an IPC namespace: it is in the run directory of the one who offers it. A
- * container that keeps its namespace to itself has a file system of its own there instead.
+ * The /dev/shm of those who share an IPC namespace: of its own the one who offers it, of its partner's the one who joins. Of a
+ * container that keeps its namespace to itself the OCI runtime makes it.
  */
 function sharedMemory(
   { index, host }: Collaborators,
-  { id, hostConfig }: ContainerRecord,
-): { readonly shmPath?: string } {
-  const mode = parseIpcMode(hostConfig.ipcMode);
+  of: { readonly hostConfig: HostConfig; readonly userMap: UserMap | undefined },
+): Bundle["shm"] {
+  const mode = parseIpcMode(of.hostConfig.ipcMode);
   if (mode.kind === "shareable") {
-    const shmPath = join(runDirOf(host, id), "shm");
-    mkdirSync(shmPath, { recursive: true });
-    chmodSync(shmPath, 0o1777);
-    return { shmPath };
+    const { uid, gid } = rootOf(of.userMap);
+    return { options: [...shmOptions(of.hostConfig), `uid=${uid}`, `gid=${gid}`].join(",") };
   }
-  if (mode.kind !== "container") return {};
-  const partner = index.resolve(mode.container);
-  if (parseIpcMode(partner.record.hostConfig.ipcMode).kind !== "shareable") {
-    throw containerFaults.IPC_NOT_SHAREABLE(partner.id);
-  }
-  return { shmPath: join(runDirOf(host, partner.id), "shm") };
+  if (mode.kind !== "container") return undefined;
+  const { id, record, monitor } = index.resolve(mode.container);
+  if (monitor === undefined) throw containerFaults.JOIN_NOT_RUNNING(id);
+  const { kind } = parseIpcMode(record.hostConfig.ipcMode);
+  if (kind !== "shareable" && kind !== "container") throw containerFaults.IPC_NOT_SHAREABLE(id);
+  return { from: runDirOf(host, id), monitorPid: monitor.pid };
+}
+
+/** Who the container's root is on the host. */
+function rootOf(userMap: UserMap | undefined): { readonly uid: number; readonly gid: number } {
+  const idOf = (ranges: readonly IdRange[] = []) => outsideOf(ranges, 0) ?? 0;
+  return { uid: idOf(userMap?.uids), gid: idOf(userMap?.gids) };
 }
 
 function partnerPid({ index }: Collaborators, mode: string): number | undefined {

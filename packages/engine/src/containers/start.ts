@@ -109,6 +109,7 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
         overlay,
         ...(userMap && { owners: layerOwnersOf(userMap) }),
         binds: bundle.binds,
+        ...(bundle.shm && { shm: bundle.shm }),
         runtime: runtime.path,
         runtimeArgs: runtime.args,
         runtimeDelete: !runtime.path.endsWith("/crun"),

@@ -63,6 +63,7 @@ export class Monitor implements Disposable {
   readonly #oomListeners = new Set<() => void>();
   readonly #detachListeners = new Set<(execId?: string) => void>();
   readonly #execListeners = new Set<ExecExitListener>();
+  #pid = 0;
   #execs: readonly { readonly id: string; readonly pid: number }[] = [];
   #isStarting = true;
   #failing = false;
@@ -115,6 +116,11 @@ export class Monitor implements Disposable {
       options.signal?.throwIfAborted();
       return undefined; // it ended between our connecting and its answering
     }
+  }
+
+  /** Its process id; 0 before it listens. */
+  get pid(): number {
+    return this.#pid;
   }
 
   /** Exec sessions that ran when this connection was made (`reconnect`). */
@@ -297,6 +303,7 @@ export class Monitor implements Disposable {
   #notice(frame: Frame): void {
     switch (frame.kind) {
       case "listening":
+        this.#pid = numberField(frame, "monitor");
         this.#listening.resolve();
         return;
       case "started":
@@ -332,6 +339,7 @@ export class Monitor implements Disposable {
   /** The answer to `control`: what has happened so far. */
   #adopt(frame: Frame): void {
     const state = textField(frame, "state");
+    this.#pid = numberField(frame, "monitor");
     if (textField(frame, "pid") !== undefined) this.#start(frame);
     if (state === "exited") this.#exited.resolve(exitOf(frame));
     this.#listening.resolve();

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { HostBind } from "../bind-places.ts";
 import type { OwnerMaps } from "../spec/spec-input.ts";
 import type { FieldValue } from "./frame.ts";
@@ -18,6 +19,11 @@ export interface StartRequest {
   };
   /** Whose the root's files are seen to be; absent: as on the disk. */
   readonly owners?: OwnerMaps;
+  /**
+   * What the monitor mounts at `<dir>/shm` for `config.json` to bind: a tmpfs with these options, or what the monitor of another
+   * run directory has there.
+   */
+  readonly shm?: { readonly options: string } | { readonly from: string; readonly monitorPid: number };
   /** What the monitor brings from the host to `<dir>/binds/<n>`, in this order: `placeBinds`. */
   readonly binds?: readonly HostBind[];
   /** Absolute path of the OCI runtime. */
@@ -60,6 +66,7 @@ export function startFields(request: StartRequest): Readonly<Record<string, Fiel
     "overlay-option": overlay.options ?? [],
     uids: request.owners?.uids,
     gids: request.owners?.gids,
+    ...shmFields(request.shm),
     bind: binds.map(({ path }) => path),
     "bind-option": ofBinds(({ options }) => options),
     "bind-within": ofBinds(({ subpath }) => subpath),
@@ -83,4 +90,11 @@ export function startFields(request: StartRequest): Readonly<Record<string, Fiel
     "stdin-once": request.stdinOnce,
     attach: request.attachCount || undefined,
   };
+}
+
+function shmFields(shm: StartRequest["shm"]): Readonly<Record<string, FieldValue>> {
+  if (shm === undefined) return {};
+  return "options" in shm
+    ? { shm: shm.options }
+    : { "shm-from": join(shm.from, "shm"), "shm-monitor": shm.monitorPid };
 }

@@ -1,4 +1,5 @@
 import type { RuntimeMount } from "@hawser/oci";
+import type { HostConfig } from "../container-config.ts";
 import { runtimeFaults } from "../faults.ts";
 import { cleanPath, tmpfsOptionsOf } from "./bind.ts";
 import { parseIpcMode } from "./namespaces.ts";
@@ -99,8 +100,13 @@ function ipcMounts({ hostConfig, shmPath }: MountInput, plain: readonly string[]
   });
   if (mode === "host") return [mqueue, bind("/dev/shm", [])];
   if (shmPath !== undefined) return [mqueue, bind(shmPath, plain)];
-  const options = [...plain, "mode=1777", `size=${hostConfig.shmSizeBytes || defaultShmSizeBytes}`];
+  const options = [...plain, ...shmOptions(hostConfig)];
   return [mqueue, { destination: "/dev/shm", type: "tmpfs", source: "shm", options }];
+}
+
+/** Options of the tmpfs at /dev/shm, which do not say where it is. */
+export function shmOptions({ shmSizeBytes }: Pick<HostConfig, "shmSizeBytes">): readonly string[] {
+  return ["mode=1777", `size=${shmSizeBytes || defaultShmSizeBytes}`];
 }
 
 function userMounts({ hostConfig, mounts }: MountInput): readonly RuntimeMount[] {

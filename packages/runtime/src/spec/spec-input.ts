@@ -101,8 +101,8 @@ export interface SpecInput {
   /** Files of the host bound over the image's. */
   readonly files: { readonly hosts?: string; readonly hostname?: string; readonly resolvConf?: string };
   /**
-   * Folder that is /dev/shm for IPC modes `shareable` and `container:<id>`, the same for all who share; absent: a tmpfs of
-   * its own. It must be seen in the launcher's mount namespace: what is mounted inside another container cannot be bound.
+   * What is /dev/shm for IPC modes `shareable` and `container:<id>`, as the monitor's mount namespace has it
+   * (`StartRequest.shm`); absent: a tmpfs of its own.
    */
   readonly shmPath?: string;
   /** The init program on this host; used when the host configuration asks for one. */
