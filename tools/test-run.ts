@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
+import { pathToFileURL } from "node:url";
 import { root } from "./tree.ts";
 
 /** What became of the tests of one or more files. Suites are not counted. */
@@ -25,20 +26,20 @@ type TestEvent = ReturnType<typeof run> extends AsyncIterable<infer Event> ? Eve
 
 /**
  * Run test files, each in a process of its own, with node's spec reporter on standard output: as it goes, or with several
- * at once file by file. A test fails after `testTimeoutMs`; a file that fails to load, that is not over after `fileTimeoutMs` (something was
- * left open) or that `signal` stops counts as a failure.
+ * at once file by file. The first taker has the files of the first queue one after the other, all further ones share the
+ * second; who finds nothing more in the own queue goes on with the other. A test fails after `testTimeoutMs`; a file that
+ * fails to load, that is not over after `fileTimeoutMs` (something was left open) or that `signal` stops counts as a failure.
  */
 export async function runTests(
-  files: readonly string[],
+  queues: readonly [readonly string[], readonly string[]],
   options: TestLimits & { readonly concurrency: number },
 ): Promise<TestCounts> {
   const counts: TestCounts = { passed: 0, failed: 0, skipped: [], ran: [], seconds: new Map() };
   const report = new spec();
   report.pipe(process.stdout, { end: false });
-  const waiting = [...files];
-  // One takes them from the front, where the long ones are, the others from the back.
-  const work = async (next: () => string | undefined) => {
-    for (let file = next(); file !== undefined; file = next()) {
+  const [first, second] = [[...queues[0]], [...queues[1]]];
+  const work = async (own: string[], other: string[]) => {
+    for (let file = own.shift() ?? other.shift(); file !== undefined; file = own.shift() ?? other.shift()) {
       const events: TestEvent[] = [];
       const started = performance.now();
       for await (const event of runFile(file, options)) {
@@ -50,10 +51,8 @@ export async function runTests(
       if (options.concurrency > 1) for (const event of events) report.write(event);
     }
   };
-  const takers = Array.from({ length: options.concurrency }, (_, index) =>
-    index === 0 ? () => waiting.shift() : () => waiting.pop(),
-  );
-  await Promise.all(takers.map(work));
+  const others = Array.from({ length: options.concurrency - 1 }, () => work(second, first));
+  await Promise.all([work(first, second), ...others]);
   const { promise: written, resolve } = Promise.withResolvers<void>();
   report.on("end", resolve);
   report.end();
@@ -66,7 +65,8 @@ async function* runFile(file: string, limits: TestLimits): AsyncGenerator<TestEv
   const signal = AbortSignal.any([limits.signal, AbortSignal.timeout(limits.fileTimeoutMs)]);
   const timeout = limits.testTimeoutMs;
   const files = [join(root, file)];
-  for await (const event of run({ files, cwd: root, isolation: "process", timeout, signal })) {
+  const execArgv = ["--import", pathToFileURL(join(root, "tools/test-cache.mjs")).href];
+  for await (const event of run({ files, cwd: root, isolation: "process", execArgv, timeout, signal })) {
     if (event.type === "test:summary") continue;
     if (event.type === "test:diagnostic" && ownTotal.test(event.data.message)) continue;
     yield event;

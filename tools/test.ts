@@ -18,8 +18,10 @@ import { listFiles, root } from "./tree.ts";
 interface Stage {
   readonly wanted: (path: string) => boolean;
   readonly concurrency: number;
-  /** Files that take minutes: they go first, one after the other, and all the short ones beside them. */
+  /** Files that take minutes and keep a processor busy: they go one after the other, and all others beside them. */
   readonly long?: RegExp;
+  /** Of the others those that take long go first, so that none is alone at the end. */
+  readonly slow?: RegExp;
   readonly testTimeoutMs: number;
   readonly fileTimeoutMs: number;
   /** Whether the machine must be compared before and after. */
@@ -52,8 +54,10 @@ const stages: Readonly<Record<string, Stage>> = {
   },
   e2e: {
     wanted: (path) => /\.e2e(\.test)?\.ts$/.test(path),
-    concurrency: availableParallelism(), // each file has engines of its own: names, folders, networks
-    long: /test\/vm\/|fresh-machine|faults-every-step|testcontainers/,
+    // Each file has engines of its own: names, folders, networks. One more than there are processors: many wait.
+    concurrency: availableParallelism() + 1,
+    long: /test\/vm\/|fresh-machine/,
+    slow: /faults-(every-step|builds-steps|networks)|testcontainers|dockerfiles|registry-kinds|introduction/,
     testTimeoutMs: 600_000,
     fileTimeoutMs: 1_200_000,
     touchesMachine: true,
@@ -96,8 +100,6 @@ for (const name of names) {
   const stage = stages[name];
   if (stage === undefined || interrupted.signal.aborted) continue;
   const files = listFiles((path) => stage.wanted(path) && path.includes(values.only ?? ""));
-  const { long } = stage;
-  if (long !== undefined) files.sort((a, b) => Number(long.test(b)) - Number(long.test(a)));
   if (files.length === 0) continue;
   const stageStarted = performance.now();
   if (name === "native") prepare("make", ["-s", "-C", "native", "all", "sanitize"]);
@@ -106,7 +108,13 @@ for (const name of names) {
     process.env["HAWSER_TEST_BUNDLES"] = "1";
   }
   console.log(`\n== ${name}: ${files.length} files`);
-  const counts = await runTests(files, { ...stage, signal: interrupted.signal });
+  const { long = /^$/, slow = /^$/ } = stage;
+  const others = files.filter((file) => !long.test(file));
+  const queues = [
+    files.filter((file) => long.test(file)),
+    [...others.filter((file) => slow.test(file)), ...others.filter((file) => !slow.test(file))],
+  ] as const;
+  const counts = await runTests(queues, { ...stage, signal: interrupted.signal });
   total.passed += counts.passed;
   total.failed += counts.failed;
   total.skipped.push(...counts.skipped);
