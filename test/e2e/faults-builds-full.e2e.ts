@@ -118,6 +118,23 @@ describe("a disk that is full while something is built", { skip: againstDockerd 
     });
   }
 
+  test("says so where a container cannot begin", async () => {
+    let failed = 0;
+    for (let room = 0, began = 0; began < 3; room += 1) {
+      assert.ok(room < 60, "it would do with less");
+      await leaveRoom({ files: room });
+      const { exitCode, stderr } = await engine.docker(["run", "--rm", "busybox", "true"]);
+      if (exitCode === 0) began += 1;
+      else {
+        assert.match(stderr, /no space left on device/i);
+        failed += 1;
+      }
+    }
+    assert.ok(failed > 3);
+    await leaveRoom({});
+    await nothingLeft();
+  });
+
   test("says so when results are written down for others, and then does it", async () => {
     await using dir = await openFiles({ Dockerfile: "FROM scratch\nCOPY big /big\n" });
     await writeFile(join(dir.path, "big"), randomBytes(2 << 20));

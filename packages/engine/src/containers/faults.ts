@@ -111,6 +111,11 @@ export const containerFaults = defineFaults({
     "not-found",
     (path: string, name: string) => `Could not find the file ${path} in container ${name}`,
   ],
+  ROOTFS_FULL: [
+    "resource-exhausted",
+    (words: string) =>
+      `no space left on device for the container's files: ${words.replace(/: no such file or directory: unknown$/, "")}`,
+  ],
   ROOTFS_READ_ONLY: ["permission-denied", () => "container rootfs is marked read-only"],
   VOLUME_READ_ONLY: ["permission-denied", () => "mounted volume is marked read-only"],
   START_INTERRUPTED: ["internal", () => "the container was being started when the engine ended"],

@@ -16,6 +16,7 @@ import { volumesOf } from "./plan-mounts.ts";
 import { publishContainerEvent, publishNetworkEvents, publishVolumeEvents } from "./publish-event.ts";
 import { reapRun } from "./reap.ts";
 import { discardContainer, giveUpStart } from "./remove.ts";
+import { startFault } from "./start-fault.ts";
 
 /**
  * Start a container that does not run. Returns when its first process runs its program.
@@ -137,7 +138,7 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
   } catch (error) {
     // A monitor that says why has cleaned up; one that died has not.
     if (Fault.is(error, "unavailable")) await reapRun(host, record);
-    throw error;
+    throw await startFault(error, snapshots.get(record.id).upper);
   } finally {
     container.starting = undefined;
   }
