@@ -17,6 +17,7 @@ export {
   readFiles,
   removePath,
   statPath,
+  type WrittenFolder,
   writeArchive,
 } from "./files/run-files-job.ts";
 export type { DistributableImage, DistributableLayer } from "./images/distribute-image.ts";

@@ -12,6 +12,7 @@ import {
   type ImageStore,
   type OverlayMount,
   readFiles,
+  type WrittenFolder,
 } from "@hawser/store";
 import type { Collaborators } from "../containers/collaborators.ts";
 import { createContainerId } from "../containers/names.ts";
@@ -258,7 +259,7 @@ async function execProcess(
     onContainer: (id: string) => scope.onContainer(vertex, id),
   };
   const start = () =>
-    runProcess(collaborators, { op, parent, work }, async (read) => {
+    runProcess(collaborators, { op, parent, work }, async (written) => {
       const keys = run.key === undefined ? [] : resultKeys(run.key, op);
       const states: BuildState[] = [];
       for (const [at, output] of outputs.entries()) {
@@ -269,7 +270,7 @@ async function execProcess(
             ...call,
             run: { ...rest, ...(key !== undefined && { key }) },
             parent: filesChain(inputs[inputOf(output)]),
-            layer: read(output, latestNsOf(scope, vertex)),
+            layer: written(output, latestNsOf(scope, vertex)),
           }),
         );
       }
@@ -401,11 +402,7 @@ async function onSnapshot(
   try {
     await change({ overlay, epochMs: scope.epochOf(call.vertex), signal });
     parts.collaborators.reach("build.copied");
-    const layer = readFiles(
-      { kind: "folder", path: overlay.upper },
-      { kind: "layer", leaveOut: [], latestNs: latestNsOf(scope, call.vertex) },
-      { signal },
-    );
+    const layer = { path: overlay.upper, leaveOut: [], latestNs: latestNsOf(scope, call.vertex) };
     return await addResult(parts, scope, { ...call, parent, layer });
   } finally {
     await snapshots.remove(key);
@@ -417,8 +414,8 @@ async function addResult(
   scope: BuildScope,
   result: OpCall & {
     readonly parent: ChainId | undefined;
-    /** No file of it is younger than the epoch. */
-    readonly layer: AsyncIterable<Uint8Array>;
+    /** No file of it is younger than the epoch. A folder is taken. */
+    readonly layer: AsyncIterable<Uint8Array> | WrittenFolder;
   },
 ): Promise<BuildState> {
   const { parent, layer, run, vertex } = result;

@@ -5,7 +5,7 @@ import { Fault } from "@hawser/base";
 import type { ExecOp } from "@hawser/build";
 import type { ChainId } from "@hawser/oci";
 import type { ContainerConfig, HostConfig } from "@hawser/runtime";
-import { readFiles } from "@hawser/store";
+import type { WrittenFolder } from "@hawser/store";
 import type { Collaborators } from "../containers/collaborators.ts";
 import type { Container } from "../containers/container.ts";
 import { type ContainerId, type ContainerMount, createdState } from "../containers/container-record.ts";
@@ -42,7 +42,7 @@ export interface ProcessWork {
 }
 
 /** The layer that a process wrote to a mount of that number; -1: to its root. Nothing in it is younger than `latestNs`. */
-export type ReadLayer = (mount: number, latestNs: bigint) => AsyncIterable<Uint8Array>;
+export type WrittenLayer = (mount: number, latestNs: bigint) => WrittenFolder;
 
 /**
  * `RUN`: run a process in a container on top of `parent`, give `use` what it wrote, and remove the container.
@@ -52,7 +52,7 @@ export type ReadLayer = (mount: number, latestNs: bigint) => AsyncIterable<Uint8
 export async function runProcess<T>(
   collaborators: Collaborators,
   request: { readonly op: ExecOp; readonly parent: ChainId | undefined; readonly work: ProcessWork },
-  use: (read: ReadLayer) => Promise<T>,
+  use: (written: WrittenLayer) => Promise<T>,
 ): Promise<T> {
   const { op, parent, work } = request;
   const { snapshots } = collaborators;
@@ -98,11 +98,7 @@ export async function runProcess<T>(
         return below === "" || below.startsWith("..") ? [] : [posix.join(place.source, below).slice(1)];
       });
       const own = number < 0 ? enginesOwnFiles : [];
-      return readFiles(
-        { kind: "folder", path: upper },
-        { kind: "layer", leaveOut: [...own, ...leaveOut], latestNs },
-        work,
-      );
+      return { path: upper, leaveOut: [...own, ...leaveOut], latestNs };
     });
   } finally {
     if (collaborators.index.find(container.id) === container) {

@@ -40,6 +40,13 @@ export interface WriteJob {
   readonly limits: StoreLimits;
 }
 
+/** The root is an overlay's writable folder, and becomes what the job `layer` with the same says of it. */
+export interface SettleJob {
+  readonly kind: "settle";
+  readonly leaveOut: readonly string[];
+  readonly latestNs: bigint;
+}
+
 /** What a worker is to do. */
 export type FilesJob =
   | { readonly kind: "stat"; readonly path: string }
@@ -65,6 +72,7 @@ export type FilesJob =
   | { readonly kind: "measure" }
   /** A file or folder, with all that is in it; a link at the end is not followed. Nothing there is fine. */
   | { readonly kind: "remove"; readonly path: string }
+  | SettleJob
   | WriteJob;
 
 /** Path, one byte a character, without leading slash; and all of the file but its content. */

@@ -1,4 +1,4 @@
-import { accessSync, constants, lstatSync, rmdirSync, statSync, unlinkSync } from "node:fs";
+import { accessSync, constants, lstatSync, statSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { parentPort } from "node:worker_threads";
 import { compileIgnorePatterns, errnoOf, Fault, type IgnorePatterns, TarParser } from "@hawser/base";
@@ -21,6 +21,7 @@ import {
 import { fsPath } from "./fs-path.ts";
 import { look } from "./look.ts";
 import { resolvePath, resolveUserPath } from "./resolve-path.ts";
+import { leftOutBy, removeTree, settle } from "./settle.ts";
 import { entriesIn, isOpaque, namesIn, tarEnd, tarTree } from "./tar-tree.ts";
 
 const chunkBytes = 256 * 1024;
@@ -104,13 +105,15 @@ async function work(job: FilesJob, userMap: UserMap | undefined, commands: Comma
       await send(tarTree({ path: "", name: "", ...(userMap && { userMap }) }), commands);
       return;
     case "layer": {
-      const made = new Set(job.leaveOut);
-      const leaveOut = (path: string) => made.has(path) && isEmpty(path, made);
       const { latestNs } = job;
       const clamp = latestNs === undefined ? {} : { latestNs };
+      const leaveOut = leftOutBy(job.leaveOut);
       await send(tarTree({ path: "", name: "", asLayer: true, leaveOut, ...clamp }), commands);
       return;
     }
+    case "settle":
+      report({ kind: "result", value: settle(job) });
+      return;
     case "scan":
       await send(scan(""), commands, { isText: true });
       return;
@@ -127,7 +130,7 @@ async function work(job: FilesJob, userMap: UserMap | undefined, commands: Comma
       report({ kind: "result", value: measure("", new Set()) });
       return;
     case "remove":
-      remove(resolveUserPath(job.path).path);
+      removeTree(resolveUserPath(job.path).path);
       report({ kind: "result", value: 0 });
       return;
     case "write":
@@ -207,17 +210,6 @@ function countFolders(parts: readonly string[]): number {
   return 0;
 }
 
-function remove(path: string): void {
-  const stats = lstatSync(fsPath(path), { throwIfNoEntry: false });
-  if (stats === undefined || path === "") return;
-  if (!stats.isDirectory()) {
-    unlinkSync(fsPath(path));
-    return;
-  }
-  for (const name of namesIn(path)) remove(`${path}/${name}`);
-  rmdirSync(fsPath(path));
-}
-
 function* scan(folder: string): Generator<Uint8Array, void, undefined> {
   for (const name of namesIn(folder)) {
     const path = folder === "" ? name : `${folder}/${name}`;
@@ -289,14 +281,6 @@ function measure(folder: string, seen: Set<string>): number {
     }
   }
   return sizeBytes;
-}
-
-/** Whether nothing is there but what `made` names too. */
-function isEmpty(path: string, made: ReadonlySet<string>): boolean {
-  const stats = lstatSync(fsPath(path), { throwIfNoEntry: false });
-  if (stats === undefined) return true;
-  if (!stats.isDirectory()) return stats.isFile() && stats.size === 0;
-  return namesIn(path).every((name) => made.has(`${path}/${name}`) && isEmpty(`${path}/${name}`, made));
 }
 
 /** Where there is no room for its work folder, overlay is mounted all the same, and nothing can be written to it. */

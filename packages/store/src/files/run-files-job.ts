@@ -40,6 +40,32 @@ export async function measureFiles(place: FilesPlace, options: FilesOptions = {}
   return (await run.onlyResult()) as number;
 }
 
+/** A folder that overlay has written, and that is mounted nowhere any more, as the layer that it makes. */
+export interface WrittenFolder {
+  readonly path: string;
+  /** Left out where they are empty; one byte a character. */
+  readonly leaveOut: readonly string[];
+  /** Nothing in it is younger, in ns since 1970. */
+  readonly latestNs: bigint;
+}
+
+/** Its archive. Nothing of the folder changes. */
+export function readWritten(
+  { path, ...rest }: WrittenFolder,
+  options: FilesOptions = {},
+): AsyncIterable<Uint8Array> {
+  return readFiles({ kind: "folder", path }, { kind: "layer", ...rest }, options);
+}
+
+/** The folder becomes what its archive says of it. Returns the bytes of its files. @throws {Fault} `internal` */
+export async function settleWritten(
+  { path, ...rest }: WrittenFolder,
+  options: FilesOptions = {},
+): Promise<number> {
+  await using run = new FilesRun({ kind: "folder", path }, { kind: "settle", ...rest }, options);
+  return (await run.onlyResult()) as number;
+}
+
 /** Remove a file or folder, with all that is in it. Nothing there is fine. @throws {Fault} `invalid-argument` */
 export async function removePath(place: FilesPlace, path: string, options: FilesOptions = {}): Promise<void> {
   await using run = new FilesRun(place, { kind: "remove", path: pathBytes(path) }, options);

@@ -36,6 +36,7 @@ import type {
   RemoteImage,
 } from "./image-requests.ts";
 import { LayerExchange } from "./layer-exchange.ts";
+import { archiveOf, folderOf, type LayerOrigin } from "./layer-origin.ts";
 import { Leftovers } from "./leftovers.ts";
 import { emptyExecution, parseTarget } from "./new-image.ts";
 import { receiveLayer } from "./receive-layers.ts";
@@ -354,26 +355,21 @@ export class ImageStore implements Disposable {
   }
 
   /**
-   * A new layer on top of `parent`, of an archive, plain or compressed; held until disposal. One without entries makes none.
+   * A new layer on top of `parent`; held until disposal. One without entries makes none.
    *
    * @throws {Fault} as `load`; `not-found` for the layer below
    */
   async addLayer(
-    stream: AsyncIterable<Uint8Array>,
-    options: { readonly parent?: ChainId; readonly signal?: AbortSignal },
+    source: LayerOrigin,
+    { parent, ...cancelable }: { readonly parent?: ChainId; readonly signal?: AbortSignal },
   ): Promise<HeldLayer | undefined> {
-    const { parent, signal } = options;
     using _hold = parent === undefined ? undefined : this.#layers.hold(parent);
-    await using blob = await this.#content.stage(stream, signal && { signal });
+    await using blob = await this.#content.stage(archiveOf(source, cancelable), cancelable);
     if (blob.digest === emptyArchive) return undefined;
     this.#reach("commit.staged");
+    const made = await folderOf(source, cancelable);
     return await this.#leased([blob], async () => {
-      const held = await this.#layers.unpack({
-        parent,
-        diffId: undefined,
-        blob,
-        ...(signal && { signal }),
-      });
+      const held = await this.#layers.unpack({ parent, diffId: undefined, blob, ...made, ...cancelable });
       this.#reach("commit.unpacked");
       return held;
     });

@@ -52,6 +52,8 @@ export interface UnpackRequest {
   /** What the archive must hash to when it is plain; `undefined`: whatever it is. */
   readonly diffId: Digest | undefined;
   readonly blob: StagedBlob;
+  /** A folder in overlay's form that is what the plain archive says: it is taken, and nothing unpacked. */
+  readonly made?: { readonly folder: string; readonly sizeBytes: number };
   readonly signal?: AbortSignal;
   readonly onProgress?: (readBytes: number) => void;
 }
@@ -370,13 +372,16 @@ export class LayerStore {
   }
 
   async #makeFolder(request: UnpackRequest): Promise<UnpackedFolder> {
-    const { diffId, parent, after } = request;
+    const { diffId, parent, after, made } = request;
     const name = randomUUID();
     const folder = this.#paths.ingestedLayer(name);
     const diff = this.#paths.ingestedLayerDiff(name);
     try {
       await mkdir(diff, { recursive: true, mode: 0o755 });
-      const unpacked = await this.#unpackInto(diff, request);
+      const unpacked =
+        made === undefined
+          ? await this.#unpackInto(diff, request)
+          : await takeFolder(made, diff, request.blob);
       if (unpacked.archiveDigest !== undefined) request.blob.arrival?.verify(unpacked.archiveDigest);
       if (diffId !== undefined && unpacked.diffId !== diffId) {
         throw storeFaults.LAYER_DIGEST_MISMATCH(diffId, unpacked.diffId);
@@ -457,6 +462,16 @@ export class LayerStore {
   #depth(layer: Layer): number {
     return this.chain(layer.chainId).length;
   }
+}
+
+/** In place of an empty folder. */
+async function takeFolder(
+  { folder, sizeBytes }: NonNullable<UnpackRequest["made"]>,
+  place: string,
+  { digest }: StagedBlob,
+): Promise<UnpackedLayer> {
+  await rename(folder, place);
+  return { diffId: digest, sizeBytes, implicitFolders: [] };
 }
 
 function eitherSignal(a: AbortSignal | undefined, b: AbortSignal | undefined): AbortSignal | undefined {
