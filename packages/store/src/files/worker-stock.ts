@@ -1,7 +1,9 @@
 import { type ResourceLimits, Worker } from "node:worker_threads";
 
 /** Without use for so long, workers that wait are ended: each holds some megabytes. */
-const idleMs = 60_000;
+const preparedMs = 60_000;
+/** The same where nobody has said that more work comes: long enough for what is in line for this one. */
+const unpreparedMs = 5000;
 
 /**
  * Workers that wait for their work, started before they are wanted: a thread takes 30 ms of a processor to load its program. Who has
@@ -10,24 +12,34 @@ const idleMs = 60_000;
 export class WorkerStock {
   readonly #start: () => Worker;
   readonly #size: number;
+  readonly #kept: number;
   readonly #waiting: Worker[] = [];
-  /** While it runs, there is a stock. */
-  #idle: NodeJS.Timeout | undefined;
+  readonly #taken = new Set<Worker>();
+  /** While it runs, there is a stock; workers are started for it if it was prepared. */
+  #idle: { readonly timer: NodeJS.Timeout; readonly isPrepared: boolean } | undefined;
 
-  /** @param options.size workers that wait, from `prepare` on */
+  /**
+   * @param options.size workers that wait, from `prepare` on
+   * @param options.kept how many may wait that have done their work: as many as work at once. Default: `size`
+   */
   constructor(
     url: URL,
-    options: { readonly name: string; readonly size: number; readonly resourceLimits?: ResourceLimits },
+    options: {
+      readonly name: string;
+      readonly size: number;
+      readonly kept?: number;
+      readonly resourceLimits?: ResourceLimits;
+    },
   ) {
-    const { size, ...workerOptions } = options;
+    const { size, kept = size, ...workerOptions } = options;
     this.#size = size;
+    this.#kept = kept;
     this.#start = () => new Worker(url, workerOptions);
   }
 
   /** There will be work, soon and for a while. */
   prepare(): void {
-    clearTimeout(this.#idle);
-    this.#idle = setTimeout(() => this.#end(), idleMs).unref();
+    this.#waitFor(preparedMs, { isPrepared: true });
     this.#fill();
   }
 
@@ -36,6 +48,7 @@ export class WorkerStock {
     const worker = this.#waiting.pop() ?? this.#start();
     worker.removeAllListeners();
     worker.ref();
+    this.#taken.add(worker);
     // What the taker does with it comes first.
     if (this.#waiting.length === 0) setImmediate(() => this.#fill(1)).unref();
     return worker;
@@ -44,12 +57,25 @@ export class WorkerStock {
   /** Have a worker wait again that has nothing of its last work left. */
   async give(worker: Worker): Promise<void> {
     worker.removeAllListeners();
-    if (this.#idle === undefined || this.#waiting.length >= this.#size) await worker.terminate();
-    else this.#keep(worker);
+    this.#taken.delete(worker);
+    if (this.#waiting.length >= this.#kept) await worker.terminate();
+    else {
+      if (this.#idle?.isPrepared !== true) this.#waitFor(unpreparedMs, { isPrepared: false });
+      this.#keep(worker);
+    }
   }
 
+  /** Start workers until `count` wait, but no more than will be kept when all have done their work. */
   #fill(count = this.#size): void {
-    while (this.#idle !== undefined && this.#waiting.length < count) this.#keep(this.#start());
+    const ended = [...this.#taken].filter(({ threadId }) => threadId === -1);
+    for (const worker of ended) this.#taken.delete(worker);
+    const wanted = Math.min(count, this.#kept - this.#taken.size);
+    while (this.#idle?.isPrepared === true && this.#waiting.length < wanted) this.#keep(this.#start());
+  }
+
+  #waitFor(ms: number, { isPrepared }: { readonly isPrepared: boolean }): void {
+    clearTimeout(this.#idle?.timer);
+    this.#idle = { timer: setTimeout(() => this.#end(), ms).unref(), isPrepared };
   }
 
   #keep(worker: Worker): void {

@@ -264,6 +264,7 @@ export class ImageStore implements Disposable {
       const sources = layers.map(
         (origin, index): LayerInProgress => ({
           diffId: config.diffIds[index] ?? origin.digest,
+          sizeBytes: origin.sizeBytes,
           begin: (context) =>
             receiveLayer(
               { content: this.#content, layers: this.#layers },

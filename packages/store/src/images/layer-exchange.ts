@@ -63,6 +63,7 @@ export class LayerExchange {
     const layers = origins.map(
       (layer, index): LayerInProgress => ({
         diffId: layer.diffId,
+        sizeBytes: layer.origin.sizeBytes,
         begin: async (context) => {
           const chainId = chainIds[index];
           if (chainId === undefined || !this.#layers.has(chainId)) {

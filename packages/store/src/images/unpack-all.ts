@@ -1,4 +1,4 @@
-import { type ChainId, chainIdOf, type Digest } from "@hawser/oci";
+import { type ChainId, chainIdsOf, type Digest } from "@hawser/oci";
 import type { ArchivedImage } from "../archive/archived-image.ts";
 import type { HeldLayer, LayerStore } from "../layers/layer-store.ts";
 import type { LoadOptions } from "./image-requests.ts";
@@ -6,6 +6,8 @@ import type { LoadOptions } from "./image-requests.ts";
 /** A layer of an image that is made. */
 export interface LayerInProgress {
   readonly diffId: Digest;
+  /** Of its archive. */
+  readonly sizeBytes: number;
   begin(context: {
     readonly parent: ChainId | undefined;
     /** The parent's own making. */
@@ -15,9 +17,10 @@ export interface LayerInProgress {
 }
 
 /**
- * Make all layers of an image at once, lowest first; each is published after the one below it. When one fails, the others
- * end, too.
+ * Make all layers of an image at once; each is published after the one below it. The largest begin, so that the last ones to be
+ * done are short: a layer is one worker's work, and the other processors would have none. When one fails, the others end, too.
  *
+ * @param layers lowest first
  * @throws the first failure; the reason of `signal`
  */
 export async function unpackAll(
@@ -31,16 +34,15 @@ export async function unpackAll(
   const { signal, onFailure } = options;
   const failed = new AbortController();
   const both = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
-  const work: Promise<HeldLayer>[] = [];
-  let parent: ChainId | undefined;
-  for (const layer of layers) {
-    const after = work.at(-1);
-    const making = layer.begin({ parent, signal: both, ...(after && { after }) });
+  const chainIds = chainIdsOf(layers.map(({ diffId }) => diffId));
+  const work = layers.map((layer, at) => ({ layer, at, ...Promise.withResolvers<HeldLayer>() }));
+  for (const { layer, at, resolve } of work.toSorted((a, b) => b.layer.sizeBytes - a.layer.sizeBytes)) {
+    const after = work[at - 1]?.promise;
+    const making = layer.begin({ parent: chainIds[at - 1], signal: both, ...(after && { after }) });
     making.catch((error: unknown) => failed.abort(error));
-    work.push(making);
-    parent = chainIdOf(layer.diffId, parent);
+    resolve(making);
   }
-  const results = await Promise.allSettled(work);
+  const results = await Promise.allSettled(work.map(({ promise }) => promise));
   const held = results.flatMap((result) => (result.status === "fulfilled" ? result.value : []));
   const release = async () => {
     for (const layer of held) layer[Symbol.dispose]();
@@ -65,6 +67,7 @@ export async function unpackArchived(
     if (blob === undefined) throw new Error("an archived image has a blob for each of its layers");
     return {
       diffId,
+      sizeBytes: blob.sizeBytes,
       begin: (context) =>
         store.unpack({
           ...context,

@@ -1,6 +1,5 @@
-import type { Stats } from "node:fs";
-import { chmod, chown, lstat } from "node:fs/promises";
-import { errnoOf, tarPathBytes } from "@hawser/base";
+import { chmodSync, chownSync, lstatSync, type Stats } from "node:fs";
+import { tarPathBytes } from "@hawser/base";
 import { getXattr, listXattr, setTimesNs, setXattr } from "@hawser/linux";
 
 /**
@@ -8,22 +7,25 @@ import { getXattr, listXattr, setTimesNs, setXattr } from "@hawser/linux";
  * owner, mode, attributes and time. Where nothing is below they stay root's, 0755, from 1970.
  *
  * `paths` are below `folder`, one character a byte; `below` are unpacked layers, topmost first. No link is followed.
+ *
+ * Synchronous: for a worker, which has nothing else to do. There may be thousands, with all layers below to be asked.
  */
-export async function completeFolders(
+export function completeFolders(
   paths: readonly string[],
-  options: { readonly folder: string; readonly below: readonly string[] | undefined },
-): Promise<void> {
-  const [made, ...below] = [options.folder, ...(options.below ?? [])].map((top) => new KnownFolders(top));
+  options: { readonly folder: string; readonly below: readonly string[] },
+): void {
+  const made = new KnownFolders(options.folder);
+  const below = options.below.map((top) => new KnownFolders(top));
   for (const path of paths) {
-    if ((await made?.find(path)) === undefined) continue;
+    if (made.find(path) === undefined) continue;
     const target = absolute(options.folder, path);
     let timeNs = 0n;
     for (const layer of below) {
-      const found = await layer.find(path);
+      const found = layer.find(path);
       if (found === undefined) continue;
       const source = absolute(layer.top, path);
-      await chown(target, found.uid, found.gid);
-      await chmod(target, found.mode & 0o7777);
+      chownSync(target, found.uid, found.gid);
+      chmodSync(target, found.mode & 0o7777);
       for (const name of listXattr(source)) {
         const value = name.startsWith("trusted.overlay.") ? undefined : getXattr(source, name);
         if (value !== undefined) setXattr(target, name, value);
@@ -45,23 +47,14 @@ class KnownFolders {
   }
 
   /** The folder `path`, if all of the way there are folders. */
-  async find(path: string): Promise<Stats | undefined> {
+  find(path: string): Stats | undefined {
     if (this.#found.has(path)) return this.#found.get(path);
     const slash = path.lastIndexOf("/");
-    const isReachable = slash === -1 || (await this.find(path.slice(0, slash))) !== undefined;
-    const stats = isReachable ? await lstatIfThere(absolute(this.top, path)) : undefined;
+    const isReachable = slash === -1 || this.find(path.slice(0, slash)) !== undefined;
+    const stats = isReachable ? lstatSync(absolute(this.top, path), { throwIfNoEntry: false }) : undefined;
     const folder = stats?.isDirectory() === true ? stats : undefined;
     this.#found.set(path, folder);
     return folder;
-  }
-}
-
-async function lstatIfThere(path: Buffer): Promise<Stats | undefined> {
-  try {
-    return await lstat(path);
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return undefined;
-    throw error;
   }
 }
 

@@ -1,6 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readdir, rename } from "node:fs/promises";
-import { availableParallelism } from "node:os";
 import { abortable, KeyedMutex, type Logger, Semaphore } from "@hawser/base";
 import { syncFileSystem } from "@hawser/linux";
 import {
@@ -19,9 +18,8 @@ import type { StoreLimits } from "../limits.ts";
 import type { StorePaths } from "../paths.ts";
 import type { ReachStoreStep } from "../steps.ts";
 import type { Trash } from "../trash.ts";
-import { completeFolders } from "./complete-folders.ts";
 import { decompress } from "./decompress.ts";
-import { type UnpackedLayer, unpackLayer } from "./unpack-layer.ts";
+import { completeLayer, layersAtOnce, type UnpackedLayer, unpackLayer } from "./unpack-layer.ts";
 
 /** An unpacked layer on top of its parents. */
 export interface Layer {
@@ -81,8 +79,7 @@ export class LayerStore {
   readonly #layers = new Map<ChainId, StoredLayer>();
   readonly #holds = new Map<ChainId, number>();
   readonly #busy = new KeyedMutex();
-  /** On a small machine more than it has processors: some wait for what is still coming. */
-  readonly #workers = new Semaphore(Math.max(availableParallelism(), 3));
+  readonly #workers = new Semaphore(layersAtOnce);
   #nextNumber = 1;
 
   constructor(parts: {
@@ -388,10 +385,8 @@ export class LayerStore {
       }
       await request.blob.commit();
       await after;
-      await completeFolders(unpacked.implicitFolders, {
-        folder: diff,
-        below: parent && this.folders(parent),
-      });
+      const below = parent === undefined ? [] : this.folders(parent);
+      await completeLayer(unpacked, { folder: diff, below, signal: request.signal });
       return { ...unpacked, folder };
     } catch (error) {
       await this.#trash.discard(folder);

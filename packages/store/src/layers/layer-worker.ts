@@ -6,11 +6,15 @@ import { errnoOf, Fault, type FaultKind, TarParser } from "@hawser/base";
 import { confineThread, releaseThread } from "@hawser/linux";
 import type { DigestAlgorithm } from "@hawser/oci";
 import type { StoreLimits } from "../limits.ts";
+import { completeFolders } from "./complete-folders.ts";
 import { decompress } from "./decompress.ts";
 import { LayerWriter } from "./layer-writer.ts";
 
-/** What a worker is told, and after `done` once more. */
-export interface LayerWork {
+/** What a worker is told, and after `done` or `completed` once more. */
+export type LayerWork = UnpackWork | FoldersWork;
+
+export interface UnpackWork {
+  readonly kind: "unpack";
   /** An open file with the layer's archive, plain or compressed. Stays the starter's. */
   readonly fd: number;
   /** What the archive hashes to as it is, SHA-256, where that is known. */
@@ -29,7 +33,18 @@ export interface LayerWork {
   readonly limits: StoreLimits;
 }
 
-/** What the worker says: any number of `progress`, then `done`, when it has left the folder, or `failed`. */
+/** Give folders that the layer's archive did not describe what those below have: `completeFolders`. */
+export interface FoldersWork {
+  readonly kind: "folders";
+  readonly paths: readonly string[];
+  readonly folder: string;
+  readonly below: readonly string[];
+}
+
+/**
+ * What the worker says: any number of `progress`, then `done`, when it has left the folder; or `completed`, for folders; or
+ * `failed`.
+ */
 export type LayerReport =
   | { readonly kind: "progress"; readonly readBytes: number }
   | {
@@ -41,12 +56,13 @@ export type LayerReport =
       readonly sizeBytes: number;
       readonly implicitFolders: readonly string[];
     }
+  | { readonly kind: "completed" }
   | { readonly kind: "failed"; readonly fault: FaultKind; readonly problem: string };
 
 const readBytesAtOnce = 1 << 20;
 const progressStepBytes = 4 << 20;
 
-async function unpack(work: LayerWork): Promise<LayerReport> {
+async function unpack(work: UnpackWork): Promise<LayerReport> {
   confineThread(work.folder);
 
   // A plain archive is hashed once.
@@ -125,7 +141,7 @@ class Commands {
   /** Wait for what lies behind `position`; false at the archive's end. */
   async arrivalBeyond(
     position: number,
-    { sizeBytes, arrivedBytes }: NonNullable<LayerWork["arriving"]>,
+    { sizeBytes, arrivedBytes }: NonNullable<UnpackWork["arriving"]>,
   ): Promise<boolean> {
     while (Math.max(arrivedBytes, this.#arrivedBytes) <= position && position < sizeBytes) await this.#wait();
     return position < sizeBytes;
@@ -169,9 +185,15 @@ await stat("/");
 const commands = new Commands();
 try {
   for (;;) {
-    const done = await unpack(await commands.work());
-    releaseThread();
-    report(done);
+    const work = await commands.work();
+    if (work.kind === "folders") {
+      completeFolders(work.paths, work);
+      report({ kind: "completed" });
+    } else {
+      const done = await unpack(work);
+      releaseThread();
+      report(done);
+    }
   }
 } catch (error) {
   report(failure(error)); // and has no other work

@@ -1,4 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import type { Worker } from "node:worker_threads";
 import { errnoOf } from "@hawser/base";
 import { type Digest, digestAlgorithm, parseDigest } from "@hawser/oci";
 import type { StagedBlob } from "../content/content-store.ts";
@@ -6,7 +8,7 @@ import type { BlobArrival } from "../content/incoming-blob.ts";
 import { storeFaults } from "../faults.ts";
 import { WorkerStock } from "../files/worker-stock.ts";
 import type { StoreLimits } from "../limits.ts";
-import type { LayerReport, LayerWork } from "./layer-worker.ts";
+import type { FoldersWork, LayerReport, UnpackWork } from "./layer-worker.ts";
 
 export interface UnpackedLayer {
   readonly diffId: Digest;
@@ -26,7 +28,14 @@ const workerUrl = new URL(
 
 /** What grows with an archive is its list of folders; this is room for two million. */
 const resourceLimits = { maxOldGenerationSizeMb: 512 };
-export const layerWorkers = new WorkerStock(workerUrl, { name: "layer", size: 1, resourceLimits });
+/** On a small machine more than it has processors: some wait for what is still coming. */
+export const layersAtOnce = Math.max(availableParallelism(), 3);
+export const layerWorkers = new WorkerStock(workerUrl, {
+  name: "layer",
+  size: 1,
+  kept: layersAtOnce,
+  resourceLimits,
+});
 
 /**
  * Unpack the layer archive in `file`, which may still be coming, into the empty `folder`, in a thread that cannot leave it.
@@ -52,7 +61,8 @@ export async function unpackLayer(
 ): Promise<UnpackedLayer> {
   const { folder, limits, digest, arriving, signal, onProgress } = options;
   signal?.throwIfAborted();
-  const work: LayerWork = {
+  const work: UnpackWork = {
+    kind: "unpack",
     fd: file.fd,
     folder,
     limits,
@@ -68,7 +78,49 @@ export async function unpackLayer(
   const worker = layerWorkers.take();
   worker.postMessage(work);
   using _watch = arriving?.arrival.onArrive((bytes) => worker.postMessage(bytes));
-  const { promise, resolve, reject } = Promise.withResolvers<UnpackedLayer>();
+  const { sizeBytes, implicitFolders, ...digests } = await reportOf(worker, "done", { signal, onProgress });
+  return {
+    diffId: parseDigest(digests.diffId),
+    ...(digests.archiveDigest !== undefined && { archiveDigest: parseDigest(digests.archiveDigest) }),
+    sizeBytes,
+    implicitFolders,
+  };
+}
+
+/**
+ * Give the folders that a layer's archive does not describe what those of the layers `below`, topmost first, have.
+ *
+ * @throws {Fault} `resource-exhausted` for the disk's sake; what aborted `signal`
+ */
+export async function completeLayer(
+  { implicitFolders }: Pick<UnpackedLayer, "implicitFolders">,
+  options: {
+    readonly folder: string;
+    readonly below: readonly string[];
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<void> {
+  if (implicitFolders.length === 0) return;
+  const { folder, below, signal } = options;
+  signal?.throwIfAborted();
+  const worker = layerWorkers.take();
+  worker.postMessage({ kind: "folders", paths: implicitFolders, folder, below } satisfies FoldersWork);
+  await reportOf(worker, "completed", { signal });
+}
+
+/** Wait for a worker's last word, of `kind`, and give it back; end it if that is another, or none. */
+async function reportOf<K extends "done" | "completed">(
+  worker: Worker,
+  kind: K,
+  {
+    signal,
+    onProgress,
+  }: {
+    readonly signal: AbortSignal | undefined;
+    readonly onProgress?: ((readBytes: number) => void) | undefined;
+  },
+): Promise<Extract<LayerReport, { readonly kind: K }>> {
+  const { promise, resolve, reject } = Promise.withResolvers<Extract<LayerReport, { readonly kind: K }>>();
   const abort = () => reject(signal?.reason);
   signal?.addEventListener("abort", abort);
   worker.on("error", (error) => {
@@ -77,34 +129,27 @@ export async function unpackLayer(
   });
   worker.on("exit", () => reject(storeFaults.LAYER_FAILED("the worker ended early")));
   worker.on("message", (report: LayerReport) => {
-    switch (report.kind) {
-      case "progress":
-        onProgress?.(report.readBytes);
-        return;
-      case "done": {
-        const { sizeBytes, implicitFolders, archiveDigest } = report;
-        resolve({
-          diffId: parseDigest(report.diffId),
-          ...(archiveDigest !== undefined && { archiveDigest: parseDigest(archiveDigest) }),
-          sizeBytes,
-          implicitFolders,
-        });
-        return;
-      }
-      case "failed":
-        reject(faultOf(report));
-    }
+    if (report.kind === "progress") onProgress?.(report.readBytes);
+    else if (report.kind === "failed") reject(faultOf(report));
+    else if (isOf(report, kind)) resolve(report);
   });
   try {
-    const layer = await promise;
+    const report = await promise;
     await layerWorkers.give(worker);
-    return layer;
+    return report;
   } catch (error) {
     await worker.terminate(); // also waits until it writes no more
     throw error;
   } finally {
     signal?.removeEventListener("abort", abort);
   }
+}
+
+function isOf<K extends LayerReport["kind"]>(
+  report: LayerReport,
+  kind: K,
+): report is Extract<LayerReport, { readonly kind: K }> {
+  return report.kind === kind;
 }
 
 function faultOf({ fault, problem }: Extract<LayerReport, { readonly kind: "failed" }>) {

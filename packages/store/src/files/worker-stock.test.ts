@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { test } from "node:test";
+import { WorkerStock } from "./worker-stock.ts";
+
+/** Says its thread's number whenever it is told something. */
+const echo = new URL(
+  `data:text/javascript,${encodeURIComponent(
+    `import { parentPort, threadId } from "node:worker_threads";
+     parentPort.on("message", () => parentPort.postMessage(threadId));`,
+  )}`,
+);
+
+test("who has done his work waits for more, as many as work at once, and not for long", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const stock = new WorkerStock(echo, { name: "echo", size: 1, kept: 2 });
+  const workers = [stock.take(), stock.take(), stock.take()];
+  for (const worker of workers) {
+    worker.postMessage("hello");
+    await once(worker, "message");
+  }
+  const [first, second, third] = workers;
+  for (const worker of workers) await stock.give(worker);
+  assert.equal(third?.threadId, -1, "there is no room for a third one");
+  const again = [stock.take(), stock.take()];
+  assert.deepEqual(new Set(again), new Set([first, second]));
+  for (const worker of again) {
+    worker.postMessage("hello");
+    assert.deepEqual(await once(worker, "message"), [worker.threadId]);
+    await stock.give(worker);
+  }
+  const ended = Promise.all(again.map((worker) => once(worker, "exit")));
+  t.mock.timers.tick(5000);
+  await ended;
+});
