@@ -16,6 +16,14 @@ export interface TestCounts {
   readonly seconds: Map<string, number>;
 }
 
+/** Node's spec reporter on standard output, for all files of a run. */
+export interface TestReport {
+  /** All events of one file. */
+  write(events: readonly TestEvent[]): void;
+  /** After the last file: it tells once more what failed. */
+  close(): Promise<void>;
+}
+
 export interface TestLimits {
   readonly testTimeoutMs: number;
   readonly fileTimeoutMs: number;
@@ -24,39 +32,46 @@ export interface TestLimits {
 
 type TestEvent = ReturnType<typeof run> extends AsyncIterable<infer Event> ? Event : never;
 
+export function openReport(): TestReport {
+  const report = new spec();
+  report.pipe(process.stdout, { end: false });
+  return {
+    write(events) {
+      for (const event of events) report.write(event);
+    },
+    async close() {
+      const { promise: written, resolve } = Promise.withResolvers<void>();
+      report.on("end", resolve);
+      report.end();
+      await written;
+    },
+  };
+}
+
 /**
- * Run test files, each in a process of its own, with node's spec reporter on standard output: as it goes, or with several
- * at once file by file. The first taker has the files of the first queue one after the other, all further ones share the
- * second; who finds nothing more in the own queue goes on with the other. A test fails after `testTimeoutMs`; a file that
- * fails to load, that is not over after `fileTimeoutMs` (something was left open) or that `signal` stops counts as a failure.
+ * Run test files, each in a process of its own and reported as it ends. The first taker has the files of the first queue one
+ * after the other, all further ones share the second; who finds nothing more in the own queue goes on with the other. A test
+ * fails after `testTimeoutMs`; a file that fails to load, that is not over after `fileTimeoutMs` (something was left open)
+ * or that `signal` stops counts as a failure.
  */
 export async function runTests(
   queues: readonly [readonly string[], readonly string[]],
-  options: TestLimits & { readonly concurrency: number },
+  options: TestLimits & { readonly concurrency: number; readonly report: TestReport },
 ): Promise<TestCounts> {
   const counts: TestCounts = { passed: 0, failed: 0, skipped: [], ran: [], seconds: new Map() };
-  const report = new spec();
-  report.pipe(process.stdout, { end: false });
   const [first, second] = [[...queues[0]], [...queues[1]]];
   const work = async (own: string[], other: string[]) => {
     for (let file = own.shift() ?? other.shift(); file !== undefined; file = own.shift() ?? other.shift()) {
       const events: TestEvent[] = [];
       const started = performance.now();
-      for await (const event of runFile(file, options)) {
-        events.push(event);
-        if (options.concurrency === 1) report.write(event);
-      }
+      for await (const event of runFile(file, options)) events.push(event);
       counts.seconds.set(file, (performance.now() - started) / 1000);
       count(events, counts);
-      if (options.concurrency > 1) for (const event of events) report.write(event);
+      options.report.write(events);
     }
   };
   const others = Array.from({ length: options.concurrency - 1 }, () => work(second, first));
   await Promise.all([work(first, second), ...others]);
-  const { promise: written, resolve } = Promise.withResolvers<void>();
-  report.on("end", resolve);
-  report.end();
-  await written;
   return counts;
 }
 

@@ -4,14 +4,14 @@ import { availableParallelism } from "node:os";
 import { relative } from "node:path";
 import { parseArgs } from "node:util";
 import { changesOf, type LeakScope, takeSnapshot } from "./test-leaks.ts";
-import { runTests, type TestCounts } from "./test-run.ts";
+import { openReport, runTests, type TestCounts } from "./test-run.ts";
 import { judgeSkips, readKnownSkips } from "./test-skips.ts";
 import { listFiles, root } from "./tree.ts";
 
 /**
  * `node tools/test.ts <stage...> [--only <text>] [--leaks machine|run|off] [--fail-fast]`
  *
- * Runs stages in order and ends with `# pass N`, `# fail N` and `N passed, N failed`; exit code 1 when a test failed, the
+ * Runs stages in order (with `all`, unit tests beside native and root ones) and ends with `# pass N`, `# fail N` and `N passed, N failed`; exit code 1 when a test failed, the
  * machine is not as it was before, or (with CI=true) a test was skipped that tools/known-skips.txt does not name.
  * `--only` keeps the files whose path contains the text.
  */
@@ -64,6 +64,9 @@ const stages: Readonly<Record<string, Stage>> = {
   },
 };
 
+/** With `all`, one after the other: lists of stages that run at the same time. Native and root tests share what only one may have. */
+const rounds: readonly (readonly (readonly string[])[])[] = [[["unit"], ["native", "root"]], [["e2e"]]];
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -96,40 +99,21 @@ if (all && spawnSync(process.execPath, ["tools/check.ts"], { cwd: root, stdio: "
   problems.push("npm run check failed");
 }
 const before = takeSnapshot({ scope, runId });
-for (const name of names) {
-  const stage = stages[name];
-  if (stage === undefined || interrupted.signal.aborted) continue;
-  const files = listFiles((path) => stage.wanted(path) && path.includes(values.only ?? ""));
-  if (files.length === 0) continue;
-  const stageStarted = performance.now();
-  if (name === "native") prepare("make", ["-s", "-C", "native", "all", "sanitize"]);
-  if (name === "e2e") {
-    prepare(process.execPath, ["tools/build.ts"]);
-    process.env["HAWSER_TEST_BUNDLES"] = "1";
-  }
-  console.log(`\n== ${name}: ${files.length} files`);
-  const { long = /^$/, slow = /^$/ } = stage;
-  const others = files.filter((file) => !long.test(file));
-  const queues = [
-    files.filter((file) => long.test(file)),
-    [...others.filter((file) => slow.test(file)), ...others.filter((file) => !slow.test(file))],
-  ] as const;
-  const counts = await runTests(queues, { ...stage, signal: interrupted.signal });
-  total.passed += counts.passed;
-  total.failed += counts.failed;
-  total.skipped.push(...counts.skipped);
-  total.ran.push(...counts.ran);
-  const took = ((performance.now() - stageStarted) / 1000).toFixed(1);
-  console.log(`== ${name}: ${counts.passed} passed, ${counts.failed} failed, ${took} s`);
-  const slowest = [...counts.seconds].sort(([, a], [, b]) => b - a).slice(0, 12);
-  for (const [file, seconds] of slowest) console.log(`${seconds.toFixed(1).padStart(7)} s  ${file}`);
-  if (stage.touchesMachine) {
+const report = openReport();
+for (const round of all ? rounds : names.map((name) => [[name]])) {
+  if (interrupted.signal.aborted) break;
+  const failedBefore = total.failed;
+  round.flat().forEach(prepare);
+  await Promise.all(round.map(runStages));
+  const touching = round.flat().filter((name) => stages[name]?.touchesMachine);
+  if (touching.length > 0) {
     const leaks = await changesOf(before, { scope, runId, deadlineMs: 10_000 });
-    problems.push(...leaks.map((leak) => `left behind after ${name}: ${leak}`));
+    problems.push(...leaks.map((leak) => `left behind after ${touching.join(" and ")}: ${leak}`));
     if (leaks.length > 0) break;
   }
-  if (counts.failed > 0 && values["fail-fast"]) break;
+  if (total.failed > failedBefore && values["fail-fast"]) break;
 }
+await report.close();
 if (interrupted.signal.aborted) problems.push("interrupted");
 if (total.passed + total.failed === 0) problems.push("no test was found");
 
@@ -149,11 +133,49 @@ console.log(
 console.log(`${total.passed} passed, ${total.failed + problems.length} failed`);
 process.exitCode = total.failed + problems.length > 0 ? 1 : 0;
 
+function filesOf(name: string): string[] {
+  return listFiles((path) => stages[name]?.wanted(path) === true && path.includes(values.only ?? ""));
+}
+
+/** Stages one after the other. */
+async function runStages(names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    const stage = stages[name];
+    const files = filesOf(name);
+    if (stage === undefined || files.length === 0 || interrupted.signal.aborted) continue;
+    const { long = /^$/, slow = /^$/ } = stage;
+    const others = files.filter((file) => !long.test(file));
+    const queues = [
+      files.filter((file) => long.test(file)),
+      [...others.filter((file) => slow.test(file)), ...others.filter((file) => !slow.test(file))],
+    ] as const;
+    console.log(`\n== ${name}: ${files.length} files`);
+    const stageStarted = performance.now();
+    const counts = await runTests(queues, { ...stage, report, signal: interrupted.signal });
+    total.passed += counts.passed;
+    total.failed += counts.failed;
+    total.skipped.push(...counts.skipped);
+    total.ran.push(...counts.ran);
+    const took = ((performance.now() - stageStarted) / 1000).toFixed(1);
+    console.log(`== ${name}: ${counts.passed} passed, ${counts.failed} failed, ${took} s`);
+    const slowest = [...counts.seconds].sort(([, a], [, b]) => b - a).slice(0, 12);
+    for (const [file, seconds] of slowest) console.log(`${seconds.toFixed(1).padStart(7)} s  ${file}`);
+  }
+}
+
 /**
  * What a stage's tests run: for the native ones, programs that stop at the first undefined behaviour or bad access; for the
  * end-to-end ones the bundles, as users have them.
  */
-function prepare(program: string, args: readonly string[]): void {
+function prepare(stage: string): void {
+  if (filesOf(stage).length === 0) return;
+  if (stage === "native") make("make", ["-s", "-j2", "-C", "native", "all", "sanitize"]);
+  if (stage !== "e2e") return;
+  make(process.execPath, ["tools/build.ts"]);
+  process.env["HAWSER_TEST_BUNDLES"] = "1";
+}
+
+function make(program: string, args: readonly string[]): void {
   const { status } = spawnSync(program, args, { cwd: root, stdio: "inherit" });
   if (status !== 0) problems.push(`${args.join(" ")} failed`);
 }
