@@ -16,6 +16,7 @@ export {
   setXattr,
   statFolder,
 } from "./files.ts";
+export { HeldRoot } from "./held-root.ts";
 export { Inflater } from "./inflater.ts";
 export { mountFileSystem, mountFlags, setProjectQuota, syncFileSystem, unmountFileSystem } from "./mounts.ts";
 export {

@@ -27,6 +27,9 @@ export interface NativeAddon {
     shared: boolean,
   ): number;
   releaseThread(): void;
+  holdRoot(): object;
+  enterRoot(held: object): void;
+  dropRoot(held: object): void;
   confineThread(root: string): void;
   makeNode(path: string | Buffer, mode: number, rdev: number): void;
   setXattr(path: string | Buffer, name: string, value: Buffer): void;

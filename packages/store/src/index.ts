@@ -6,10 +6,11 @@ export type { BlobOrigin } from "./content/incoming-blob.ts";
 export { diskFault } from "./disk-fault.ts";
 export { type FileChange, listChanges } from "./files/changes.ts";
 export type { FileStat } from "./files/file-stat.ts";
-export type { FileNote, FilesRoot, ListedEntry } from "./files/files-job.ts";
+export type { FileNote, FilesRoot, ListedEntry, NewFolder } from "./files/files-job.ts";
 export type { FilesOptions, FilesPlace } from "./files/files-run.ts";
 export { OpenFiles } from "./files/open-files.ts";
 export {
+  copyFile,
   countFolders,
   measureFiles,
   type OpenArchive,
@@ -20,6 +21,7 @@ export {
   type WrittenFolder,
   writeArchive,
 } from "./files/run-files-job.ts";
+export { type ModeWish, modeChange } from "./files/symbolic-mode.ts";
 export type { DistributableImage, DistributableLayer } from "./images/distribute-image.ts";
 export type { Image } from "./images/image.ts";
 export type {

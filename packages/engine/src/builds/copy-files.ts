@@ -1,13 +1,14 @@
 import { createHash } from "node:crypto";
 import { basename, posix } from "node:path";
-import { Fault, readTar, type TarSource, tarPathBytes, tarSourceOf, writeTar } from "@hawser/base";
+import { Fault, type TarSource, writeTar } from "@hawser/base";
 import type { CopyOp, CopySource } from "@hawser/build";
 import { resolveUser } from "@hawser/runtime";
 import {
+  copyFile,
   type FilesRoot,
+  modeChange,
   OpenFiles,
   type OverlayMount,
-  openArchive,
   statPath,
   writeArchive,
 } from "@hawser/store";
@@ -16,20 +17,16 @@ import type { BuildContext } from "./build-context.ts";
 import { type BuildState, identityOf } from "./build-state.ts";
 import { buildFaults } from "./faults.ts";
 import { compilePattern } from "./path-pattern.ts";
-import { modeChange } from "./symbolic-mode.ts";
 import {
-  type Dress,
   fileBytes,
   findFolder,
   folderModeOf,
   isFolder,
   joinPath,
-  latin1,
-  linkOf,
   looksPacked,
   type Owner,
   parentEntries,
-  restOf,
+  parentFolders,
   selectFiles,
 } from "./tree-files.ts";
 
@@ -61,7 +58,7 @@ export async function copyFiles(
   const target = await findFolder(root, op.target, work);
   const intoFolder =
     op.target.endsWith("/") || target.missing === "" || sources.length > 1 || op.keepsParents;
-  const write = (entries: AsyncIterable<TarSource> | Iterable<TarSource>, folder: string) =>
+  const write = (entries: Iterable<TarSource>, folder: string) =>
     writeArchive(root, writeTar(entries), { ...whole, path: folder, signal: work.signal });
   for (const source of sources) {
     if (source.kind === "archive") {
@@ -74,15 +71,23 @@ export async function copyFiles(
     const name = op.keepsParents && source.kind === "tree" ? source.asked : source.name;
     // Below the deepest folder that is there.
     const place = isContent || !intoFolder ? target.missing : joinPath(target.missing, name);
-    const entries =
-      source.kind === "tree"
-        ? treeEntries(source, { place, isContent, op, work })
-        : fileEntries(source, place, work);
-    const folders = isContent && place !== "" ? `${place}/` : place;
-    await write(
-      withParents(entries, { place: folders, owner, folderMode: folderModeOf(op), op, work }),
-      target.folder,
-    );
+    const dress = { owner, folderMode: folderModeOf(op), work };
+    if (source.kind === "file") {
+      const entry = fileEntry(source, place, { op, owner, work });
+      await write([...parentEntries(place, dress), entry], target.folder);
+      continue;
+    }
+    await copyFile(root, {
+      source: source.root.root,
+      path: `/${source.path}`,
+      folder: target.folder,
+      place,
+      isContent,
+      exclude: op.exclude.map((pattern) => compilePattern(pattern.replace(/^\/|\/$/g, ""), { isDeep: true })),
+      parents: parentFolders(isContent && place !== "" ? `${place}/` : place, dress),
+      change: changeOf(source, { op, owner, work }),
+      signal: work.signal,
+    });
   }
 }
 
@@ -105,19 +110,29 @@ export async function makeFolder(
   });
 }
 
+interface FoundTree {
+  readonly kind: "tree";
+  readonly root: OpenFiles;
+  readonly path: string;
+  /** Before a link was followed. */
+  readonly asked: string;
+  readonly name: string;
+  readonly isFolder: boolean;
+  /** It belongs to nobody, and its times are those of its transfer. */
+  readonly isContext: boolean;
+}
+
+/** A file whose content the Dockerfile has. */
+interface FoundText {
+  readonly kind: "file";
+  readonly name: string;
+  readonly content: Buffer;
+  readonly mode: number;
+}
+
 type FoundSource =
-  | {
-      readonly kind: "tree";
-      readonly root: OpenFiles;
-      readonly path: string;
-      /** Before a link was followed. */
-      readonly asked: string;
-      readonly name: string;
-      readonly isFolder: boolean;
-      /** It belongs to nobody, and its times are those of its transfer. */
-      readonly isContext: boolean;
-    }
-  | { readonly kind: "file"; readonly name: string; readonly content: Buffer; readonly mode: number }
+  | FoundTree
+  | FoundText
   | { readonly kind: "archive"; readonly name: string; bytes(): AsyncGenerator<Uint8Array, void, undefined> };
 
 async function findSources(
@@ -186,77 +201,26 @@ export function rootOf(input: CopyInput): FilesRoot {
   return input.kind === "context" ? input.context.root : { kind: "layers", lower: input.lower };
 }
 
-/** A tree as entries below `place`, its own name replaced by that; of a folder whose content is copied without itself. */
-async function* treeEntries(
-  source: Extract<FoundSource, { readonly kind: "tree" }>,
-  {
-    place,
-    isContent,
-    op,
-    work,
-  }: { readonly place: string; readonly isContent: boolean; readonly op: CopyOp; readonly work: FilesWork },
-): AsyncGenerator<TarSource, void, undefined> {
-  const excluded = op.exclude.map((pattern) =>
-    compilePattern(pattern.replace(/^\/|\/$/g, ""), { isDeep: true }),
-  );
-  const leftOut: string[] = [];
-  await using opened = await openArchive(source.root, `/${source.path}`, { signal: work.signal });
-  for await (const { entry, data } of readTar(opened.archive)) {
-    const rest = restOf(entry.path, source);
-    const shown = Buffer.from(rest, "latin1").toString();
-    if (leftOut.some((folder) => shown.startsWith(folder))) continue;
-    if (rest !== "" && excluded.some((pattern) => pattern.test(shown))) {
-      leftOut.push(`${shown}/`);
-      continue;
-    }
-    const path = joinPath(latin1(place), rest);
-    // The folder that is there, or was made on the way: what it was elsewhere does not count.
-    if (path === "" || (isContent && rest === "")) continue;
-    yield {
-      ...tarSourceOf({ entry, data }),
-      path: tarPathBytes(path),
-      linkPath: linkOf(entry, { place, source }),
-      ...(source.isContext && {
-        uid: 0,
-        gid: 0,
-        mtimeNs: BigInt(work.epochMs) * 1_000_000n,
-      }),
-    };
-  }
+interface CopyWork {
+  readonly op: CopyOp;
+  readonly owner: Owner | undefined;
+  readonly work: FilesWork;
 }
 
-async function* fileEntries(
-  source: FoundSource,
-  place: string,
-  work: FilesWork,
-): AsyncGenerator<TarSource, void, undefined> {
-  if (source.kind !== "file") return;
-  yield {
-    path: place,
-    type: "file",
-    mode: source.mode,
-    mtimeNs: BigInt(work.epochMs) * 1_000_000n,
-    content: source.content,
+/** What files of a context have of their own is what they were sent with. */
+function changeOf({ isContext }: FoundTree, { op: { mode, modeText }, owner, work }: CopyWork) {
+  const whose = owner ?? (isContext ? { uid: 0, gid: 0 } : undefined);
+  return {
+    ...(mode !== undefined && { mode }),
+    ...(modeText !== undefined && { modeText }),
+    ...(whose && { owner: whose }),
+    ...(isContext && { timeNs: BigInt(work.epochMs) * 1_000_000n }),
   };
 }
 
-/** Folders on the way first, then the entries, with what was asked for of owner and mode. */
-async function* withParents(
-  entries: AsyncIterable<TarSource>,
-  options: Dress & { readonly place: string; readonly op: Pick<CopyOp, "mode" | "modeText"> },
-): AsyncGenerator<TarSource, void, undefined> {
-  const { place, owner, op } = options;
-  const isChanged = op.mode !== undefined || op.modeText !== undefined;
-  const change = modeChange(op);
-  yield* parentEntries(place, options);
-  for await (const entry of entries) {
-    yield {
-      ...entry,
-      ...owner,
-      ...(isChanged &&
-        entry.type !== "symlink" && { mode: change(entry.mode ?? 0o644, entry.type === "directory") }),
-    };
-  }
+function fileEntry({ content, mode }: FoundText, path: string, { op, owner, work }: CopyWork): TarSource {
+  const mtimeNs = BigInt(work.epochMs) * 1_000_000n;
+  return { path, type: "file", mode: modeChange(op)(mode, false), mtimeNs, content, ...owner };
 }
 
 function resolveOwner(text: string, overlay: OverlayMount): Owner {

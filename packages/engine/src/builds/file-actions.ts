@@ -10,12 +10,19 @@ import {
 } from "@hawser/base";
 import type { CopyAction, FileAction, OwnerPart } from "@hawser/build";
 import { resolveUser } from "@hawser/runtime";
-import { type FilesPlace, OpenFiles, openArchive, removePath, statPath, writeArchive } from "@hawser/store";
+import {
+  type FilesPlace,
+  modeChange,
+  OpenFiles,
+  openArchive,
+  removePath,
+  statPath,
+  writeArchive,
+} from "@hawser/store";
 import { readAccounts } from "../containers/accounts.ts";
 import { type CopyInput, type FilesWork, rootOf } from "./copy-files.ts";
 import { buildFaults } from "./faults.ts";
 import { hasWildcard } from "./path-pattern.ts";
-import { modeChange } from "./symbolic-mode.ts";
 import {
   type Dress,
   fileBytes,

@@ -5,6 +5,7 @@ import {
   type FileStat,
   type FilesPlace,
   isArchive,
+  type NewFolder,
   openArchive,
   statPath,
 } from "@hawser/store";
@@ -109,23 +110,23 @@ export interface Owner {
 }
 
 /** The folders that a path names before its last `/`. */
-export function* parentEntries(
+export function parentFolders(
   place: string,
-  { owner, folderMode, timeNs, work }: Dress,
-): Generator<TarSource, void, undefined> {
+  { owner = { uid: 0, gid: 0 }, folderMode = 0o755, timeNs, work }: Dress,
+): readonly NewFolder[] {
   const parts = place
     .split("/")
     .slice(0, -1)
     .filter((part) => part !== "");
-  for (let count = 1; count <= parts.length; count++) {
-    yield {
-      path: parts.slice(0, count).join("/"),
-      type: "directory",
-      mode: folderMode ?? 0o755,
-      mtimeNs: timeNs ?? BigInt(work.epochMs) * 1_000_000n,
-      ...owner,
-    };
-  }
+  const mtimeNs = timeNs ?? BigInt(work.epochMs) * 1_000_000n;
+  return parts.map((_, at) => {
+    return { path: parts.slice(0, at + 1).join("/"), mode: folderMode, mtimeNs, ...owner };
+  });
+}
+
+/** The same as entries of an archive. */
+export function parentEntries(place: string, dress: Dress): readonly TarSource[] {
+  return parentFolders(place, dress).map((folder) => ({ ...folder, type: "directory" }));
 }
 
 /** What `--chmod` makes of folders on the way: the mode as dockerd's umask leaves it. */

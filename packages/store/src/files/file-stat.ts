@@ -1,4 +1,4 @@
-import { constants, lstatSync } from "node:fs";
+import { constants, lstatSync, statSync } from "node:fs";
 import { errnoOf, tarPathBytes } from "@hawser/base";
 import { storeFaults } from "../faults.ts";
 import { fsPath } from "./fs-path.ts";
@@ -30,6 +30,15 @@ export function statFile(text: string): { readonly stat: FileStat; readonly path
     linkTarget,
   };
   return { stat, path };
+}
+
+/** A folder of a confined thread's root, links followed: its place there. @throws {Fault} `not-found`, `invalid-argument` */
+export function folderAt(text: string): string {
+  const path = resolvePath(text);
+  const found = statSync(fsPath(path), { throwIfNoEntry: false });
+  if (found === undefined) throw storeFaults.FILE_NOT_FOUND(shown(text));
+  if (!found.isDirectory()) throw storeFaults.NOT_A_DIRECTORY();
+  return path;
 }
 
 function lstat(path: string, text: string) {

@@ -3,6 +3,7 @@ import type { ViewBind } from "@hawser/linux";
 import type { UserMap } from "@hawser/oci";
 import type { StoreLimits } from "../limits.ts";
 import type { FileStat } from "./file-stat.ts";
+import type { ModeWish } from "./symbolic-mode.ts";
 
 /** What becomes the root of a worker; it sees and touches nothing else. */
 export type FilesRoot =
@@ -47,6 +48,38 @@ export interface SettleJob {
   readonly latestNs: bigint;
 }
 
+/** A folder to be made, or to be made so. */
+export interface NewFolder {
+  readonly path: string;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtimeNs: bigint;
+}
+
+/** A file or folder of another root is copied to the worker's own. */
+export interface CopyJob {
+  readonly kind: "copy";
+  readonly source: FilesRoot;
+  /** In the source, one byte a character; a link at its end is not followed. */
+  readonly path: string;
+  /** One that is there, one byte a character; links are followed, inside of the root. */
+  readonly folder: string;
+  /** What the copy is called below that, one byte a character; empty: the content of `path` comes to be in the folder itself. */
+  readonly place: string;
+  /** What a folder at `path` is itself does not count, only what is in it. */
+  readonly isContent: boolean;
+  /** Paths below `path`, as text, that are left out with what is in them. */
+  readonly exclude: readonly RegExp[];
+  /** Below the folder, made first. */
+  readonly parents: readonly NewFolder[];
+  /** What is another of each file. */
+  readonly change: ModeWish & {
+    readonly owner?: { readonly uid: number; readonly gid: number };
+    readonly timeNs?: bigint;
+  };
+}
+
 /** What a worker is to do. */
 export type FilesJob =
   | { readonly kind: "stat"; readonly path: string }
@@ -73,6 +106,7 @@ export type FilesJob =
   /** A file or folder, with all that is in it; a link at the end is not followed. Nothing there is fine. */
   | { readonly kind: "remove"; readonly path: string }
   | SettleJob
+  | CopyJob
   | WriteJob;
 
 /** Path, one byte a character, without leading slash; and all of the file but its content. */

@@ -85,8 +85,13 @@ export class FilesRun implements AsyncDisposable {
   /** The result of a job that has nothing else to say. */
   async onlyResult(): Promise<FileStat | number> {
     const result = await this.#result.promise;
-    while (!this.#ended) await this.#wait();
+    await this.ended();
     return result;
+  }
+
+  /** Of a job that says nothing. */
+  async ended(): Promise<void> {
+    while (!this.#ended) await this.#wait();
   }
 
   async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
@@ -110,7 +115,7 @@ export class FilesRun implements AsyncDisposable {
       this.#send({ kind: "piece", bytes });
     }
     this.#send({ kind: "piece" });
-    while (!this.#ended) await this.#wait();
+    await this.ended();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

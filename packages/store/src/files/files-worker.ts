@@ -4,10 +4,10 @@ import { parentPort } from "node:worker_threads";
 import { compileIgnorePatterns, errnoOf, Fault, type IgnorePatterns, TarParser } from "@hawser/base";
 import { confineThread, confineThreadToView, releaseThread } from "@hawser/linux";
 import type { UserMap } from "@hawser/oci";
-import { storeFaults } from "../faults.ts";
 import { decompress } from "../layers/decompress.ts";
 import { LayerWriter } from "../layers/layer-writer.ts";
-import { statFile } from "./file-stat.ts";
+import { copyTree } from "./copy-tree.ts";
+import { folderAt, statFile } from "./file-stat.ts";
 import {
   chunksAhead,
   type FilesCommand,
@@ -22,7 +22,8 @@ import { fsPath } from "./fs-path.ts";
 import { look } from "./look.ts";
 import { resolvePath, resolveUserPath } from "./resolve-path.ts";
 import { leftOutBy, removeTree, settle } from "./settle.ts";
-import { entriesIn, isOpaque, namesIn, tarEnd, tarTree } from "./tar-tree.ts";
+import { tarEnd, tarTree } from "./tar-tree.ts";
+import { entriesIn, isOpaque, namesIn } from "./tree-events.ts";
 
 const chunkBytes = 256 * 1024;
 const entriesOfLine = 500;
@@ -133,6 +134,9 @@ async function work(job: FilesJob, userMap: UserMap | undefined, commands: Comma
       removeTree(resolveUserPath(job.path).path);
       report({ kind: "result", value: 0 });
       return;
+    case "copy":
+      copyTree(job, confine);
+      return;
     case "write":
       await write(job, userMap, commands);
   }
@@ -178,10 +182,7 @@ async function send(
 }
 
 async function write(job: WriteJob, userMap: UserMap | undefined, commands: Commands): Promise<void> {
-  const base = resolvePath(job.path);
-  const found = statSync(fsPath(base), { throwIfNoEntry: false });
-  if (found === undefined) throw storeFaults.FILE_NOT_FOUND(Buffer.from(job.path, "latin1").toString());
-  if (!found.isDirectory()) throw storeFaults.NOT_A_DIRECTORY();
+  const base = folderAt(job.path);
   const parser = new TarParser({ maxEntries: job.limits.maxEntries });
   const writer = new LayerWriter({
     ...(userMap && { userMap }),

@@ -4,7 +4,7 @@ import { storeFaults } from "../faults.ts";
 import type { FileNote, FilesJob } from "./files-job.ts";
 import { fsPath } from "./fs-path.ts";
 import { resolvePath } from "./resolve-path.ts";
-import { namesIn } from "./tar-tree.ts";
+import { namesIn } from "./tree-events.ts";
 
 /**
  * Lines of JSON, `FileNote`, of a confined thread's root.

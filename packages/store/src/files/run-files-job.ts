@@ -1,7 +1,7 @@
 import { withoutForeignCompression } from "../archive/foreign-compression.ts";
 import { defaultStoreLimits } from "../limits.ts";
 import type { FileStat } from "./file-stat.ts";
-import type { FilesJob, WriteJob } from "./files-job.ts";
+import type { CopyJob, FilesJob, WriteJob } from "./files-job.ts";
 import { type FilesOptions, type FilesPlace, FilesRun } from "./files-run.ts";
 
 /** A path of the API: its bytes, one a character. */
@@ -102,6 +102,24 @@ export async function* readFiles(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   await using run = new FilesRun(place, job, options);
   yield* run.chunks();
+}
+
+/**
+ * Copy a file or folder of another root.
+ *
+ * @throws {Fault} `not-found`, `invalid-argument`, `permission-denied`, `resource-exhausted`; what came before stays
+ */
+export async function copyFile(
+  place: FilesPlace,
+  { signal, ...job }: FilesOptions & Omit<CopyJob, "kind">,
+): Promise<void> {
+  const bytesOf = { path: pathBytes(job.path), folder: pathBytes(job.folder), place: pathBytes(job.place) };
+  await using run = new FilesRun(
+    place,
+    { ...job, ...bytesOf, kind: "copy" },
+    signal === undefined ? {} : { signal },
+  );
+  await run.ended();
 }
 
 /**

@@ -2,7 +2,7 @@ import { type BigIntStats, chmodSync, chownSync, lstatSync, rmdirSync, unlinkSyn
 import { setTimesNs } from "@hawser/linux";
 import type { SettleJob } from "./files-job.ts";
 import { fsPath } from "./fs-path.ts";
-import { namesIn } from "./tar-tree.ts";
+import { namesIn } from "./tree-events.ts";
 
 /**
  * Make overlay's writable folder, which is this thread's root, what its archive says of it: what that leaves out is removed, nothing is

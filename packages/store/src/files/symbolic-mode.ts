@@ -1,5 +1,5 @@
 /** Bits for all of it, or words of chmod(1), of which octal digits are some. */
-interface ModeWish {
+export interface ModeWish {
   readonly mode?: number;
   readonly modeText?: string;
 }

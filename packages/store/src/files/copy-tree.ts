@@ -1,0 +1,71 @@
+import { type TarEvent, tarPathBytes } from "@hawser/base";
+import { HeldRoot, releaseThread } from "@hawser/linux";
+import { LayerWriter } from "../layers/layer-writer.ts";
+import { folderAt, statFile } from "./file-stat.ts";
+import type { CopyJob, FilesRoot, NewFolder } from "./files-job.ts";
+import { modeChange } from "./symbolic-mode.ts";
+import { plainEntry, treeEvents } from "./tree-events.ts";
+
+/**
+ * Copy a file or folder of another root into this confined thread's own, which it has again at the end: what is there is joined, a file
+ * takes the place of a file. The thread goes from root to root, so each path is resolved in the one that it is of.
+ *
+ * @throws {Fault} `not-found`, `invalid-argument`; what came before stays
+ */
+export function copyTree(job: CopyJob, confine: (root: FilesRoot) => void): void {
+  using target = new HeldRoot();
+  const writer = new LayerWriter({ base: folderAt(job.folder), plain: true, keepBase: true });
+  releaseThread();
+  confine(job.source);
+  using source = new HeldRoot();
+  const { path } = statFile(job.path);
+  const events = treeEvents({ path, name: job.place, leaveOut: leftOutOf(path, job.exclude) });
+  const change = changeOf(job);
+  try {
+    target.enter();
+    for (const folder of job.parents) writer.take(folderEvent(folder));
+    for (;;) {
+      source.enter();
+      const next = events.next();
+      target.enter();
+      if (next.done === true) break;
+      const event = change(next.value);
+      if (event !== undefined) writer.take(event);
+    }
+    writer.finish();
+  } finally {
+    writer.close();
+  }
+}
+
+function folderEvent({ path, ...rest }: NewFolder): TarEvent {
+  return { kind: "entry", entry: { ...plainEntry, ...rest, type: "directory", path: Buffer.from(path) } };
+}
+
+/** Tells what is left out of the tree at `top`, by its path in it. */
+function leftOutOf(top: string, exclude: readonly RegExp[]): (path: string) => boolean {
+  const skip = top === "" ? 0 : top.length + 1;
+  return (path) => {
+    const rest = path.slice(skip);
+    if (rest === "" || exclude.length === 0) return false;
+    const shown = tarPathBytes(rest).toString();
+    return exclude.some((pattern) => pattern.test(shown));
+  };
+}
+
+/** What becomes of an event; nothing of that of a folder that is there, or was made on the way: what it was elsewhere does not count. */
+function changeOf({ place, isContent, change }: CopyJob): (event: TarEvent) => TarEvent | undefined {
+  const { owner, timeNs } = change;
+  const changesMode = change.mode !== undefined || change.modeText !== undefined;
+  const changeMode = modeChange(change);
+  return (event) => {
+    if (event.kind !== "entry") return event;
+    const { entry } = event;
+    if (isContent && entry.type === "directory" && entry.path.toString("latin1") === place) return undefined;
+    const mode =
+      changesMode && entry.type !== "symlink"
+        ? changeMode(entry.mode, entry.type === "directory")
+        : entry.mode;
+    return { kind: "entry", entry: { ...entry, ...owner, mode, mtimeNs: timeNs ?? entry.mtimeNs } };
+  };
+}
