@@ -1,13 +1,17 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readdir, statfs, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { buffer, text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
 import { eventually, openTempDir } from "@hawser/base/testing";
 import { type FakeRegistry, openFakeRegistry } from "@hawser/registry/testing";
 import { openFiles } from "./kit-buildkit.ts";
+import { hawserCli } from "./kit-cli.ts";
 import { openEngine, type TestEngine } from "./kit-engine.ts";
 import { openRaw } from "./kit-http.ts";
 import { runCommandOk } from "./kit-process.ts";
@@ -124,6 +128,30 @@ describe("an engine that is killed", { skip: againstDockerd }, () => {
     const args = ["--push", "-t", `${registry.address}/result:1`, dir.path];
     await killWhile(() => begin(args), { isThere: () => isHeld, again: args });
     assert.ok(registry.manifests.has("result:1"));
+  });
+
+  test("while a client gets the result: the client knows that it has not all of it", async () => {
+    await using dir = await openFiles({ Dockerfile: "FROM scratch\nCOPY big /\n" });
+    await writeFile(join(dir.path, "big"), randomBytes(32 << 20));
+    const flags = ["--host", `unix://${engine.socket}`, "build", "-o", "type=tar,dest=-", dir.path];
+    const [node, ...cli] = [...hawserCli(), ...flags];
+    // It reads on only when the engine is gone: until then pipes and sockets hold what is between them, not all of it.
+    const client = spawn(node ?? "", cli, { stdio: ["ignore", "pipe", "pipe"] });
+    const ended = once(client, "close");
+    await once(client.stdout, "readable");
+    await engine.kill();
+    const [written, said] = await Promise.all([buffer(client.stdout), text(client.stderr)]);
+    assert.ok(written.length < 32 << 20, "all of it came");
+    assert.notEqual((await ended)[0], 0);
+    assert.match(said, /\S/);
+    await engine.start();
+    await nothingLeft(engine);
+    await using out = await openTempDir();
+    const archive = join(out.path, "files.tar");
+    const again = await engine.hawser(["build", "-o", `type=tar,dest=${archive}`, dir.path]);
+    assert.equal(again.exitCode, 0, again.stderr);
+    await runCommandOk(["tar", "-xf", archive, "-C", out.path]);
+    await runCommandOk(["cmp", join(out.path, "big"), join(dir.path, "big")]);
   });
 });
 
