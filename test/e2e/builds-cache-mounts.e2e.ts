@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readdir, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { type TarSource, writeTar } from "@hawser/base";
+import { eventually } from "@hawser/base/testing";
 import { openFiles } from "./kit-buildkit.ts";
 import { useOwnEngine } from "./kit-own-engine.ts";
 
@@ -103,5 +106,41 @@ RUN --mount=type=cache,id=of-stage,target=/c,from=first,source=/seed \\
     await build("9", "cat /n/word > /seen");
     assert.equal(await ok("run", "--rm", "caches:kit", "cat", "/seen"), "newer");
     assert.match(before, /one/);
+  });
+
+  test("a prune while a build lasts leaves what that uses, and nothing else", async () => {
+    const steps = (name: string, wait = "true") => `FROM busybox
+RUN echo first of ${name} > /first
+RUN --mount=type=cache,id=${name},target=/c echo kept >> /c/f && ${wait} && cat /c/f > /seen
+`;
+    await using other = await openFiles({ Dockerfile: steps("other") });
+    await using lasting = await openFiles({
+      Dockerfile: steps("lasting", "until [ -e /c/go ]; do sleep 0.05; done"),
+    });
+    const build = ({ path }: { readonly path: string }) =>
+      own.engine.hawser(["build", "--progress", "plain", "-t", "pruned:kit", path]);
+    const cachedSteps = async (files: { readonly path: string }) =>
+      [...(await build(files)).stderr.matchAll(/CACHED$/gm)].length;
+    await build(other);
+    assert.equal(await cachedSteps(other), 2);
+    const building = build(lasting);
+    const cache = (id: string) =>
+      join(own.engine.dataRoot, "builds/cache", createHash("sha256").update(id).digest("hex"));
+    await eventually(() => existsSync(join(cache("lasting"), "f")), { what: "the build has its cache" });
+    assert.match(await ok("system", "df", "-v", "--format", "json"), /"InUse":"?true/);
+    await ok("builder", "prune", "-af");
+    assert.equal(existsSync(cache("other")), false);
+    await writeFile(join(cache("lasting"), "go"), "");
+    const { exitCode, stderr } = await building;
+    assert.equal(exitCode, 0, stderr);
+    assert.equal(await ok("run", "--rm", "pruned:kit", "cat", "/seen"), "kept");
+    assert.equal(
+      await cachedSteps(lasting),
+      2,
+      "the first step's result was used, the other came afterwards",
+    );
+    assert.equal(await cachedSteps(other), 0);
+    await ok("builder", "prune", "-af");
+    assert.equal(existsSync(cache("lasting")), false);
   });
 });

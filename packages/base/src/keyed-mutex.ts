@@ -7,6 +7,11 @@ import { abortable } from "./abortable.ts";
 export class KeyedMutex {
   readonly #tails = new Map<string, Promise<void>>();
 
+  /** Whether somebody works, or waits to, for `key`. */
+  isTaken(key: string): boolean {
+    return this.#tails.has(key);
+  }
+
   /**
    * Run `work` alone among all work for `key`. Its failure does not affect those that wait.
    *

@@ -52,6 +52,13 @@ export class BuildCache {
     return [...this.#records.values()].flatMap(({ chainId }) => chainId ?? []);
   }
 
+  /** Keys of the records whose layers somebody works with now. */
+  inUse(): ReadonlySet<string> {
+    const held = this.#layers.held();
+    const isHeld = ({ chainId }: BuildRecord) => chainId !== undefined && held.has(chainId);
+    return new Set([...this.#records.values()].filter(isHeld).map(({ key }) => key));
+  }
+
   /** A result, which counts as used. */
   use(key: string): BuildRecord | undefined {
     const record = this.#records.get(key);

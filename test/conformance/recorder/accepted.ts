@@ -113,10 +113,12 @@ export const accepted: readonly Accepted[] = [
     reason: "volumes of swarm clusters are not known here",
   },
   {
-    call: "builds: POST /build*",
+    call: "builds: POST /build?*",
     path: "*",
     reason: "the classic builder's checks in another order and in our words",
   },
+  { call: "builds: POST /build (no archive)", path: "body.message", reason: words },
+  { call: "builds: POST /build/prune?filters=nonsense", path: "body.message", reason: words },
   {
     call: "swarm: POST /swarm/leave",
     path: "body.message",

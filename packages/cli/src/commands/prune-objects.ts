@@ -56,7 +56,7 @@ export async function prune<Response extends object>(
   { path, listOf }: Prune<Response>,
   options: {
     readonly filters: ReadonlyMap<string, readonly string[]>;
-    readonly query?: Readonly<Record<string, boolean>>;
+    readonly query?: Readonly<Record<string, boolean | number | undefined>>;
   },
 ): Promise<number> {
   const client = await session.connect();

@@ -2,14 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import {
-  compileIgnorePatterns,
-  Fault,
-  KeyedMutex,
-  type Logger,
-  parseIgnoreFile,
-  writeTar,
-} from "@hawser/base";
+import { compileIgnorePatterns, Fault, type Logger, parseIgnoreFile, writeTar } from "@hawser/base";
 import {
   formatSourceLines,
   type PlanRequest,
@@ -39,6 +32,7 @@ import { buildFaults } from "./faults.ts";
 import { GitRepositories } from "./git-repositories.ts";
 import { ImageBuild, type ImageBuildOptions, type ImageBuildParts } from "./image-build.ts";
 import { KeptContexts } from "./kept-contexts.ts";
+import { forgetNetFiles } from "./net-file.ts";
 import { buildMark } from "./run-process.ts";
 import { isBounded, noRoom, type PruneCandidate, type PruneRoom, selectPruned } from "./select-pruned.ts";
 
@@ -87,12 +81,9 @@ export const maxDockerfileBytes = 16 << 20;
 export class BuildService {
   readonly #parts: ImageBuildParts;
   readonly #cacheLimitBytes: number | undefined;
-  readonly #building = new Set<ImageBuild>();
   /** Folders of the users', for builds that get them in parts. */
   readonly contexts: KeptContexts;
   readonly #repositories: GitRepositories;
-  /** What processes of builds keep for the next ones. */
-  readonly cacheMounts: CacheMounts;
 
   private constructor(
     parts: ImageBuildParts,
@@ -100,15 +91,9 @@ export class BuildService {
   ) {
     this.#parts = parts;
     this.#cacheLimitBytes = cacheLimitBytes;
-    const { randomBytes } = parts.collaborators.host;
-    const randomName = () => createContainerId(randomBytes);
+    const randomName = () => createContainerId(parts.collaborators.host.randomBytes);
     this.contexts = new KeptContexts({ folder: join(parts.folder, "kept"), randomName });
     this.#repositories = new GitRepositories({ folder: join(parts.folder, "git") });
-    this.cacheMounts = new CacheMounts({
-      folder: join(parts.folder, "cache"),
-      temporary: () => join(parts.folder, "run", randomName()),
-      locks: parts.cacheLocks,
-    });
   }
 
   /** Open the service as a crash may have left it: what belonged to a build that is no more is removed. */
@@ -129,11 +114,19 @@ export class BuildService {
       images,
       cache,
       solver: new Solver<BuildState>(),
-      cacheLocks: new KeyedMutex(),
+      cacheMounts: new CacheMounts({
+        folder: join(folder, "cache"),
+        temporary: () => join(folder, "run", createContainerId(collaborators.host.randomBytes)),
+      }),
     };
     const service = new BuildService(build, parts);
     await service.contexts.reset();
     return service;
+  }
+
+  /** What processes of builds keep for the next ones. */
+  get cacheMounts(): CacheMounts {
+    return this.#parts.cacheMounts;
   }
 
   /** Results of steps that are kept. */
@@ -144,15 +137,14 @@ export class BuildService {
   /** Begin a build of an image. */
   begin(options: ImageBuildOptions): ImageBuild {
     const build = new ImageBuild(this.#parts, options);
-    this.#building.add(build);
-    build.onDisposal(() => {
-      this.#building.delete(build);
-      if (this.#building.size === 0 && this.#cacheLimitBytes !== undefined) {
-        this.#shrinkCache(this.#cacheLimitBytes).catch((error: unknown) =>
+    const limitBytes = this.#cacheLimitBytes;
+    if (limitBytes !== undefined) {
+      build.onDisposal(() => {
+        this.#shrinkCache(limitBytes).catch((error: unknown) =>
           this.#parts.log.warn("cannot make the build cache smaller", { error }),
         );
-      }
-    });
+      });
+    }
     return build;
   }
 
@@ -289,7 +281,7 @@ export class BuildService {
   }
 
   /**
-   * Remove kept results, and files that builds keep, while none builds: the longest unused first.
+   * Remove kept results, and files that builds keep, but for those that a build uses: the longest unused first.
    *
    * @param wanted which of them may go
    * @param room what may stay; default: nothing. With a bound, only results go: they alone have a size.
@@ -300,23 +292,22 @@ export class BuildService {
     room: PruneRoom = noRoom,
   ): Promise<{ readonly keys: readonly string[]; readonly reclaimedBytes: number }> {
     const { cache, images, folder, collaborators } = this.#parts;
-    if (this.#building.size > 0) return { keys: [], reclaimedBytes: 0 };
     const { bavail, bsize } = await statfs(folder);
     const records = selectPruned(cache.list(), {
       wanted,
       room,
       freeBytes: bavail * bsize,
+      inUse: cache.inUse(),
       sizeOf: (record) => cache.sizeOf(record),
     });
     const reclaimedBytes = records.reduce((sum, record) => sum + cache.sizeOf(record), 0);
     cache.remove(records.map(({ key }) => key));
     await images.collect([]);
-    const removeFolder = (name: string) => rm(join(folder, name), { recursive: true, force: true });
     const files = {
       "source.local": () => this.contexts.clear(),
       "source.git.checkout": () => this.#repositories.clear(),
-      "source.http": () => removeFolder("http"),
-      "exec.cachemount": () => removeFolder("cache"),
+      "source.http": () => forgetNetFiles(join(folder, "http")),
+      "exec.cachemount": () => this.cacheMounts.clear(),
     };
     const lastUsedMs = collaborators.host.now();
     for (const [type, clear] of Object.entries(files)) {
@@ -336,14 +327,13 @@ export class BuildService {
   /** Forget the results that were not used for the longest time, until the others are within the limit. */
   async #shrinkCache(limitBytes: number): Promise<void> {
     const { cache, images, log } = this.#parts;
-    let left = 0;
-    const tooMuch = cache
-      .list()
-      .toSorted((a, b) => b.lastUsedMs - a.lastUsedMs)
-      .filter((record) => {
-        left += cache.sizeOf(record);
-        return left > limitBytes;
-      });
+    const tooMuch = selectPruned(cache.list(), {
+      wanted: () => true,
+      room: { ...noRoom, maxUsedBytes: limitBytes },
+      freeBytes: 0,
+      inUse: cache.inUse(),
+      sizeOf: (record) => cache.sizeOf(record),
+    });
     if (tooMuch.length === 0) return;
     cache.remove(tooMuch.map(({ key }) => key));
     await images.collect([]);

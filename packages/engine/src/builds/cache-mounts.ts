@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
+import { existsSync, renameSync } from "node:fs";
 import { lstat, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type KeyedMutex, readTar, type TarSource, tarSourceOf, writeTar } from "@hawser/base";
+import { KeyedMutex, readTar, type TarSource, tarSourceOf, writeTar } from "@hawser/base";
 import { openArchive, writeArchive } from "@hawser/store";
 import { buildFaults } from "./faults.ts";
 
@@ -20,18 +21,58 @@ const namePattern = /^[0-9a-f]{64}$/;
 export class CacheMounts {
   readonly #folder: string;
   readonly #temporary: () => string;
-  readonly #locks: KeyedMutex;
+  /** By names of folders: a process that has a cache for itself holds it. */
+  readonly #locks = new KeyedMutex();
+  /** How many processes have a cache. */
+  readonly #users = new Map<string, number>();
 
   /** @param parts.temporary a path beside, which an engine that dies leaves to the next one to remove */
-  constructor(parts: {
-    readonly folder: string;
-    readonly temporary: () => string;
-    /** By names of folders: a process that has a cache for itself holds it. */
-    readonly locks: KeyedMutex;
-  }) {
+  constructor(parts: { readonly folder: string; readonly temporary: () => string }) {
     this.#folder = parts.folder;
     this.#temporary = parts.temporary;
-    this.#locks = parts.locks;
+  }
+
+  folderOf(id: string): string {
+    return join(this.#folder, cacheFolderName(id));
+  }
+
+  /** A process has a cache, which stays until disposal. */
+  use(id: string): Disposable {
+    const name = cacheFolderName(id);
+    this.#users.set(name, (this.#users.get(name) ?? 0) + 1);
+    return {
+      [Symbol.dispose]: () => {
+        const left = (this.#users.get(name) ?? 0) - 1;
+        if (left > 0) this.#users.set(name, left);
+        else this.#users.delete(name);
+      },
+    };
+  }
+
+  /** Work that has caches for itself. */
+  async runAlone<T>(ids: readonly string[], work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    // All in one order: no two wait for each other.
+    const names = [...new Set(ids.map(cacheFolderName))].toSorted();
+    return await names.reduceRight<() => Promise<T>>(
+      (next, name) => () => this.#locks.run(name, next, signal),
+      work,
+    )();
+  }
+
+  /** Remove those that nobody works with. */
+  async clear(): Promise<void> {
+    const temporary = this.#temporary();
+    await mkdir(temporary, { recursive: true, mode: 0o700 });
+    try {
+      for (const name of await readdir(this.#folder).catch(() => [])) {
+        // At once: whoever begins to use it after the look finds none.
+        if (existsSync(join(this.#folder, name)) && !this.#users.has(name) && !this.#locks.isTaken(name)) {
+          renameSync(join(this.#folder, name), join(temporary, name));
+        }
+      }
+    } finally {
+      await rm(temporary, { recursive: true, force: true });
+    }
   }
 
   /**

@@ -181,5 +181,4 @@ export const buildFaults = defineFaults({
     (name: string) =>
       `Cannot import caches of RUN: this is no archive of caches, ${JSON.stringify(name)} is in it`,
   ],
-  CACHE_FILTER: ["invalid-argument", (name: string) => `invalid filter '${name}'`],
 });

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { KeyedMutex, runProgram } from "@hawser/base";
 import type { GitReference } from "@hawser/build";
@@ -70,9 +70,13 @@ export class GitRepositories {
     });
   }
 
-  /** Remove all that is kept. */
+  /** Remove what no build works with. */
   async clear(): Promise<void> {
-    await rm(this.#folder, { recursive: true, force: true });
+    for (const name of await readdir(this.#folder).catch(() => [])) {
+      const key = name.replace(/\.unfinished$/, "");
+      if (this.#locks.isTaken(key)) continue;
+      await this.#locks.run(key, () => rm(join(this.#folder, name), { recursive: true, force: true }));
+    }
   }
 }
 

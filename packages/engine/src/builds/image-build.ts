@@ -302,9 +302,9 @@ export class ImageBuild implements Disposable {
 
   /** A container on results of the build. @throws {Fault} as `openBuildContainer` */
   async openContainer(request: Omit<OpenContainerRequest, "work" | "folder">): Promise<BuildContainer> {
-    const { collaborators, defaults, folder } = this.#parts;
+    const { collaborators, defaults, folder, cacheMounts: caches } = this.#parts;
     const { limits, files, signal } = this.#options;
-    const work = { defaults, limits, files, signal };
+    const work = { defaults, limits, files, caches, signal };
     return await openBuildContainer(collaborators, { ...request, work, folder });
   }
 

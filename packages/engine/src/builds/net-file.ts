@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { writeFileAtomic, writeTar } from "@hawser/base";
 import type { HttpOp } from "@hawser/build";
@@ -65,6 +65,11 @@ export async function netFile<Result>(
   } finally {
     await rm(into, { force: true });
   }
+}
+
+/** Forget what is known of addresses. The folder stays: a build may be about to write to it. */
+export async function forgetNetFiles(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) await rm(join(folder, name), { force: true });
 }
 
 function keyOf({ mode, uid, gid, ...op }: HttpOp, digest: string): string {

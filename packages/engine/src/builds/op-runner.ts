@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Duplex } from "node:stream";
-import type { KeyedMutex } from "@hawser/base";
 import type { ExecOp, HttpOp, LocalOp, OpRun, OpRunner, Vertex } from "@hawser/build";
 import { type ChainId, parseChainId } from "@hawser/oci";
 import type { ContainerConfig, HostConfig } from "@hawser/runtime";
@@ -20,7 +19,7 @@ import type { BuildContext } from "./build-context.ts";
 import type { BuildSources } from "./build-sources.ts";
 import type { BuildState } from "./build-state.ts";
 import type { ImportedResults } from "./cache/imported-results.ts";
-import { cacheFolderName } from "./cache-mounts.ts";
+import type { CacheMounts } from "./cache-mounts.ts";
 import { type CopyInput, copyFiles, type FilesWork, makeFolder } from "./copy-files.ts";
 import { diffTrees } from "./diff-trees.ts";
 import { shownUrl } from "./download.ts";
@@ -37,9 +36,9 @@ export interface OpRunnerParts {
   readonly images: ImageStore;
   readonly cache: BuildCache;
   readonly defaults: { readonly config: ContainerConfig; readonly hostConfig: HostConfig };
-  /** By names of caches' folders: those that processes of builds have for themselves. */
-  readonly cacheLocks: KeyedMutex;
-  /** Folder of builds: caches of processes, and what a build needs while it goes. */
+  /** Of processes. */
+  readonly cacheMounts: CacheMounts;
+  /** Folder of builds: what a build needs while it goes, among others. */
   readonly folder: string;
 }
 
@@ -253,7 +252,7 @@ async function execProcess(
     defaults,
     limits: scope.limits,
     files: scope.files,
-    cacheDir: join(folder, "cache"),
+    caches: parts.cacheMounts,
     runDir,
     inputs,
     onContainer: (id: string) => scope.onContainer(vertex, id),
@@ -276,16 +275,12 @@ async function execProcess(
       }
       return stateOf(states);
     });
-  // All in one order: no two wait for each other. What may have a cache of its own can as well wait for this one.
+  // What may have a cache of its own can as well wait for this one.
   const own = op.mounts.flatMap((mount) =>
-    mount.kind === "cache" && mount.sharing !== undefined ? cacheFolderName(mount.id) : [],
+    mount.kind === "cache" && mount.sharing !== undefined ? mount.id : [],
   );
-  const locked = [...new Set(own)].toSorted();
   try {
-    return await locked.reduceRight<() => Promise<BuildState>>(
-      (next, name) => () => parts.cacheLocks.run(name, next, run.signal),
-      start,
-    )();
+    return await parts.cacheMounts.runAlone(own, start, run.signal);
   } finally {
     await rm(runDir, { recursive: true, force: true });
   }

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { chmod, chown, lstat, mkdir, rename, writeFile } from "node:fs/promises";
-import { basename, join, posix } from "node:path";
+import { basename, dirname, join, posix } from "node:path";
 import { errnoOf, Fault } from "@hawser/base";
 import type { ExecMount, ExecOp } from "@hawser/build";
 import { type FilesRoot, openArchive, statPath, writeArchive } from "@hawser/store";
@@ -10,7 +10,6 @@ import { mountSnapshotOf } from "../containers/plan-mounts.ts";
 import { openAgentSocket } from "./agent-socket.ts";
 import type { BuildState } from "./build-state.ts";
 import { rootOfState } from "./buildkit/result-files.ts";
-import { cacheFolderName } from "./cache-mounts.ts";
 import { buildFaults } from "./faults.ts";
 import type { ProcessWork } from "./run-process.ts";
 
@@ -45,6 +44,7 @@ export async function prepareMounts(
       case "tmpfs":
         break;
       case "cache":
+        work.prepared.use(work.caches.use(mount.id));
         add(await openCache(collaborators, { mount, number }, work), mount.target, mount.readOnly);
         break;
       case "secret": {
@@ -101,13 +101,13 @@ async function openCache(
     mount,
     number,
   }: { readonly mount: Extract<ExecMount, { readonly kind: "cache" }>; readonly number: number },
-  { cacheDir, runDir, inputs, signal }: Pick<ProcessWork, "cacheDir" | "runDir" | "inputs" | "signal">,
+  { caches, runDir, inputs, signal }: Pick<ProcessWork, "caches" | "runDir" | "inputs" | "signal">,
 ): Promise<string> {
   const { id, files, rights = { mode: 0o755, uid: 0, gid: 0 } } = mount;
-  const folder = join(cacheDir, cacheFolderName(id));
+  const folder = caches.folderOf(id);
   if (existsSync(folder)) return folder;
   const place = join(runDir, `${number}`);
-  await mkdir(cacheDir, { recursive: true });
+  await mkdir(dirname(folder), { recursive: true });
   let made = place;
   if (files === undefined) {
     await mkdir(place, { recursive: true });

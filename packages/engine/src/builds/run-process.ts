@@ -18,6 +18,7 @@ import { removeContainer } from "../containers/remove.ts";
 import { waitForContainer } from "../containers/wait.ts";
 import { planAttachments } from "../networks/plan-attachments.ts";
 import type { BuildState } from "./build-state.ts";
+import type { CacheMounts } from "./cache-mounts.ts";
 import { buildFaults } from "./faults.ts";
 import type { BuildFiles } from "./op-runner.ts";
 import { prepareMounts } from "./prepare-mounts.ts";
@@ -31,8 +32,8 @@ export interface ProcessWork {
   readonly defaults: { readonly config: ContainerConfig; readonly hostConfig: HostConfig };
   /** Limits of the build. */
   readonly limits: Partial<HostConfig>;
-  /** Where caches are kept, and texts put for this run. */
-  readonly cacheDir: string;
+  readonly caches: CacheMounts;
+  /** Where texts are put for this run. */
   readonly runDir: string;
   readonly files: Pick<BuildFiles, "secret" | "agent">;
   readonly inputs: readonly (BuildState | undefined)[];

@@ -15,7 +15,13 @@ const records = ["a", "b", "c", "d"].map(
 );
 
 function select(options: Partial<Parameters<typeof selectPruned>[1]>): string {
-  const all = { wanted: () => true, room: noRoom, freeBytes: 100, sizeOf: () => 10 };
+  const all = {
+    wanted: () => true,
+    room: noRoom,
+    freeBytes: 100,
+    inUse: new Set<string>(),
+    sizeOf: () => 10,
+  };
   return selectPruned(records.toReversed(), { ...all, ...options })
     .map(({ key }) => key)
     .join("");
@@ -29,6 +35,12 @@ test("a prune takes the longest unused until what is left has room", () => {
   assert.equal(select({ room: { ...noRoom, maxUsedBytes: 30 } }), "a");
   assert.equal(select({ room: { ...noRoom, minFreeBytes: 115 } }), "ab");
   assert.equal(select({ room: { ...noRoom, reservedBytes: 20 }, wanted: ({ id }) => id !== "a" }), "bc");
+});
+
+test("what a build uses stays, and counts", () => {
+  const inUse = new Set(["a", "c"]);
+  assert.equal(select({ inUse }), "bd");
+  assert.equal(select({ inUse, room: { ...noRoom, maxUsedBytes: 30 } }), "b");
 });
 
 test("what is reserved stays whatever the disk needs", () => {

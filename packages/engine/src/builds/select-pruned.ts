@@ -27,10 +27,6 @@ export interface PruneCandidate {
   readonly lastUsedMs: number;
 }
 
-export function candidateOf({ key, description, lastUsedMs }: BuildRecord): PruneCandidate {
-  return { id: key, description, type: "regular", isShared: false, isInUse: false, lastUsedMs };
-}
-
 /** How many bytes of results may stay (BuildKit's rules of `buildctl prune`). */
 export function keptBytes(
   room: PruneRoom,
@@ -43,22 +39,27 @@ export function keptBytes(
   return Math.max(most - missing, reservedBytes);
 }
 
-/** Of the results that may go, those that have to until the rest is within the bound: the longest unused first. */
+/** Of the results that may go, and that no build uses, those that have to until the rest is within the bound: the longest unused first. */
 export function selectPruned(
   records: readonly BuildRecord[],
   options: {
     readonly wanted: (candidate: PruneCandidate) => boolean;
     readonly room: PruneRoom;
     readonly freeBytes: number;
+    /** Keys of those that builds use. */
+    readonly inUse: ReadonlySet<string>;
     readonly sizeOf: (record: BuildRecord) => number;
   },
 ): readonly BuildRecord[] {
-  const { wanted, room, freeBytes, sizeOf } = options;
+  const { wanted, room, freeBytes, inUse, sizeOf } = options;
   const sizes = new Map(records.map((record) => [record.key, sizeOf(record)]));
   let usedBytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   const mayStay = keptBytes(room, { usedBytes, freeBytes });
   const candidates = records
-    .filter((record) => wanted(candidateOf(record)))
+    .filter(({ key, description, lastUsedMs }) => {
+      const kept = { id: key, description, lastUsedMs, type: "regular", isShared: false };
+      return !inUse.has(key) && wanted({ ...kept, isInUse: false });
+    })
     .toSorted((a, b) => a.lastUsedMs - b.lastUsedMs);
   if (!isBounded(room)) return candidates;
   return candidates.filter(({ key }) => {

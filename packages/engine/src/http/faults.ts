@@ -102,6 +102,21 @@ export const httpFaults = defineFaults({
   EXEC_DETACH_KEYS: ["invalid-argument", (key: string) => `Invalid escape keys (${key}) provided`],
   LOG_STREAM_MISSING: ["invalid-argument", () => "Bad parameters: you must choose at least one stream"],
   STATS_STREAM_ONCE: ["invalid-argument", () => "cannot have stream=true and one-shot=true"],
+  BUILD_PRUNE: ["invalid-argument", (why: string) => `failed to prune build cache: ${why}`],
+  BUILD_PRUNE_BYTES: [
+    "invalid-argument",
+    (name: string, { text, why }: { readonly text: string; readonly why: string }) =>
+      `${name} is in bytes and expects an integer, got ${text}: ${why}`,
+  ],
+  FILTER_SINGLE: ["invalid-argument", () => "filters expect only one value"],
+  FILTERS_CONFLICT: [
+    "invalid-argument",
+    (one: string, other: string) => `conflicting filters: "${one}" and "${other}"`,
+  ],
+  FILTER_MOMENT: [
+    "invalid-argument",
+    (name: string, why: string) => `"${name}" filter expects a duration (e.g., '24h') or a timestamp: ${why}`,
+  ],
   UNTIL_INVALID: [
     "invalid-argument",
     (text: string) => `failed to parse value as time or duration: ${JSON.stringify(text)}`,

@@ -258,18 +258,14 @@ export class LayerStore {
     return top && heldLayer(top, this.hold(top.chainId));
   }
 
+  /** Layers that somebody holds, and those below them. */
+  held(): ReadonlySet<ChainId> {
+    return this.#withThoseBelow(this.#holds.keys());
+  }
+
   /** Remove layers that nothing refers to any more, topmost first. Returns them. */
   async collect(referenced: Iterable<ChainId>): Promise<readonly ChainId[]> {
-    const live = new Set<ChainId>();
-    for (const start of [...referenced, ...this.#holds.keys()]) {
-      for (
-        let id: ChainId | undefined = start;
-        id !== undefined && !live.has(id);
-        id = this.#layers.get(id)?.parent
-      ) {
-        live.add(id);
-      }
-    }
+    const live = this.#withThoseBelow([...referenced, ...this.#holds.keys()]);
     const dead = [...this.#layers.values()].filter((layer) => !live.has(layer.chainId));
     if (dead.length === 0) return [];
     dead.sort((a, b) => this.#depth(b) - this.#depth(a));
@@ -452,6 +448,15 @@ export class LayerStore {
     const layer = this.#layers.get(chainId);
     if (layer === undefined) throw storeFaults.LAYER_NOT_FOUND(chainId);
     return layer;
+  }
+
+  #withThoseBelow(topmost: Iterable<ChainId>): ReadonlySet<ChainId> {
+    const found = new Set<ChainId>();
+    for (const start of topmost) {
+      let id: ChainId | undefined = start;
+      for (; id !== undefined && !found.has(id); id = this.#layers.get(id)?.parent) found.add(id);
+    }
+    return found;
   }
 
   #depth(layer: Layer): number {

@@ -21,7 +21,7 @@ import { createBuildContainer, type ProcessWork } from "../run-process.ts";
 export interface OpenContainerRequest extends Omit<ContainerRequest, "inputs"> {
   /** The root is first. */
   readonly inputs: readonly (BuildState | undefined)[];
-  readonly work: Pick<ProcessWork, "defaults" | "limits" | "files" | "signal">;
+  readonly work: Pick<ProcessWork, "defaults" | "limits" | "files" | "caches" | "signal">;
   /** Folder of builds. */
   readonly folder: string;
 }
@@ -42,11 +42,7 @@ export async function openBuildContainer(
   await using prepared = new AsyncDisposableStack();
   const runDir = join(folder, "run", createContainerId(collaborators.host.randomBytes));
   prepared.defer(() => rm(runDir, { recursive: true, force: true }));
-  const brought = await prepareMounts(
-    collaborators,
-    { mounts },
-    { ...work, inputs, cacheDir: join(folder, "cache"), runDir, prepared, id },
-  );
+  const brought = await prepareMounts(collaborators, { mounts }, { ...work, inputs, runDir, prepared, id });
   return new OpenedContainer(collaborators, {
     request,
     id,

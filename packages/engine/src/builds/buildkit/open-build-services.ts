@@ -7,7 +7,7 @@ import {
   type KeptResult,
 } from "@hawser/build/grpc";
 import { platformOfNode } from "@hawser/oci";
-import type { BuildCache, BuildRecord } from "@hawser/store";
+import type { BuildCache } from "@hawser/store";
 import type { BuildService } from "../build-service.ts";
 import type { PruneCandidate } from "../select-pruned.ts";
 import type { ExportPorts } from "./export-result.ts";
@@ -46,9 +46,9 @@ export function openBuildServices(
   const builder: Builder = {
     about: { ...engine, platforms: [host], labels: workerLabels },
     open: async (context) => new SessionBuild(builds, { ports, context, results }),
-    usage: async () => builds.cache.list().map((record) => keptResult(builds.cache, record)),
+    usage: async () => keptResults(builds.cache),
     async prune(wanted, room) {
-      const before = builds.cache.list().map((record) => keptResult(builds.cache, record));
+      const before = keptResults(builds.cache);
       const byId = new Map(before.map((result) => [result.id, result]));
       const resultOf = ({ id, ...candidate }: PruneCandidate): KeptResult =>
         byId.get(id) ?? { ...nothingKept, ...candidate, id, lastUsedAtMs: candidate.lastUsedMs };
@@ -70,8 +70,9 @@ export function openBuildServices(
 /** Of files that builds keep, whose size nobody counts. */
 const nothingKept = { sizeBytes: 0, createdAtMs: 0, usageCount: 0, parents: [] } as const;
 
-function keptResult(cache: BuildCache, record: BuildRecord): KeptResult {
-  return {
+function keptResults(cache: BuildCache): readonly KeptResult[] {
+  const inUse = cache.inUse();
+  return cache.list().map((record) => ({
     id: record.key,
     sizeBytes: cache.sizeOf(record),
     createdAtMs: record.createdAtMs,
@@ -80,7 +81,7 @@ function keptResult(cache: BuildCache, record: BuildRecord): KeptResult {
     description: record.description,
     type: "regular",
     isShared: false,
-    isInUse: false,
+    isInUse: inUse.has(record.key),
     parents: [],
-  };
+  }));
 }

@@ -1,11 +1,9 @@
-import { parseFilters } from "@hawser/api";
 import { Fault } from "@hawser/base";
 import type { BuildService } from "../../builds/build-service.ts";
 import { BuildSources } from "../../builds/build-sources.ts";
 import type { EngineBuildServices } from "../../builds/buildkit/open-build-services.ts";
 import { buildFaults } from "../../builds/faults.ts";
 import { checkLocalFolder } from "../../builds/local-folder.ts";
-import type { PruneCandidate, PruneRoom } from "../../builds/select-pruned.ts";
 import { type ApiRequest, readJsonBody } from "../request.ts";
 import { type ApiResponse, type ResponseStream, sendAll } from "../response.ts";
 import type { Route } from "../router.ts";
@@ -18,6 +16,7 @@ import {
 } from "../wire/build-query.ts";
 import { BuildTranscript } from "../wire/build-transcript.ts";
 import { readAccessByDomain } from "../wire/registry-auth.ts";
+import { readBuildPrune } from "./build-prune.ts";
 
 /** `POST /build`, Docker's classic way to build, and what is kept of builds. */
 export function buildRoutes(
@@ -63,8 +62,8 @@ export function buildRoutes(
       method: "POST",
       path: "/build/prune",
       async handler(request, response) {
-        const wanted = prunedCandidates(request, options.now());
-        const { keys, reclaimedBytes } = await builds.prune(wanted, pruneRoom(request));
+        const { wanted, room } = readBuildPrune(request, options.now());
+        const { keys, reclaimedBytes } = await builds.prune(wanted, room);
         response.sendJson(200, {
           CachesDeleted: keys.length === 0 ? null : keys,
           SpaceReclaimed: reclaimedBytes,
@@ -201,58 +200,4 @@ async function buildGiven(
 
 function tagged(name: string): string {
   return /:[^/]*$/.test(name) ? name : `${name}:latest`;
-}
-
-const pruneFilterNames = [
-  "until",
-  "id",
-  "unused-for",
-  "type",
-  "inuse",
-  "shared",
-  "private",
-  "description",
-  "parent",
-] as const;
-
-function prunedCandidates(request: ApiRequest, nowMs: number): (candidate: PruneCandidate) => boolean {
-  const filters = parseFilters(request.query.text("filters"), pruneFilterNames);
-  const [until] = [...(filters.get("until") ?? []), ...(filters.get("unused-for") ?? [])];
-  const olderThanMs = until === undefined ? undefined : parseAge(until);
-  const is = (name: (typeof pruneFilterNames)[number], fits: (value: string) => boolean) => {
-    const [value, another] = filters.get(name) ?? [];
-    if (another !== undefined) throw buildFaults.CACHE_FILTER(`${name}=${value}, ${name}=${another}`);
-    return value === undefined || fits(value);
-  };
-  return ({ id, type, description, isInUse, isShared, lastUsedMs }) =>
-    (olderThanMs === undefined || nowMs - lastUsedMs >= olderThanMs) &&
-    is("id", (value) => id.includes(value)) &&
-    is("type", (value) => type === value) &&
-    is("description", (value) => description === value) &&
-    is("inuse", (value) => String(isInUse) === (value || "true")) &&
-    is("shared", (value) => String(isShared) === (value || "true")) &&
-    is("private", (value) => String(!isShared) === (value || "true")) &&
-    // No result tells which others it was made of.
-    is("parent", () => false);
-}
-
-/** `keep-storage` is the older name of `reserved-space`. */
-function pruneRoom({ query }: ApiRequest): PruneRoom {
-  const bytesOf = (name: string) => Number(query.text(name) ?? 0) || 0;
-  return {
-    reservedBytes: bytesOf("reserved-space") || bytesOf("keep-storage"),
-    maxUsedBytes: bytesOf("max-used-space"),
-    minFreeBytes: bytesOf("min-free-space"),
-  };
-}
-
-const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
-/** `24h`, `1h30m`. */
-function parseAge(text: string): number {
-  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(text)) throw buildFaults.CACHE_FILTER(`until=${text}`);
-  return [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)].reduce(
-    (sum, [, number = "0", unit = "s"]) => sum + Number(number) * (unitMs[unit] ?? 0),
-    0,
-  );
 }

@@ -59,12 +59,13 @@ export function diskUsageRoutes(collaborators: Collaborators, cache: BuildCache)
 }
 
 function formatRecords(cache: BuildCache): readonly BuildCacheRecord[] {
+  const inUse = cache.inUse();
   return cache.list().map(
     (record): BuildCacheRecord => ({
       ID: record.key,
       Type: "regular",
       Description: record.description,
-      InUse: false,
+      InUse: inUse.has(record.key),
       Shared: false,
       Size: cache.sizeOf(record),
       CreatedAt: new Date(record.createdAtMs).toISOString(),

@@ -1,4 +1,5 @@
 import { type Filters, matchesLabels, parseFilters } from "@hawser/api";
+import { parseDurationNs } from "@hawser/base";
 import type { Container } from "../../containers/container.ts";
 import { httpFaults } from "../faults.ts";
 
@@ -27,17 +28,15 @@ export function matchPruned(
     !unwanted.some((label) => matchesLabels(thing.labels, [label]));
 }
 
-const unitMs: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
-
-/** A Go duration, `1h30m`: that long ago; or seconds since 1970; or a date. */
-function parseUntil(text: string, nowMs: number): number {
+/**
+ * A Go duration, `1h30m`: that long ago; or seconds since 1970; or a date. In milliseconds since then.
+ *
+ * @throws {Fault} `invalid-argument`
+ */
+export function parseUntil(text: string, nowMs: number): number {
+  const agoNs = parseDurationNs(text);
+  if (agoNs !== undefined) return nowMs - agoNs / 1e6;
   if (/^\d{1,12}(\.\d{0,9})?$/.test(text)) return Number(text) * 1000;
-  if (/^(\d+(\.\d+)?(h|ms|m|s))+$/.test(text)) {
-    const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s)/g)];
-    return (
-      nowMs - parts.reduce((sum, [, amount, unit = ""]) => sum + Number(amount) * (unitMs[unit] ?? 0), 0)
-    );
-  }
   const date = Date.parse(text);
   if (!/^\d{4}-\d\d-\d\d/.test(text) || Number.isNaN(date)) throw httpFaults.UNTIL_INVALID(text);
   return date;
