@@ -88,6 +88,11 @@ export const networkServiceFaults = defineFaults({
     "not-found",
     (name: string) => `failed to set up container networking: network ${name} not found`,
   ],
+  MAC_ADDRESSES_DIFFER: [
+    "invalid-argument",
+    () =>
+      "the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty",
+  ],
   MODE_CONFLICT: ["invalid-argument", (what: string) => `conflicting options: ${what}`],
   PORT_INVALID: ["invalid-argument", (text: string) => `invalid port specification: ${JSON.stringify(text)}`],
   PROTOCOL_INVALID: ["invalid-argument", (text: string) => `invalid proto: ${text}`],

@@ -30,7 +30,10 @@ export function planAttachments(
   const names = [...wishes.keys()].toSorted((a, b) => Number(b === mainName) - Number(a === mainName));
   return names.map((network) => {
     const asked = wishes.get(network) ?? noWish;
-    const takesMac = network === mainName && asked.macAddress === "" && request.macAddress !== "";
+    const takesMac = network === mainName && request.macAddress !== "";
+    if (takesMac && !["", request.macAddress].includes(asked.macAddress)) {
+      throw networkServiceFaults.MAC_ADDRESSES_DIFFER();
+    }
     const wish = takesMac ? { ...asked, macAddress: request.macAddress } : asked;
     const problem = findWishProblem(wish, networks.find(network));
     if (problem !== undefined) throw networkServiceFaults.CREATE_ENDPOINT_INVALID(network, problem);

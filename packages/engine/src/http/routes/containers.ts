@@ -40,12 +40,13 @@ export function containerRoutes(collaborators: Collaborators): Route[] {
           optional: "refused",
         });
         const platform = readPlatform(request);
+        const { warnings: told, ...meant } = asOfVersion(body, (version) => request.atLeast(version));
         const { container, warnings } = await createContainer(collaborators, {
           ...(platform !== undefined && { platform }),
           ...(name !== undefined && name !== "" && { name: name.replace(/^\//, "") }),
-          ...asOfVersion(body, (version) => request.atLeast(version)),
+          ...meant,
         });
-        response.sendJson(201, { Id: container.id, Warnings: warnings });
+        response.sendJson(201, { Id: container.id, Warnings: [...warnings, ...told] });
       },
     },
     {
