@@ -11,8 +11,9 @@ import { listFiles, root } from "./tree.ts";
 /**
  * `node tools/test.ts <stage...> [--only <text>] [--leaks machine|run|off] [--fail-fast]`
  *
- * Runs stages in order (with `all`, unit tests beside native and root ones) and ends with `# pass N`, `# fail N` and `N passed, N failed`; exit code 1 when a test failed, the
- * machine is not as it was before, or (with CI=true) a test was skipped that tools/known-skips.txt does not name.
+ * Runs stages in order (with `all`, unit tests beside native and root ones) and ends with `# pass N`, `# fail N` and
+ * `N passed, N failed`; exit code 1 when a test failed, the machine is not as it was before, or (with CI=true) a test was
+ * skipped that tools/known-skips.txt does not name.
  * `--only` keeps the files whose path contains the text.
  */
 interface Stage {

@@ -25,10 +25,10 @@ export async function debianArchive(options: {
   await mkdir(folder, { recursive: true });
   const part = join(folder, `part-${process.pid}.tar`);
   try {
-    // One at a time: who has waited finds what the other has made.
+    // Each by one alone: who has waited finds what the other has made.
     const make =
       'archive=$1 part=$2; shift 2; test -e "$archive" || { "$@" "$part" && mv "$part" "$archive"; }';
-    const locked = ["flock", join(folder, "lock"), "sh", "-c", make, "sh", archive, part];
+    const locked = ["flock", `${archive}.lock`, "sh", "-c", make, "sh", archive, part];
     const extra = include.length === 0 ? [] : [`--include=${include.join(",")}`];
     const without =
       variant === "minbase" ? [] : unneeded.map((pattern) => `--dpkgopt=path-exclude=${pattern}`);

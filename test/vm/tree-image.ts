@@ -16,6 +16,7 @@ const parts = [
   "build/native/hawser-launcher",
   "build/native/hawser-init",
   "build/native/hawser-keeper",
+  "build/native/hawser-stub",
   "build/native/hawser.node",
   "build/images",
   "node_modules/@hawser",

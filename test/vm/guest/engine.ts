@@ -75,9 +75,10 @@ export class Engine {
     await ended;
   }
 
-  /** Hawser's own client. Its exit code is a result. */
+  /** Hawser's own client, done by the resident one: a start of Node takes seconds here. Its exit code is a result. */
   async hawser(...args: readonly string[]): Promise<ProgramResult> {
-    return await runProgram([process.execPath, join(root, "dist/cli/main.js"), ...args], {
+    const stub = join(root, "build/native/hawser-stub");
+    return await runProgram([stub, process.execPath, join(root, "dist/cli"), ...args], {
       signal: AbortSignal.timeout(180_000),
     });
   }
