@@ -3,6 +3,9 @@
 #
 #   tools/setup.sh [--verbose] [--tests]
 #
+# npm's packages come while the system's are installed, where npm is there already, and what only tests need while the product
+# is built.
+#
 # Each step is skipped when what it was made from has not changed (build/setup/<step> holds the digest), so an interrupted
 # set-up goes on where it stopped; a step that fails leaves no digest. One set-up at a time per tree; a second one waits
 # (the steps' programs inherit the lock: what an interrupted set-up left running is waited for too).
@@ -57,10 +60,10 @@ step() {
   say "set-up: $words: $(seconds "$began" "$(now)")"
 }
 
-announced=
+# Said once, by whichever of the steps that run at the same time is the first.
 announce() {
-  [ -z "$announced" ] || return 0
-  announced=1
+  [ ! -e "$state/announced" ] || return 0
+  : >"$state/announced"
   say "setting up in $top (the first use, or something has changed since)"
 }
 
@@ -75,6 +78,7 @@ if ! flock -n 9; then
   flock 9
 fi
 started=$(now)
+rm -f "$state/announced"
 : >"$state/ready.part"
 
 # ---------------------------------------------------------------------------------------------- system packages
@@ -124,6 +128,32 @@ install_packages() {
   apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@"
 }
 
+# ---------------------------------------------------------------------------------------------- npm packages
+
+npm_packages() {
+  npm ci --no-audit --no-fund && touch node_modules/.package-lock.json
+}
+
+# npm writes node_modules/.package-lock.json last; newer than the lock file, it is the mark of a complete `npm ci`.
+lock_digest=$(digest package-lock.json)
+if [ ! -f "$state/npm" ] && [ node_modules/.package-lock.json -nt package-lock.json ]; then
+  printf '%s\n' "$lock_digest" >"$state/npm"
+fi
+[ -f node_modules/.package-lock.json ] || rm -f "$state/npm"
+npm_step() {
+  step npm "npm packages (npm ci)" "$lock_digest" \
+    "If the npm registry cannot be reached, check the network and \`npm config get registry\`." npm_packages
+}
+
+# An npm that dpkg has only half installed is none yet.
+early_npm=
+if [ -n "$missing" ] && command -v node >/dev/null && command -v npm >/dev/null && [ -z "$(dpkg --audit 2>&1)" ]; then
+  npm_step &
+  early_npm=$!
+fi
+
+# ---------------------------------------------------------------------------------------------- system packages, installed
+
 if [ -n "$missing" ]; then
   install="apt-get install -y --no-install-recommends$missing"
   command -v apt-get >/dev/null ||
@@ -137,20 +167,9 @@ if [ -n "$missing" ]; then
     install_packages $missing
 fi
 
-# ---------------------------------------------------------------------------------------------- npm packages and Node
+if [ -n "$early_npm" ]; then wait "$early_npm" || exit 1; else npm_step; fi
 
-npm_packages() {
-  npm ci --no-audit --no-fund && touch node_modules/.package-lock.json
-}
-
-# npm writes node_modules/.package-lock.json last; newer than the lock file, it is the mark of a complete `npm ci`.
-lock_digest=$(digest package-lock.json)
-if [ ! -f "$state/npm" ] && [ node_modules/.package-lock.json -nt package-lock.json ]; then
-  printf '%s\n' "$lock_digest" >"$state/npm"
-fi
-[ -f node_modules/.package-lock.json ] || rm -f "$state/npm"
-step npm "npm packages (npm ci)" "$lock_digest" \
-  "If the npm registry cannot be reached, check the network and \`npm config get registry\`." npm_packages
+# ---------------------------------------------------------------------------------------------- Node
 
 node=
 for candidate in "$(command -v node)" "$top"/node_modules/node-linux-*/bin/node; do
@@ -160,64 +179,32 @@ done
   "Install Node 24 from your system's packages or nodejs.org, so that \`node --version\` says so."
 export PATH="$top/node_modules/.bin:${node%/*}:$PATH"
 
-# ---------------------------------------------------------------------------------------------- what is made from source
+# ---------------------------------------------------------------------------------------------- programs out of Debian's packages
 
-native_programs() { make -C native && make -C native/addon NODE="$node"; }
-native_digest=$(digest native)
-[ -x build/native/hawser-launcher ] && [ -x build/native/hawser-stub ] && [ -f build/native/hawser.node ] || rm -f "$state/native"
-step native "native programs (make -C native)" "$native_digest" \
-  "This is a defect of Hawser on your system: please report it with that file." native_programs
-
-sources_digest=$(digest packages tools/build.ts package-lock.json)
-[ -f dist/cli/main.js ] && [ -f dist/cli/resident.js ] && [ -f dist/engine/main.js ] || rm -f "$state/bundles"
-step bundles "client and engine (tools/build.ts)" "$sources_digest" \
-  "This is a defect of Hawser: please report it with that file." "$node" tools/build.ts
-
-# unpack <package...>: packages that are not installed, to $state/download/files
+# unpack <package...>: packages that are not installed, to $download/files
+download=$state/download
 unpack() {
-  rm -rf "$state/download" && mkdir -p "$state/download" || return 1
+  rm -rf "$download" && mkdir -p "$download" || return 1
   (
-    cd -- "$state/download" || exit 1
+    cd -- "$download" || exit 1
     fetch="apt-get -o APT::Sandbox::User=root download"
     $fetch "$@" || { apt-get update && $fetch "$@"; }
   ) || return 1
-  for package in "$state/download"/*.deb; do dpkg-deb -x "$package" "$state/download/files" || return 1; done
+  for package in "$download"/*.deb; do dpkg-deb -x "$package" "$download/files" || return 1; done
 }
 
 # take_out <package> <name of a program in it> <target>: one program out of a package that is not installed
 take_out() {
   unpack "$1" && mkdir -p "$(dirname -- "$3")" || return 1
-  program=$(find "$state/download/files" -type f -path "*/bin/$2" | head -n 1)
+  program=$(find "$download/files" -type f -path "*/bin/$2" | head -n 1)
   [ -n "$program" ] && cp -p "$program" "$3.part" && mv "$3.part" "$3" || return 1
-  rm -rf "$state/download"
+  rm -rf "$download"
 }
-
-# Debian's static busybox is taken out of its package, not installed: it would replace an installed `busybox`.
-static_busybox() {
-  if dpkg-query -W -f '${Status}' busybox-static 2>/dev/null | grep -q ' installed'; then
-    mkdir -p build/busybox && cp -p "$(command -v busybox)" build/busybox/busybox
-  else
-    take_out busybox-static busybox build/busybox/busybox
-  fi
-}
-[ -x build/busybox/busybox ] || rm -f "$state/busybox"
-step busybox "busybox (from Debian's busybox-static)" "1" \
-  "It needs the system's package lists: check the network and /etc/apt." static_busybox
-
-images_digest=$(digest build/native/hello build/busybox packages/store/src packages/oci/src tools/build-images.ts)
-[ -f build/images/hello-world.tar ] && [ -f build/images/busybox.tar ] || rm -f "$state/images"
-step images "built-in images (hello-world, busybox)" "$images_digest" \
-  "This is a defect of Hawser: please report it with that file." "$node" tools/build-images.ts
 
 # The tests drive the engine with the real docker CLI; only it, not the package, whose dockerd would be started.
 docker_cli() {
   take_out docker-cli docker build/docker-cli/docker || take_out docker.io docker build/docker-cli/docker
 }
-if [ -n "$tests" ] && ! command -v docker >/dev/null; then
-  [ -x build/docker-cli/docker ] || rm -f "$state/docker-cli"
-  step docker-cli "docker CLI (from Debian's docker-cli or docker.io)" "1" \
-    "It needs the system's package lists: check the network and /etc/apt." docker_cli
-fi
 
 # Foreign clients of the registry, with the library of theirs that nothing else brings: not the packages, which make networks.
 podman_and_buildah() {
@@ -225,16 +212,11 @@ podman_and_buildah() {
   # shellcheck disable=SC2086 # perhaps nothing
   unpack podman buildah conmon $library && rm -rf build/podman.part build/podman && mkdir -p build/podman.part || return 1
   for file in podman buildah conmon 'libsubid.so.*'; do
-    find "$state/download/files/usr" -name "$file" -path '*/usr/*' \( -type f -o -type l \) ! -path '*/share/*' \
+    find "$download/files/usr" -name "$file" -path '*/usr/*' \( -type f -o -type l \) ! -path '*/share/*' \
       -exec cp -pP {} build/podman.part/ \;
   done
-  rm -rf "$state/download" && mv build/podman.part build/podman
+  rm -rf "$download" && mv build/podman.part build/podman
 }
-if [ -n "$tests" ]; then
-  [ -x build/podman/podman ] || rm -f "$state/podman"
-  step podman "podman and buildah (from Debian)" "1" \
-    "It needs the system's package lists: check the network and /etc/apt." podman_and_buildah
-fi
 
 # unpack_from <suite> <package...>: packages of another Debian, beside the system's, from where the system has its own; to $apt/files
 apt=$top/$state/apt
@@ -260,20 +242,63 @@ compose_v1() {
     python3-docopt python3-dotenv python3-jsonschema python3-pyrsistent python3-texttable python3-websocket python3-yaml &&
     rm -rf build/compose-v1 && mv "$apt/files/usr" build/compose-v1 && rm -rf "$apt"
 }
-if [ -n "$tests" ]; then
+programs_for_tests() {
+  download=$state/download-for-tests
+  lists_advice="It needs the system's package lists: check the network and /etc/apt."
+  if ! command -v docker >/dev/null; then
+    [ -x build/docker-cli/docker ] || rm -f "$state/docker-cli"
+    step docker-cli "docker CLI (from Debian's docker-cli or docker.io)" "1" "$lists_advice" docker_cli
+  fi
+  [ -x build/podman/podman ] || rm -f "$state/podman"
+  step podman "podman and buildah (from Debian)" "1" "$lists_advice" podman_and_buildah
   for suite in trixie sid; do
     [ -x "build/docker-plugins/$suite/docker-compose" ] || rm -f "$state/docker-plugins-$suite"
-    step "docker-plugins-$suite" "buildx and Compose (from Debian $suite)" "1" \
-      "It needs the system's package lists: check the network and /etc/apt." docker_plugins "$suite"
+    step "docker-plugins-$suite" "buildx and Compose (from Debian $suite)" "1" "$lists_advice" docker_plugins "$suite"
   done
   [ -x build/compose-v1/bin/docker-compose ] || rm -f "$state/compose-v1"
-  step compose-v1 "Compose v1 (from Debian bookworm)" "1" \
-    "It needs the system's package lists: check the network and /etc/apt." compose_v1
+  step compose-v1 "Compose v1 (from Debian bookworm)" "1" "$lists_advice" compose_v1
+}
+for_tests=
+if [ -n "$tests" ]; then
+  programs_for_tests &
+  for_tests=$!
 fi
+
+# ---------------------------------------------------------------------------------------------- what is made from source
+
+native_programs() { make -j "$(nproc)" -C native && make -C native/addon NODE="$node"; }
+native_digest=$(digest native)
+[ -x build/native/hawser-launcher ] && [ -x build/native/hawser-stub ] && [ -f build/native/hawser.node ] || rm -f "$state/native"
+step native "native programs (make -C native)" "$native_digest" \
+  "This is a defect of Hawser on your system: please report it with that file." native_programs
+
+sources_digest=$(digest packages tools/build.ts package-lock.json)
+[ -f dist/cli/main.js ] && [ -f dist/cli/resident.js ] && [ -f dist/engine/main.js ] || rm -f "$state/bundles"
+step bundles "client and engine (tools/build.ts)" "$sources_digest" \
+  "This is a defect of Hawser: please report it with that file." "$node" tools/build.ts
+
+# Debian's static busybox is taken out of its package, not installed: it would replace an installed `busybox`.
+static_busybox() {
+  if dpkg-query -W -f '${Status}' busybox-static 2>/dev/null | grep -q ' installed'; then
+    mkdir -p build/busybox && cp -p "$(command -v busybox)" build/busybox/busybox
+  else
+    take_out busybox-static busybox build/busybox/busybox
+  fi
+}
+[ -x build/busybox/busybox ] || rm -f "$state/busybox"
+step busybox "busybox (from Debian's busybox-static)" "1" \
+  "It needs the system's package lists: check the network and /etc/apt." static_busybox
+
+images_digest=$(digest build/native/hello build/busybox packages/store/src packages/oci/src tools/build-images.ts)
+[ -f build/images/hello-world.tar ] && [ -f build/images/busybox.tar ] || rm -f "$state/images"
+step images "built-in images (hello-world, busybox)" "$images_digest" \
+  "This is a defect of Hawser: please report it with that file." "$node" tools/build-images.ts
+
+[ -z "$for_tests" ] || wait "$for_tests" || exit 1
 
 printf '%s\n%s\n' "$node" "$top" >"$state/ready.text" || exit 1
 touch -r "$state/ready.part" "$state/ready.text" && mv "$state/ready.text" "$state/ready" || exit 1
-if [ -n "$announced" ]; then
+if [ -e "$state/announced" ]; then
   say "set-up done in $(seconds "$started" "$(now)"); the next start is at once"
 elif [ -n "$verbose" ]; then
   say "set-up: nothing to do"
