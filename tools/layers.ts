@@ -28,7 +28,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     imports: [base, oci, linux, "packages/registry/src/client"],
     modules: ["@aws-sdk/client-s3", "bcryptjs", "jose"],
   },
-  "packages/registry/src/client": { imports: [base, oci], modules: ["smol-toml"] },
+  "packages/registry/src/client": { imports: [base, oci, linux], modules: ["smol-toml"] },
   "packages/build": { imports: [base, oci] },
   "packages/build/src/grpc": {
     imports: [base, oci, "packages/build"],

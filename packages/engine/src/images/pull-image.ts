@@ -36,7 +36,7 @@ export interface PullSource {
   /** As many bytes as announced; their digest is the reader's to check. A chunk is good until the next one is asked for. */
   fetchBlob(
     blob: Pick<Descriptor, "digest" | "sizeBytes">,
-    options: { readonly signal?: AbortSignal },
+    options: { readonly signal?: AbortSignal; readonly lent: true },
   ): AsyncIterable<Uint8Array>;
   /** All of a small blob, checked. */
   readBlob(
@@ -177,7 +177,7 @@ function originOf(
     async *open(signal) {
       if (downloads.isFull) tell(digest, { kind: "waiting" });
       using _slot = await downloads.acquire(signal);
-      yield* repository.fetchBlob(layer, { signal });
+      yield* repository.fetchBlob(layer, { signal, lent: true });
     },
   };
 }

@@ -2,6 +2,7 @@ import type { Digest } from "@hawser/oci";
 import type { Scope } from "./authorizer.ts";
 import type { EndpointResponse, RegistryEndpoint } from "./endpoint.ts";
 import { registryFaults } from "./faults.ts";
+import { readLargeBody } from "./read-large-body.ts";
 import { type RetryPolicy, waitForRetry } from "./retry.ts";
 import { isTransient, readBody } from "./transport.ts";
 
@@ -12,6 +13,8 @@ export interface BlobRequest {
   readonly sizeBytes: number;
   readonly scopes: readonly Scope[];
   readonly retry: RetryPolicy;
+  /** A chunk is good until the next one is asked for: its memory is used again. */
+  readonly lent?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -55,7 +58,7 @@ async function* readFrom(
   request: BlobRequest,
   offset: number,
 ): AsyncGenerator<Buffer, void, undefined> {
-  const { repository, digest, sizeBytes, scopes, signal } = request;
+  const { repository, digest, sizeBytes, scopes, signal, lent } = request;
   const response = await endpoint.request({
     method: "GET",
     path: `/${repository}/blobs/${digest}`,
@@ -70,7 +73,8 @@ async function* readFrom(
     let skip = response.status === 206 ? 0 : offset;
     checkAnnounced(response, { offset: response.status === 206 ? offset : 0, sizeBytes });
     let position = offset - skip;
-    for await (const chunk of readBody(response, { what, signal })) {
+    const body = (lent ? readLargeBody : readBody)(response, { what, signal });
+    for await (const chunk of body) {
       position += chunk.length;
       if (position > sizeBytes) throw registryFaults.SIZE_LIE(what, sizeBytes, "more");
       const skipped = Math.min(skip, chunk.length);

@@ -105,10 +105,14 @@ export class Repository {
     });
   }
 
-  /** The bytes of a blob, of which there are as many as announced. Their digest is the caller's to check. */
+  /**
+   * The bytes of a blob, of which there are as many as announced. Their digest is the caller's to check.
+   *
+   * @param options.lent a chunk is good until the next one is asked for, which costs less
+   */
   fetchBlob(
     descriptor: Pick<Descriptor, "digest" | "sizeBytes">,
-    { signal }: Cancelable = {},
+    { signal, lent }: Cancelable & { readonly lent?: boolean } = {},
   ): AsyncGenerator<Buffer, void, undefined> {
     const { digest, sizeBytes } = descriptor;
     return fetchBlob(this.#able("pull"), {
@@ -117,6 +121,7 @@ export class Repository {
       sizeBytes,
       scopes: this.#scopes("pull"),
       retry: this.#retry,
+      lent,
       signal,
     });
   }

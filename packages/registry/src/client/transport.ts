@@ -39,6 +39,8 @@ export interface TransportResponse {
   readonly status: number;
   readonly headers: http.IncomingHttpHeaders;
   readonly body: Readable;
+  /** How long nothing may come. */
+  readonly idleMs: number;
 }
 
 export interface TransportOptions {
@@ -119,6 +121,7 @@ export class Transport implements Disposable {
       status: response.statusCode ?? 0,
       headers: response.headers,
       body: response,
+      idleMs: this.#idleMs,
     };
   }
 
@@ -248,8 +251,8 @@ const unknownAuthority = new Set([
   "DEPTH_ZERO_SELF_SIGNED_CERT",
 ]);
 
-/** In Go's words where people search for them. */
-function faultOfTransport(what: string, error: unknown): Fault {
+/** What went wrong with a connection, in Go's words where people search for them. */
+export function faultOfTransport(what: string, error: unknown): Fault {
   if (Fault.is(error)) return error;
   return registryFaults.UNREACHABLE(what, whyUnreachable(error)).because(error);
 }
