@@ -1,5 +1,6 @@
 import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
 import { mkdir, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
 import { openTempDir } from "@hawser/base/testing";
@@ -133,6 +134,38 @@ test("what is wrong with a flag is said in dockerd's words", async () => {
   ];
   for (const [flags, message] of wrong) await dir.refuses({ flags }, message);
   throws(await dir.command({ flags: ["--userns-remap", "not-there"] }), { kind: "invalid-argument" });
+});
+
+test("an engine is not its own mirror's mirror: it would wait for itself", async () => {
+  await using dir = await openPrograms();
+  const address = (listen: string, mirror: string) => [
+    "--mirror-address",
+    listen,
+    "--registry-mirror",
+    mirror,
+  ];
+  for (const [listen, mirror] of [
+    ["10.0.0.1:5000", "http://10.0.0.1:5000"],
+    ["10.0.0.1:80", "http://10.0.0.1/"],
+    ["[::1]:5000", "http://[::1]:5000"],
+    ["Mirror.example:5000", "https://mirror.example:5000"],
+    ["127.0.0.1:5000", "http://localhost:5000"],
+    ["0.0.0.0:5000", "http://127.0.0.1:5000"],
+    ["[::]:5000", `http://${hostname()}:5000`],
+  ] as const) {
+    await dir.refuses(
+      { flags: address(listen, mirror) },
+      `invalid mirror: "${mirror}" is this engine's own (mirror-address)`,
+    );
+  }
+  for (const [listen, mirror] of [
+    ["10.0.0.1:5000", "http://10.0.0.2:5000"],
+    ["10.0.0.1:5000", "http://10.0.0.1:5001"],
+    ["0.0.0.0:5000", "http://mirror.example:5000"],
+  ] as const) {
+    const config = await dir.config({ flags: address(listen, mirror) });
+    deepEqual(config.registries.mirrors, [mirror]);
+  }
 });
 
 test("the configuration file counts as flags do", async () => {

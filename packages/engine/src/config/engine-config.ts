@@ -8,7 +8,7 @@ import type { RuntimeProgram } from "../containers/host.ts";
 import { buildCacheLimit } from "./build-cache-limit.ts";
 import { type ContainerDefaults, containerDefaults } from "./container-defaults.ts";
 import { configFaults } from "./faults.ts";
-import { findHostPort } from "./host-port.ts";
+import { findHostPort, leadsTo } from "./host-port.ts";
 import { type EngineProgram, layoutOf } from "./layout.ts";
 import { parseListenHost } from "./listen-host.ts";
 import { type ProxyVariables, proxyVariables } from "./proxy-variables.ts";
@@ -152,6 +152,9 @@ function buildConfig({ program, path, environment }: ConfigSource, said: Setting
   if (bare !== undefined && tls === undefined && !plainTcp) throw configFaults.TCP_WITHOUT_TLS(bare);
   const cacheLimit = buildCacheLimit(said);
   const mirrorListen = findHostPort(said["mirror-address"] ?? "");
+  const ownMirror =
+    mirrorListen && said["registry-mirrors"]?.find((mirror) => leadsTo(new URL(mirror), mirrorListen));
+  if (ownMirror !== undefined) throw configFaults.MIRROR_OWN(ownMirror);
   const nativeDir = said["native-dir"] ?? join(topOfTree(), "build/native");
   const launcher = join(nativeDir, "hawser-launcher");
   if (!existsSync(launcher)) throw configFaults.NATIVE_MISSING(launcher);

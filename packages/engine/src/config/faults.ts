@@ -14,6 +14,10 @@ export const configFaults = defineFaults({
   ],
   ARGUMENT_UNEXPECTED: ["invalid-argument", (program: string) => `"${program}" accepts no arguments.`],
   VALUE_INVALID: ["invalid-argument", (why: string) => why],
+  MIRROR_OWN: [
+    "invalid-argument",
+    (mirror: string) => `invalid mirror: "${mirror}" is this engine's own (mirror-address)`,
+  ],
   FILE_INVALID: [
     "invalid-argument",
     (path: string, why: string) => `unable to configure the Docker daemon with file ${path}: ${why}`,
