@@ -85,8 +85,8 @@ describe("events", () => {
         "exec_die",
         "kill",
         "kill",
-        "die",
         "stop",
+        "die",
         "start",
         "restart",
         "kill",
@@ -94,6 +94,24 @@ describe("events", () => {
         "destroy",
       ],
     );
+  });
+
+  test("tell of a stop before the end that it brings, and of that before the removal", async () => {
+    await target.ok("run", "-d", "--rm", "--name", "passing", "-v", "passing:/v", "busybox", "sleep", "600");
+    const events = await eventsOf(async () => {
+      await target.ok("stop", "-t", "0", "passing");
+      await eventually(async () => (await target.ok("ps", "-aq", "-f", "name=passing")) === "");
+    });
+    assert.deepEqual(actions(events), [
+      "container kill",
+      "container kill",
+      "network disconnect",
+      "volume unmount",
+      "container stop",
+      "container die",
+      "container destroy",
+    ]);
+    await target.ok("volume", "rm", "passing");
   });
 
   test("tell of images", async () => {

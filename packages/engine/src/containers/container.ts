@@ -37,6 +37,8 @@ export class Container {
   tornDown: Promise<void> = Promise.resolve();
   /** A stop was asked for: the end of the run is no reason to restart. */
   stopRequested = false;
+  /** It is told as a stop when the run ends. */
+  stopping = false;
   /** The last pause before a restart by the policy; 0: none since the last start by a user. */
   restartDelayMs = 0;
 

@@ -86,6 +86,9 @@ export function endRun(collaborators: Collaborators, container: Container, exit:
   reach("exit.released");
   publishNetworkEvents(collaborators, container, "disconnect");
   publishVolumeEvents(events, container, "unmount");
+  // Before the end itself, as dockerd 28 does, and so before a removal.
+  if (container.stopping) publishContainerEvent(events, container, "stop");
+  container.stopping = false;
   publishContainerEvent(events, container, "die", {
     exitCode: String(exit.code),
     execDuration: String(Math.max(0, Math.floor(ranMs / 1000))),

@@ -29,11 +29,12 @@ export async function stopContainer(
   container: Container,
   options: StopOptions = {},
 ): Promise<void> {
-  if (!(await callOffRestart(collaborators, container))) {
-    if (container.monitor === undefined) throw containerFaults.CONTAINER_ALREADY_STOPPED();
-    await endRun(collaborators, container, options);
+  if (await callOffRestart(collaborators, container)) {
+    publishContainerEvent(collaborators.events, container, "stop");
+    return;
   }
-  publishContainerEvent(collaborators.events, container, "stop");
+  if (container.monitor === undefined) throw containerFaults.CONTAINER_ALREADY_STOPPED();
+  await endRun(collaborators, container, options);
 }
 
 /** Stop, when it runs, then start. */
@@ -59,6 +60,7 @@ async function endRun(
     options.timeoutSeconds ?? config.stopTimeoutSeconds ?? collaborators.host.stopTimeoutSeconds;
   const ended = container.nextExit.promise;
   container.stopRequested = true;
+  container.stopping = true;
   await killUnlessEnded(collaborators, container, { ...options, signal });
   collaborators.reach("stop.asked");
   if (seconds < 0) {
@@ -86,6 +88,8 @@ async function killUnlessEnded(
   try {
     await killContainer(collaborators, container, signal, { byUser });
   } catch (error) {
-    if (container.monitor !== undefined && !tellsOfEnd(error)) throw error;
+    if (container.monitor === undefined || tellsOfEnd(error)) return;
+    container.stopping = false;
+    throw error;
   }
 }
