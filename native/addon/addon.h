@@ -85,6 +85,7 @@ napi_value enter_root(napi_env env, napi_callback_info info);
 napi_value drop_root(napi_env env, napi_callback_info info);
 napi_value confine_thread(napi_env env, napi_callback_info info);
 napi_value make_node(napi_env env, napi_callback_info info);
+napi_value exchange_files(napi_env env, napi_callback_info info);
 napi_value set_xattr(napi_env env, napi_callback_info info);
 napi_value get_xattr(napi_env env, napi_callback_info info);
 napi_value list_xattr(napi_env env, napi_callback_info info);

@@ -6,6 +6,7 @@
 #include <linux/openat2.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -63,6 +64,18 @@ napi_value make_node(napi_env env, napi_callback_info info) {
     return NULL;
   if (!(rdev >= 0 && rdev < 9007199254740992.0)) return throw_system_error(env, EINVAL, "mknod", path.data);
   if (mknod(path.data, (mode_t)mode, (dev_t)rdev) != 0) return throw_system_error(env, errno, "mknod", path.data);
+  return make_undefined(env);
+}
+
+/* exchangeFiles(one, other) */
+napi_value exchange_files(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  struct text one, other;
+  if (!take_arguments(env, info, 2, arguments) || !take_text(env, arguments[0], &one) ||
+      !take_text(env, arguments[1], &other))
+    return NULL;
+  if (renameat2(AT_FDCWD, one.data, AT_FDCWD, other.data, RENAME_EXCHANGE) != 0)
+    return throw_system_error(env, errno, "renameat2", other.data);
   return make_undefined(env);
 }
 

@@ -23,6 +23,7 @@ static const struct {
     {"enterRoot", enter_root},
     {"dropRoot", drop_root},
     {"makeNode", make_node},
+    {"exchangeFiles", exchange_files},
     {"setXattr", set_xattr},
     {"getXattr", get_xattr},
     {"listXattr", list_xattr},

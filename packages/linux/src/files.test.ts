@@ -18,6 +18,7 @@ import { openTempDir } from "@hawser/base/testing";
 import {
   confineThread,
   deviceNumber,
+  exchangeFiles,
   lockFile,
   makeFile,
   mknod,
@@ -39,6 +40,18 @@ test("times are set to the nanosecond, before 1970 too, and on a link itself", a
   assert.deepEqual([fileTimes.atimeNs, fileTimes.mtimeNs], [1_700_000_000_123_456_789n, -1_500_000_001n]);
   const linkTimes = lstatSync(link, { bigint: true });
   assert.deepEqual([linkTimes.atimeNs, linkTimes.mtimeNs], [5n, 7n]);
+});
+
+test("two places are exchanged, folders and files alike", async () => {
+  await using folder = await openTempDir();
+  const [one, other, none] = ["one", "other", "none"].map((name) => join(folder.path, name));
+  assert.ok(one && other && none);
+  mkdirSync(one);
+  writeFileSync(other, "file");
+  exchangeFiles(one, other);
+  assert.equal(readFileSync(one, "utf8"), "file");
+  assert.ok(statSync(other).isDirectory());
+  assert.throws(() => exchangeFiles(one, none), { code: "ENOENT", syscall: "renameat2", path: none });
 });
 
 test("a file system is written to its disk; one that is not there is told of", async () => {

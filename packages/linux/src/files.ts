@@ -41,6 +41,15 @@ export function mknod(path: FilePath, mode: number, rdev = 0): void {
   native().makeNode(asPath(path), mode, rdev);
 }
 
+/**
+ * Let two files or folders of one file system change places at once: at no moment is either name without one (`RENAME_EXCHANGE`).
+ *
+ * @throws {Error} with `code` `ENOENT` when one is not there, `EINVAL` where the file system cannot.
+ */
+export function exchangeFiles(one: FilePath, other: FilePath): void {
+  native().exchangeFiles(asPath(one), asPath(other));
+}
+
 /** Linux' `dev_t` of a major and a minor number, as in `fs.Stats#rdev`. */
 export function deviceNumber(major: number, minor: number): number {
   const [majorHigh, majorLow] = [Math.floor(major / 0x1000), major % 0x1000];

@@ -1,6 +1,7 @@
 export {
   confineThread,
   deviceNumber,
+  exchangeFiles,
   type FileAttributes,
   type FilePath,
   type FolderEntry,

@@ -32,6 +32,7 @@ export interface NativeAddon {
   dropRoot(held: object): void;
   confineThread(root: string): void;
   makeNode(path: string | Buffer, mode: number, rdev: number): void;
+  exchangeFiles(one: string | Buffer, other: string | Buffer): void;
   setXattr(path: string | Buffer, name: string, value: Buffer): void;
   getXattr(path: string | Buffer, name: string): Buffer | undefined;
   listXattr(path: string | Buffer): string[];

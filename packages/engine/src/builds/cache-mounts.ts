@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { existsSync, renameSync } from "node:fs";
-import { lstat, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { lstat, mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { KeyedMutex, readTar, type TarSource, tarSourceOf, writeTar } from "@hawser/base";
+import { exchangeFiles } from "@hawser/linux";
 import { openArchive, writeArchive } from "@hawser/store";
 import { buildFaults } from "./faults.ts";
 
@@ -125,9 +126,9 @@ export class CacheMounts {
    */
   async import(archive: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<number> {
     const temporary = this.#temporary();
-    const [fresh, old] = [join(temporary, "fresh"), join(temporary, "old")];
+    const fresh = join(temporary, "fresh");
     try {
-      for (const folder of [fresh, old]) await mkdir(folder, { recursive: true, mode: 0o700 });
+      await mkdir(fresh, { recursive: true, mode: 0o700 });
       const target = { kind: "folder", path: fresh } as const;
       await writeArchive(target, archive, { path: "/", keepKinds: false, keepFolder: false, signal });
       const names = await readdir(fresh);
@@ -137,11 +138,11 @@ export class CacheMounts {
       }
       await mkdir(this.#folder, { recursive: true, mode: 0o755 });
       for (const name of names) {
-        const replace = async () => {
-          await rename(join(this.#folder, name), join(old, name)).catch(ignoreMissing);
-          await rename(join(fresh, name), join(this.#folder, name));
-        };
-        await this.#locks.run(name, replace, signal);
+        await this.#locks.run(
+          name,
+          async () => replaceFolder(join(this.#folder, name), join(fresh, name)),
+          signal,
+        );
       }
       return names.length;
     } finally {
@@ -150,6 +151,8 @@ export class CacheMounts {
   }
 }
 
-function ignoreMissing(error: NodeJS.ErrnoException): void {
-  if (error.code !== "ENOENT") throw error;
+/** At every moment one of them is there, also where the engine is killed; what was there before is at `fresh` then. */
+function replaceFolder(path: string, fresh: string): void {
+  if (existsSync(path)) exchangeFiles(fresh, path);
+  else renameSync(fresh, path);
 }
