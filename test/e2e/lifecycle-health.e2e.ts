@@ -31,9 +31,11 @@ const named = async (health: string) =>
   (await target.ok("ps", "-a", "--format", "{{.Names}}", "--filter", `health=${health}`)).trim();
 
 test("a container becomes unhealthy and healthy by its check", async () => {
-  await start("checked", "echo looking; test -e /ok", "--health-retries", "2");
+  const check = "echo looking; while ! test -e /go; do sleep 0.1; done; test -e /ok";
+  await start("checked", check, "--health-retries", "2");
   assert.equal(textOf((await healthOf("checked"))?.["Status"]), "starting");
   assert.match(await psOf("checked"), /^Up .* \(health: starting\)\n$/);
+  await target.ok("exec", "checked", "touch", "/go");
   await becomes("checked", "unhealthy");
   const first = (await healthOf("checked"))?.["Log"]?.[0];
   assert.equal(first?.["Output"], "looking\n");
