@@ -59,8 +59,8 @@ const stages: Readonly<Record<string, Stage>> = {
     concurrency: availableParallelism() + 1,
     long: /test\/vm\/|fresh-machine/,
     slow: /faults-(every-step|builds-steps|networks)|testcontainers|dockerfiles|registry-kinds|introduction/,
-    testTimeoutMs: 600_000,
-    fileTimeoutMs: 1_200_000,
+    testTimeoutMs: 900_000,
+    fileTimeoutMs: 1_800_000,
     touchesMachine: true,
   },
 };

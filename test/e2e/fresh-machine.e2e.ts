@@ -7,7 +7,7 @@ import { debianArchive } from "../images/debian.ts";
 import { type Machine, openMachine } from "./kit-machine.ts";
 import { runCommandOk } from "./kit-process.ts";
 
-const setUpDeadlineMs = 400_000;
+const setUpDeadlineMs = 600_000;
 
 /** The clone, inside the machine. */
 const folder = "/root/hawser";
