@@ -167,11 +167,17 @@ RUN cat /word /file /repository/word > /words && ls -A /context > /listed
       const words = new RegExp(`Cannot build from ${what} \\S+: it is not in the lock file`);
       assert.match(await refused("--locked", ...options, dir.path), words);
     }
-    // An image of this machine's that is another one by now.
+    // An image of this machine's is for one platform.
     await writeFile(join(dir.path, "Dockerfile"), "FROM busybox\nLABEL a=1\n");
     await ok("-t", "own", dir.path);
     await writeFile(join(dir.path, "Dockerfile"), "FROM own\n");
     await ok("--lock", ...options, dir.path);
+    await ok("--locked", "--platform", "linux/amd64", ...options, dir.path);
+    assert.match(
+      await refused("--locked", "--platform", "linux/s390x", ...options, dir.path),
+      /Cannot build from image docker\.io\/library\/own:latest: linux\/s390x was wanted, the lock file has an image for linux\/amd64/,
+    );
+    // And by now it is another one.
     await using other = await openFiles({ Dockerfile: "FROM busybox\nLABEL a=2\n" });
     await ok("-t", "own", other.path);
     await engine.docker(["image", "prune", "-f"]);

@@ -1,4 +1,12 @@
-import { familiarName, formatReference, parseReference, withDefaultTag } from "@hawser/oci";
+import {
+  familiarName,
+  formatPlatform,
+  formatReference,
+  type Platform,
+  parseReference,
+  platformsMatch,
+  withDefaultTag,
+} from "@hawser/oci";
 import type { Image } from "@hawser/store";
 import { shownUrl } from "./download.ts";
 import { buildFaults } from "./faults.ts";
@@ -105,6 +113,21 @@ export class BuildSources {
     if (pin === undefined) throw buildFaults.SOURCE_UNPINNED(what, name);
     return pin;
   }
+}
+
+/**
+ * An image that is pinned by its id, as no registry has a digest for it, is for one platform alone.
+ *
+ * @param options.machine what it has to be for; absent: whatever it is for
+ * @throws {Fault} `conflict` when it is for another
+ */
+export function checkPinnedById(
+  reference: string,
+  { image, machine }: { readonly image: Pick<Image, "config">; readonly machine: Platform | undefined },
+): void {
+  if (machine === undefined || platformsMatch(machine, image.config)) return;
+  const [wanted, found] = [formatPlatform(machine), formatPlatform(image.config)];
+  throw buildFaults.SOURCE_FOREIGN(fullName(reference), { wanted, found });
 }
 
 function check(name: string, pin: string, pattern: RegExp): void {

@@ -80,6 +80,11 @@ export const buildFaults = defineFaults({
     (what: string, name: string, { wanted, found }: { readonly wanted: string; readonly found: string }) =>
       `Cannot build from ${what} ${name}: it is ${found}, the lock file has ${wanted}`,
   ],
+  SOURCE_FOREIGN: [
+    "conflict",
+    (name: string, { wanted, found }: { readonly wanted: string; readonly found: string }) =>
+      `Cannot build from image ${name}: ${wanted} was wanted, the lock file has an image for ${found}, which no registry has given`,
+  ],
   PIN_INVALID: [
     "invalid-argument",
     (name: string, pin: string) =>

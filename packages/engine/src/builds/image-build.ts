@@ -26,7 +26,7 @@ import type { RegistryAccess } from "@hawser/registry/client";
 import type { HostConfig } from "@hawser/runtime";
 import { type Image, prepareWorkers } from "@hawser/store";
 import type { RemoteImages } from "../images/remote-images.ts";
-import type { BuildSources } from "./build-sources.ts";
+import { type BuildSources, checkPinnedById } from "./build-sources.ts";
 import type { BuildState } from "./build-state.ts";
 import { type OpenContainerRequest, openBuildContainer } from "./buildkit/build-container.ts";
 import type { ImportedResults } from "./cache/imported-results.ts";
@@ -378,7 +378,10 @@ export class ImageBuild implements Disposable {
     const { signal, access, sources } = this.#options;
     const pin = sources?.imagePin(reference);
     const byId = pin !== undefined && "id" in pin ? this.#findLocal(pin.id) : undefined;
-    if (byId !== undefined) return { image: byId };
+    if (byId !== undefined) {
+      checkPinnedById(reference, { image: byId, machine });
+      return { image: byId };
+    }
     const wanted = pin !== undefined && "digest" in pin ? atDigest(reference, pin.digest) : reference;
     if (pin !== undefined || (!pull && !this.#options.pull)) {
       const found = this.#findLocal(wanted);
