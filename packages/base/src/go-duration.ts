@@ -1,5 +1,7 @@
+import { goQuote } from "./template/go-quote.ts";
+
 /** Go's units of time. */
-export const durationUnitsNs: Readonly<Record<string, number>> = {
+const unitsNs: Readonly<Record<string, number>> = {
   ns: 1,
   us: 1e3,
   µs: 1e3,
@@ -10,17 +12,32 @@ export const durationUnitsNs: Readonly<Record<string, number>> = {
   h: 3600e9,
 };
 
-/** `1m30s` in nanoseconds; `undefined` for what is no time. */
-export function parseDurationNs(text: string): number | undefined {
-  if (text === "0") return 0;
-  const [, sign = "", body = ""] =
-    /^([+-]?)((?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/.exec(text) ?? [];
-  if (body === "") return undefined;
+/**
+ * Go's durations (`time.ParseDuration`): `1h30m`, `-1.5s`, `0`.
+ *
+ * @returns nanoseconds, or what is wrong in the words of Go's parser
+ */
+export function parseDuration(text: string): { readonly ns: number } | { readonly problem: string } {
+  const invalid = { problem: `time: invalid duration ${goQuote(text)}` };
+  const sign = text.startsWith("-") ? -1 : 1;
+  let rest = text.replace(/^[+-]/, "");
+  if (rest === "0") return { ns: 0 };
+  if (rest === "") return invalid;
   let total = 0;
-  for (const [, number = "", unit = ""] of body.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g)) {
-    total += Number(number) * (durationUnitsNs[unit] ?? 0);
+  while (rest !== "") {
+    const number = /^(\d+\.?\d*|\.\d+)/.exec(rest)?.[0];
+    if (number === undefined) return invalid;
+    rest = rest.slice(number.length);
+    const unit = /^[^\d.]*/.exec(rest)?.[0] ?? "";
+    if (unit === "") return { problem: `time: missing unit in duration ${goQuote(text)}` };
+    const ns = unitsNs[unit];
+    if (ns === undefined) {
+      return { problem: `time: unknown unit ${goQuote(unit)} in duration ${goQuote(text)}` };
+    }
+    rest = rest.slice(unit.length);
+    total += Number(number) * ns;
   }
-  return Math.round(sign === "-" ? -total : total);
+  return total > 2 ** 63 ? invalid : { ns: total === 0 ? 0 : sign * Math.round(total) };
 }
 
 /** Nanoseconds as Go's `time.Duration` writes itself: `0s`, `200ms`, `1.5s`, `1m30s`. */

@@ -1,5 +1,5 @@
 import { posix } from "node:path";
-import { formatDurationNs, goQuote, goQuoteChar, parseDurationNs } from "@hawser/base";
+import { formatDurationNs, goQuote, goQuoteChar, parseDuration } from "@hawser/base";
 import { invalidAt } from "../dockerfile/faults.ts";
 import type { InstructionNode } from "../dockerfile/parse-dockerfile.ts";
 import { createVertex } from "../plan/vertex.ts";
@@ -167,8 +167,9 @@ function healthcheckOf(node: InstructionNode) {
   const time = (name: string) => {
     const text = flags.text(name);
     if (text === undefined) return 0;
-    const ns = parseDurationNs(text);
-    if (ns === undefined) throw bad(`time: invalid duration ${JSON.stringify(text)}`);
+    const read = parseDuration(text);
+    if ("problem" in read) throw bad(read.problem);
+    const { ns } = read;
     if (ns < 0) throw bad(`Interval ${JSON.stringify(name)} cannot be negative`);
     if (ns > 0 && ns < 1e6) throw bad(`Interval ${JSON.stringify(name)} cannot be less than 1ms`);
     return ns;

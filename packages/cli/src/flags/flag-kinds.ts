@@ -1,6 +1,6 @@
 import { goQuote } from "@hawser/base";
 import { parseByteSize } from "../options/byte-size.ts";
-import { parseDuration } from "../options/duration.ts";
+import { parseDurationNs } from "../options/duration.ts";
 import { parseGoBool, parseGoInteger } from "../options/go-number.ts";
 import { valueError } from "../options/value-error.ts";
 import type { Flag, FlagText } from "./flag.ts";
@@ -114,7 +114,7 @@ export function bytesFlag(
 
 /** A time, `1m30s`; in nanoseconds. */
 export function durationFlag(usage: string, text: FlagText = {}): Flag<number> {
-  return { ...text, typeName: "duration", usage, initial: 0, shownDefault: "0s", parse: parseDuration };
+  return { ...text, typeName: "duration", usage, initial: 0, shownDefault: "0s", parse: parseDurationNs };
 }
 
 /** Number of CPUs, `1.5`, as a rational number; in billionths. */

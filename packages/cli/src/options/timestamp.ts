@@ -1,4 +1,4 @@
-import { parseDuration } from "./duration.ts";
+import { parseDuration } from "@hawser/base";
 import { valueError } from "./value-error.ts";
 
 /**
@@ -8,8 +8,8 @@ import { valueError } from "./value-error.ts";
  * @throws {Fault} `invalid-argument`
  */
 export function parseTimestamp(text: string, now: Date): string {
-  const ago = durationOf(text);
-  if (ago !== undefined) return formatNs(BigInt(now.getTime()) * 1_000_000n - BigInt(ago));
+  const ago = parseDuration(text);
+  if ("ns" in ago) return formatNs(BigInt(now.getTime()) * 1_000_000n - BigInt(ago.ns));
   if (/^\d+(\.\d+)?$/.test(text)) return text;
   const match =
     /^(\d{4})-(\d{2})-(\d{2})(?:T(\d{2})(?::(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?)?)?(Z|[+-]\d{2}:\d{2})?$/.exec(
@@ -22,14 +22,6 @@ export function parseTimestamp(text: string, now: Date): string {
   if (Number.isNaN(ms))
     throw valueError(`failed to parse value as time or duration: ${JSON.stringify(text)}`);
   return `${Math.floor(ms / 1000)}.${fraction.padEnd(9, "0")}`;
-}
-
-function durationOf(text: string): number | undefined {
-  try {
-    return parseDuration(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function formatNs(ns: bigint): string {

@@ -1,5 +1,5 @@
 import { type Filters, matchesLabels, parseFilters } from "@hawser/api";
-import { parseDurationNs } from "@hawser/base";
+import { parseDuration } from "@hawser/base";
 import type { Container } from "../../containers/container.ts";
 import { httpFaults } from "../faults.ts";
 
@@ -34,8 +34,8 @@ export function matchPruned(
  * @throws {Fault} `invalid-argument`
  */
 export function parseUntil(text: string, nowMs: number): number {
-  const agoNs = parseDurationNs(text);
-  if (agoNs !== undefined) return nowMs - agoNs / 1e6;
+  const ago = parseDuration(text);
+  if ("ns" in ago) return nowMs - ago.ns / 1e6;
   if (/^\d{1,12}(\.\d{0,9})?$/.test(text)) return Number(text) * 1000;
   const date = Date.parse(text);
   if (!/^\d{4}-\d\d-\d\d/.test(text) || Number.isNaN(date)) throw httpFaults.UNTIL_INVALID(text);

@@ -1,4 +1,4 @@
-import { goQuote } from "@hawser/base";
+import { goQuote, parseDuration } from "@hawser/base";
 import { runtimeFaults } from "../../faults.ts";
 
 const refused = (words: string) => runtimeFaults.LOG_OPTION_INVALID(words);
@@ -33,31 +33,14 @@ export function parseLogNumber(text: string): number {
   return Number(text);
 }
 
-const unitMs: Readonly<Record<string, number>> = {
-  ns: 1e-6,
-  us: 1e-3,
-  µs: 1e-3,
-  μs: 1e-3,
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-};
-
 /**
  * Milliseconds of a span as Go's `time.ParseDuration` reads it: `1m30s`.
  * @throws {Fault} `invalid-argument`
  */
 export function parseLogDuration(text: string): number {
-  const [, sign = "", body = ""] = /^([+-]?)(.*)$/s.exec(text) ?? [];
-  if (body === "0") return 0;
-  if (/^(\d+\.?\d*|\.\d+)$/.test(body)) throw refused(`time: missing unit in duration ${goQuote(text)}`);
-  if (!/^((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+$/.test(body))
-    throw refused(`time: invalid duration ${goQuote(text)}`);
-  let ms = 0;
-  for (const [, digits, unit = ""] of body.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g))
-    ms += Number(digits) * (unitMs[unit] ?? 0);
-  return sign === "-" ? -ms : ms;
+  const read = parseDuration(text);
+  if ("problem" in read) throw refused(read.problem);
+  return read.ns / 1e6;
 }
 
 /** The parts of `scheme://host:port/path`; `undefined` when it is none. A host in brackets is an IPv6 address. */
