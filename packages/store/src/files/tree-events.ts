@@ -15,7 +15,8 @@ import { insideOf, type UserMap } from "@hawser/oci";
 import { fsPath } from "./fs-path.ts";
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
-const pieceBytes = 256 * 1024;
+/** Of files; whoever reads a tree has done with a piece before the next, and a thread reads one tree at a time. */
+const piece = Buffer.allocUnsafeSlow(256 * 1024);
 
 export interface TreeOptions {
   /** Where to begin, as `rootedTarPath` has it. */
@@ -41,7 +42,6 @@ export interface TreeOptions {
  */
 export function* treeEvents(options: TreeOptions): Generator<TarEvent, void, undefined> {
   const linked = new Map<string, string>();
-  const piece = Buffer.allocUnsafeSlow(pieceBytes);
   yield* eventsOf(options.path, options.name);
 
   function* eventsOf(path: string, name: string): Generator<TarEvent, void, undefined> {
@@ -62,7 +62,7 @@ export function* treeEvents(options: TreeOptions): Generator<TarEvent, void, und
         return;
       }
       if (stats.nlink > 1n) linked.set(key, name);
-      yield* fileEvents(path, entry, piece);
+      yield* fileEvents(path, entry);
       return;
     }
     if (name !== "") {
@@ -123,7 +123,7 @@ export function isOpaque(path: string): boolean {
   return value !== undefined && Buffer.from(value).toString("latin1") === "y";
 }
 
-function* fileEvents(path: string, entry: TarEntry, piece: Buffer): Generator<TarEvent, void, undefined> {
+function* fileEvents(path: string, entry: TarEntry): Generator<TarEvent, void, undefined> {
   let fd: number;
   try {
     fd = openSync(fsPath(path), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
@@ -137,7 +137,7 @@ function* fileEvents(path: string, entry: TarEntry, piece: Buffer): Generator<Ta
     const sizeBytes = stats.size;
     yield { kind: "entry", entry: { ...entry, sizeBytes } };
     for (let offset = 0; offset < sizeBytes; ) {
-      const wanted = Math.min(pieceBytes, sizeBytes - offset);
+      const wanted = Math.min(piece.length, sizeBytes - offset);
       const length = readSync(fd, piece, 0, wanted, null);
       if (length === 0) piece.fill(0, 0, wanted);
       const bytes = piece.subarray(0, length === 0 ? wanted : length);
