@@ -1,3 +1,4 @@
+export { withoutForeignCompression } from "./archive/foreign-compression.ts";
 export { isArchive } from "./archive/is-archive.ts";
 export { type ImageArchive, type LayerSource, writeImageArchive } from "./archive/write-image-archive.ts";
 export type { BuildCache, BuildRecord } from "./build-cache.ts";

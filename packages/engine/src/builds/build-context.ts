@@ -2,7 +2,13 @@ import { createHash, type Hash } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { readTar, rootedTarPath, type TarEntry, type TarSource, writeTar } from "@hawser/base";
-import { type FilesRoot, openArchive, readFiles, writeArchive } from "@hawser/store";
+import {
+  type FilesRoot,
+  openArchive,
+  readFiles,
+  withoutForeignCompression,
+  writeArchive,
+} from "@hawser/store";
 import { buildFaults } from "./faults.ts";
 import { compilePattern, hasWildcard } from "./path-pattern.ts";
 
@@ -44,7 +50,8 @@ export class BuildContext implements AsyncDisposable {
     const root = { kind: "folder", path: join(folder, "files") } as const;
     try {
       await mkdir(root.path, { recursive: true, mode: 0o700 });
-      await writeArchive(root, archive, { path: "/", keepKinds: false, keepFolder: true, signal });
+      const plain = withoutForeignCompression(archive);
+      await writeArchive(root, plain, { path: "/", keepKinds: false, keepFolder: true, signal });
       return new BuildContext(folder, await readEntries(root, signal), committedAtMs);
     } catch (error) {
       await rm(folder, { recursive: true, force: true });

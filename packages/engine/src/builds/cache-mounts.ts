@@ -4,7 +4,7 @@ import { lstat, mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { KeyedMutex, readTar, type TarSource, tarSourceOf, writeTar } from "@hawser/base";
 import { exchangeFiles } from "@hawser/linux";
-import { openArchive, writeArchive } from "@hawser/store";
+import { openArchive, withoutForeignCompression, writeArchive } from "@hawser/store";
 import { buildFaults } from "./faults.ts";
 
 /** What a cache's folder is called, here and in archives: nothing of what a Dockerfile calls it is a path. */
@@ -130,7 +130,8 @@ export class CacheMounts {
     try {
       await mkdir(fresh, { recursive: true, mode: 0o700 });
       const target = { kind: "folder", path: fresh } as const;
-      await writeArchive(target, archive, { path: "/", keepKinds: false, keepFolder: false, signal });
+      const plain = withoutForeignCompression(archive);
+      await writeArchive(target, plain, { path: "/", keepKinds: false, keepFolder: false, signal });
       const names = await readdir(fresh);
       for (const name of names) {
         const isCache = namePattern.test(name) && (await lstat(join(fresh, name))).isDirectory();

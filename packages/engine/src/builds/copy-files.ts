@@ -10,6 +10,7 @@ import {
   OpenFiles,
   type OverlayMount,
   statPath,
+  withoutForeignCompression,
   writeArchive,
 } from "@hawser/store";
 import { readAccounts } from "../containers/accounts.ts";
@@ -64,7 +65,11 @@ export async function copyFiles(
     if (source.kind === "archive") {
       await write(parentEntries(`${target.missing}/`, { owner, work }), target.folder);
       const folder = posix.join(target.folder, target.missing);
-      await writeArchive(root, source.bytes(), { ...whole, path: folder, signal: work.signal });
+      await writeArchive(root, withoutForeignCompression(source.bytes()), {
+        ...whole,
+        path: folder,
+        signal: work.signal,
+      });
       continue;
     }
     const isContent = source.kind === "tree" && source.isFolder && !op.keepsParents;

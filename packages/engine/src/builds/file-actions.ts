@@ -17,6 +17,7 @@ import {
   openArchive,
   removePath,
   statPath,
+  withoutForeignCompression,
   writeArchive,
 } from "@hawser/store";
 import { readAccounts } from "../containers/accounts.ts";
@@ -257,7 +258,7 @@ async function copyOne(source: Source, copying: CopyWork): Promise<void> {
     await target.write(parentEntries(`${missing}/`, { ...dress, folderMode: 0o755 }), folder);
     const path = posix.join(folder, missing);
     const options = { keepKinds: false, keepFolder: true, path, signal: work.signal };
-    return await writeArchive(target.root, fileBytes(source, work), {
+    return await writeArchive(target.root, withoutForeignCompression(fileBytes(source, work)), {
       ...options,
       ...(dress.owner && { owner: dress.owner }),
     });

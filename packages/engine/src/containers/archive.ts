@@ -1,6 +1,13 @@
 import { Fault } from "@hawser/base";
 import { resolveUser } from "@hawser/runtime";
-import { type FileStat, openArchive, readFiles, statPath, writeArchive } from "@hawser/store";
+import {
+  type FileStat,
+  openArchive,
+  readFiles,
+  statPath,
+  withoutForeignCompression,
+  writeArchive,
+} from "@hawser/store";
 import { readAccounts } from "./accounts.ts";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
@@ -76,7 +83,7 @@ export async function writeContainerArchive(
       : undefined;
   await inDockersWords(request, () =>
     withFiles(collaborators, { container, scope }, (root) =>
-      writeArchive(root, archive, {
+      writeArchive(root, withoutForeignCompression(archive), {
         path,
         keepKinds,
         keepFolder: true,

@@ -1,5 +1,5 @@
 import { readdir } from "node:fs/promises";
-import { openArchive, writeArchive } from "@hawser/store";
+import { openArchive, withoutForeignCompression, writeArchive } from "@hawser/store";
 import { TransferFeed } from "../images/transfer-feed.ts";
 import { volumeFaults } from "./faults.ts";
 import type { VolumeRecord } from "./volume-record.ts";
@@ -58,7 +58,8 @@ export function importVolume(
   const { name } = wanted;
   const existing = volumes.find(name);
   return copying(options, async ({ counted, signal }) => {
-    const unpack = (folder: string) => write(folder, counted(archive, { name, totalBytes }), signal);
+    const plain = withoutForeignCompression(counted(archive, { name, totalBytes }));
+    const unpack = (folder: string) => write(folder, plain, signal);
     if (existing === undefined) {
       await volumes.createFilled(wanted, unpack);
       return name;

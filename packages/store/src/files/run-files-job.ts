@@ -1,4 +1,3 @@
-import { withoutForeignCompression } from "../archive/foreign-compression.ts";
 import { defaultStoreLimits } from "../limits.ts";
 import type { FileStat } from "./file-stat.ts";
 import type { CopyJob, FilesJob, WriteJob } from "./files-job.ts";
@@ -123,7 +122,7 @@ export async function copyFile(
 }
 
 /**
- * Unpack an archive, plain or compressed, into a folder.
+ * Unpack an archive, plain or compressed as layers are, into a folder. One from outside: `withoutForeignCompression` comes before.
  *
  * @throws {Fault} `not-found`, `invalid-argument`, `data-loss`, `permission-denied`, `resource-exhausted`; what came before
  *   stays
@@ -140,5 +139,5 @@ export async function writeArchive(
     { kind: "write", ...job, path: pathBytes(job.path), limits },
     signal === undefined ? {} : { signal },
   );
-  await run.feed(withoutForeignCompression(archive));
+  await run.feed(archive);
 }
