@@ -24,9 +24,13 @@ test("counts passes, failures, skips, files that do not load and tests that neve
     const driver = join(folder, "driver.mjs");
     writeFileSync(
       driver,
-      `import { runTests } from ${JSON.stringify(join(root, "tools/test-run.ts"))};
-       const options = { concurrency: 3, testTimeoutMs: 2000, fileTimeoutMs: 9000, signal: new AbortController().signal };
-       console.log("COUNTS " + JSON.stringify(await runTests(${JSON.stringify(files)}, options)));`,
+      `import { openReport, runTests } from ${JSON.stringify(join(root, "tools/test-run.ts"))};
+       const report = openReport();
+       const limits = { testTimeoutMs: 2000, fileTimeoutMs: 9000, signal: new AbortController().signal };
+       const [first, ...others] = ${JSON.stringify(files)};
+       const counts = await runTests([[first], others], { concurrency: 3, report, ...limits });
+       await report.close();
+       console.log("COUNTS " + JSON.stringify(counts));`,
     );
     // A runner inside a test's process would take itself for one of the files it runs.
     const { NODE_TEST_CONTEXT: _, ...env } = process.env;
