@@ -95,7 +95,8 @@ missing=
 can_link_static || missing="$missing gcc make libc6-dev"
 command -v crun >/dev/null || missing="$missing crun"
 PATH=$PATH:/usr/sbin:/sbin command -v nft >/dev/null || missing="$missing nftables"
-command -v npm >/dev/null || missing="$missing npm"
+# An npm of our own, of an earlier set-up.
+export PATH="$PATH:$top/build/npm/bin"
 command -v node >/dev/null || missing="$missing nodejs"
 if [ -n "$tests" ]; then
   for pair in git:git ip:iproute2 mmdebstrap:mmdebstrap runc:runc strace:strace \
@@ -154,17 +155,25 @@ fi
 
 # ---------------------------------------------------------------------------------------------- system packages, installed
 
-if [ -n "$missing" ]; then
-  install="apt-get install -y --no-install-recommends$missing"
+# system_packages <package...>
+system_packages() {
+  install="apt-get install -y --no-install-recommends $*"
   command -v apt-get >/dev/null ||
-    die "these programs are missing, and this system has no apt-get:$missing" "Install them with your package manager."
+    die "these programs are missing, and this system has no apt-get: $*" "Install them with your package manager."
   [ "$(id -u)" = 0 ] ||
-    die "these system packages are missing:$missing" "Run as root:  apt-get update && $install"
+    die "these system packages are missing: $*" "Run as root:  apt-get update && $install"
   rm -f "$state/packages"
-  # shellcheck disable=SC2086 # a list of words
-  step packages "system packages (apt-get install$missing)" "$missing" \
+  step packages "system packages (apt-get install $*)" "$*" \
     "If the package lists cannot be reached, check the network and /etc/apt; by hand:  $install" \
-    install_packages $missing
+    install_packages "$@"
+}
+
+# shellcheck disable=SC2086 # a list of words
+[ -z "$missing" ] || system_packages $missing
+
+# The system's npm is three hundred packages; where the registry's own cannot be had, it will do.
+if ! command -v npm >/dev/null; then
+  node tools/fetch-npm.mjs build/npm >"$state/own-npm.log" 2>&1 || system_packages npm
 fi
 
 if [ -n "$early_npm" ]; then wait "$early_npm" || exit 1; else npm_step; fi
