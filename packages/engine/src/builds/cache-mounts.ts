@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, renameSync } from "node:fs";
 import { lstat, mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { KeyedMutex, readTar, type TarSource, tarSourceOf, writeTar } from "@hawser/base";
+import { Holds, KeyedMutex, readTar, type TarSource, tarSourceOf, writeTar } from "@hawser/base";
 import { exchangeFiles } from "@hawser/linux";
 import { openArchive, withoutForeignCompression, writeArchive } from "@hawser/store";
 import { buildFaults } from "./faults.ts";
@@ -24,8 +24,8 @@ export class CacheMounts {
   readonly #temporary: () => string;
   /** By names of folders: a process that has a cache for itself holds it. */
   readonly #locks = new KeyedMutex();
-  /** How many processes have a cache. */
-  readonly #users = new Map<string, number>();
+  /** Names of folders that processes have. */
+  readonly #users = new Holds<string>();
 
   /** @param parts.temporary a path beside, which an engine that dies leaves to the next one to remove */
   constructor(parts: { readonly folder: string; readonly temporary: () => string }) {
@@ -39,15 +39,7 @@ export class CacheMounts {
 
   /** A process has a cache, which stays until disposal. */
   use(id: string): Disposable {
-    const name = cacheFolderName(id);
-    this.#users.set(name, (this.#users.get(name) ?? 0) + 1);
-    return {
-      [Symbol.dispose]: () => {
-        const left = (this.#users.get(name) ?? 0) - 1;
-        if (left > 0) this.#users.set(name, left);
-        else this.#users.delete(name);
-      },
-    };
+    return this.#users.hold(cacheFolderName(id));
   }
 
   /** Work that has caches for itself. */

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync, renameSync, rmdirSync } from "node:fs";
 import { mkdir, readdir, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { errnoOf, Fault, KeyedMutex, type Logger } from "@hawser/base";
+import { errnoOf, Fault, Holds, KeyedMutex, type Logger } from "@hawser/base";
 import { measureFiles, removeTree } from "@hawser/store";
 import type { EventBus } from "../events/event-bus.ts";
 import type { VolumeTable } from "../state/volume-table.ts";
@@ -51,7 +51,7 @@ export class VolumeService {
   readonly #parts: VolumeServiceParts;
   readonly #records = new Map<string, VolumeRecord>();
   /** Volumes of containers that are being made. */
-  readonly #holds = new Map<string, number>();
+  readonly #holds = new Holds<string>();
   readonly #locks = new KeyedMutex();
   readonly #mounts: VolumeMounts;
 
@@ -262,14 +262,7 @@ export class VolumeService {
 
   /** Keep a volume from removal until disposal. */
   hold({ name }: VolumeRecord): Disposable {
-    this.#holds.set(name, (this.#holds.get(name) ?? 0) + 1);
-    return {
-      [Symbol.dispose]: () => {
-        const left = (this.#holds.get(name) ?? 0) - 1;
-        if (left > 0) this.#holds.set(name, left);
-        else this.#holds.delete(name);
-      },
-    };
+    return this.#holds.hold(name);
   }
 
   /** The container that a volume was made for is on record. */

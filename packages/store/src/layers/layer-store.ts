@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readdir, rename } from "node:fs/promises";
-import { abortable, KeyedMutex, type Logger, Semaphore } from "@hawser/base";
+import { abortable, Holds, KeyedMutex, type Logger, Semaphore } from "@hawser/base";
 import { syncFileSystem } from "@hawser/linux";
 import {
   type ChainId,
@@ -77,7 +77,7 @@ export class LayerStore {
   readonly #reach: ReachStoreStep;
 
   readonly #layers = new Map<ChainId, StoredLayer>();
-  readonly #holds = new Map<ChainId, number>();
+  readonly #holds = new Holds<ChainId>();
   readonly #busy = new KeyedMutex();
   readonly #workers = new Semaphore(layersAtOnce);
   #nextNumber = 1;
@@ -186,17 +186,7 @@ export class LayerStore {
 
   /** Keep a layer, there already or not, from `collect` until disposal. */
   hold(chainId: ChainId): Disposable {
-    this.#holds.set(chainId, (this.#holds.get(chainId) ?? 0) + 1);
-    let held = true;
-    return {
-      [Symbol.dispose]: () => {
-        if (!held) return;
-        held = false;
-        const count = (this.#holds.get(chainId) ?? 0) - 1;
-        if (count > 0) this.#holds.set(chainId, count);
-        else this.#holds.delete(chainId);
-      },
-    };
+    return this.#holds.hold(chainId);
   }
 
   /**
