@@ -35,6 +35,11 @@ napi_value make_bytes(napi_env env, const struct bytes *bytes);
 napi_value make_undefined(napi_env env);
 void set_property(napi_env env, napi_value object, const char *name, napi_value value);
 
+/* An object that owns `state`, which is released with it, or at once when it cannot be made. */
+napi_value make_owner(napi_env env, void *state, const napi_type_tag *tag, napi_finalize release);
+/* What such an object owns; of another: NULL, and throws with the words of `wanted`. */
+void *take_owned(napi_env env, napi_value owner, const napi_type_tag *tag, const char *wanted);
+
 /* An Error as Node's own: message "EPERM: operation not permitted, mknod '/x'", code, errno, syscall, path (may be NULL). */
 napi_value make_system_error(napi_env env, int error, const char *syscall, const char *path);
 /* Throws it; returns NULL. */

@@ -33,24 +33,13 @@ napi_value hold_root(napi_env env, napi_callback_info info) {
     free(fd);
     return throw_system_error(env, error, "open", "/");
   }
-  napi_value object = NULL;
-  if (napi_create_object(env, &object) != napi_ok || napi_type_tag_object(env, object, &held_tag) != napi_ok ||
-      napi_wrap(env, object, fd, free_held, NULL, NULL) != napi_ok) {
-    free_held(env, fd, NULL);
-    return throw_system_error(env, ENOMEM, "napi_wrap", NULL);
-  }
-  return object;
+  return make_owner(env, fd, &held_tag, free_held);
 }
 
 static int *take_held(napi_env env, napi_callback_info info) {
   napi_value arguments[1];
-  bool is_one = false;
-  void *fd = NULL;
   if (!take_arguments(env, info, 1, arguments)) return NULL;
-  if (napi_check_object_type_tag(env, arguments[0], &held_tag, &is_one) != napi_ok || !is_one ||
-      napi_unwrap(env, arguments[0], &fd) != napi_ok)
-    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "a held root was wanted");
-  return fd;
+  return take_owned(env, arguments[0], &held_tag, "a held root was wanted");
 }
 
 /* enterRoot(held): root and working folder of the calling thread, which has been confined. */

@@ -18,28 +18,13 @@ static void free_inflater(napi_env env, void *data, void *hint) {
 /* createInflater(): an object to give to `inflate` */
 napi_value create_inflater(napi_env env, napi_callback_info info) {
   (void)info;
-  napi_value object = NULL;
   z_stream *stream = calloc(1, sizeof *stream);
   /* The largest window, and a gzip header. */
   if (stream == NULL || inflateInit2(stream, 15 + 16) != Z_OK) {
     free(stream);
     return throw_system_error(env, ENOMEM, "inflateInit2", NULL);
   }
-  if (napi_create_object(env, &object) != napi_ok || napi_type_tag_object(env, object, &inflater_tag) != napi_ok ||
-      napi_wrap(env, object, stream, free_inflater, NULL, NULL) != napi_ok) {
-    free_inflater(env, stream, NULL);
-    return throw_system_error(env, ENOMEM, "napi_wrap", NULL);
-  }
-  return object;
-}
-
-static z_stream *take_inflater(napi_env env, napi_value value) {
-  bool is_one = false;
-  void *stream = NULL;
-  if (napi_check_object_type_tag(env, value, &inflater_tag, &is_one) != napi_ok || !is_one ||
-      napi_unwrap(env, value, &stream) != napi_ok)
-    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "an inflater was wanted");
-  return stream;
+  return make_owner(env, stream, &inflater_tag, free_inflater);
 }
 
 /*
@@ -50,7 +35,7 @@ napi_value inflate_bytes(napi_env env, napi_callback_info info) {
   napi_value arguments[3], value = NULL, ended = NULL;
   struct bytes input, output;
   if (!take_arguments(env, info, 3, arguments)) return NULL;
-  z_stream *stream = take_inflater(env, arguments[0]);
+  z_stream *stream = take_owned(env, arguments[0], &inflater_tag, "an inflater was wanted");
   if (stream == NULL || !take_bytes(env, arguments[1], &input) || !take_bytes(env, arguments[2], &output)) return NULL;
   if (input.size > INT_MAX || output.size > INT_MAX) return throw_system_error(env, EINVAL, "inflate", NULL);
   stream->next_in = input.data;

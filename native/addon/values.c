@@ -102,6 +102,24 @@ napi_value make_undefined(napi_env env) {
   return out;
 }
 
+napi_value make_owner(napi_env env, void *state, const napi_type_tag *tag, napi_finalize release) {
+  napi_value object = NULL;
+  if (napi_create_object(env, &object) == napi_ok && napi_type_tag_object(env, object, tag) == napi_ok &&
+      napi_wrap(env, object, state, release, NULL, NULL) == napi_ok)
+    return object;
+  release(env, state, NULL);
+  return throw_system_error(env, ENOMEM, "napi_wrap", NULL);
+}
+
+void *take_owned(napi_env env, napi_value owner, const napi_type_tag *tag, const char *wanted) {
+  bool is_one = false;
+  void *state = NULL;
+  if (napi_check_object_type_tag(env, owner, tag, &is_one) != napi_ok || !is_one ||
+      napi_unwrap(env, owner, &state) != napi_ok)
+    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", wanted);
+  return state;
+}
+
 void set_property(napi_env env, napi_value object, const char *name, napi_value value) {
   if (value != NULL) napi_set_named_property(env, object, name, value);
 }
