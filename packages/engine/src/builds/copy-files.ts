@@ -59,6 +59,9 @@ export async function copyFiles(
   const target = await findFolder(root, op.target, work);
   const intoFolder =
     op.target.endsWith("/") || target.missing === "" || sources.length > 1 || op.keepsParents;
+  const exclude = op.exclude.map((pattern) =>
+    compilePattern(pattern.replace(/^\/|\/$/g, ""), { isDeep: true }),
+  );
   const write = (entries: Iterable<TarSource>, folder: string) =>
     writeArchive(root, writeTar(entries), { ...whole, path: folder, signal: work.signal });
   for (const source of sources) {
@@ -88,7 +91,7 @@ export async function copyFiles(
       folder: target.folder,
       place,
       isContent,
-      exclude: op.exclude.map((pattern) => compilePattern(pattern.replace(/^\/|\/$/g, ""), { isDeep: true })),
+      exclude,
       parents: parentFolders(isContent && place !== "" ? `${place}/` : place, dress),
       change: changeOf(source, { op, owner, work }),
       signal: work.signal,

@@ -70,6 +70,7 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
   const { record } = container;
   checkDeviceRequests(record.hostConfig);
   migrations.warm();
+  const overlay = snapshots.get(record.id);
   using place = await places.join(record, index);
   await using opened = new AsyncDisposableStack();
   try {
@@ -85,7 +86,6 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
     if (published.ports.length > 0)
       index.update(container, { published: published.ports }, { durable: false });
     reach("start.published");
-    const overlay = snapshots.get(record.id);
     const folders = await volumes.mount(volumesOf(record), record.id);
     const bundle = await writeBundle(collaborators, {
       record: withSecretEnv(withLinkVariables(record, index), container.secretEnv),
@@ -138,7 +138,7 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
   } catch (error) {
     // A monitor that says why has cleaned up; one that died has not.
     if (Fault.is(error, "unavailable")) await reapRun(host, record);
-    throw await startFault(error, snapshots.get(record.id).upper);
+    throw await startFault(error, overlay.upper);
   } finally {
     container.starting = undefined;
   }

@@ -56,16 +56,12 @@ function leftOutOf(top: string, exclude: readonly RegExp[]): (path: string) => b
 /** What becomes of an event; nothing of that of a folder that is there, or was made on the way: what it was elsewhere does not count. */
 function changeOf({ place, isContent, change }: CopyJob): (event: TarEvent) => TarEvent | undefined {
   const { owner, timeNs } = change;
-  const changesMode = change.mode !== undefined || change.modeText !== undefined;
   const changeMode = modeChange(change);
   return (event) => {
     if (event.kind !== "entry") return event;
     const { entry } = event;
     if (isContent && entry.type === "directory" && entry.path.toString("latin1") === place) return undefined;
-    const mode =
-      changesMode && entry.type !== "symlink"
-        ? changeMode(entry.mode, entry.type === "directory")
-        : entry.mode;
+    const mode = entry.type === "symlink" ? entry.mode : changeMode(entry.mode, entry.type === "directory");
     return { kind: "entry", entry: { ...entry, ...owner, mode, mtimeNs: timeNs ?? entry.mtimeNs } };
   };
 }

@@ -1,4 +1,4 @@
-import { formatTarHeader, type TarEntry, tarSourceOf } from "@hawser/base";
+import { formatTarHeader, type TarEntry } from "@hawser/base";
 import { type TreeOptions, treeEvents } from "./tree-events.ts";
 
 const blockBytes = 512;
@@ -25,7 +25,7 @@ export function* tarTree(options: TreeOptions): Generator<Uint8Array, void, unde
 export const tarEnd = Buffer.alloc(2 * blockBytes);
 
 function headerOf(entry: TarEntry): Buffer {
-  return formatTarHeader(tarSourceOf({ entry, data: noData() }));
+  return formatTarHeader({ ...entry, content: { sizeBytes: entry.sizeBytes, open: noContent } });
 }
 
-async function* noData(): AsyncGenerator<Buffer, void, undefined> {}
+async function* noContent() {}

@@ -57,18 +57,14 @@ export function* treeEvents(options: TreeOptions): Generator<TarEvent, void, und
       const key = `${stats.dev}:${stats.ino}`;
       const first = stats.nlink > 1n ? linked.get(key) : undefined;
       if (first !== undefined) {
-        yield { kind: "entry", entry: { ...entry, type: "hardlink", linkPath: bytes(first) } };
-        yield { kind: "end" };
+        yield* withoutData({ ...entry, type: "hardlink", linkPath: bytes(first) });
         return;
       }
       if (stats.nlink > 1n) linked.set(key, name);
       yield* fileEvents(path, entry);
       return;
     }
-    if (name !== "") {
-      yield { kind: "entry", entry };
-      yield { kind: "end" };
-    }
+    if (name !== "") yield* withoutData(entry);
     if (entry.type !== "directory" || options.isShallow === true) return;
     const prefix = name === "" || name.endsWith("/") ? name : `${name}/`;
     if (options.asLayer && name !== "" && isOpaque(path)) yield* emptyFile(`${prefix}.wh..wh..opq`);
@@ -91,9 +87,13 @@ export const plainEntry = {
   xattrs: new Map<string, Buffer>(),
 } as const;
 
-function* emptyFile(name: string): Generator<TarEvent, void, undefined> {
-  yield { kind: "entry", entry: { ...plainEntry, path: bytes(name), type: "file", mode: 0 } };
+function* withoutData(entry: TarEntry): Generator<TarEvent, void, undefined> {
+  yield { kind: "entry", entry };
   yield { kind: "end" };
+}
+
+function emptyFile(name: string): Generator<TarEvent, void, undefined> {
+  return withoutData({ ...plainEntry, path: bytes(name), type: "file", mode: 0 });
 }
 
 function unlessGone<T>(look: () => T): T | undefined {
