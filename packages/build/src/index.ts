@@ -9,6 +9,7 @@ export {
   parseInlineCache,
 } from "./cache/cache-config.ts";
 export { dockerfileFaults, rangeOf, withRange } from "./dockerfile/faults.ts";
+export { readHealthInterval } from "./dockerfile/health-interval.ts";
 export { parseDockerfile } from "./dockerfile/parse-dockerfile.ts";
 export { formatSourceLines, type SourceRange } from "./dockerfile/source-range.ts";
 export {

@@ -1,6 +1,7 @@
 import { posix } from "node:path";
-import { formatDurationNs, goQuote, goQuoteChar, parseDuration } from "@hawser/base";
+import { formatDurationNs, goQuote, goQuoteChar } from "@hawser/base";
 import { invalidAt } from "../dockerfile/faults.ts";
+import { readHealthInterval } from "../dockerfile/health-interval.ts";
 import type { InstructionNode } from "../dockerfile/parse-dockerfile.ts";
 import { createVertex } from "../plan/vertex.ts";
 import { Flags } from "./flags.ts";
@@ -167,12 +168,9 @@ function healthcheckOf(node: InstructionNode) {
   const time = (name: string) => {
     const text = flags.text(name);
     if (text === undefined) return 0;
-    const read = parseDuration(text);
+    const read = readHealthInterval(name, text);
     if ("problem" in read) throw bad(read.problem);
-    const { ns } = read;
-    if (ns < 0) throw bad(`Interval ${JSON.stringify(name)} cannot be negative`);
-    if (ns > 0 && ns < 1e6) throw bad(`Interval ${JSON.stringify(name)} cannot be less than 1ms`);
-    return ns;
+    return read.ns;
   };
   const retries = Number(flags.text("retries") ?? 0);
   if (!Number.isInteger(retries) || retries < 0) throw bad(`--retries must be at least 0 (not ${retries})`);

@@ -1,5 +1,5 @@
 import { posix } from "node:path";
-import { parseDuration } from "@hawser/base";
+import { readHealthInterval } from "@hawser/build";
 import type { ExecutionConfig } from "@hawser/oci";
 import { parseSignal } from "@hawser/runtime";
 import { imageFaults } from "./faults.ts";
@@ -123,12 +123,9 @@ function healthcheckOf(text: string): NonNullable<ExecutionConfig["healthcheck"]
       continue;
     }
     if (!Object.hasOwn(healthTimes, name)) throw refused(`unknown flag: --${name}`);
-    const read = parseDuration(value);
+    const read = readHealthInterval(name, value);
     if ("problem" in read) throw refused(read.problem);
-    const { ns } = read;
-    if (ns < 0) throw refused(`Interval ${JSON.stringify(name)} cannot be negative`);
-    if (ns > 0 && ns < 1e6) throw refused(`Interval ${JSON.stringify(name)} cannot be less than 1ms`);
-    check[healthTimes[name as keyof typeof healthTimes]] = ns;
+    check[healthTimes[name as keyof typeof healthTimes]] = read.ns;
   }
   const [, kind = "", command = ""] = /^(\S*)\s*([^]*)$/.exec(rest) ?? [];
   if (kind.toUpperCase() === "NONE") {
