@@ -309,7 +309,7 @@ export async function composeEngine(
         ...volumeRoutes(volumes, { now: host.now, plugins }),
         ...networkRoutes(collaborators),
         ...containerFileRoutes(collaborators),
-        ...diskUsageRoutes(collaborators, store.buildCache),
+        ...diskUsageRoutes(collaborators, builds),
         ...buildRoutes(builds, { now: host.now, services: buildkit }),
         ...buildkitRoutes(buildkit),
         ...absentRoutes(),

@@ -87,6 +87,8 @@ function readCondition(text: string): (result: KeptResult) => boolean {
         return result.type;
       case "shared":
         return String(result.isShared);
+      case "private":
+        return String(!result.isShared);
       case "inuse":
         return String(result.isInUse);
       default:

@@ -32,6 +32,7 @@ import { buildFaults } from "./faults.ts";
 import { GitRepositories } from "./git-repositories.ts";
 import { ImageBuild, type ImageBuildOptions, type ImageBuildParts } from "./image-build.ts";
 import { KeptContexts } from "./kept-contexts.ts";
+import { type KeptRecord, listKept } from "./kept-records.ts";
 import { forgetNetFiles } from "./net-file.ts";
 import { buildMark } from "./run-process.ts";
 import { isBounded, noRoom, type PruneCandidate, type PruneRoom, selectPruned } from "./select-pruned.ts";
@@ -129,9 +130,10 @@ export class BuildService {
     return this.#parts.cacheMounts;
   }
 
-  /** Results of steps that are kept. */
-  get cache(): BuildCache {
-    return this.#parts.cache;
+  /** Results of steps that are kept, newest use first. */
+  kept(): readonly KeptRecord[] {
+    const { cache, images } = this.#parts;
+    return listKept(cache, images.list());
   }
 
   /** Begin a build of an image. */
@@ -293,14 +295,8 @@ export class BuildService {
   ): Promise<{ readonly keys: readonly string[]; readonly reclaimedBytes: number }> {
     const { cache, images, folder, collaborators } = this.#parts;
     const { bavail, bsize } = await statfs(folder);
-    const records = selectPruned(cache.list(), {
-      wanted,
-      room,
-      freeBytes: bavail * bsize,
-      inUse: cache.inUse(),
-      sizeOf: (record) => cache.sizeOf(record),
-    });
-    const reclaimedBytes = records.reduce((sum, record) => sum + cache.sizeOf(record), 0);
+    const records = selectPruned(this.kept(), { wanted, room, freeBytes: bavail * bsize });
+    const reclaimedBytes = records.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     cache.remove(records.map(({ key }) => key));
     await images.collect([]);
     const files = {
@@ -327,12 +323,10 @@ export class BuildService {
   /** Forget the results that were not used for the longest time, until the others are within the limit. */
   async #shrinkCache(limitBytes: number): Promise<void> {
     const { cache, images, log } = this.#parts;
-    const tooMuch = selectPruned(cache.list(), {
-      wanted: () => true,
+    const tooMuch = selectPruned(this.kept(), {
+      wanted: ({ isShared }) => !isShared,
       room: { ...noRoom, maxUsedBytes: limitBytes },
       freeBytes: 0,
-      inUse: cache.inUse(),
-      sizeOf: (record) => cache.sizeOf(record),
     });
     if (tooMuch.length === 0) return;
     cache.remove(tooMuch.map(({ key }) => key));

@@ -1,28 +1,29 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { BuildRecord } from "@hawser/store";
+import type { KeptRecord } from "./kept-records.ts";
 import { keptBytes, noRoom, selectPruned } from "./select-pruned.ts";
 
 /** Ten bytes each, the first one unused the longest. */
 const records = ["a", "b", "c", "d"].map(
-  (key, at): BuildRecord => ({
+  (key, at): KeptRecord => ({
     key,
     description: `step ${key}`,
     createdAtMs: 0,
     lastUsedMs: at,
     useCount: 1,
+    sizeBytes: 10,
+    isInUse: false,
+    isShared: false,
   }),
 );
 
-function select(options: Partial<Parameters<typeof selectPruned>[1]>): string {
-  const all = {
-    wanted: () => true,
-    room: noRoom,
-    freeBytes: 100,
-    inUse: new Set<string>(),
-    sizeOf: () => 10,
-  };
-  return selectPruned(records.toReversed(), { ...all, ...options })
+function select(
+  options: Partial<Parameters<typeof selectPruned>[1]>,
+  traits: (key: string) => Partial<KeptRecord> = () => ({}),
+): string {
+  const all = { wanted: () => true, room: noRoom, freeBytes: 100 };
+  const given = records.toReversed().map((record) => ({ ...record, ...traits(record.key) }));
+  return selectPruned(given, { ...all, ...options })
     .map(({ key }) => key)
     .join("");
 }
@@ -38,9 +39,18 @@ test("a prune takes the longest unused until what is left has room", () => {
 });
 
 test("what a build uses stays, and counts", () => {
-  const inUse = new Set(["a", "c"]);
-  assert.equal(select({ inUse }), "bd");
-  assert.equal(select({ inUse, room: { ...noRoom, maxUsedBytes: 30 } }), "b");
+  const used = (key: string) => ({ isInUse: "ac".includes(key) });
+  assert.equal(select({}, used), "bd");
+  assert.equal(select({ room: { ...noRoom, maxUsedBytes: 30 } }, used), "b");
+});
+
+test("what images share counts for nothing", () => {
+  const shared = (key: string) => ({ isShared: "ac".includes(key) });
+  const wanted: Parameters<typeof selectPruned>[1]["wanted"] = ({ isShared }) => !isShared;
+  assert.equal(select({ wanted }, shared), "bd");
+  assert.equal(select({ wanted, room: { ...noRoom, maxUsedBytes: 20 } }, shared), "");
+  assert.equal(select({ wanted, room: { ...noRoom, maxUsedBytes: 10 } }, shared), "b");
+  assert.equal(select({ room: { ...noRoom, maxUsedBytes: 10 } }, shared), "ab");
 });
 
 test("what is reserved stays whatever the disk needs", () => {

@@ -1,4 +1,4 @@
-import type { BuildRecord } from "@hawser/store";
+import type { KeptRecord } from "./kept-records.ts";
 
 /** What a prune leaves, in bytes; 0 is no bound. */
 export interface PruneRoom {
@@ -39,32 +39,31 @@ export function keptBytes(
   return Math.max(most - missing, reservedBytes);
 }
 
-/** Of the results that may go, and that no build uses, those that have to until the rest is within the bound: the longest unused first. */
+/**
+ * Of the results that may go, and that no build uses, those that have to until the rest is within the bound: the longest
+ * unused first. What images share takes no room that a prune could give back, so it counts for nothing.
+ */
 export function selectPruned(
-  records: readonly BuildRecord[],
+  records: readonly KeptRecord[],
   options: {
     readonly wanted: (candidate: PruneCandidate) => boolean;
     readonly room: PruneRoom;
     readonly freeBytes: number;
-    /** Keys of those that builds use. */
-    readonly inUse: ReadonlySet<string>;
-    readonly sizeOf: (record: BuildRecord) => number;
   },
-): readonly BuildRecord[] {
-  const { wanted, room, freeBytes, inUse, sizeOf } = options;
-  const sizes = new Map(records.map((record) => [record.key, sizeOf(record)]));
-  let usedBytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+): readonly KeptRecord[] {
+  const { wanted, room, freeBytes } = options;
+  const ownBytes = ({ isShared, sizeBytes }: KeptRecord) => (isShared ? 0 : sizeBytes);
+  let usedBytes = records.reduce((sum, record) => sum + ownBytes(record), 0);
   const mayStay = keptBytes(room, { usedBytes, freeBytes });
   const candidates = records
-    .filter(({ key, description, lastUsedMs }) => {
-      const kept = { id: key, description, lastUsedMs, type: "regular", isShared: false };
-      return !inUse.has(key) && wanted({ ...kept, isInUse: false });
-    })
+    .filter(
+      ({ isInUse, ...record }) => !isInUse && wanted({ ...record, isInUse, id: record.key, type: "regular" }),
+    )
     .toSorted((a, b) => a.lastUsedMs - b.lastUsedMs);
   if (!isBounded(room)) return candidates;
-  return candidates.filter(({ key }) => {
+  return candidates.filter((record) => {
     if (usedBytes <= mayStay) return false;
-    usedBytes -= sizes.get(key) ?? 0;
+    usedBytes -= ownBytes(record);
     return true;
   });
 }

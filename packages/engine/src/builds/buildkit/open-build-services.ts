@@ -7,8 +7,8 @@ import {
   type KeptResult,
 } from "@hawser/build/grpc";
 import { platformOfNode } from "@hawser/oci";
-import type { BuildCache } from "@hawser/store";
 import type { BuildService } from "../build-service.ts";
+import type { KeptRecord } from "../kept-records.ts";
 import type { PruneCandidate } from "../select-pruned.ts";
 import type { ExportPorts } from "./export-result.ts";
 import type { GivenFiles } from "./given-files.ts";
@@ -46,9 +46,9 @@ export function openBuildServices(
   const builder: Builder = {
     about: { ...engine, platforms: [host], labels: workerLabels },
     open: async (context) => new SessionBuild(builds, { ports, context, results }),
-    usage: async () => keptResults(builds.cache),
+    usage: async () => builds.kept().map(keptResult),
     async prune(wanted, room) {
-      const before = keptResults(builds.cache);
+      const before = builds.kept().map(keptResult);
       const byId = new Map(before.map((result) => [result.id, result]));
       const resultOf = ({ id, ...candidate }: PruneCandidate): KeptResult =>
         byId.get(id) ?? { ...nothingKept, ...candidate, id, lastUsedAtMs: candidate.lastUsedMs };
@@ -70,18 +70,8 @@ export function openBuildServices(
 /** Of files that builds keep, whose size nobody counts. */
 const nothingKept = { sizeBytes: 0, createdAtMs: 0, usageCount: 0, parents: [] } as const;
 
-function keptResults(cache: BuildCache): readonly KeptResult[] {
-  const inUse = cache.inUse();
-  return cache.list().map((record) => ({
-    id: record.key,
-    sizeBytes: cache.sizeOf(record),
-    createdAtMs: record.createdAtMs,
-    lastUsedAtMs: record.lastUsedMs,
-    usageCount: record.useCount,
-    description: record.description,
-    type: "regular",
-    isShared: false,
-    isInUse: inUse.has(record.key),
-    parents: [],
-  }));
+function keptResult({ key, lastUsedMs, useCount, ...record }: KeptRecord): KeptResult {
+  const { description, sizeBytes, createdAtMs, isShared, isInUse } = record;
+  const times = { createdAtMs, lastUsedAtMs: lastUsedMs, usageCount: useCount };
+  return { id: key, type: "regular", description, sizeBytes, ...times, isShared, isInUse, parents: [] };
 }

@@ -63,6 +63,20 @@ test("refusals have Docker's words", () => {
   }
 });
 
+test("what images share goes only with all", () => {
+  const shared = { ...candidate(0), isShared: true };
+  for (const [query, isWanted] of [
+    [{}, false],
+    [{ all: "0" }, false],
+    [{ filters: JSON.stringify({ shared: ["true"] }) }, false],
+    [{ all: "1", filters: JSON.stringify({ shared: ["true"] }) }, true],
+    [{ all: "1", filters: JSON.stringify({ private: ["true"] }) }, false],
+    [{ all: "1" }, true],
+  ] as const) {
+    assert.equal(read(query).wanted(shared), isWanted, JSON.stringify(query));
+  }
+});
+
 test("filters tell kept results apart", () => {
   for (const until of ["1h", "1.5h30us", "2026-01-01T10:00:00Z", String(nowMs / 1000 - 3600)]) {
     const wanted = filtered({ until: [until] });

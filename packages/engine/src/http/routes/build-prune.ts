@@ -28,8 +28,10 @@ export function readBuildPrune(
   nowMs: number,
 ): { readonly wanted: (candidate: PruneCandidate) => boolean; readonly room: PruneRoom } {
   const room = readRoom(request);
+  const all = request.query.flag("all");
   try {
-    return { wanted: matchCandidates(parseFilters(request.query.text("filters"), filterNames), nowMs), room };
+    const matches = matchCandidates(parseFilters(request.query.text("filters"), filterNames), nowMs);
+    return { wanted: (candidate) => (all || !candidate.isShared) && matches(candidate), room };
   } catch (error) {
     if (Fault.is(error) && error.code === "FILTERS_INVALID") throw error; // before the builder is asked
     throw httpFaults.BUILD_PRUNE(Fault.from(error).message).because(error);

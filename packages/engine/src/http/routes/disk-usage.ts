@@ -1,5 +1,6 @@
 import type { BuildCacheRecord } from "@hawser/api";
-import type { BuildCache } from "@hawser/store";
+import type { BuildService } from "../../builds/build-service.ts";
+import type { KeptRecord } from "../../builds/kept-records.ts";
 import type { Collaborators } from "../../containers/collaborators.ts";
 import { measureDisk, type UsageType } from "../../system/disk-usage.ts";
 import { httpFaults } from "../faults.ts";
@@ -14,7 +15,7 @@ import { countLayers, sharedBytes } from "./images.ts";
 const usageTypes: readonly UsageType[] = ["container", "image", "volume", "build-cache"];
 
 /** `GET /system/df`. */
-export function diskUsageRoutes(collaborators: Collaborators, cache: BuildCache): Route[] {
+export function diskUsageRoutes(collaborators: Collaborators, builds: Pick<BuildService, "kept">): Route[] {
   const { images, volumes, host } = collaborators;
   return [
     {
@@ -25,7 +26,8 @@ export function diskUsageRoutes(collaborators: Collaborators, cache: BuildCache)
         const usage = await measureDisk(collaborators, types, { signal: request.signal });
         const counts = countLayers(usage.images ?? []);
         const nowMs = host.now();
-        const builderBytes = types.has("build-cache") ? sumSizes(cache) : 0;
+        const kept = types.has("build-cache") ? builds.kept() : undefined;
+        const builderBytes = (kept ?? []).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
         response.sendJson(200, {
           LayersSize: usage.images === undefined ? 0 : usage.layersBytes,
           Images:
@@ -50,7 +52,7 @@ export function diskUsageRoutes(collaborators: Collaborators, cache: BuildCache)
                 usage: { Size: sizeBytes, RefCount: useCount },
               }),
             ) ?? null,
-          BuildCache: types.has("build-cache") ? formatRecords(cache) : null,
+          BuildCache: kept?.map(formatRecord) ?? null,
           ...(builderBytes > 0 && { BuilderSize: builderBytes }),
         });
       },
@@ -58,25 +60,18 @@ export function diskUsageRoutes(collaborators: Collaborators, cache: BuildCache)
   ];
 }
 
-function formatRecords(cache: BuildCache): readonly BuildCacheRecord[] {
-  const inUse = cache.inUse();
-  return cache.list().map(
-    (record): BuildCacheRecord => ({
-      ID: record.key,
-      Type: "regular",
-      Description: record.description,
-      InUse: inUse.has(record.key),
-      Shared: false,
-      Size: cache.sizeOf(record),
-      CreatedAt: new Date(record.createdAtMs).toISOString(),
-      LastUsedAt: new Date(record.lastUsedMs).toISOString(),
-      UsageCount: record.useCount,
-    }),
-  );
-}
-
-function sumSizes(cache: BuildCache): number {
-  return cache.list().reduce((sum, record) => sum + cache.sizeOf(record), 0);
+function formatRecord(record: KeptRecord): BuildCacheRecord {
+  return {
+    ID: record.key,
+    Type: "regular",
+    Description: record.description,
+    InUse: record.isInUse,
+    Shared: record.isShared,
+    Size: record.sizeBytes,
+    CreatedAt: new Date(record.createdAtMs).toISOString(),
+    LastUsedAt: new Date(record.lastUsedMs).toISOString(),
+    UsageCount: record.useCount,
+  };
 }
 
 /** All, or from API 1.42 on those that `type` names. */
