@@ -159,4 +159,33 @@ describe("a disk that is full while something is built", { skip: againstDockerd 
     assert.deepEqual((await readdir(out.path)).toSorted(), ["cache", "image.tar"]);
     await nothingLeft();
   });
+
+  test("says so when another builder's results come, and does without them", async () => {
+    // How much there is of it is no part of what names the result.
+    const dockerfile =
+      "FROM busybox\nRUN --mount=type=secret,id=n head -c $(cat /run/secrets/n) /dev/urandom > /n\n";
+    await using dir = await openFiles({ Dockerfile: dockerfile, large: String(2 << 20), small: "10" });
+    await using out = await openTempDir();
+    const run = async (size: "large" | "small", flag: string) => {
+      const secret = ["--secret", `id=n,src=${join(dir.path, size)}`];
+      return await engine.hawser(["build", "--progress", "plain", ...secret, flag, dir.path]);
+    };
+    // Uncompressed: of what is below nothing new is kept.
+    const cacheTo = `--cache-to=type=local,dest=${out.path},mode=max,compression=uncompressed`;
+    const exported = await run("large", cacheTo);
+    assert.equal(exported.exitCode, 0, exported.stderr);
+    const cacheFrom = `--cache-from=type=local,src=${out.path}`;
+    await forget();
+    await leaveRoom({ sizeBytes: 1 << 20 });
+    const full = await run("small", cacheFrom);
+    assert.equal(full.exitCode, 0, full.stderr);
+    assert.match(
+      full.stderr,
+      /leaving out [^]*Cannot take in layers of the build cache .*: no space left on device/,
+    );
+    await forget();
+    await leaveRoom({});
+    assert.match((await run("small", cacheFrom)).stderr, /CACHED/);
+    await nothingLeft();
+  });
 });

@@ -131,6 +131,10 @@ export const buildFaults = defineFaults({
     (name: string, why: string) => `Cannot read ${name} of a build cache: ${why}`,
   ],
   CACHE_BROKEN: ["unavailable", (name: string, why: string) => `Cannot use the build cache ${name}: ${why}`],
+  CACHE_NO_SPACE: [
+    "resource-exhausted",
+    (name: string) => `Cannot take in layers of the build cache ${name}: no space left on device`,
+  ],
   CACHE_KIND: [
     "not-implemented",
     (type: string) =>

@@ -29,7 +29,7 @@ import type { RemoteImages } from "../images/remote-images.ts";
 import { type BuildSources, checkPinnedById } from "./build-sources.ts";
 import type { BuildState } from "./build-state.ts";
 import { type OpenContainerRequest, openBuildContainer } from "./buildkit/build-container.ts";
-import type { ImportedResults } from "./cache/imported-results.ts";
+import { type ImportedResults, isCacheFailure } from "./cache/imported-results.ts";
 import { buildFaults } from "./faults.ts";
 import { configOf } from "./image-config.ts";
 import { type LayoutBlobs, layoutScheme, parseLayoutReference, receiveLayoutImage } from "./layout-image.ts";
@@ -259,7 +259,7 @@ export class ImageBuild implements Disposable {
       } catch (error) {
         if (imported?.drop(error) === true) continue;
         // Another build that wanted the same work has asked a place of its own for it.
-        if (!Fault.is(error) || error.code !== "CACHE_BROKEN" || ++others > maxOthers) throw error;
+        if (!isCacheFailure(error) || ++others > maxOthers) throw error;
       }
     }
   }
@@ -416,7 +416,7 @@ function digestOfName({ repoDigests }: Image, name: string): string | undefined 
 
 /** It is done again without that place. */
 function isOfCache(event: VertexEvent): boolean {
-  return event.kind === "failed" && Fault.is(event.error) && event.error.code === "CACHE_BROKEN";
+  return event.kind === "failed" && isCacheFailure(event.error);
 }
 
 /** The same repository's image of that digest. */

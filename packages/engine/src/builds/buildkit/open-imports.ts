@@ -1,8 +1,7 @@
-import { Fault } from "@hawser/base";
 import type { BuildContextOfClient } from "@hawser/build/grpc";
 import type { RegistryAccess } from "@hawser/registry/client";
 import type { BuildService } from "../build-service.ts";
-import type { ImportedResults, ResultSource } from "../cache/imported-results.ts";
+import { type ImportedResults, isCacheFailure, type ResultSource } from "../cache/imported-results.ts";
 import { openSource } from "../cache/open-sources.ts";
 import type { ExportPorts } from "./export-result.ts";
 
@@ -23,7 +22,7 @@ export function openImports(
   return builds.openImports(sources, {
     signal,
     warn(name, error) {
-      if (!Fault.is(error) || error.code !== "CACHE_BROKEN") return; // the step that failed has told
+      if (!isCacheFailure(error)) return; // the step that failed has told
       const step = progress.step(`leaving out the cache of ${name}`, async () => {
         throw error;
       });

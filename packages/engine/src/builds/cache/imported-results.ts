@@ -27,9 +27,18 @@ export function digestOfKey(key: string): Digest {
   return parseDigest(`sha256:${hex}`);
 }
 
+/** Codes of the store's faults of a full disk. */
+const noSpace: ReadonlySet<string> = new Set(["DISK_FULL", "LAYER_NO_SPACE"]);
+
+/** Whether what another builder has promised could not be had here; the work goes without it. */
+export function isCacheFailure(error: unknown): error is Fault {
+  return Fault.is(error) && (error.code === "CACHE_BROKEN" || error.code === "CACHE_NO_SPACE");
+}
+
 /**
  * Results of other builders that a build may use. What is found is taken at its word: its layers come when something needs their
- * files, and then they are checked. A place that turns out to lie, or to be gone, is left out from then on.
+ * files, and then they are checked. A place that turns out to lie, to be gone, or to have more than there is room for, is left out
+ * from then on.
  */
 export class ImportedResults {
   readonly #sources: Set<ResultSource>;
@@ -139,8 +148,12 @@ export class ImportedResults {
       else this.#holds.use(held);
     } catch (error) {
       this.#signal.throwIfAborted();
-      const { message } = Fault.from(error);
-      const fault = buildFaults.CACHE_BROKEN(source.name, message).because(error);
+      const { code, message } = Fault.from(error);
+      const fault = (
+        noSpace.has(code)
+          ? buildFaults.CACHE_NO_SPACE(source.name)
+          : buildFaults.CACHE_BROKEN(source.name, message)
+      ).because(error);
       this.#broken.set(fault, source);
       throw fault;
     }
