@@ -38,6 +38,8 @@ export interface ExecutionConfig {
   readonly healthcheck?: ImageHealthcheck;
   readonly shell?: readonly string[];
   readonly onBuild?: readonly string[];
+  /** Of Windows alone; BuildKit says it of every command. */
+  readonly argsEscaped?: boolean;
 }
 
 export interface ImageHealthcheck {
@@ -89,8 +91,8 @@ function readExecution(reader: DocumentReader | undefined): ExecutionConfig {
     user: reader?.string("User") ?? "",
     exposedPorts: reader?.keys("ExposedPorts") ?? [],
     env: reader?.strings("Env") ?? [],
-    ...present("entrypoint", reader?.strings("Entrypoint")),
-    ...present("cmd", reader?.strings("Cmd")),
+    ...present("entrypoint", reader?.words("Entrypoint")),
+    ...present("cmd", reader?.words("Cmd")),
     volumes: reader?.keys("Volumes") ?? [],
     workingDir: reader?.string("WorkingDir") ?? "",
     labels: reader?.stringMap("Labels") ?? {},
@@ -105,8 +107,9 @@ function readExecution(reader: DocumentReader | undefined): ExecutionConfig {
         retries: healthcheck.integer("Retries") ?? 0,
       },
     }),
-    ...present("shell", reader?.strings("Shell")),
+    ...present("shell", reader?.words("Shell")),
     ...present("onBuild", reader?.strings("OnBuild")),
+    ...(reader?.boolean("ArgsEscaped") === true && { argsEscaped: true }),
   };
 }
 
@@ -148,6 +151,7 @@ export function formatImageConfig(config: ImageConfig): Buffer {
         Entrypoint: execution.entrypoint,
         Cmd: execution.cmd,
         Healthcheck: execution.healthcheck && formatHealthcheck(execution.healthcheck),
+        ArgsEscaped: execution.argsEscaped,
         Volumes: goSet(execution.volumes),
         WorkingDir: filled(execution.workingDir),
         Labels: goMap(execution.labels),

@@ -93,6 +93,11 @@ export class DocumentReader {
     return ociFaults.DOCUMENT_INVALID(this.#what, problem);
   }
 
+  /** Of all its fields. */
+  names(): readonly string[] {
+    return Object.keys(this.#fields);
+  }
+
   string(key: string): string | undefined {
     return this.#take(key, "text", (value) => typeof value === "string");
   }
@@ -119,6 +124,12 @@ export class DocumentReader {
       "a list of text",
       (value): value is string[] => Array.isArray(value) && value.every((item) => typeof item === "string"),
     );
+  }
+
+  /** A command: a list of text, or one text, which is its only word. Docker takes both. */
+  words(key: string): readonly string[] | undefined {
+    const value = Object.hasOwn(this.#fields, key) ? this.#fields[key] : undefined;
+    return typeof value === "string" ? [value] : this.strings(key);
   }
 
   stringMap(key: string): Readonly<Record<string, string>> | undefined {

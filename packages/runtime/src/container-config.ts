@@ -31,6 +31,8 @@ export interface ContainerConfig {
   readonly healthcheck?: Healthcheck;
   readonly shell?: readonly string[];
   readonly onBuild?: readonly string[];
+  /** Of Windows alone; kept for who asks. */
+  readonly argsEscaped?: boolean;
   readonly macAddress?: string;
   readonly networkDisabled?: boolean;
 }

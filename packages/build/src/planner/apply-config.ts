@@ -31,6 +31,7 @@ const appliers: Readonly<Record<string, Applier>> = {
     const { execution } = stage;
     stage.ownCmd = true;
     execution.cmd = commandOf(node, execution.shell);
+    execution.argsEscaped = true; // as BuildKit says it, and images stay what they are there
     return `CMD ${quoteList(execution.cmd)}`;
   },
   ENTRYPOINT(node, stage) {

@@ -66,7 +66,7 @@ export async function commitContainer(
 /** What an image keeps of a container's configuration. */
 function executionOf(config: ContainerConfig) {
   const { user, exposedPorts, env, cmd, entrypoint, volumes, workingDir, labels, stopSignal } = config;
-  const { healthcheck, shell, onBuild } = config;
+  const { healthcheck, argsEscaped, shell, onBuild } = config;
   return {
     user,
     exposedPorts,
@@ -78,6 +78,7 @@ function executionOf(config: ContainerConfig) {
     ...(cmd && { cmd }),
     ...(entrypoint && { entrypoint }),
     ...(healthcheck && { healthcheck }),
+    ...(argsEscaped && { argsEscaped }),
     ...(shell && { shell }),
     ...(onBuild && { onBuild }),
   };

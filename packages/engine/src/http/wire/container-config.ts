@@ -41,6 +41,7 @@ export const containerConfigCodec: Codec<ContainerConfig> = record<ContainerConf
   env: ["Env", list(string, null)],
   cmd: ["Cmd", optional(commandLine, null)],
   healthcheck: ["Healthcheck", optional(healthcheckCodec)],
+  argsEscaped: ["ArgsEscaped", optional(omitEmpty(boolean))],
   image: ["Image", string],
   volumes: ["Volumes", nameSet(null)],
   workingDir: ["WorkingDir", string],

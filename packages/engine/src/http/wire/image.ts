@@ -2,7 +2,18 @@ import type { ImageConfig, ImageHistoryItem, ImageInspect, ImageSummary, Progres
 import type { ExecutionConfig } from "@hawser/oci";
 import type { Image, LoadEvent } from "@hawser/store";
 import type { ApiRequest } from "../request.ts";
-import { type Codec, commandLine, list, map, nameSet, omitEmpty, optional, record, string } from "./codec.ts";
+import {
+  boolean,
+  type Codec,
+  commandLine,
+  list,
+  map,
+  nameSet,
+  omitEmpty,
+  optional,
+  record,
+  string,
+} from "./codec.ts";
 import { healthcheckCodec } from "./container-config.ts";
 
 /** The part of `Config` that images have, each key only where it says something (API 1.50). */
@@ -12,6 +23,7 @@ const executionCodec: Codec<ExecutionConfig> = record<ExecutionConfig>({
   env: ["Env", omitEmpty(list(string))],
   cmd: ["Cmd", optional(commandLine)],
   healthcheck: ["Healthcheck", optional(healthcheckCodec)],
+  argsEscaped: ["ArgsEscaped", optional(omitEmpty(boolean))],
   volumes: ["Volumes", nameSet(undefined)],
   workingDir: ["WorkingDir", omitEmpty(string)],
   entrypoint: ["Entrypoint", optional(commandLine)],
