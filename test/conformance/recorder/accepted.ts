@@ -20,6 +20,7 @@ export interface Accepted {
 const words = "the same refusal in words of our own, which name the field";
 const early = "it could never start: refused when it is created, not when it is started";
 const callers = "500 at dockerd; the fault is the caller's, which 400 says";
+const chainless = "no chain of images, as in containerd's store, which Docker has by default from 29 on";
 const http =
   "own HTTP code, stricter where two readers could understand two things; its errors are JSON, too";
 
@@ -234,7 +235,7 @@ export const accepted: readonly Accepted[] = [
     reason: "the image has no such folder; dockerd has put it in",
   },
   {
-    call: "archives of images: GET /images/loaded:1/json",
+    call: "archives of images: GET */images/*:1/json*",
     path: "body.Metadata.LastTagTime",
     reason: "a load is when it got its name",
   },
@@ -254,14 +255,19 @@ export const accepted: readonly Accepted[] = [
     reason: "an archive of no images has the files of one that has some",
   },
   {
-    call: "commit*: GET /images/*",
+    call: "*: GET /images/*",
     path: "body.Parent",
-    reason: "no chain of images, as in containerd's store, which Docker has by default from 29 on",
+    reason: chainless,
   },
   {
-    call: "commit*: GET /images/*/history",
+    call: "archives of images: GET /images/json*",
+    path: "body.*.ParentId",
+    reason: chainless,
+  },
+  {
+    call: "*: GET /images/*/history",
     path: "body.1.*",
-    reason: "no chain of images, as in containerd's store, which Docker has by default from 29 on",
+    reason: chainless,
   },
   {
     call: "*: GET /containers/*/json",

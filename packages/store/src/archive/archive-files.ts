@@ -1,4 +1,4 @@
-import { type Logger, readTar, rootedTarPath } from "@hawser/base";
+import { type Logger, readTar, rootedTarPath, type TarEntryType, tarPathBytes } from "@hawser/base";
 import type { ContentStore, StagedBlob } from "../content/content-store.ts";
 import { storeFaults } from "../faults.ts";
 import { decompress } from "../layers/decompress.ts";
@@ -13,6 +13,13 @@ const maxLinkDepth = 10;
 export class ArchiveFiles implements AsyncDisposable {
   readonly #files = new Map<string, StagedBlob>();
   readonly #links = new Map<string, string>();
+  readonly #folders = new Set<string>();
+  readonly #made: StagedBlob[] = [];
+  readonly #content: ContentStore;
+
+  private constructor(content: ContentStore) {
+    this.#content = content;
+  }
 
   /**
    * Read a whole archive, plain or compressed. Of several files with one name the last counts, as in unpacking.
@@ -30,13 +37,14 @@ export class ArchiveFiles implements AsyncDisposable {
     },
   ): Promise<ArchiveFiles> {
     const { content, limits, signal, log } = options;
-    const files = new ArchiveFiles();
+    const files = new ArchiveFiles(content);
     try {
       const maxEntries = Math.min(limits.maxEntries, maxArchiveFiles);
       const plain = decompress(withoutForeignCompression(stream), limits);
       for await (const { entry, data } of readTar(plain, { maxEntries })) {
         signal?.throwIfAborted();
         const path = rootedTarPath(entry.path);
+        files.#addFolder(path, entry.type);
         switch (entry.type) {
           case "file":
             if (entry.sparse) throw storeFaults.ARCHIVE_INVALID(`"${path}" is a sparse file`);
@@ -88,9 +96,27 @@ export class ArchiveFiles implements AsyncDisposable {
     return await handle.readFile();
   }
 
+  /** The names of the folders at its top, in order. */
+  folders(): readonly string[] {
+    return [...this.#folders].map((name) => tarPathBytes(name).toString()).toSorted();
+  }
+
+  /** Content that is made from the archive's: a blob as if it had come with it. */
+  async stage(content: Uint8Array): Promise<StagedBlob> {
+    const blob = await this.#content.stage(one(content));
+    this.#made.push(blob);
+    return blob;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#files.values()].map((file) => file[Symbol.asyncDispose]()));
+    const blobs = [...this.#files.values(), ...this.#made];
+    await Promise.all(blobs.map((blob) => blob[Symbol.asyncDispose]()));
     this.#files.clear();
+  }
+
+  #addFolder(path: string, type: TarEntryType): void {
+    const [top = "", ...below] = path.split("/");
+    if (top !== "" && (below.length > 0 || type === "directory")) this.#folders.add(top);
   }
 
   async #replace(path: string, file: StagedBlob | undefined): Promise<void> {
@@ -107,4 +133,8 @@ function linkTarget(path: string, entry: { readonly type: string; readonly linkP
   if (entry.type === "hardlink") return rootedTarPath(entry.linkPath);
   const folder = path.slice(0, path.lastIndexOf("/") + 1);
   return rootedTarPath(Buffer.concat([Buffer.from(folder, "latin1"), entry.linkPath]));
+}
+
+async function* one(content: Uint8Array) {
+  yield content;
 }

@@ -13,16 +13,27 @@ export interface ArchivedImage {
   readonly layerBlobs: readonly StagedBlob[];
   /** With tags. */
   readonly references: readonly Reference[];
+  /** Docker says nothing of those that are as before 1.10, but which names change hands. */
+  readonly isV1?: boolean;
 }
 
-/** @throws {Fault} `invalid-argument` when layers and configuration do not fit each other */
+/** @throws {Fault} `invalid-argument` when layers and configuration do not fit each other, or it is for another system */
 export async function checkArchivedImage(
   parts: Omit<ArchivedImage, "config">,
   limits: StoreLimits,
 ): Promise<ArchivedImage> {
   const config = parseImageConfig(await readSmall(parts.configBlob));
+  // Docker's words.
+  if (config.os.toLowerCase() !== "linux")
+    throw storeFaults.ARCHIVE_INVALID(`cannot load ${config.os} image on linux`);
   checkLayerCount({ wanted: config.diffIds.length, is: parts.layerBlobs.length, limits });
   return { ...parts, config };
+}
+
+/** @throws {Fault} `invalid-argument` when an archive has too many */
+export function checkImageCount(count: number, { maxImages }: StoreLimits): void {
+  if (count > maxImages)
+    throw storeFaults.ARCHIVE_INVALID(`it has ${count} images, at most ${maxImages} are allowed`);
 }
 
 /** @throws {Fault} `invalid-argument` when a manifest has another number of layers than its configuration, or too many */

@@ -15,7 +15,7 @@ import type { StagedBlob } from "../content/content-store.ts";
 import { storeFaults } from "../faults.ts";
 import type { StoreLimits } from "../limits.ts";
 import type { ArchiveFiles } from "./archive-files.ts";
-import { type ArchivedImage, checkArchivedImage, checkDigest } from "./archived-image.ts";
+import { type ArchivedImage, checkArchivedImage, checkDigest, checkImageCount } from "./archived-image.ts";
 
 /**
  * The images of what `docker save` makes: `manifest.json` lists for each its configuration, tags and layers by their
@@ -40,11 +40,7 @@ export async function readDockerArchive(
     maxBytes: maxManifestBytes,
   });
   if (!Array.isArray(list)) throw storeFaults.ARCHIVE_INVALID("manifest.json is not a list");
-  if (list.length > limits.maxImages) {
-    throw storeFaults.ARCHIVE_INVALID(
-      `it has ${list.length} images, at most ${limits.maxImages} are allowed`,
-    );
-  }
+  checkImageCount(list.length, limits);
   const images: ArchivedImage[] = [];
   for (const [index, item] of list.entries()) {
     const entry = new DocumentReader(item, `${what}[${index}]`);

@@ -4,9 +4,10 @@ import { Fault, type FaultKind, writeTar } from "@hawser/base";
 import { mediaTypes } from "@hawser/oci";
 import { openTestStore } from "../testing/open-test-store.ts";
 import { configJson, dockerArchive, sha256 } from "../testing/test-images.ts";
+import { v1Archive, v1Json } from "../testing/v1-images.ts";
 
 async function refuses(archive: AsyncIterable<Uint8Array>, kind: FaultKind, says: RegExp): Promise<void> {
-  await using test = await openTestStore({ maxExpandedBytes: 64 << 20, maxImages: 3 });
+  await using test = await openTestStore({ maxExpandedBytes: 64 << 20, maxImages: 3, maxLayers: 20 });
   await assert.rejects(Array.fromAsync(test.store.images.load(archive)), (error) => {
     assert.ok(error instanceof Fault, String(error));
     assert.equal(error.kind, kind, error.message);
@@ -220,6 +221,43 @@ describe("images.load() refuses, and leaves nothing behind:", () => {
       "invalid-argument",
       /reference/,
     );
+  });
+
+  test("archives from before Docker 1.10 that contradict themselves", async () => {
+    const chain = (length: number, last?: string) =>
+      Object.fromEntries(
+        Array.from({ length }, (_, index) => [
+          `i${index}`,
+          { json: v1Json({ parent: index + 1 < length ? `i${index + 1}` : last }) },
+        ]),
+      );
+    const image = { json: v1Json({}) };
+    for (const [archive, says] of [
+      [v1Archive(chain(1, "i0")), /made of itself/],
+      [v1Archive(chain(3, "i1"), { x: { y: "i0" } }), /"i1" is made of itself/],
+      [v1Archive(chain(30, "i0")), /made of itself/],
+      [v1Archive(chain(30)), /more than 20 layers/],
+      [v1Archive(chain(1, "gone")), /no file "gone\/json"/],
+      [v1Archive(chain(1, "../../etc")), /leaves the folder/],
+      [v1Archive({ a: image, b: image, c: image, d: image }), /it has 4 images/],
+      [v1Archive({ a: image }, { x: { y: "b" } }), /invalid target ID: b/],
+      [v1Archive({ a: image }, { UPPER: { y: "a" } }), /must be lowercase/],
+      [v1Archive({ a: image }, { x: { "b ad": "a" } }), /invalid reference format/],
+      [v1Archive({ a: image }, { x: { [`y@sha256:${"0".repeat(64)}`]: "a" } }), /invalid tag format/],
+      [v1Archive({ a: image }, []), /not an object/],
+      [v1Archive({ a: image }, { x: { y: 5 } }), /"x" is not an object of text/],
+      [v1Archive({ a: { json: v1Json({ os: "windows" }) } }), /cannot load windows image on linux/],
+      [v1Archive({ a: { json: " ".repeat((8 << 20) + 1) } }), /more than/],
+      [dockerArchive({ repositories: "{}", "a/json": v1Json({}) }), /no file "a\/layer.tar"/],
+      [dockerArchive({ repositories: "{}", "a/layer.tar": "" }), /no file "a\/json"/],
+    ] as const)
+      await refuses(archive, "invalid-argument", says);
+  });
+
+  test("an archive from before Docker 1.10 with configurations without end", async () => {
+    const json = v1Json({ author: "x".repeat(7 << 20) });
+    const images = Object.fromEntries(Array.from({ length: 5 }, (_, index) => [`i${index}`, { json }]));
+    await refuses(v1Archive(images), "invalid-argument", /the configurations: it has more than/);
   });
 
   test("an archive that expands without end", async () => {

@@ -17,7 +17,7 @@ import type { StagedBlob } from "../content/content-store.ts";
 import { storeFaults } from "../faults.ts";
 import type { StoreLimits } from "../limits.ts";
 import type { ArchiveFiles } from "./archive-files.ts";
-import { type ArchivedImage, checkArchivedImage, checkDigest } from "./archived-image.ts";
+import { type ArchivedImage, checkArchivedImage, checkDigest, checkImageCount } from "./archived-image.ts";
 import { parseTag } from "./docker-archive.ts";
 
 interface FoundManifest {
@@ -45,11 +45,7 @@ export async function readOciLayout(
   if (found.length === 0) {
     throw storeFaults.ARCHIVE_INVALID(`it has no image for ${platform.os}/${platform.architecture}`);
   }
-  if (found.length > limits.maxImages) {
-    throw storeFaults.ARCHIVE_INVALID(
-      `it has ${found.length} images, at most ${limits.maxImages} are allowed`,
-    );
-  }
+  checkImageCount(found.length, limits);
   const images: ArchivedImage[] = [];
   for (const { manifest, blob, annotations } of found) {
     const parts = {

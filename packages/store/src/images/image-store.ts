@@ -18,6 +18,7 @@ import { readDockerArchive } from "../archive/docker-archive.ts";
 import { withoutForeignCompression } from "../archive/foreign-compression.ts";
 import { isOciLayout, readManifests, readOciLayout } from "../archive/oci-layout.ts";
 import { type ImageToSave, saveImages } from "../archive/save-images.ts";
+import { isV1Archive, readV1Archive } from "../archive/v1-archive.ts";
 import type { ContentStore, StagedBlob } from "../content/content-store.ts";
 import { storeFaults } from "../faults.ts";
 import type { HeldLayer, Layer, LayerStore } from "../layers/layer-store.ts";
@@ -140,7 +141,7 @@ export class ImageStore implements Disposable {
   }
 
   /**
-   * Take in the images of an archive: what `docker save` makes, or an OCI layout, either plain or compressed. Each image
+   * Take in the images of an archive: what `docker save` of any age makes, or an OCI layout, either plain or compressed. Each image
    * is there, durably, when its event comes; a fault ends the archive, and what it left behind is removed.
    *
    * @throws {Fault} `invalid-argument`, `data-loss` for the archive's sake, `resource-exhausted` for the disk's;
@@ -158,7 +159,7 @@ export class ImageStore implements Disposable {
       ...(signal && { signal }),
     });
     this.#reach("load.staged");
-    for (const image of await this.#readArchive(files, options.platform)) {
+    for (const image of await this.#readArchive(files, options)) {
       yield* await this.#add(image, options);
     }
   }
@@ -472,7 +473,10 @@ export class ImageStore implements Disposable {
     this.#leftovers[Symbol.dispose]();
   }
 
-  async #readArchive(files: ArchiveFiles, asked: Platform | undefined): Promise<readonly ArchivedImage[]> {
+  async #readArchive(
+    files: ArchiveFiles,
+    { platform: asked, signal }: LoadOptions,
+  ): Promise<readonly ArchivedImage[]> {
     const limits = this.#limits;
     const platform = asked ?? this.#platform;
     const isLayout = isOciLayout(files);
@@ -481,13 +485,14 @@ export class ImageStore implements Disposable {
       return await readDockerArchive(files, { limits, manifests, ...(asked && { platform: asked }) });
     }
     if (isLayout) return await readOciLayout(files, { limits, platform });
+    if (isV1Archive(files)) return await readV1Archive(files, { limits, ...(signal && { signal }) });
     throw storeFaults.ARCHIVE_INVALID(
-      "it has neither manifest.json nor index.json, so it is not an image archive",
+      "it has neither manifest.json nor index.json nor repositories, so it is not an image archive",
     );
   }
 
   async #add(image: ArchivedImage, options: LoadOptions): Promise<readonly LoadEvent[]> {
-    const { configBlob, manifestBlob, layerBlobs, references } = image;
+    const { configBlob, manifestBlob, layerBlobs, references, isV1 = false } = image;
     const kept = [configBlob, ...(manifestBlob === undefined ? [] : [manifestBlob, ...layerBlobs])];
     return await this.#leased([...kept, ...layerBlobs], async () => {
       await using layers = await unpackArchived(this.#layers, image, options);
@@ -501,12 +506,12 @@ export class ImageStore implements Disposable {
         if (previous !== undefined && previous !== configBlob.digest) {
           events.push({ kind: "renamed", reference: text, previousId: previous });
         }
-        events.push({ kind: "loaded", reference: text, id: configBlob.digest });
+        if (!isV1) events.push({ kind: "loaded", reference: text, id: configBlob.digest });
       }
       this.#put({ ...image, layers: layers.held, kept }, references);
       this.#reach("load.recorded");
       this.#inBackground(this.#layers.sync());
-      return events.length > 0 ? events : [{ kind: "loaded", id: configBlob.digest }];
+      return isV1 || events.length > 0 ? events : [{ kind: "loaded", id: configBlob.digest }];
     });
   }
 

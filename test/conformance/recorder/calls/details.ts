@@ -1,5 +1,5 @@
 import { type Call, call, query, type Scenario } from "../call.ts";
-import { archive, gzipped, savedImage } from "./archive.ts";
+import { archive, gzipped, savedImage, savedV1Image } from "./archive.ts";
 
 const sleeper = { Image: "busybox", Cmd: ["sleep", "1000"], StopSignal: "SIGKILL" };
 export const quietly = { silent: true } as const;
@@ -283,6 +283,36 @@ export const detailCalls: readonly Scenario[] = [
       call("GET /images/loaded:1/get?platform=nope"),
       call("DELETE /images/loaded:2"),
       call("DELETE /images/loaded:1?noprune=1"),
+      call("POST /images/load", savedImage("escaped:1", { config: { ArgsEscaped: true } })),
+      call("GET /images/escaped:1/json"),
+      call("GET /v1.47/images/escaped:1/json"),
+      call("POST /containers/create?name=escaped", { Image: "escaped:1" }),
+      call("GET /containers/escaped/json"),
+      call("POST /containers/create?name=escaped-itself", { Image: "busybox", ArgsEscaped: true }),
+      call("GET /containers/escaped-itself/json"),
+      call("POST /commit?container=escaped-itself&repo=escaped&tag=2"),
+      call("GET /images/escaped:2/json"),
+      call("POST /containers/create", { Image: "busybox", ArgsEscaped: 5 }),
+      call("POST /images/load?quiet=1", savedV1Image({ "before-1.10": { 1: "upper" } }), {
+        note: "before 1.10",
+      }),
+      call("GET /images/before-1.10:1/json"),
+      call("GET /images/before-1.10:1/history"),
+      call(`GET /images/json?filters=${query({ label: ["old=yes"] })}`),
+      call("POST /images/load?quiet=1", savedV1Image({ "before-1.10": { 1: "lower" } }), {
+        note: "before 1.10, the name changes hands",
+      }),
+      call("GET /images/before-1.10:1/json", undefined, { note: "changed hands" }),
+      call("POST /images/load?quiet=1", savedV1Image({}, { parent: "gone" }), {
+        note: "before 1.10, no parent",
+      }),
+      call("POST /images/load?quiet=1", savedV1Image(undefined), { note: "before 1.10, no names" }),
+      call("POST /images/load?quiet=1", savedV1Image({ UPPER: { 1: "upper" } }), {
+        note: "before 1.10, a bad name",
+      }),
+      call("POST /images/load?quiet=1", savedV1Image({ "before-1.10": { 1: "gone" } }), {
+        note: "before 1.10, a name of nothing",
+      }),
     ],
   },
   {
