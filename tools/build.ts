@@ -5,19 +5,22 @@ import { join } from "node:path";
 import { type BuildOptions, build, type Plugin } from "esbuild";
 import { root } from "./tree.ts";
 
+/** An ES module's import of it reads every export, one of which loads `undici`: 30 ms of an engine's start. */
+const facadeIsDear = ["node:http"];
+
 /** Packages that are CommonJS ask for Node's modules by require. */
 const requireBanner =
   'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);';
 
 /**
  * Bundle the programs into dist/. The client is one CommonJS file, which Node starts fastest; what it imports with `import()`
- * stays in that file and runs when it is asked for, so a verb pays for its own code only. The engine is started once: plain
- * ES modules, and its worker beside it.
+ * stays in that file and runs when it is asked for, so a verb pays for its own code only. The others are ES modules, with
+ * their workers beside them.
  */
 const programs: Readonly<Record<string, BuildOptions>> = {
   cli: {
     entryPoints: {
-      program: "packages/cli/src/main.ts",
+      main: "packages/cli/src/main.ts",
       resident: "packages/cli/src/resident/main.ts",
     },
     format: "cjs",
@@ -34,32 +37,45 @@ const programs: Readonly<Record<string, BuildOptions>> = {
     },
     format: "esm",
     splitting: true, // one engine under two names
+    minifyWhitespace: true, // nearly half of what Node reads and decodes at each start
+    plugins: [lazyBuiltins(facadeIsDear)],
     banner: { js: requireBanner },
   },
   registry: {
     entryPoints: { main: "packages/registry/src/server/main.ts" },
     format: "esm",
     splitting: true, // the S3 client is a file of its own, which only a registry with a bucket loads
+    plugins: [lazyBuiltins(facadeIsDear)],
     banner: { js: requireBanner },
   },
 };
 
-/** The client's first file: the cache must be on before the program is compiled. */
-const cachingLoader = `"use strict";require("node:module").enableCompileCache(__dirname+"/cache");require("./program.js");\n`;
+/** Files that users start often. The program is in another file: the cache must be on before it is compiled. */
+const cached: Readonly<Record<string, readonly string[]>> = { cli: ["main"], engine: ["main", "dockerd"] };
+const programOf = (entry: string) => `${entry}-program`;
+const cachingLoaders = {
+  cjs: (entry: string) =>
+    `"use strict";require("node:module").enableCompileCache(__dirname+"/cache");require("./${programOf(entry)}.js");\n`,
+  esm: (entry: string) =>
+    `import{enableCompileCache}from"node:module";enableCompileCache(import.meta.dirname+"/cache");await import("./${programOf(entry)}.js");\n`,
+};
 
 for (const [name, options] of Object.entries(programs)) {
   const entries = Object.entries(options.entryPoints ?? {}) as [string, string][];
-  const present = entries.filter(([, path]) => existsSync(join(root, path)));
+  const loaded = cached[name] ?? [];
   // Made beside and renamed: whoever starts a program meanwhile finds the old one or the new one.
   const finished = join(root, "dist", name);
   const outdir = `${finished}.${process.pid}.new`;
   mkdirSync(outdir, { recursive: true });
-  const type = options.format === "cjs" ? "commonjs" : "module";
+  const format = options.format === "cjs" ? "cjs" : "esm";
+  const type = format === "cjs" ? "commonjs" : "module";
   writeFileSync(join(outdir, "package.json"), `${JSON.stringify({ type })}\n`);
-  if (name === "cli") writeFileSync(join(outdir, "main.js"), cachingLoader);
+  for (const entry of loaded) writeFileSync(join(outdir, `${entry}.js`), cachingLoaders[format](entry));
   await build({
     ...options,
-    entryPoints: Object.fromEntries(present),
+    entryPoints: Object.fromEntries(
+      entries.map(([entry, path]) => [loaded.includes(entry) ? programOf(entry) : entry, path]),
+    ),
     absWorkingDir: root,
     outdir,
     bundle: true,
@@ -77,21 +93,18 @@ for (const [name, options] of Object.entries(programs)) {
   renameSync(outdir, finished);
   rmSync(old, { recursive: true, force: true });
 }
-warmClient(join(root, "dist/cli/main.js"));
+// Node keeps what it compiled beside the program, per version and user: without it the client starts 10 ms later, the engine
+// 60. What is compiled lazily is kept as it stands after this first call, so the client is called with what `run` needs: it
+// asks an engine that is not there.
+const nowhere = `unix://${join(root, "dist/cli/none.sock")}`;
+warm("cli/main.js", ["-H", nowhere, "run", "--rm", "-e", "A=1", "x", "true"]);
+warm("engine/main.js", ["--version"]);
 
-/**
- * Node keeps what it compiled of the client in dist/cli/cache, per version and user; without it the client starts 10 ms
- * later. What is compiled lazily is kept as it stands after this first call, so that calls what `run` needs: it asks an engine
- * that is not there.
- */
-function warmClient(main: string): void {
-  const nowhere = `unix://${join(root, "dist/cli/none.sock")}`;
-  spawnSync(process.execPath, ["--", main, "-H", nowhere, "run", "--rm", "-e", "A=1", "x", "true"], {
-    stdio: "ignore",
-  });
+function warm(main: string, args: readonly string[]): void {
+  spawnSync(process.execPath, ["--", join(root, "dist", main), ...args], { stdio: "ignore" });
 }
 
-/** Modules of Node that are loaded at the first use of one of their exports: the client rarely needs these. */
+/** Modules of Node that are loaded at the first use of one of their exports. */
 function lazyBuiltins(names: readonly string[]): Plugin {
   const require = createRequire(import.meta.url);
   return {

@@ -3,7 +3,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { eventually } from "@hawser/base/testing";
-import { type EngineStep } from "@hawser/engine";
+import type { EngineStep } from "@hawser/engine";
 import type { TestEngine } from "./kit-engine.ts";
 import { ask } from "./kit-http.ts";
 import { findLeftovers, findPorts, listContainers, stockSize, wordOf } from "./kit-idle.ts";

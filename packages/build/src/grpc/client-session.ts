@@ -12,6 +12,7 @@ import {
 import { BytesMessageSchema as UploadBytesSchema } from "./generated/upload_pb.ts";
 import { callOnce, GrpcCall } from "./grpc-call.ts";
 import { callDuplex } from "./message-duplex.ts";
+import { SessionContent } from "./session-content.ts";
 
 /** What a client says of its session when it opens it. */
 export interface SessionTraits {
@@ -39,6 +40,11 @@ export class ClientSession {
   /** Whether the client serves it. @param method `/package.Service/Method` */
   serves(method: string): boolean {
     return this.#methods.has(method.toLowerCase());
+  }
+
+  /** A folder of blobs that the client lends. @param store its name: `local:<folder>`, `export` */
+  content(store: string): SessionContent {
+    return new SessionContent(this, store);
   }
 
   /** A secret; `undefined`: the client has none of that name. @throws {Fault} `unavailable` */

@@ -23,6 +23,6 @@ export type {
   ProcessRequest,
   ResultFile,
 } from "./ports.ts";
-export { SessionContent } from "./session-content.ts";
+export type { SessionContent } from "./session-content.ts";
 export { shownSteps } from "./shown-steps.ts";
 export type { CheckedSource } from "./subrequests.ts";

@@ -1,6 +1,5 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { createWebSocketStream, WebSocketServer } from "ws";
 import { hijack } from "./hijack.ts";
 import type { ApiRequest } from "./request.ts";
 import type { ApiResponse } from "./response.ts";
@@ -17,6 +16,7 @@ const maxMessageBytes = 1 << 20;
  */
 export async function openWebSocket(request: ApiRequest, response: ApiResponse): Promise<Duplex | undefined> {
   const headers = request.headerMap();
+  const { createWebSocketStream, WebSocketServer } = await import("ws"); // few clients ask for one
   const { socket } = await hijack(request, response);
   // The part of Node's request that the library reads.
   const handshake = { method: request.method, url: request.path, headers } as unknown as IncomingMessage;

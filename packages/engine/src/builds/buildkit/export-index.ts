@@ -1,4 +1,4 @@
-import { type ClientSession, SessionContent, sendBytes } from "@hawser/build/grpc";
+import { type ClientSession, sendBytes } from "@hawser/build/grpc";
 import { parseReference } from "@hawser/oci";
 import { contentTarget } from "../cache/blob-place.ts";
 import { blobOf } from "../export/image-blobs.ts";
@@ -59,7 +59,7 @@ export async function sendIndexed(
         });
         await sendBytes(session, archive, { exporterId: id, metadata: {}, signal });
       } else {
-        const target = contentTarget(new SessionContent(session, "export"));
+        const target = contentTarget(session.content("export"));
         for (const blob of blobs) await target.put(blob, signal);
         await target.putManifest(index.manifest, { isTop: true, signal });
       }

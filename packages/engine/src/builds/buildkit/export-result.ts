@@ -3,7 +3,6 @@ import {
   type BuildContextOfClient,
   type ExporterRequest,
   type SentFile,
-  SessionContent,
   sendBytes,
   sendFolder,
 } from "@hawser/build/grpc";
@@ -159,7 +158,7 @@ async function exportArchive(
           const archive = writeImageLayout(image, { names, descriptor, isDocker });
           await sendBytes(session, archive, { exporterId: id, metadata: {}, signal });
         } else {
-          const target = contentTarget(new SessionContent(session, "export"));
+          const target = contentTarget(session.content("export"));
           for (const blob of image.blobs) await target.put(blob, signal);
           await target.putManifest(image.manifest, { isTop: true, signal });
         }

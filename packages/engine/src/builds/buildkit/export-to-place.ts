@@ -2,7 +2,6 @@ import {
   type BuildContextOfClient,
   type CachePlaceRequest,
   type ClientSession,
-  SessionContent,
   sendBytes,
 } from "@hawser/build/grpc";
 import { type Digest, parseReference } from "@hawser/oci";
@@ -74,7 +73,7 @@ async function openPlace(
   const { dest = "", store, tag = "latest" } = attributes;
   if (store === undefined) {
     return {
-      target: contentTarget(new SessionContent(session, `local:${dest}`)),
+      target: contentTarget(session.content(`local:${dest}`)),
       [Symbol.asyncDispose]: done,
     };
   }

@@ -1,4 +1,4 @@
-import { type ClientSession, SessionContent } from "@hawser/build/grpc";
+import type { ClientSession, SessionContent } from "@hawser/build/grpc";
 import type { Digest } from "@hawser/oci";
 
 /**
@@ -6,8 +6,7 @@ import type { Digest } from "@hawser/oci";
  * gives each blob as a file.
  */
 export function lentBlobs(session: ClientSession, store: string): Pick<SessionContent, "read"> {
-  if (session.serves("/containerd.services.content.v1.Content/Info"))
-    return new SessionContent(session, store);
+  if (session.serves("/containerd.services.content.v1.Content/Info")) return session.content(store);
   return {
     read: (blob: Digest, signal: AbortSignal) =>
       session.upload(`/${encodeURIComponent(store)}/${blob}`, signal),

@@ -1,6 +1,6 @@
 import { Fault } from "@hawser/base";
 import { parseInlineCache } from "@hawser/build";
-import { type CachePlaceRequest, type ClientSession } from "@hawser/build/grpc";
+import type { CachePlaceRequest, ClientSession } from "@hawser/build/grpc";
 import { isDigest, parseDigest, parseReference, platformOfNode } from "@hawser/oci";
 import type { RegistryAccess } from "@hawser/registry/client";
 import type { ImageStore } from "@hawser/store";
