@@ -9,7 +9,7 @@ import { root } from "../../tools/tree.ts";
 import { type BuildkitClient, openBuildkitClient, openFiles } from "./kit-buildkit.ts";
 import { runCommandOk } from "./kit-process.ts";
 import { type RegistryProgram, startRegistry } from "./kit-registry-program.ts";
-import { clients, hawserOnly, runClient, useTarget } from "./kit-target.ts";
+import { clients, hawserOnly, runClient, textOf, useTarget } from "./kit-target.ts";
 
 const target = useTarget();
 const both = ["--platform", "linux/amd64,linux/s390x"];
@@ -157,20 +157,24 @@ LABEL for=$TARGETARCH
     // The image of this machine has kept its name.
     assert.equal((await target.inspect(name))["Architecture"], "amd64");
 
-    // One lock does for all machines, in any order, whether an image is here or not.
+    // This machine's image is known here as what was pushed of it alone; from the registry all machines' are one.
     const build = async (...flags: readonly string[]) => {
       const run = { args: ["build", ...flags, ...args.slice(3)], cwd: onTop.path };
       const { exitCode, stderr } = await runClient(target, hawser, run);
       assert.equal(exitCode, 0, stderr);
     };
-    const response2 = await fetch(`${registry.url}/v2/multi/manifests/1`, {
-      method: "HEAD",
-      headers: { accept: "application/vnd.oci.image.index.v1+json" },
-    });
-    for (const order of ["linux/amd64,linux/s390x", "linux/s390x,linux/amd64"]) {
+    const all = { digest: response.headers.get("docker-content-digest") };
+    const [here] = manifests;
+    const each = { platforms: { "linux/amd64": { digest: here?.digest }, "linux/s390x": all } };
+    for (const [order, wanted] of [
+      ["linux/amd64,linux/s390x", each],
+      ["linux/s390x,linux/amd64", each],
+      ["linux/s390x,linux/amd64", all],
+    ] as const) {
+      if (wanted === all) await target.ok("rmi", "-f", name);
       await build("--platform", order, "--lock");
       const lock = JSON.parse(await readFile(join(onTop.path, "hawser.lock"), "utf8"));
-      assert.deepEqual(lock.images, { [name]: { digest: response2.headers.get("docker-content-digest") } });
+      assert.deepEqual(lock.images, { [name]: wanted });
       await build("--platform", order, "--locked");
       for (const arch of ["amd64", "s390x"]) {
         const made = await readFile(join(onTop.path, `out/linux_${arch}/made`), "utf8");
@@ -179,6 +183,50 @@ LABEL for=$TARGETARCH
     }
     await target.ok("rmi", "-f", name);
     await build(...both, "--locked");
+  });
+
+  test("a lock has for each machine what a name was for it", async () => {
+    const [hawser] = clients.filter((one) => one.name === "hawser");
+    assert.ok(hawser);
+    const name = `${registry.host}/mixed:1`;
+    const push = async (word: string) => {
+      await using dir = await openFiles({ Dockerfile: "FROM scratch\nCOPY word /\n", word });
+      await client.ok("buildx", "build", ...both, "-t", name, "--push", dir.path);
+    };
+    /** This machine's image is another one from then on, which no registry has. */
+    const buildHere = async (word: string) => {
+      await using dir = await openFiles({ Dockerfile: "FROM scratch\nCOPY word /\n", word });
+      await client.ok("build", "-t", name, dir.path);
+      return textOf((await target.inspect(name))["Id"]);
+    };
+    await using dir = await openFiles({ Dockerfile: `FROM ${name}\n` });
+    const run = (...flags: readonly string[]) => {
+      const args = ["build", ...flags, "--output", "type=local,dest=out", "."];
+      return runClient(target, hawser, { args, cwd: dir.path });
+    };
+    const words = async (...flags: readonly string[]) => {
+      const { exitCode, stderr } = await run(...both, ...flags);
+      assert.equal(exitCode, 0, stderr);
+      const read = (arch: string) => readFile(join(dir.path, `out/linux_${arch}/word`), "utf8");
+      return `${await read("amd64")} ${await read("s390x")}`;
+    };
+    await push("pushed");
+    const own = await buildHere("own");
+    assert.equal(await words("--lock"), "own pushed");
+    const lock = JSON.parse(await readFile(join(dir.path, "hawser.lock"), "utf8"));
+    const { platforms } = lock.images[name];
+    assert.deepEqual(platforms["linux/amd64"], { id: own });
+    assert.match(platforms["linux/s390x"].digest, /^sha256:/);
+    await push("newer");
+    await target.ok("tag", own, name);
+    assert.equal(await words(), "own newer");
+    assert.equal(await words("--locked"), "own pushed");
+    const unknown = await run("--platform", "linux/arm64", "--locked");
+    assert.match(unknown.stderr, /mixed:1 for linux\/arm64: it is not in the lock file/);
+    await buildHere("other");
+    await target.ok("image", "prune", "-f");
+    const drifted = await run(...both, "--locked");
+    assert.match(drifted.stderr, /mixed:1: it is sha256:\S+, the lock file has sha256:/);
   });
 
   test("here the name is the image's for this machine; an archive of one image cannot have two", async () => {

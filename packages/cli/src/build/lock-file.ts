@@ -6,13 +6,18 @@ import type { BuildContext } from "./build-context.ts";
 
 /** What builds began with that is not in their contexts, as the engine tells it. */
 export interface LockedSources {
-  /** By name in full: the registry's digest, or the id of an image that only the engine has. */
-  readonly images: Readonly<Record<string, { readonly digest: string } | { readonly id: string }>>;
+  /** By name in full. */
+  readonly images: Readonly<
+    Record<string, LockedImage | { readonly platforms: Readonly<Record<string, LockedImage>> }>
+  >;
   /** By address: digests of what is there. */
   readonly files: Readonly<Record<string, string>>;
   /** By reference: ids of commits. */
   readonly repositories: Readonly<Record<string, string>>;
 }
+
+/** The registry's digest, or the id of an image that only the engine has. */
+type LockedImage = { readonly digest: string } | { readonly id: string };
 
 const lockVersion = 1;
 
@@ -62,10 +67,13 @@ export async function readLockFile(path: string): Promise<LockedSources> {
   if (version !== lockVersion)
     throw invalid(`it has version ${JSON.stringify(version)}, ${lockVersion} was wanted`);
   const isText = (text: unknown): text is string => typeof text === "string";
-  const isPin = (pin: unknown): pin is { readonly digest: string } | { readonly id: string } =>
+  const isPin = (pin: unknown): pin is LockedImage =>
     isRecord(pin) && (isText(pin["digest"]) || isText(pin["id"]));
+  const isEntry = (pin: unknown): pin is LockedSources["images"][string] =>
+    isPin(pin) ||
+    (isRecord(pin) && isRecord(pin["platforms"]) && recordOf(pin["platforms"], isPin) !== undefined);
   return {
-    images: recordOf(images, isPin) ?? refuse("images"),
+    images: recordOf(images, isEntry) ?? refuse("images"),
     files: recordOf(files, isText) ?? refuse("files"),
     repositories: recordOf(repositories, isText) ?? refuse("repositories"),
   };

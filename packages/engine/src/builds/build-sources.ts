@@ -14,7 +14,7 @@ import { buildFaults } from "./faults.ts";
 /** What a build began with that is not with the user, by the names that the build has for it. */
 export interface SourcePins {
   /** By name in full: `docker.io/library/busybox:latest`. */
-  readonly images: Readonly<Record<string, ImagePin>>;
+  readonly images: Readonly<Record<string, ImagePins>>;
   /** By address: digests of what is there. */
   readonly files: Readonly<Record<string, string>>;
   /** By reference: ids of commits. */
@@ -24,15 +24,24 @@ export interface SourcePins {
 /** By the digest that its registry has for it; one that is here only, by its id. */
 export type ImagePin = { readonly digest: string } | { readonly id: string };
 
+/** What a name is; `platforms`: where that is not one thing for all of the build's. */
+export type ImagePins = ImagePin | { readonly platforms: Readonly<Record<string, ImagePin>> };
+
+/** What a name was for one platform. */
+interface UsedImage {
+  readonly id: string;
+  /** Those that its registry may have for it. */
+  readonly digests: readonly string[];
+}
+
 const digestPattern = /^sha256:[0-9a-f]{64}$/;
 
 /** The sources of one build: notes what each is, and where there are pins, lets nothing else be used. */
 export class BuildSources {
   readonly #pins: SourcePins | undefined;
   readonly #whole: BuildSources | undefined;
-  readonly #images = new Map<string, ImagePin>();
-  /** Names whose meaning a registry has told. */
-  readonly #indexes = new Set<string>();
+  /** By name, then by platform. */
+  readonly #images = new Map<string, Map<string, UsedImage>>();
   readonly #files = new Map<string, string>();
   readonly #repositories = new Map<string, string>();
 
@@ -41,7 +50,9 @@ export class BuildSources {
     this.#pins = pins;
     this.#whole = whole;
     for (const [name, pin] of Object.entries(pins?.images ?? {})) {
-      check(name, "digest" in pin ? pin.digest : pin.id, digestPattern);
+      for (const one of "platforms" in pin ? Object.values(pin.platforms) : [pin]) {
+        check(name, "digest" in one ? one.digest : one.id, digestPattern);
+      }
     }
     for (const [url, digest] of Object.entries(pins?.files ?? {})) check(url, digest, digestPattern);
     for (const [reference, commit] of Object.entries(pins?.repositories ?? {})) {
@@ -57,34 +68,46 @@ export class BuildSources {
   /** What has been used so far. */
   get used(): SourcePins {
     return {
-      images: Object.fromEntries(this.#images),
+      images: Object.fromEntries(this.#images.entries().map(([name, used]) => [name, pinsOf(used)])),
       files: Object.fromEntries(this.#files),
       repositories: Object.fromEntries(this.#repositories),
     };
   }
 
-  /** @returns `undefined`: any will do. @throws {Fault} `conflict` when the image may not be used */
-  imagePin(reference: string): ImagePin | undefined {
-    return this.#find("image", this.#pins?.images, fullName(reference));
+  /**
+   * @param machine what the image has to be for
+   * @returns `undefined`: any will do
+   * @throws {Fault} `conflict` when the image may not be used
+   */
+  imagePin(reference: string, machine: Platform): ImagePin | undefined {
+    const name = fullName(reference);
+    const pin = this.#find("image", this.#pins?.images, name);
+    if (pin === undefined || !("platforms" in pin)) return pin;
+    const platform = formatPlatform(machine);
+    return this.#find("image", pin.platforms, platform, `${name} for ${platform}`);
   }
 
   /**
-   * @param digest what the name means at its registry, for all platforms; absent: the image has it among its names
+   * @param options.machine what it is used for
+   * @param options.digest what the name means at its registry; absent: the image has it among its names
    * @throws {Fault} `conflict` when it is another one than may be used
    */
-  useImage(reference: string, image: Pick<Image, "id" | "repoDigests">, digest?: string): void {
+  useImage(
+    reference: string,
+    image: Pick<Image, "id" | "repoDigests">,
+    options: { readonly machine: Platform; readonly digest?: string | undefined },
+  ): void {
+    const { machine, digest } = options;
     const name = fullName(reference);
-    const pin = this.#pins?.images[name];
+    const pin = this.imagePin(reference, machine);
     if (pin !== undefined && "id" in pin && pin.id !== image.id) {
       throw buildFaults.SOURCE_DRIFTED("image", name, { wanted: pin.id, found: image.id });
     }
-    if (digest !== undefined) this.#indexes.add(name);
-    // What is for all platforms does for an image that has other names here, too.
-    const isKnown = digest === undefined && this.#indexes.has(name);
-    if (pin !== undefined || !isKnown) {
-      this.#images.set(name, pin ?? (digest === undefined ? pinOf(name, image) : { digest }));
-    }
-    this.#whole?.useImage(reference, image, digest);
+    const found = digest === undefined ? digestsOf(name, image) : [digest];
+    const digests = pin === undefined ? found : "digest" in pin ? [pin.digest] : [];
+    const used = this.#images.get(name) ?? new Map<string, UsedImage>();
+    this.#images.set(name, used.set(formatPlatform(machine), { id: image.id, digests }));
+    this.#whole?.useImage(reference, image, options);
   }
 
   /** @throws {Fault} `conflict` when the file may not be used */
@@ -107,10 +130,15 @@ export class BuildSources {
     this.#whole?.useRepository(reference, commit);
   }
 
-  #find<Pin>(what: string, pins: Readonly<Record<string, Pin>> | undefined, name: string): Pin | undefined {
+  #find<Pin>(
+    what: string,
+    pins: Readonly<Record<string, Pin>> | undefined,
+    name: string,
+    shown = name,
+  ): Pin | undefined {
     if (pins === undefined) return undefined;
     const pin = Object.hasOwn(pins, name) ? pins[name] : undefined;
-    if (pin === undefined) throw buildFaults.SOURCE_UNPINNED(what, name);
+    if (pin === undefined) throw buildFaults.SOURCE_UNPINNED(what, shown);
     return pin;
   }
 }
@@ -143,14 +171,25 @@ function fullName(reference: string): string {
   }
 }
 
-function pinOf(name: string, { id, repoDigests }: Pick<Image, "id" | "repoDigests">): ImagePin {
+/** A digest that does for all platforms, as an index's does; else what the name was for each. */
+function pinsOf(used: ReadonlyMap<string, UsedImage>): ImagePins {
+  const byPlatform = [...used].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const [first, ...others] = byPlatform.map(([, image]) => image);
+  const common = first?.digests.find((one) => others.every(({ digests }) => digests.includes(one)));
+  if (common !== undefined) return { digest: common };
+  if (first !== undefined && others.length === 0) return { id: first.id };
+  const pinOf = ({ id, digests: [digest] }: UsedImage): ImagePin =>
+    digest === undefined ? { id } : { digest };
+  return { platforms: Object.fromEntries(byPlatform.map(([platform, image]) => [platform, pinOf(image)])) };
+}
+
+function digestsOf(name: string, { repoDigests }: Pick<Image, "repoDigests">): readonly string[] {
   try {
     const parsed = parseReference(name);
-    if (parsed.digest !== undefined) return { digest: parsed.digest };
+    if (parsed.digest !== undefined) return [parsed.digest];
     const prefix = `${familiarName(parsed)}@`;
-    const found = repoDigests.find((text) => text.startsWith(prefix));
-    return found === undefined ? { id } : { digest: found.slice(prefix.length) };
+    return repoDigests.filter((text) => text.startsWith(prefix)).map((text) => text.slice(prefix.length));
   } catch {
-    return { id };
+    return [];
   }
 }

@@ -276,7 +276,8 @@ export class ImageBuild implements Disposable {
   ): Promise<ResolvedImage> {
     if (reference.startsWith(layoutScheme)) return await this.#receiveLayout(reference, options);
     const { image, digest: named } = await this.#findImage(reference, options);
-    this.#options.sources?.useImage(reference, image, named);
+    const machine = options.platform ?? platformOfNode(process);
+    this.#options.sources?.useImage(reference, image, { machine, digest: named });
     this.hold(image.chainId);
     this.#parts.log.debug("build uses an image", { reference, image: image.id });
     const { config, chainId } = image;
@@ -376,7 +377,7 @@ export class ImageBuild implements Disposable {
   ): Promise<FoundImage> {
     const { images } = this.#parts.collaborators;
     const { signal, access, sources } = this.#options;
-    const pin = sources?.imagePin(reference);
+    const pin = sources?.imagePin(reference, machine ?? platformOfNode(process));
     const byId = pin !== undefined && "id" in pin ? this.#findLocal(pin.id) : undefined;
     if (byId !== undefined) {
       checkPinnedById(reference, { image: byId, machine });

@@ -5,9 +5,10 @@ import {
   formatPlatform,
   type Platform,
   parseDigest,
+  parsePlatform,
   parseReference,
 } from "@hawser/oci";
-import type { ImagePin, SourcePins } from "../build-sources.ts";
+import type { ImagePin, ImagePins, SourcePins } from "../build-sources.ts";
 
 /** Something that a build has used: SLSA's `materials`, `resolvedDependencies`. */
 export interface Material {
@@ -48,12 +49,23 @@ export function materialsOf(used: readonly SourcePins[], platform: Platform): re
   const files = used.flatMap((one) => Object.entries(one.files));
   const repositories = used.flatMap((one) => Object.entries(one.repositories));
   const all = [
-    ...images.map(([name, pin]) => ({ uri: uriOf(name, platform), digest: digestSet(digestOf(pin)) })),
+    ...images.flatMap(([name, pins]) =>
+      pinsFor(pins, platform).map(([machine, pin]) => ({
+        uri: uriOf(name, machine),
+        digest: digestSet(digestOf(pin)),
+      })),
+    ),
     ...repositories.map(([uri, commit]) => ({ uri, digest: commitDigest(commit) })),
     ...files.map(([uri, digest]) => ({ uri, digest: digestSet(digest) })),
   ];
   const byText = new Map(all.map((material) => [JSON.stringify(material), material]));
   return [...byText].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, material]) => material);
+}
+
+/** @param platform of the result */
+function pinsFor(pins: ImagePins, platform: Platform): readonly (readonly [Platform, ImagePin])[] {
+  if (!("platforms" in pins)) return [[platform, pins]];
+  return Object.entries(pins.platforms).map(([text, pin]) => [parsePlatform(text, platform), pin]);
 }
 
 function uriOf(name: string, platform: Platform): string {

@@ -1,6 +1,6 @@
 import { parsePlatform, parseReference, platformOfNode } from "@hawser/oci";
 import type { HostConfig } from "@hawser/runtime";
-import type { ImagePin, SourcePins } from "../../builds/build-sources.ts";
+import type { ImagePin, ImagePins, SourcePins } from "../../builds/build-sources.ts";
 import type { GivenFolder } from "../../builds/buildkit/given-files.ts";
 import { httpFaults } from "../faults.ts";
 import type { ApiRequest } from "../request.ts";
@@ -150,20 +150,32 @@ interface Entry {
   readonly attributes: Readonly<Record<string, string>>;
 }
 
+interface PinFields {
+  readonly digest?: string;
+  readonly id?: string;
+}
+
+const pinFields = record<PinFields>({
+  digest: ["digest", optional(string)],
+  id: ["id", optional(string)],
+});
+
+function imagePin({ digest, id = "" }: PinFields): ImagePin {
+  return digest === undefined ? { id } : { digest };
+}
+
+const imagePinsCodec = adapt(
+  record<PinFields & { readonly platforms?: Readonly<Record<string, ImagePin>> }>({
+    digest: ["digest", optional(string)],
+    id: ["id", optional(string)],
+    platforms: ["platforms", optional(map(adapt(pinFields, imagePin, (pin) => pin)))],
+  }),
+  ({ platforms, ...fields }): ImagePins => (platforms === undefined ? imagePin(fields) : { platforms }),
+  (pins) => pins,
+);
+
 const pinsCodec = record<SourcePins>({
-  images: [
-    "images",
-    map(
-      adapt(
-        record<{ readonly digest?: string; readonly id?: string }>({
-          digest: ["digest", optional(string)],
-          id: ["id", optional(string)],
-        }),
-        ({ digest, id = "" }): ImagePin => (digest === undefined ? { id } : { digest }),
-        (pin) => pin,
-      ),
-    ),
-  ],
+  images: ["images", map(imagePinsCodec)],
   files: ["files", map(string)],
   repositories: ["repositories", map(string)],
 });
