@@ -281,7 +281,7 @@ native_digest=$(digest native)
 step native "native programs (make -C native)" "$native_digest" \
   "This is a defect of Hawser on your system: please report it with that file." native_programs
 
-sources_digest=$(digest packages tools/build.ts package-lock.json)
+sources_digest=$(digest packages tools/build.ts tools/bundle.ts package-lock.json)
 [ -f dist/cli/main.js ] && [ -f dist/cli/resident.js ] && [ -f dist/engine/main.js ] || rm -f "$state/bundles"
 step bundles "client and engine (tools/build.ts)" "$sources_digest" \
   "This is a defect of Hawser: please report it with that file." "$node" tools/build.ts

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { openTempDir } from "@hawser/base/testing";
 import { parseDigest } from "@hawser/oci";
@@ -13,7 +14,7 @@ import {
   type TestRegistry,
   types,
 } from "../conformance/distribution/kit-registry.ts";
-import { runCommandOk } from "./kit-process.ts";
+import { startRegistry } from "./kit-registry-program.ts";
 
 /** The page of a registry in Debian's chromium. */
 describe("the page of a registry", () => {
@@ -152,8 +153,10 @@ describe("the page of a registry", () => {
   });
 
   test("is in the bundle, too", async () => {
-    const main = `${root}/dist/registry/main.js`;
-    assert.match(await runCommandOk([process.execPath, main, "--version"]), /hawser-registry/);
-    assert.match(await runCommandOk(["cat", `${root}/dist/registry/page/index.html`]), /page\.js/);
+    await using dir = await openTempDir("hawser-page-");
+    const command = [process.execPath, join(root, "dist/registry/main.js")];
+    await using registry = await startRegistry(dir.path, [], command);
+    const answer = await fetch(`${registry.url}/browse/`);
+    assert.match(await answer.text(), /page\.js/);
   });
 });

@@ -4,8 +4,8 @@ export const linuxFaults = defineFaults({
   TEXT_WITH_NUL: ["invalid-argument", () => "Cannot use a path with NUL in it"],
   ADDON_MISSING: [
     "unavailable",
-    (places: string) =>
-      `Cannot load the native addon: none of ${places} exists; build it with "make -C native/addon"`,
+    (path: string) =>
+      `Cannot load the native addon: ${path} does not exist; build it with "make -C native/addon"`,
   ],
   ADDON_UNUSABLE: [
     "unavailable",

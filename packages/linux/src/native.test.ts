@@ -11,7 +11,7 @@ test("the addon is found from the sources and from a bundle", async () => {
   const addon = join(top.path, "build/native/hawser.node");
   mkdirSync(join(top.path, "build/native"), { recursive: true });
   writeFileSync(addon, "");
-  for (const folder of ["packages/linux/src", "dist", "dist/engine"]) {
+  for (const folder of ["packages/linux/src", "dist/engine/0123456789abcdef"]) {
     assert.equal(findAddon(join(top.path, folder)), addon);
   }
 });

@@ -89,15 +89,14 @@ export function native(): NativeAddon {
 }
 
 /**
- * From packages/linux/src the top is three folders up, from a bundle in dist/ or dist/<program>/ one or two.
+ * From packages/linux/src the top is three folders up, and from a bundle, `dist/<program>/<digest>`.
  *
  * @throws {Fault} `unavailable`.
  */
 export function findAddon(folder: string): string {
-  const places = ["..", "../..", "../../.."].map((up) => join(folder, up, "build/native/hawser.node"));
-  const found = places.find((path) => existsSync(path));
-  if (found === undefined) throw linuxFaults.ADDON_MISSING(places.join(", "));
-  return found;
+  const place = join(folder, "../../../build/native/hawser.node");
+  if (!existsSync(place)) throw linuxFaults.ADDON_MISSING(place);
+  return place;
 }
 
 /** @throws {Fault} `unavailable` when it is not an addon for this node. */

@@ -264,8 +264,7 @@ const defaultHostFolders = ["/etc/hawser/certs.d", "/etc/containerd/certs.d", "/
 /** Docker's, which plugins know. */
 const defaultPluginFolders = ["/run/docker/plugins", "/etc/docker/plugins", "/usr/lib/docker/plugins"];
 
-/** The top of the tree or installation: this file is in `packages/engine/src/config` there, or bundled in `dist/engine`. */
+/** The top of the tree or installation: this file is in `packages/engine/src/config` there, or in a bundle of `dist/engine`. */
 function topOfTree(): string {
-  const above = import.meta.dirname.endsWith(join("dist", "engine")) ? "../.." : "../../../..";
-  return join(import.meta.dirname, above);
+  return join(import.meta.dirname, import.meta.url.endsWith(".ts") ? "../../../.." : "../../..");
 }
