@@ -79,9 +79,9 @@ export type ExecMount =
       readonly readOnly: boolean;
       /** `private`: no two processes have the same at once; `locked`: they wait for each other. Absent: they share. */
       readonly sharing?: "private" | "locked";
-      /** Of its folder when that is made empty. Absent: root's, 0o755. */
+      /** Of its folder when that is made empty. Absent: root's, 0o755. One of the same id with other rights is another. */
       readonly rights?: { readonly mode: number; readonly uid: number; readonly gid: number };
-      /** What it begins with when it is made: a folder of the input of that number. */
+      /** What it begins with when it is made: a folder of the input of that number. With another folder it is another. */
       readonly files?: { readonly input: number; readonly source: string };
     }
   | { readonly kind: "tmpfs"; readonly target: string; readonly sizeBytes?: number }

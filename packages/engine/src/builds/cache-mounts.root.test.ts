@@ -41,12 +41,12 @@ test("a cache that is replaced is there at every moment, the old one or the new 
   const state = new Int32Array(new SharedArrayBuffer(12));
   const worker = new Worker(watcher, {
     eval: true,
-    workerData: { state: state.buffer, path: join(caches.folderOf("one"), "word") },
+    workerData: { state: state.buffer, path: join(caches.folderOf(name), "word") },
   });
   const ended = new Promise((resolve) => worker.once("exit", resolve));
   for (let round = 0; round < 60 || Atomics.load(state, 2) === 0; round += 1) {
     await caches.import(archive(`${round}`), signal);
-    assert.equal(readFileSync(join(caches.folderOf("one"), "word"), "utf8"), `${round}`);
+    assert.equal(readFileSync(join(caches.folderOf(name), "word"), "utf8"), `${round}`);
   }
   Atomics.store(state, 0, 1);
   await ended;
@@ -72,4 +72,22 @@ test("what nobody uses is cleared, and nothing else", async () => {
   second[Symbol.dispose]();
   await Promise.all([caches.clear(), caches.clear()]);
   assert.deepEqual(["used", "alone"].map(has), [false, false]);
+});
+
+test("an id means all that begin otherwise, in an archive and back", async () => {
+  const names = [cacheFolderName("two"), cacheFolderName("two", "7:7 755")];
+  for (const one of [...names, cacheFolderName("tw")]) {
+    mkdirSync(caches.folderOf(one), { recursive: true });
+    writeFileSync(join(caches.folderOf(one), "f"), one);
+  }
+  const archived = Buffer.concat(await Array.fromAsync(await caches.export(["two"], signal)));
+  await caches.clear();
+  async function* chunks() {
+    yield archived;
+  }
+  assert.equal(await caches.import(chunks(), signal), 2);
+  assert.deepEqual(
+    names.map((one) => readFileSync(join(caches.folderOf(one), "f"), "utf8")),
+    names,
+  );
 });

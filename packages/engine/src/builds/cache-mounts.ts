@@ -3,21 +3,47 @@ import { existsSync, renameSync } from "node:fs";
 import { lstat, mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Holds, KeyedMutex, readTar, type TarSource, tarSourceOf, writeTar } from "@hawser/base";
+import type { ExecMount } from "@hawser/build";
 import { exchangeFiles } from "@hawser/linux";
 import { openArchive, withoutForeignCompression, writeArchive } from "@hawser/store";
+import { type BuildState, identityOf } from "./build-state.ts";
 import { buildFaults } from "./faults.ts";
 
-/** What a cache's folder is called, here and in archives: nothing of what a Dockerfile calls it is a path. */
-export function cacheFolderName(id: string): string {
-  return createHash("sha256").update(id).digest("hex");
+/**
+ * What a cache's folder is called, here and in archives: nothing of what a Dockerfile calls it is a path.
+ *
+ * @param start what it begins with, as text; absent: an empty folder of root's
+ */
+export function cacheFolderName(id: string, start?: string): string {
+  return [id, ...(start === undefined ? [] : [start])].map(sha256).join("-");
 }
 
-const namePattern = /^[0-9a-f]{64}$/;
+/** Of the cache of a mount: as in BuildKit, those of one id that begin otherwise are others. @param inputs of the op */
+export function folderNameOf(
+  { id, rights, files }: Pick<Extract<ExecMount, { readonly kind: "cache" }>, "id" | "rights" | "files">,
+  inputs: readonly (BuildState | undefined)[],
+): string {
+  if (files !== undefined) {
+    const { input, source } = files;
+    const state = inputs[input];
+    const what = state?.kind === "context" ? state.context.digestOf(source) : state && identityOf(state);
+    return cacheFolderName(id, `${what ?? "scratch"} ${source}`);
+  }
+  if (rights === undefined) return cacheFolderName(id);
+  return cacheFolderName(id, `${rights.uid}:${rights.gid} ${rights.mode.toString(8)}`);
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+const namePattern = /^[0-9a-f]{64}(-[0-9a-f]{64})?$/;
 
 /**
  * The folders of `RUN --mount=type=cache`, each kept from one build to the next, and their archives:
  *
- *     <sha256 of the cache's id>/  …  its files
+ *     <sha256 of the cache's id>/                           …  its files
+ *     <sha256 of the cache's id>-<of what it begins with>/  …
  */
 export class CacheMounts {
   readonly #folder: string;
@@ -33,23 +59,22 @@ export class CacheMounts {
     this.#temporary = parts.temporary;
   }
 
-  folderOf(id: string): string {
-    return join(this.#folder, cacheFolderName(id));
+  /** @param name as `cacheFolderName` */
+  folderOf(name: string): string {
+    return join(this.#folder, name);
   }
 
   /** A process has a cache, which stays until disposal. */
-  use(id: string): Disposable {
-    return this.#users.hold(cacheFolderName(id));
+  use(name: string): Disposable {
+    return this.#users.hold(name);
   }
 
   /** Work that has caches for itself. */
-  async runAlone<T>(ids: readonly string[], work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  async runAlone<T>(names: readonly string[], work: () => Promise<T>, signal: AbortSignal): Promise<T> {
     // All in one order: no two wait for each other.
-    const names = [...new Set(ids.map(cacheFolderName))].toSorted();
-    return await names.reduceRight<() => Promise<T>>(
-      (next, name) => () => this.#locks.run(name, next, signal),
-      work,
-    )();
+    return await [...new Set(names)]
+      .toSorted()
+      .reduceRight<() => Promise<T>>((next, name) => () => this.#locks.run(name, next, signal), work)();
   }
 
   /** Remove those that nobody works with. */
@@ -71,15 +96,17 @@ export class CacheMounts {
   /**
    * Caches as an archive, each as it is while it is read; builds that want one for themselves wait meanwhile.
    *
-   * @param ids none: all
+   * @param ids of each all that begin otherwise; none: all
    * @throws {Fault} `not-found` before anything is read
    */
   async export(ids: readonly string[], signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
     const there = (await readdir(this.#folder).catch(() => [])).filter((name) => namePattern.test(name));
-    for (const id of ids) {
-      if (!there.includes(cacheFolderName(id))) throw buildFaults.CACHE_MOUNT_MISSING(id);
-    }
-    const names = ids.length === 0 ? there : ids.map(cacheFolderName);
+    const named = ids.flatMap((id) => {
+      const own = there.filter((name) => name.split("-")[0] === cacheFolderName(id));
+      if (own.length === 0) throw buildFaults.CACHE_MOUNT_MISSING(id);
+      return own;
+    });
+    const names = ids.length === 0 ? there : named;
     return writeTar(this.#entriesOf([...new Set(names)].toSorted(), signal));
   }
 

@@ -19,7 +19,7 @@ import type { BuildContext } from "./build-context.ts";
 import type { BuildSources } from "./build-sources.ts";
 import type { BuildState } from "./build-state.ts";
 import type { ImportedResults } from "./cache/imported-results.ts";
-import type { CacheMounts } from "./cache-mounts.ts";
+import { type CacheMounts, folderNameOf } from "./cache-mounts.ts";
 import { type CopyInput, copyFiles, type FilesWork, makeFolder } from "./copy-files.ts";
 import { diffTrees } from "./diff-trees.ts";
 import { shownUrl } from "./download.ts";
@@ -277,7 +277,7 @@ async function execProcess(
     });
   // What may have a cache of its own can as well wait for this one.
   const own = op.mounts.flatMap((mount) =>
-    mount.kind === "cache" && mount.sharing !== undefined ? mount.id : [],
+    mount.kind === "cache" && mount.sharing !== undefined ? folderNameOf(mount, inputs) : [],
   );
   try {
     return await parts.cacheMounts.runAlone(own, start, run.signal);

@@ -10,6 +10,7 @@ import { mountSnapshotOf } from "../containers/plan-mounts.ts";
 import { openAgentSocket } from "./agent-socket.ts";
 import type { BuildState } from "./build-state.ts";
 import { rootOfState } from "./buildkit/result-files.ts";
+import { folderNameOf } from "./cache-mounts.ts";
 import { buildFaults } from "./faults.ts";
 import type { ProcessWork } from "./run-process.ts";
 
@@ -43,10 +44,12 @@ export async function prepareMounts(
     switch (mount.kind) {
       case "tmpfs":
         break;
-      case "cache":
-        work.prepared.use(work.caches.use(mount.id));
-        add(await openCache(collaborators, { mount, number }, work), mount.target, mount.readOnly);
+      case "cache": {
+        const name = folderNameOf(mount, work.inputs);
+        work.prepared.use(work.caches.use(name));
+        add(await openCache(collaborators, { mount, name, number }, work), mount.target, mount.readOnly);
         break;
+      }
       case "secret": {
         const bytes = await findSecret(mount);
         if (bytes === undefined) break;
@@ -98,13 +101,17 @@ export async function prepareMounts(
 async function openCache(
   { snapshots }: Collaborators,
   {
-    mount,
+    mount: { files, rights = { mode: 0o755, uid: 0, gid: 0 } },
+    name,
     number,
-  }: { readonly mount: Extract<ExecMount, { readonly kind: "cache" }>; readonly number: number },
+  }: {
+    readonly mount: Extract<ExecMount, { readonly kind: "cache" }>;
+    readonly name: string;
+    readonly number: number;
+  },
   { caches, runDir, inputs, signal }: Pick<ProcessWork, "caches" | "runDir" | "inputs" | "signal">,
 ): Promise<string> {
-  const { id, files, rights = { mode: 0o755, uid: 0, gid: 0 } } = mount;
-  const folder = caches.folderOf(id);
+  const folder = caches.folderOf(name);
   if (existsSync(folder)) return folder;
   const place = join(runDir, `${number}`);
   await mkdir(dirname(folder), { recursive: true });
