@@ -204,8 +204,7 @@ export async function composeEngine(
         .map(describeUse),
     builtin: new BuiltinImages({
       source: (name) => mirror.builtin(name),
-      images: store.images,
-      content: store.content,
+      store,
       hostPlatform,
       log,
     }),

@@ -25,6 +25,8 @@ export {
 export { type ModeWish, modeChange } from "./files/symbolic-mode.ts";
 export type { DistributableImage, DistributableLayer } from "./images/distribute-image.ts";
 export type { Image } from "./images/image.ts";
+export type { ImageLayers } from "./images/image-layers.ts";
+export type { ImageMaker } from "./images/image-maker.ts";
 export type {
   CommitOptions,
   ImportOptions,

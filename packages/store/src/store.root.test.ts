@@ -113,7 +113,7 @@ describe("Store", () => {
     using held = snapshots.stackLayers([...a, ...b, ...a.slice(1)]);
     assert.ok(held !== undefined);
     assert.deepEqual(
-      images.layersOf(held.layer.chainId).map(({ diffId }) => diffId),
+      images.layers.chain(held.layer.chainId).map(({ diffId }) => diffId),
       [a[0], b[0], images.resolve("a").layers[1]?.diffId],
     );
     assert.equal((await test.counts())["layers"], 3);
@@ -158,7 +158,7 @@ describe("Store", () => {
         "manifest.json": JSON.stringify([{ Config: "c", RepoTags: ["x"], Layers: ["l", "m"] }]),
       });
     const load = (layer: Uint8Array, ...diffIds: string[]) =>
-      Array.fromAsync(test.store.images.load(archive(layer, diffIds)));
+      Array.fromAsync(test.store.maker.load(archive(layer, diffIds)));
     await assert.rejects(load(bad, sha256(good), "0".repeat(64)), isFault("data-loss", /hashes to/));
     await assert.rejects(load(bad, sha256(bad), sha256(good)), isFault("data-loss", /hashes to/));
     await assert.rejects(
@@ -195,7 +195,7 @@ describe("Store", () => {
     async function* stream() {
       yield archive;
     }
-    const image = await test.store.images.import(stream(), {
+    const image = await test.store.maker.import(stream(), {
       reference: "debian:13",
       message: "by hand",
       changes: { cmd: ["bash"], env: ["A=b"] },
@@ -204,7 +204,7 @@ describe("Store", () => {
     assert.deepEqual(image.config.execution.cmd, ["bash"]);
     assert.equal(image.config.history[0]?.comment, "by hand");
     assert.equal(`sha256:${sha256(await test.store.content.read(image.id))}`, image.id);
-    const again = await (await test.reopen()).images.import(stream(), {
+    const again = await (await test.reopen()).maker.import(stream(), {
       changes: { cmd: ["bash"], env: ["A=b"] },
       message: "by hand",
     });
@@ -213,7 +213,7 @@ describe("Store", () => {
     async function* hostile() {
       yield gzipSync(await tarOf([file("../../x")]));
     }
-    await assert.rejects(test.store.images.import(hostile()), isFault("invalid-argument", /leaves/));
+    await assert.rejects(test.store.maker.import(hostile()), isFault("invalid-argument", /leaves/));
     await test.store.images.remove("debian:13", unused);
     await eventually(async () => Object.keys(await test.counts()).length === 0);
   });
@@ -236,7 +236,7 @@ describe("Store", () => {
       assert.deepEqual([progress.diffId, progress.totalBytes], [diffId, layer.length]);
       seen.push(progress.currentBytes);
     };
-    await Array.fromAsync(test.store.images.load(archive, { onProgress }));
+    await Array.fromAsync(test.store.maker.load(archive, { onProgress }));
     assert.deepEqual(seen, [4 << 20, 8 << 20]);
   });
 
@@ -247,10 +247,10 @@ describe("Store", () => {
       "CREATE TRIGGER full BEFORE INSERT ON layers BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END",
     );
     const archive = () => writeTar([file("a", "text")]);
-    await assert.rejects(test.store.images.addLayer(archive(), {}), /disk is full/);
+    await assert.rejects(test.store.images.layers.add(archive(), {}), /disk is full/);
     await eventually(async () => Object.keys(await test.counts()).length === 0);
     other.exec("DROP TRIGGER full");
-    using held = await test.store.images.addLayer(archive(), {});
+    using held = await test.store.images.layers.add(archive(), {});
     assert.equal(held?.layer.sizeBytes, 4);
   });
 

@@ -6,7 +6,9 @@ import { BuildCache } from "./build-cache.ts";
 import { ContentStore } from "./content/content-store.ts";
 import { Database } from "./database.ts";
 import { diskFault } from "./disk-fault.ts";
+import { Garbage } from "./images/garbage.ts";
 import { ImageIndex } from "./images/image-index.ts";
+import { ImageMaker } from "./images/image-maker.ts";
 import { ImageStore } from "./images/image-store.ts";
 import { LayerStore } from "./layers/layer-store.ts";
 import { defaultStoreLimits, type StoreLimits } from "./limits.ts";
@@ -31,23 +33,29 @@ export interface StoreOptions {
 export class Store implements AsyncDisposable {
   readonly content: ContentStore;
   readonly images: ImageStore;
+  readonly maker: ImageMaker;
   readonly snapshots: Snapshotter;
   readonly buildCache: BuildCache;
+  readonly #garbage: Garbage;
   readonly #database: Database;
   readonly #settled: () => Promise<void>;
 
   private constructor(parts: {
     readonly content: ContentStore;
     readonly images: ImageStore;
+    readonly maker: ImageMaker;
     readonly snapshots: Snapshotter;
     readonly buildCache: BuildCache;
+    readonly garbage: Garbage;
     readonly database: Database;
     readonly settled: () => Promise<void>;
   }) {
     this.content = parts.content;
     this.images = parts.images;
+    this.maker = parts.maker;
     this.snapshots = parts.snapshots;
     this.buildCache = parts.buildCache;
+    this.#garbage = parts.garbage;
     this.#database = parts.database;
     this.#settled = parts.settled;
   }
@@ -79,34 +87,27 @@ export class Store implements AsyncDisposable {
       const buildCache = new BuildCache({ database, layers, now });
       buildCache.recover();
       const background = new Set<Promise<unknown>>();
-      const images: ImageStore = new ImageStore({
-        index,
-        content,
-        layers,
-        limits,
-        platform: options.platform ?? platformOfNode(process),
-        layersInUse: () => [...snapshots.parents(), ...buildCache.chainIds()],
-        inBackground: (work) => {
-          const watched = work
-            .catch((error: unknown) => log.warn("background work failed", { error }))
-            .finally(() => background.delete(watched));
-          background.add(watched);
-        },
-        log,
-        now,
-        reach,
-      });
-      const collect = async () => {
-        await images.collect([]);
+      const inBackground = (work: Promise<unknown>) => {
+        const watched = work
+          .catch((error: unknown) => log.warn("background work failed", { error }))
+          .finally(() => background.delete(watched));
+        background.add(watched);
       };
+      const layersInUse = () => [...snapshots.parents(), ...buildCache.chainIds()];
+      const garbage: Garbage = new Garbage({ index, content, layers, layersInUse, inBackground, reach });
+      const platform = options.platform ?? platformOfNode(process);
+      const imageParts = { index, content, layers, garbage, limits, inBackground, reach };
+      const images = new ImageStore(imageParts);
+      const maker = new ImageMaker({ ...imageParts, platform, log, now });
+      const collect = () => images.layers.collect();
       const snapshots: Snapshotter = new Snapshotter({ database, layers, paths, trash, collect, now, reach });
       await snapshots.recover();
-      await images.collect(await content.list());
+      await garbage.collect(await content.list());
       const settled = async () => {
         await Promise.all(background);
         await trash.settled();
       };
-      return new Store({ content, images, snapshots, buildCache, database, settled });
+      return new Store({ content, images, maker, snapshots, buildCache, garbage, database, settled });
     } catch (error) {
       database[Symbol.dispose]();
       throw diskFault(error, root);
@@ -115,7 +116,7 @@ export class Store implements AsyncDisposable {
 
   /** Waits for what is being removed in the background. Nothing of the store may be in use any more. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.images[Symbol.dispose]();
+    this.#garbage[Symbol.dispose]();
     await this.#settled();
     this.#database[Symbol.dispose]();
   }

@@ -16,7 +16,7 @@ import {
 import type { Platform } from "@hawser/oci";
 import type { RegistryAccess } from "@hawser/registry/client";
 import type { ContainerConfig, HostConfig } from "@hawser/runtime";
-import { type BuildCache, type Image, type ImageStore, openArchive, readFiles } from "@hawser/store";
+import { type Image, type ImageMaker, openArchive, readFiles, type Store } from "@hawser/store";
 import type { Collaborators } from "../containers/collaborators.ts";
 import { createContainerId } from "../containers/names.ts";
 import { removeContainer } from "../containers/remove.ts";
@@ -67,7 +67,7 @@ export type BuildEvent =
 
 export interface BuildServiceParts {
   readonly collaborators: Collaborators;
-  readonly store: { readonly images: ImageStore; readonly buildCache: BuildCache };
+  readonly store: Pick<Store, "images" | "maker" | "buildCache">;
   readonly registry: Pick<RemoteImages, "pull" | "fetch" | "readConfig" | "openRepository">;
   readonly defaults: { readonly config: ContainerConfig; readonly hostConfig: HostConfig };
   readonly folder: string;
@@ -81,6 +81,7 @@ export const maxDockerfileBytes = 16 << 20;
 /** Builds images of Dockerfiles. */
 export class BuildService {
   readonly #parts: ImageBuildParts;
+  readonly #maker: ImageMaker;
   readonly #cacheLimitBytes: number | undefined;
   /** Folders of the users', for builds that get them in parts. */
   readonly contexts: KeptContexts;
@@ -88,9 +89,10 @@ export class BuildService {
 
   private constructor(
     parts: ImageBuildParts,
-    { cacheLimitBytes }: Pick<BuildServiceParts, "cacheLimitBytes">,
+    { cacheLimitBytes, store }: Pick<BuildServiceParts, "cacheLimitBytes" | "store">,
   ) {
     this.#parts = parts;
+    this.#maker = store.maker;
     this.#cacheLimitBytes = cacheLimitBytes;
     const randomName = () => createContainerId(parts.collaborators.host.randomBytes);
     this.contexts = new KeptContexts({ folder: join(parts.folder, "kept"), randomName });
@@ -120,7 +122,7 @@ export class BuildService {
         temporary: () => join(folder, "run", createContainerId(collaborators.host.randomBytes)),
       }),
     };
-    const service = new BuildService(build, parts);
+    const service = new BuildService(build, { ...parts, store });
     await service.contexts.reset();
     return service;
   }
@@ -276,7 +278,7 @@ export class BuildService {
       const planned = await build.plan({ ...request, source, contexts: {}, entitlements: [], committedAtMs });
       onEvent({ kind: "planned", steps: planned.plan.steps });
       const { config } = await build.execute(planned, () => request.noCache);
-      return await images.create(config, { references: request.names });
+      return await this.#maker.create(config, { references: request.names });
     } catch (error) {
       throw showSource(error, { source, name: request.dockerfile });
     }
@@ -298,7 +300,7 @@ export class BuildService {
     const records = selectPruned(this.kept(), { wanted, room, freeBytes: bavail * bsize });
     const reclaimedBytes = records.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     cache.remove(records.map(({ key }) => key));
-    await images.collect([]);
+    await images.layers.collect();
     const files = {
       "source.local": () => this.contexts.clear(),
       "source.git.checkout": () => this.#repositories.clear(),
@@ -330,7 +332,7 @@ export class BuildService {
     });
     if (tooMuch.length === 0) return;
     cache.remove(tooMuch.map(({ key }) => key));
-    await images.collect([]);
+    await images.layers.collect();
     log.info("build cache made smaller", { records: tooMuch.length, limitBytes });
   }
 }

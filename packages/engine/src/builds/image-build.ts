@@ -323,7 +323,7 @@ export class ImageBuild implements Disposable {
 
   /** Keep layers while the build goes on. */
   hold(chainId: ChainId | undefined): void {
-    if (chainId !== undefined) this.#holds.use(this.#parts.images.holdLayer(chainId));
+    if (chainId !== undefined) this.#holds.use(this.#parts.images.layers.hold(chainId));
   }
 
   #runner({ depth = 0, ...scope }: Pick<BuildScope, "limits" | "epochOf"> & { readonly depth?: number }) {

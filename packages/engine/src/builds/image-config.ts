@@ -27,7 +27,7 @@ export function configOf(
   const { plan, createdMs } = planned;
   const { states, images } = at;
   const top = plan.root === undefined ? undefined : states.get(plan.root);
-  const layers = images.layersOf(top?.kind === "files" ? top.chainId : undefined);
+  const layers = images.layers.chain(top?.kind === "files" ? top.chainId : undefined);
   const created = new Date(createdMs);
   const baseLayers = plan.base?.diffIds.length ?? 0;
   const known = new Set(layers.slice(0, baseLayers).map(({ chainId }) => chainId));

@@ -113,8 +113,8 @@ async function findManifest(
 /** A layer that is here, kept; `undefined`: it is not. */
 function holdThere(images: ImageStore, chainId: ChainId): Disposable | undefined {
   try {
-    images.layersOf(chainId);
-    return images.holdLayer(chainId);
+    images.layers.chain(chainId);
+    return images.layers.hold(chainId);
   } catch (error) {
     if (Fault.is(error, "not-found")) return undefined;
     throw error;
@@ -136,7 +136,7 @@ async function addLayer(
 ) {
   const { digest, sizeBytes } = layer;
   const bytes = checked(blobs.read(digest, signal), { digest, maxBytes: sizeBytes });
-  const held = await images.addLayer(bytes, { ...(parent && { parent }), signal });
+  const held = await images.layers.add(bytes, { ...(parent && { parent }), signal });
   if (held === undefined) throw buildFaults.LAYOUT_DAMAGED(digest, "it is an empty archive");
   return held;
 }

@@ -115,7 +115,7 @@ function keyedInputs(vertex: Vertex, inputs: readonly BuildState[]): readonly (B
 
 function keep({ images }: OpRunnerParts, scope: BuildScope, chainId: ChainId | undefined): BuildState {
   if (chainId === undefined) return { kind: "files" };
-  hold(scope, images.holdLayer(chainId));
+  hold(scope, images.layers.hold(chainId));
   return { kind: "files", chainId };
 }
 
@@ -307,7 +307,7 @@ async function diff(parts: OpRunnerParts, scope: BuildScope, call: OpCall): Prom
 }
 
 function layersOf({ images }: OpRunnerParts, chainId: ChainId | undefined): readonly ChainId[] {
-  return images.layersOf(chainId).map((layer) => layer.chainId);
+  return images.layers.chain(chainId).map((layer) => layer.chainId);
 }
 
 function filesChain(state: BuildState | undefined): ChainId | undefined {
@@ -414,7 +414,7 @@ async function addResult(
   },
 ): Promise<BuildState> {
   const { parent, layer, run, vertex } = result;
-  const held: HeldLayer | undefined = await images.addLayer(layer, {
+  const held: HeldLayer | undefined = await images.layers.add(layer, {
     ...(parent !== undefined && { parent }),
     signal: run.signal,
   });

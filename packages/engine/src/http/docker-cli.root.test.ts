@@ -54,8 +54,7 @@ async function openEngine() {
   );
   const builtin = new BuiltinImages({
     source: (name) => mirror.builtin(name),
-    images: store.images,
-    content: store.content,
+    store,
     hostPlatform,
     log: silentLogger,
   });

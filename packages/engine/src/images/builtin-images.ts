@@ -1,7 +1,7 @@
 import { Fault, KeyedMutex, type Logger, Semaphore } from "@hawser/base";
 import { formatFamiliar, type Platform, parseReference, withDefaultTag } from "@hawser/oci";
-import type { ContentStore, Image, ImageStore } from "@hawser/store";
-import { type PullSource, pullImage } from "./pull-image.ts";
+import type { Image, ImageStore } from "@hawser/store";
+import { type PullSource, type PullStore, pullImage } from "./pull-image.ts";
 
 /** Images that the set-up makes from this machine's own programs, so that something runs where no registry answers. */
 const builtinNames: ReadonlySet<string> = new Set(["hello-world:latest", "busybox:latest"]);
@@ -17,8 +17,7 @@ export function isBuiltin({ config }: Image): boolean {
 export interface BuiltinImagesParts {
   /** The repository of a built-in image in this engine's mirror. */
   readonly source: (name: string) => Promise<PullSource>;
-  readonly images: Pick<ImageStore, "receive" | "has" | "resolve">;
-  readonly content: Pick<ContentStore, "has" | "read">;
+  readonly store: PullStore & { readonly images: Pick<ImageStore, "resolve"> };
   readonly hostPlatform: Platform;
   readonly log: Logger;
 }
@@ -46,11 +45,11 @@ export class BuiltinImages {
     return await this.#pulling.run(text, async () => {
       const existing = this.#find(text);
       if (existing !== undefined) return isBuiltin(existing) ? { image: existing, isNew: false } : undefined;
-      const { source, images, content, hostPlatform, log } = this.#parts;
+      const { source, store, hostPlatform, log } = this.#parts;
       const repository = await source(text.split(":", 1)[0] ?? "");
       try {
         const { image } = await pullImage(
-          { repository, images, content, downloads: this.#downloads },
+          { repository, store, downloads: this.#downloads },
           {
             reference,
             platform: undefined,
@@ -72,7 +71,7 @@ export class BuiltinImages {
 
   #find(reference: string): Image | undefined {
     try {
-      return this.#parts.images.resolve(reference);
+      return this.#parts.store.images.resolve(reference);
     } catch {
       return undefined;
     }

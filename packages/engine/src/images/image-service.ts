@@ -11,11 +11,13 @@ import {
 import type {
   CommitOptions,
   Image,
+  ImageMaker,
   ImageStore,
   ImportOptions,
   LoadEvent,
   LoadOptions,
   RemovedItem,
+  Store,
 } from "@hawser/store";
 import type { EventBus } from "../events/event-bus.ts";
 import type { BuiltinImages } from "./builtin-images.ts";
@@ -29,7 +31,7 @@ export interface ContainerUse {
 }
 
 export interface ImageServiceParts {
-  readonly store: { readonly images: ImageStore };
+  readonly store: Pick<Store, "images" | "maker">;
   readonly events: EventBus;
   readonly usedBy: (imageId: string) => readonly ContainerUse[];
   readonly builtin: Pick<BuiltinImages, "ensure">;
@@ -38,12 +40,14 @@ export interface ImageServiceParts {
 /** Images as clients know them: the store's, with events, the built-in ones, and the containers that hold on to them. */
 export class ImageService {
   readonly #images: ImageStore;
+  readonly #maker: ImageMaker;
   readonly #events: EventBus;
   readonly #usedBy: ImageServiceParts["usedBy"];
   readonly #builtin: ImageServiceParts["builtin"];
 
   constructor({ store, events, usedBy, builtin }: ImageServiceParts) {
     this.#images = store.images;
+    this.#maker = store.maker;
     this.#events = events;
     this.#usedBy = usedBy;
     this.#builtin = builtin;
@@ -91,7 +95,7 @@ export class ImageService {
     archive: AsyncIterable<Uint8Array>,
     options: LoadOptions,
   ): AsyncGenerator<LoadEvent, void, undefined> {
-    for await (const event of this.#images.load(archive, options)) {
+    for await (const event of this.#maker.load(archive, options)) {
       if (event.kind === "loaded") this.#publish("load", event.id, event.id);
       yield event;
     }
@@ -99,7 +103,7 @@ export class ImageService {
 
   /** Make an image of a root file system's archive. */
   async import(archive: AsyncIterable<Uint8Array>, options: ImportOptions): Promise<Image> {
-    const image = await this.#images.import(archive, options);
+    const image = await this.#maker.import(archive, options);
     this.#publishTags(image, options.reference);
     this.#publish("import", image.id, image.id);
     return image;
@@ -107,7 +111,7 @@ export class ImageService {
 
   /** Make an image of another one and a layer on top. */
   async commit(layer: AsyncIterable<Uint8Array>, options: CommitOptions): Promise<Image> {
-    const image = await this.#images.commit(layer, options);
+    const image = await this.#maker.commit(layer, options);
     this.#publish("create", image.id, image.id);
     this.#publishTags(image, options.reference);
     return image;
@@ -115,7 +119,7 @@ export class ImageService {
 
   /** Make an image of layers that are there: what a build has made. @throws {Fault} as the store's `create` */
   async create(config: ImageConfig, options: { readonly references: readonly string[] }): Promise<Image> {
-    const image = await this.#images.create(config, options);
+    const image = await this.#maker.create(config, options);
     this.#publish("create", image.id, image.id);
     this.#publishTags(image, ...options.references);
     return image;

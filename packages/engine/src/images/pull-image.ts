@@ -14,7 +14,7 @@ import {
   repositoryOf,
 } from "@hawser/oci";
 import type { FetchedManifest } from "@hawser/registry/client";
-import type { BlobOrigin, ContentStore, Image, ImageStore, LayerNews } from "@hawser/store";
+import type { BlobOrigin, ContentStore, Image, ImageMaker, ImageStore, LayerNews } from "@hawser/store";
 import { chooseManifest } from "./choose-manifest.ts";
 import { imageFaults } from "./faults.ts";
 
@@ -62,6 +62,13 @@ export interface PullRequest {
 
 const maxIndexDepth = 2;
 
+/** Where what is pulled goes. */
+export interface PullStore {
+  readonly images: Pick<ImageStore, "has">;
+  readonly maker: Pick<ImageMaker, "receive">;
+  readonly content: Pick<ContentStore, "has" | "read">;
+}
+
 /**
  * Get one image from a registry: what its name means, the image for the platform, its configuration, then all its layers
  * at once.
@@ -72,20 +79,20 @@ const maxIndexDepth = 2;
 export async function pullImage(
   parts: {
     readonly repository: PullSource;
-    readonly images: Pick<ImageStore, "receive" | "has">;
-    readonly content: Pick<ContentStore, "has" | "read">;
+    readonly store: PullStore;
     readonly downloads: Semaphore;
   },
   request: PullRequest,
 ): Promise<{ readonly image: Image; readonly isNew: boolean }> {
-  const { repository, images } = parts;
+  const { repository } = parts;
+  const { images, maker, content } = parts.store;
   const { reference, signal, report } = request;
   const top = await repository.getManifest(reference.digest ?? reference.tag ?? "latest", { signal });
   report({ kind: "pulling", repository: reference.path, reference: reference.digest ?? reference.tag ?? "" });
   const { fetched, manifest } = await findManifest(repository, top, request);
   const references = referencesOf(request, { top: top.digest, manifest: fetched.digest });
-  const configBytes = (await parts.content.has(manifest.config.digest))
-    ? await parts.content.read(manifest.config.digest)
+  const configBytes = (await content.has(manifest.config.digest))
+    ? await content.read(manifest.config.digest)
     : await repository.readBlob(manifest.config, { signal });
   checkPlatform(parseImageConfig(configBytes), request);
   // Layers of an image that is there are not worth a word.
@@ -94,7 +101,7 @@ export async function pullImage(
     if (!isThere) report({ kind: "layer", digest, news });
   };
   for (const { digest } of manifest.layers) tell(digest, { kind: "pending" });
-  const result = await images.receive(
+  const result = await maker.receive(
     {
       manifest: fetched,
       config: { digest: manifest.config.digest, bytes: configBytes },

@@ -19,7 +19,7 @@ import type {
   RegistryClient,
   Repository,
 } from "@hawser/registry/client";
-import type { ContentStore, Image, ImageStore } from "@hawser/store";
+import type { Image, Store } from "@hawser/store";
 import type { EventBus } from "../events/event-bus.ts";
 import type { ReachEngineStep } from "../steps.ts";
 import { checkPlatform } from "./check-platform.ts";
@@ -33,7 +33,7 @@ import { TransferFeed } from "./transfer-feed.ts";
 
 export interface RemoteImagesParts {
   readonly client: RegistryClient;
-  readonly store: { readonly images: ImageStore; readonly content: ContentStore };
+  readonly store: Pick<Store, "images" | "maker" | "content">;
   readonly events: EventBus;
   /** A copy of a repository in this engine's mirror; `undefined`: its registry is asked. */
   readonly mirror: Pick<EmbeddedMirror, "find">;
@@ -148,7 +148,7 @@ export class RemoteImages {
         if (event.kind === "pulled") digest = event.digest;
       };
       const { image } = await pullImage(
-        { repository, images: store.images, content: store.content, downloads: this.#downloads },
+        { repository, store, downloads: this.#downloads },
         { reference, platform, hostPlatform, names: "digest", signal, report },
       );
       return { image, ...(digest !== undefined && { digest }) };
@@ -332,11 +332,10 @@ export class RemoteImages {
     reference: Reference,
     options: PullOptions & { readonly report: (event: PullEvent) => void },
   ): Promise<{ readonly isNew: boolean }> {
-    const { images, content } = this.#parts.store;
     const { platform, signal, report } = options;
-    const { hostPlatform } = this.#parts;
+    const { store, hostPlatform } = this.#parts;
     const result = await pullImage(
-      { repository, images, content, downloads: this.#downloads },
+      { repository, store, downloads: this.#downloads },
       { reference, platform, hostPlatform, signal, report },
     );
     this.#publish("pull", result.image, { id: formatFamiliar(reference), name: familiarName(reference) });

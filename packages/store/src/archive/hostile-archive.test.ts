@@ -8,7 +8,7 @@ import { v1Archive, v1Json } from "../testing/v1-images.ts";
 
 async function refuses(archive: AsyncIterable<Uint8Array>, kind: FaultKind, says: RegExp): Promise<void> {
   await using test = await openTestStore({ maxExpandedBytes: 64 << 20, maxImages: 3, maxLayers: 20 });
-  await assert.rejects(Array.fromAsync(test.store.images.load(archive)), (error) => {
+  await assert.rejects(Array.fromAsync(test.store.maker.load(archive)), (error) => {
     assert.ok(error instanceof Fault, String(error));
     assert.equal(error.kind, kind, error.message);
     assert.match(error.message, says);
@@ -25,7 +25,7 @@ function withManifest(manifest: unknown, files: Readonly<Record<string, string>>
   return dockerArchive({ "c.json": config, "manifest.json": text, ...files });
 }
 
-describe("images.load() refuses, and leaves nothing behind:", () => {
+describe("maker.load() refuses, and leaves nothing behind:", () => {
   test("what is no image archive", async () => {
     await refuses(
       dockerArchive({ "some/file": "x" }),
@@ -276,7 +276,7 @@ describe("images.load() refuses, and leaves nothing behind:", () => {
       throw new Error("connection reset");
     }
     await using test = await openTestStore();
-    await assert.rejects(Array.fromAsync(test.store.images.load(failing())), /connection reset/);
+    await assert.rejects(Array.fromAsync(test.store.maker.load(failing())), /connection reset/);
     assert.deepEqual(await test.counts(), {});
   });
 });

@@ -13,7 +13,7 @@ const top = await tarOf([file("d", "d")]);
 
 test("an archive from before Docker 1.10 has the images, layers and names that dockerd 28.5.2 sees in it", async () => {
   await using test = await openTestStore();
-  const { images } = test.store;
+  const { images, maker } = test.store;
   await loadImage(test.store, testImage("example.org/app:two", "old"));
   const previousId = images.resolve("example.org/app:two").id;
   const archive = v1Archive(
@@ -25,7 +25,7 @@ test("an archive from before Docker 1.10 has the images, layers and names that d
     },
     { "example.org/app": { one: a, two: b } },
   );
-  assert.deepEqual(await Array.fromAsync(images.load(archive)), [
+  assert.deepEqual(await Array.fromAsync(maker.load(archive)), [
     { kind: "renamed", reference: "example.org/app:two", previousId },
   ]);
   const one = images.resolve("example.org/app:one");

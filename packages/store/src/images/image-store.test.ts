@@ -204,12 +204,12 @@ describe("images.remove()", () => {
   });
 });
 
-describe("images.load()", () => {
+describe("maker.load()", () => {
   test("takes what writeImageArchive() makes, plain or compressed, and keeps the configuration byte for byte", async () => {
     await using test = await openTestStore();
     const archive = Buffer.concat(await Array.fromAsync(writeImageArchive(testImage("app:v2", "x"))));
     for (const data of [archive, gzipSync(archive)]) {
-      const events = await Array.fromAsync(test.store.images.load(one(data)));
+      const events = await Array.fromAsync(test.store.maker.load(one(data)));
       const { id } = test.store.images.resolve("app:v2");
       assert.deepEqual(events, [{ kind: "loaded", reference: "app:v2", id }]);
       assert.equal(`sha256:${sha256(await test.store.content.read(id))}`, id);
@@ -246,7 +246,7 @@ describe("images.load()", () => {
       ]),
     });
     const [one, two] = [`sha256:${sha256(first)}`, `sha256:${sha256(second)}`];
-    assert.deepEqual(await Array.fromAsync(test.store.images.load(archive)), [
+    assert.deepEqual(await Array.fromAsync(test.store.maker.load(archive)), [
       { kind: "renamed", reference: "a:latest", previousId },
       { kind: "loaded", reference: "a:latest", id: one },
       { kind: "loaded", reference: "b:latest", id: one },
@@ -309,16 +309,14 @@ describe("images.load()", () => {
         }),
         ...blobs,
       });
-    await Array.fromAsync(test.store.images.load(archive()));
+    await Array.fromAsync(test.store.maker.load(archive()));
     assert.equal(test.store.images.resolve("example.org/app:v1").config.architecture, "amd64");
     await Array.fromAsync(
-      test.store.images.load(archive(), { platform: { os: "linux", architecture: "arm64", variant: "v8" } }),
+      test.store.maker.load(archive(), { platform: { os: "linux", architecture: "arm64", variant: "v8" } }),
     );
     assert.equal(test.store.images.resolve("example.org/app:v1").config.architecture, "arm64");
     await assert.rejects(
-      Array.fromAsync(
-        test.store.images.load(archive(), { platform: { os: "linux", architecture: "s390x" } }),
-      ),
+      Array.fromAsync(test.store.maker.load(archive(), { platform: { os: "linux", architecture: "s390x" } })),
       /no image for linux\/s390x/,
     );
   });
@@ -327,7 +325,7 @@ describe("images.load()", () => {
     await using test = await openTestStore();
     const config = configJson([]);
     await Array.fromAsync(
-      test.store.images.load(
+      test.store.maker.load(
         writeTar([
           { path: "real/config", type: "file", content: Buffer.from(config) },
           { path: "a/config", type: "symlink", linkPath: "../real/config" },
@@ -355,7 +353,7 @@ describe("images.load()", () => {
     async function* half() {
       for await (const chunk of endless()) yield chunk.subarray(0, 700);
     }
-    await assert.rejects(Array.fromAsync(test.store.images.load(half(), { signal: controller.signal })));
+    await assert.rejects(Array.fromAsync(test.store.maker.load(half(), { signal: controller.signal })));
     assert.deepEqual(await test.counts(), {});
   });
 });

@@ -1,6 +1,7 @@
 import { type ChainId, type Digest, formatFamiliar, type ImageConfig, type Reference } from "@hawser/oci";
-import type { Layer } from "../layers/layer-store.ts";
-import type { ImageName, ImageRecord } from "./image-index.ts";
+import { storeFaults } from "../faults.ts";
+import type { Layer, LayerStore } from "../layers/layer-store.ts";
+import type { ImageIndex, ImageRecord } from "./image-index.ts";
 
 /** An image of the store, as it was when it was asked for. */
 export interface Image {
@@ -26,11 +27,14 @@ export interface Image {
   readonly lastTaggedAt?: Date;
 }
 
-/** What a record of the index is, with its names and layers. */
-export function imageOf(
-  { id, manifestDigest, config, chainIds }: ImageRecord,
-  { names, layers }: { readonly names: readonly ImageName[]; readonly layers: readonly Layer[] },
+/** An image of the index, with its names and layers. @throws {Fault} `not-found` */
+export function getImage(
+  parts: { readonly index: ImageIndex; readonly layers: LayerStore },
+  imageId: Digest,
 ): Image {
+  const { id, manifestDigest, config, chainIds } = getRecord(parts.index, imageId);
+  const names = parts.index.namesOf(id);
+  const layers = chainIds.map((layer) => parts.layers.get(layer));
   const chainId = chainIds.at(-1);
   const lastTaggedMs = Math.max(...names.map(({ taggedAt }) => taggedAt.getTime()));
   const texts = (wanted: (reference: Reference) => boolean) =>
@@ -48,4 +52,11 @@ export function imageOf(
     createdAt: config.created ?? new Date(0),
     ...(names.length > 0 && { lastTaggedAt: new Date(lastTaggedMs) }),
   };
+}
+
+/** @throws {Fault} `not-found` */
+export function getRecord(index: ImageIndex, id: Digest): ImageRecord {
+  const record = index.get(id);
+  if (record === undefined) throw storeFaults.IMAGE_NOT_FOUND(id);
+  return record;
 }

@@ -83,7 +83,7 @@ async function assertGone(test: TestStore): Promise<void> {
   assert.deepEqual(await test.counts(), {});
 }
 
-describe("images.receive()", () => {
+describe("maker.receive()", () => {
   test("takes layers of every compression while they come, and says how far they are", async () => {
     await using store = await openTestStore();
     const layers = [
@@ -97,7 +97,7 @@ describe("images.receive()", () => {
       layers,
       layers.map(({ archive }) => originOf(archive)),
     );
-    const { image, isNew } = await store.store.images.receive(remote, {
+    const { image, isNew } = await store.store.maker.receive(remote, {
       onNews: (index, { kind }) => {
         if (news[index]?.at(-1) !== kind) news[index]?.push(kind);
       },
@@ -120,7 +120,7 @@ describe("images.receive()", () => {
       const digest = parseDigest(`sha256:${sha256(archive)}`);
       assert.ok((await store.store.content.read(digest)).equals(archive), "the archive is kept as it came");
     }
-    const again = await store.store.images.receive(remote, {
+    const again = await store.store.maker.receive(remote, {
       onNews: (_index, { kind }) => assert.equal(kind, "exists"),
     });
     assert.equal(again.isNew, false);
@@ -136,8 +136,8 @@ describe("images.receive()", () => {
     ];
     const shared = originOf(base.archive);
     const [one, two] = await Promise.all([
-      store.store.images.receive(remoteImage([base, top], [shared, originOf(top.archive)], "1")),
-      store.store.images.receive(remoteImage([base, other], [shared, originOf(other.archive)], "2")),
+      store.store.maker.receive(remoteImage([base, top], [shared, originOf(top.archive)], "1")),
+      store.store.maker.receive(remoteImage([base, other], [shared, originOf(other.archive)], "2")),
     ]);
     assert.equal(shared.opened(), 1);
     assert.equal(one.image.layers[0]?.chainId, two.image.layers[0]?.chainId);
@@ -161,12 +161,12 @@ describe("images.receive()", () => {
         yield layer.archive.subarray(60_000);
       },
     });
-    const first = store.store.images.receive(remoteImage([layer], [shared], "1"), {
+    const first = store.store.maker.receive(remoteImage([layer], [shared], "1"), {
       signal: stop.signal,
       onNews: () => came.resolve(),
     });
     await came.promise;
-    const second = store.store.images.receive(remoteImage([layer], [shared], "2"));
+    const second = store.store.maker.receive(remoteImage([layer], [shared], "2"));
     // The second waits along only once it has looked for the layer.
     await new Promise((resolve) => setTimeout(resolve, 20));
     stop.abort(new Error("enough"));
@@ -190,10 +190,10 @@ describe("images.receive()", () => {
         throw new Error("broken off");
       },
     });
-    const first = store.store.images.receive(remoteImage([layer], [broken], "1"));
+    const first = store.store.maker.receive(remoteImage([layer], [broken], "1"));
     await began.promise;
     const joined = Promise.withResolvers<void>();
-    const second = store.store.images.receive(remoteImage([layer], [originOf(layer.archive)], "2"), {
+    const second = store.store.maker.receive(remoteImage([layer], [originOf(layer.archive)], "2"), {
       onNews: () => joined.resolve(),
     });
     await joined.promise;
@@ -217,7 +217,7 @@ describe("images.receive()", () => {
       },
     });
     const baseOrigin = originOf(base.archive);
-    const pull = store.store.images.receive(remoteImage([base, top], [baseOrigin, waiting]), {
+    const pull = store.store.maker.receive(remoteImage([base, top], [baseOrigin, waiting]), {
       signal: stop.signal,
       onNews: (index, { kind }) => {
         if (index === 0 && kind === "complete") stop.abort(new Error("enough"));
@@ -228,7 +228,7 @@ describe("images.receive()", () => {
     assert.deepEqual(store.store.images.list(), []);
     const kinds: string[] = [];
     const topOrigin = originOf(top.archive);
-    await store.store.images.receive(remoteImage([base, top], [baseOrigin, topOrigin]), {
+    await store.store.maker.receive(remoteImage([base, top], [baseOrigin, topOrigin]), {
       onNews: (index, { kind }) => void (index === 0 && kinds.push(kind)),
     });
     assert.deepEqual(kinds, ["exists"]);
@@ -263,7 +263,7 @@ describe("images.receive()", () => {
         await using store = await openTestStore();
         const layer = await layerOf("file", randomBytes(2 << 20));
         const origin = await lie(layer, originOf(layer.archive));
-        await assert.rejects(store.store.images.receive(remoteImage([layer], [origin])), (error: unknown) => {
+        await assert.rejects(store.store.maker.receive(remoteImage([layer], [origin])), (error: unknown) => {
           assert.ok(Fault.is(error, "data-loss") || Fault.is(error, "invalid-argument"), String(error));
           return true;
         });
@@ -271,9 +271,9 @@ describe("images.receive()", () => {
         assert.equal(await store.store.content.has(origin.digest), false);
         // Nor is it taken for a layer that is there under its true name.
         const right = originOf(layer.archive);
-        await store.store.images.receive(remoteImage([layer], [right]));
+        await store.store.maker.receive(remoteImage([layer], [right]));
         if (origin.digest !== right.digest) {
-          await assert.rejects(store.store.images.receive(remoteImage([layer], [origin], "again")));
+          await assert.rejects(store.store.maker.receive(remoteImage([layer], [origin], "again")));
           assert.equal(await store.store.content.has(origin.digest), false);
         }
         await assertClean(store);

@@ -43,7 +43,7 @@ describe("save", () => {
     );
 
     await using to = await openTestStore();
-    await Array.fromAsync(to.store.images.load(once(archive)));
+    await Array.fromAsync(to.store.maker.load(once(archive)));
     for (const name of ["one:1", "also:1", "two:2"]) {
       const [before, after] = [from, to].map(({ store }) => store.images.resolve(name));
       assert.deepEqual([after?.id, after?.manifestDigest], [before?.id, before?.manifestDigest]);
@@ -76,10 +76,10 @@ describe("save", () => {
     const config = configJson([`sha256:${sha256(layer)}`]);
     const manifest = JSON.stringify([{ Config: "c.json", RepoTags: ["old:1"], Layers: ["l.tar.gz"] }]);
     const old = dockerArchive({ "c.json": config, "l.tar.gz": gzipSync(layer), "manifest.json": manifest });
-    await Array.fromAsync(from.store.images.load(old));
+    await Array.fromAsync(from.store.maker.load(old));
     const archive = await save(from, "old:1");
     await using to = await openTestStore();
-    await Array.fromAsync(to.store.images.load(once(archive)));
+    await Array.fromAsync(to.store.maker.load(once(archive)));
     assert.equal(to.store.images.resolve("old:1").id, `sha256:${sha256(config)}`);
   });
 });
@@ -92,7 +92,7 @@ describe("commit", () => {
     await loadImage(at.store, testImage("base:1", "a", [[file("below")]]));
     const base = at.store.images.resolve("base:1");
     const layer = writeTar([file("above", "12345"), file(".wh.below")]);
-    const image = await at.store.images.commit(layer, { ...options, parent: base.id, reference: "new" });
+    const image = await at.store.maker.commit(layer, { ...options, parent: base.id, reference: "new" });
     assert.deepEqual(image.names, ["new:latest"]);
     assert.deepEqual(image.diffIds.slice(0, -1), base.diffIds);
     assert.equal(image.layers.at(-1)?.sizeBytes, 5);
@@ -107,7 +107,7 @@ describe("commit", () => {
     await using at = await openTestStore();
     await loadImage(at.store, testImage("base:1", "a", [[file("below")]]));
     const base = at.store.images.resolve("base:1");
-    const image = await at.store.images.commit(writeTar([]), { ...options, parent: base.id });
+    const image = await at.store.maker.commit(writeTar([]), { ...options, parent: base.id });
     assert.deepEqual(image.diffIds, base.diffIds);
     assert.equal(image.config.history.at(-1)?.emptyLayer, true);
   });
@@ -121,8 +121,8 @@ describe("commit", () => {
       throw new Error("gone");
     };
     const parent = at.store.images.resolve("base:1").id;
-    await assert.rejects(at.store.images.commit(broken(), { ...options, parent }), { message: "gone" });
-    await assert.rejects(at.store.images.commit(once(Buffer.alloc(700, 1)), { ...options, parent }));
+    await assert.rejects(at.store.maker.commit(broken(), { ...options, parent }), { message: "gone" });
+    await assert.rejects(at.store.maker.commit(once(Buffer.alloc(700, 1)), { ...options, parent }));
     // What is thrown away is removed after the answer.
     await eventually(async () => isDeepStrictEqual(await at.counts(), before), { what: "nothing is left" });
   });

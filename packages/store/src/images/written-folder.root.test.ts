@@ -78,13 +78,13 @@ test("a folder that is taken is the layer that its archive would have been unpac
     latestNs,
   };
   const archive = await Array.fromAsync(readWritten(folder));
-  using unpacked = await unpacking.store.images.addLayer(
+  using unpacked = await unpacking.store.images.layers.add(
     (async function* () {
       yield* archive;
     })(),
     {},
   );
-  using taken = await taking.store.images.addLayer(folder, {});
+  using taken = await taking.store.images.layers.add(folder, {});
   assert.ok(taken !== undefined && unpacked !== undefined);
   assert.deepEqual(taken.layer, unpacked.layer);
   const { chainId } = taken.layer;

@@ -33,7 +33,7 @@ export function testImage(
 }
 
 export async function loadImage(store: Store, image: ImageArchive): Promise<readonly LoadEvent[]> {
-  return await Array.fromAsync(store.images.load(writeImageArchive(image)));
+  return await Array.fromAsync(store.maker.load(writeImageArchive(image)));
 }
 
 /** What `docker save` of any age could have made, or someone who means ill. */

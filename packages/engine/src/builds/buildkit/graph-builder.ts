@@ -106,7 +106,7 @@ export function configOfFrontEnd(
 
 /** With the layers' digests, and as many entries of the history as there are layers. */
 function withLayers(config: ImageConfig, state: BuildState, images: ImageStore): ImageConfig {
-  const layers = images.layersOf(state.kind === "files" ? state.chainId : undefined);
+  const layers = images.layers.chain(state.kind === "files" ? state.chainId : undefined);
   let left = layers.length;
   const told = config.history.map((entry) => {
     const emptyLayer = entry.emptyLayer || left === 0;

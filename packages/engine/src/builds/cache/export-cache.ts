@@ -41,11 +41,9 @@ export function resultsToExport(
     images,
   }: { readonly mode: string; readonly tops: readonly ChainId[]; readonly images: ImageStore },
 ): ResultsToExport {
-  const own = new Set(tops.flatMap((top) => images.layersOf(top).map(({ chainId }) => chainId)));
+  const own = new Set(tops.flatMap((top) => images.layers.chain(top).map(({ chainId }) => chainId)));
   return new Map(
-    [...results].filter(
-      ([, chainId]) => images.exchange.has(chainId) && (mode === "max" || own.has(chainId)),
-    ),
+    [...results].filter(([, chainId]) => images.layers.has(chainId) && (mode === "max" || own.has(chainId))),
   );
 }
 
@@ -68,9 +66,9 @@ export async function exportCache(
   },
 ): Promise<{ readonly mediaType: string; readonly digest: Digest; readonly size: number }> {
   const { form, images, content, onBlob, reach, signal } = options;
-  const chains = new Map([...results].map(([key, chainId]) => [key, images.layersOf(chainId)]));
+  const chains = new Map([...results].map(([key, chainId]) => [key, images.layers.chain(chainId)]));
   const chainIds = [...new Set([...chains.values()].flatMap((chain) => chain.map(({ chainId }) => chainId)))];
-  return await images.exchange.distribute(chainIds, form.encoding, {
+  return await images.layers.distribute(chainIds, form.encoding, {
     signal,
     async use(encoded) {
       const byChain = new Map(
@@ -142,6 +140,8 @@ export function inlineCacheOf(
   results: ResultsToExport,
   { diffIds, images }: { readonly diffIds: readonly Digest[]; readonly images: ImageStore },
 ): string {
-  const chains = [...results].map(([key, chainId]) => [digestOfKey(key), images.layersOf(chainId)] as const);
+  const chains = [...results].map(
+    ([key, chainId]) => [digestOfKey(key), images.layers.chain(chainId)] as const,
+  );
   return formatInlineCache(new Map(chains), diffIds).toString("base64");
 }

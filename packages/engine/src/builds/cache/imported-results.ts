@@ -127,7 +127,7 @@ export class ImportedResults {
     if (!this.#sources.delete(source)) return;
     this.#warn(source.name, error);
     for (const [chainId, found] of this.#found) {
-      if (found.source !== source || this.#images.exchange.has(chainId)) continue;
+      if (found.source !== source || this.#images.layers.has(chainId)) continue;
       this.#found.delete(chainId);
       this.#coming.delete(chainId);
     }
@@ -143,7 +143,7 @@ export class ImportedResults {
           open: (signal: AbortSignal) => source.open(layer, signal),
         },
       }));
-      const held = await this.#images.exchange.receive(origins, { signal: this.#signal });
+      const held = await this.#images.layers.receive(origins, { signal: this.#signal });
       if (this.#holds.disposed) held[Symbol.dispose]();
       else this.#holds.use(held);
     } catch (error) {
@@ -164,7 +164,7 @@ export class ImportedResults {
   /** What is here now is found without the other builder the next time. */
   #keep(): void {
     for (const [chainId, { layers, keys }] of this.#found) {
-      if (keys.size === 0 || !this.#images.exchange.has(chainId)) continue;
+      if (keys.size === 0 || !this.#images.layers.has(chainId)) continue;
       const parent = chainIdsOf(layers.map(({ diffId }) => diffId)).at(-2);
       for (const [key, description] of keys) {
         this.#cache.put({ key, chainId, ...(parent !== undefined && { parent }), description });

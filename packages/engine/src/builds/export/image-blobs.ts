@@ -37,7 +37,7 @@ export async function withImageBlobs<T>(
 ): Promise<T> {
   const { images, content, signal, use } = options;
   const { encoding, isOci, annotations } = form;
-  return await images.exchange.distribute(chainIdsOf(config.diffIds), encoding, {
+  return await images.layers.distribute(chainIdsOf(config.diffIds), encoding, {
     signal,
     async use(encoded) {
       const configBytes = formatImageConfig(config);

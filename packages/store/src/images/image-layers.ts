@@ -1,37 +1,38 @@
-import { type ChainId, chainIdsOf, type Digest } from "@hawser/oci";
+import { type ChainId, chainIdsOf, type Digest, digestOf } from "@hawser/oci";
 import { checkLayerCount } from "../archive/archived-image.ts";
 import type { ContentStore } from "../content/content-store.ts";
 import type { EncodedLayer, LayerEncoding } from "../layers/encode-layer.ts";
-import type { LayerStore } from "../layers/layer-store.ts";
+import type { HeldLayer, Layer, LayerStore } from "../layers/layer-store.ts";
 import type { StoreLimits } from "../limits.ts";
 import type { ReachStoreStep } from "../steps.ts";
 import { encodeLayers } from "./distribute-image.ts";
+import type { Garbage } from "./garbage.ts";
+import { archiveOf, folderOf, type LayerOrigin } from "./layer-origin.ts";
 import { type LayerNews, type LayerToReceive, receiveLayer } from "./receive-layers.ts";
 import { type LayerInProgress, unpackAll } from "./unpack-all.ts";
 
-/** Layers that come and go without an image. */
-export class LayerExchange {
+/** Layers as those have them who make or share them without an image. */
+export class ImageLayers {
   readonly #content: ContentStore;
   readonly #layers: LayerStore;
   readonly #limits: StoreLimits;
-  readonly #lease: (blobs: Set<Digest>) => AsyncDisposable;
-  readonly #onReceive: () => void;
+  readonly #garbage: Garbage;
+  readonly #inBackground: (work: Promise<unknown>) => void;
   readonly #reach: ReachStoreStep;
 
   constructor(parts: {
     readonly content: ContentStore;
     readonly layers: LayerStore;
     readonly limits: StoreLimits;
-    /** Keep blobs until disposal, which collects those that nothing refers to. */
-    readonly lease: (blobs: Set<Digest>) => AsyncDisposable;
-    readonly onReceive: () => void;
+    readonly garbage: Garbage;
+    readonly inBackground: (work: Promise<unknown>) => void;
     readonly reach: ReachStoreStep;
   }) {
     this.#content = parts.content;
     this.#layers = parts.layers;
     this.#limits = parts.limits;
-    this.#lease = parts.lease;
-    this.#onReceive = parts.onReceive;
+    this.#garbage = parts.garbage;
+    this.#inBackground = parts.inBackground;
     this.#reach = parts.reach;
   }
 
@@ -40,11 +41,42 @@ export class LayerExchange {
     return this.#layers.has(chainId);
   }
 
+  /** Keep a layer and those below it until disposal. */
+  hold(chainId: ChainId): Disposable {
+    return this.#layers.hold(chainId);
+  }
+
+  /** A layer and those below it, lowest first. @throws {Fault} `not-found` */
+  chain(chainId: ChainId | undefined): readonly Layer[] {
+    return this.#layers.chain(chainId).toReversed();
+  }
+
+  /**
+   * A new layer on top of `parent`; held until disposal. One without entries makes none.
+   *
+   * @throws {Fault} as `ImageMaker.load`; `not-found` for the layer below
+   */
+  async add(
+    source: LayerOrigin,
+    { parent, ...cancelable }: { readonly parent?: ChainId; readonly signal?: AbortSignal },
+  ): Promise<HeldLayer | undefined> {
+    using _hold = parent === undefined ? undefined : this.#layers.hold(parent);
+    await using blob = await this.#content.stage(archiveOf(source, cancelable), cancelable);
+    if (blob.digest === emptyArchive) return undefined;
+    this.#reach("commit.staged");
+    const made = await folderOf(source, cancelable);
+    return await this.#garbage.leased([blob], async () => {
+      const held = await this.#layers.unpack({ parent, diffId: undefined, blob, ...made, ...cancelable });
+      this.#reach("commit.unpacked");
+      return held;
+    });
+  }
+
   /**
    * Take in layers; those that are there are not fetched. Held until disposal.
    *
    * @param origins lowest first
-   * @throws {Fault} as `ImageStore.receive`
+   * @throws {Fault} as `ImageMaker.receive`
    */
   async receive(
     origins: readonly LayerToReceive[],
@@ -58,7 +90,7 @@ export class LayerExchange {
     const chainIds = chainIdsOf(origins.map(({ diffId }) => diffId));
     using holds = new DisposableStack();
     for (const chainId of chainIds) holds.use(this.#layers.hold(chainId));
-    await using _lease = this.#lease(new Set(origins.map(({ origin }) => origin.digest)));
+    await using _lease = this.#garbage.lease(new Set(origins.map(({ origin }) => origin.digest)));
     const parts = { content: this.#content, layers: this.#layers };
     const layers = origins.map(
       (layer, index): LayerInProgress => ({
@@ -75,7 +107,7 @@ export class LayerExchange {
       }),
     );
     await using _received = await unpackAll(layers, signal && { signal });
-    this.#onReceive();
+    this.#inBackground(this.#layers.sync());
     return holds.move();
   }
 
@@ -96,7 +128,7 @@ export class LayerExchange {
     using holds = new DisposableStack();
     for (const chainId of chainIds) holds.use(this.#layers.hold(chainId));
     const lease = new Set<Digest>();
-    await using _lease = this.#lease(lease);
+    await using _lease = this.#garbage.lease(lease);
     const parts = {
       content: this.#content,
       layers: this.#layers,
@@ -105,4 +137,12 @@ export class LayerExchange {
     };
     return await use(await encodeLayers(parts, chainIds, { encoding, lease, ...(signal && { signal }) }));
   }
+
+  /** Remove those that nothing needs. */
+  async collect(): Promise<void> {
+    await this.#garbage.collect([]);
+  }
 }
+
+/** What an archive without entries hashes to: 1024 zeros. */
+export const emptyArchive = digestOf(Buffer.alloc(1024));
