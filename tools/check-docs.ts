@@ -4,7 +4,7 @@ import { listFiles, root } from "./tree.ts";
 
 /**
  * One line per promise of the documentation that the tree does not keep: a link or a back-quoted path that is gone, a
- * `path#symbol` that the file no longer has, a dependency without its line in docs/dependencies.md.
+ * `path#symbol` that the file no longer has, a dependency without its line in docs/dependencies.md, the product's and the tests' each in their part.
  */
 export function checkDocs(): string[] {
   const problems: string[] = [];
@@ -33,17 +33,20 @@ const pathPattern = /`((?:packages|native|tools|test|bench|docs)\/[\w./-]+\.\w+)
 function undocumentedDependencies(): string[] {
   const page = join(root, "docs/dependencies.md");
   const text = existsSync(page) ? readFileSync(page, "utf8") : "";
-  const names = new Set<string>();
+  const [product = "", tests = ""] = text.split("\n## For development and tests\n");
+  const places = { dependencies: product, optionalDependencies: product, devDependencies: tests };
+  const problems = new Set<string>();
   for (const file of listFiles((path) => path.endsWith("package.json"))) {
     const manifest = JSON.parse(readFileSync(join(root, file), "utf8")) as Record<
       string,
       Record<string, string>
     >;
-    for (const key of ["dependencies", "devDependencies", "optionalDependencies"]) {
-      for (const name of Object.keys(manifest[key] ?? {})) names.add(name);
+    for (const [key, place] of Object.entries(places)) {
+      for (const name of Object.keys(manifest[key] ?? {})) {
+        if (!name.startsWith("@hawser/") && !place.includes(`\`${name}\``))
+          problems.add(`docs/dependencies.md: no line for ${name} where ${key} are`);
+      }
     }
   }
-  return [...names]
-    .filter((name) => !name.startsWith("@hawser/") && !text.includes(`\`${name}\``))
-    .map((name) => `docs/dependencies.md: no line for ${name}`);
+  return [...problems];
 }

@@ -131,18 +131,31 @@ install_packages() {
 
 # ---------------------------------------------------------------------------------------------- npm packages
 
+# The product needs some packages; tests and checks need all. Where all are, they stay.
+npm_mark=node_modules/.package-lock.json
+installed=product
+if grep -q '"node_modules/typescript"' "$npm_mark" 2>/dev/null; then installed=all; fi
+kind=$installed dependencies=
+[ -z "$tests" ] || kind=all
+[ "$kind" = all ] || dependencies=--omit=dev
+
+# npm writes its mark last, and an `npm ci` that is interrupted may leave the one before.
 npm_packages() {
-  npm ci --no-audit --no-fund && touch node_modules/.package-lock.json
+  rm -f "$npm_mark"
+  npm ci "${dependencies:---include=dev}" --no-audit --no-fund && touch "$npm_mark"
 }
 
-# npm writes node_modules/.package-lock.json last; newer than the lock file, it is the mark of a complete `npm ci`.
+# Newer than the lock file, the mark says that an `npm ci` by hand was complete.
 lock_digest=$(digest package-lock.json)
-if [ ! -f "$state/npm" ] && [ node_modules/.package-lock.json -nt package-lock.json ]; then
-  printf '%s\n' "$lock_digest" >"$state/npm"
-fi
-[ -f node_modules/.package-lock.json ] || rm -f "$state/npm"
+npm_inputs="$kind $lock_digest"
+case $(cat "$state/npm" 2>/dev/null) in
+"" | *" $lock_digest")
+  if [ "$installed" = "$kind" ] && [ "$npm_mark" -nt package-lock.json ]; then printf '%s\n' "$npm_inputs" >"$state/npm"; fi
+  ;;
+esac
+[ -f "$npm_mark" ] || rm -f "$state/npm"
 npm_step() {
-  step npm "npm packages (npm ci)" "$lock_digest" \
+  step npm "npm packages (npm ci${dependencies:+ $dependencies})" "$npm_inputs" \
     "If the npm registry cannot be reached, check the network and \`npm config get registry\`." npm_packages
 }
 

@@ -18,6 +18,9 @@ test("README's first command on a bare Debian 12", async (t) => {
   const first = await run(t, machine, ["run", "hello-world"]);
   assert.match(first.stderr, /apt-get install .* nodejs\)/); // its npm comes from elsewhere
   assert.match(first.stderr, /set-up: npm packages/);
+  const packages = await machine.run(["ls", "node_modules"], { folder });
+  assert.match(packages.stdout, /^esbuild$/m);
+  assert.doesNotMatch(packages.stdout, /^typescript$/m, "packages that only tests need");
   assert.match(first.stderr, /set-up done/);
 
   const second = await run(t, machine, ["run", "hello-world"]);
