@@ -27,7 +27,7 @@ test("forgetOldExecs() keeps the newest 256 that ended and all that have not, an
   const container = new Container(makeContainerRecord());
   for (let number = 0; number < 260; number++) {
     const session = new ExecSession(`e${number}`, container.id, config);
-    await writeExecRecord(host, session);
+    writeExecRecord(host, session);
     container.execs.set(session.id, session);
     if (number > 0) session.settle(0);
   }

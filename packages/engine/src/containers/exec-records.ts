@@ -1,4 +1,5 @@
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf } from "@hawser/base";
 import type { Monitor } from "@hawser/runtime";
@@ -19,10 +20,24 @@ export function execDirOf(host: ContainerHost, id: ContainerId): string {
 }
 
 /** Keep an exec, so that the next engine knows its id too. */
-export async function writeExecRecord(host: ContainerHost, session: ExecSession): Promise<void> {
-  const dir = execDirOf(host, session.containerId);
-  await mkdir(dir, { recursive: true, mode: 0o700 });
-  await writeFile(join(dir, `${session.id}.session.json`), JSON.stringify(session.config), { mode: 0o600 });
+export function writeExecRecord(host: ContainerHost, session: ExecSession): void {
+  writeExecFile(host, session, { kind: "session", text: JSON.stringify(session.config) });
+}
+
+/**
+ * Write a file of an exec's; returns its path. At once: on tmpfs that takes a tenth of what the way to a thread and back
+ * does, and a client waits.
+ */
+export function writeExecFile(
+  host: ContainerHost,
+  { id, containerId }: Pick<ExecSession, "id" | "containerId">,
+  { kind, text }: { readonly kind: "session" | "process"; readonly text: string },
+): string {
+  const dir = execDirOf(host, containerId);
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const path = join(dir, `${id}.${kind}.json`);
+  writeFileSync(path, text, { mode: 0o600 });
+  return path;
 }
 
 /** Execs that have ended and are still known, a container: a script that runs exec without end must not fill the memory. */

@@ -1,5 +1,3 @@
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { Fault } from "@hawser/base";
 import { formatRuntimeSpec } from "@hawser/oci";
 import { type AttachOptions, buildExecProcess, resolveUser } from "@hawser/runtime";
@@ -8,7 +6,7 @@ import { readAccounts } from "./accounts.ts";
 import type { StreamClient } from "./attach.ts";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";
-import { execDirOf, forgetOldExecs, writeExecRecord } from "./exec-records.ts";
+import { forgetOldExecs, writeExecFile, writeExecRecord } from "./exec-records.ts";
 import { type ExecConfig, ExecSession } from "./exec-session.ts";
 import { containerFaults } from "./faults.ts";
 import { publishContainerEvent, publishExecEvent } from "./publish-event.ts";
@@ -33,7 +31,7 @@ export async function createExec(
   migrations.warm();
   const id = Buffer.from(host.randomBytes(32)).toString("hex");
   const session = new ExecSession(id, container.id, config);
-  await writeExecRecord(host, session);
+  writeExecRecord(host, session);
   container.execs.set(id, session);
   await forgetOldExecs(host, container);
   publishExecEvent(events, container, { id, cmd: config.cmd, action: "exec_create" });
@@ -77,7 +75,7 @@ export async function startExec(
   const size = request.consoleSize ?? session.config.consoleSize;
   const client = await request.accept?.();
   const run = async (descriptor?: { readonly fd: number; readonly unread: Uint8Array }) => {
-    const process = await writeExecProcess(collaborators, container, session);
+    const process = writeExecProcess(collaborators, container, session);
     const { pid } = await monitor.exec(session.id, {
       process,
       tty: session.config.tty,
@@ -111,11 +109,11 @@ export async function startExec(
 }
 
 /** Write the OCI process of an exec for the monitor to read; returns its path. */
-export async function writeExecProcess(
+export function writeExecProcess(
   collaborators: Collaborators,
   container: Container,
   session: ExecSession,
-): Promise<string> {
+): string {
   const { host, index } = collaborators;
   const { config, hostConfig } = withLinkVariables(container.record, index);
   const process = buildExecProcess({
@@ -125,11 +123,7 @@ export async function writeExecProcess(
     user: userOf(collaborators, container, session.config),
     host: host.facts,
   });
-  const dir = execDirOf(host, container.id);
-  await mkdir(dir, { recursive: true, mode: 0o700 });
-  const path = join(dir, `${session.id}.process.json`);
-  await writeFile(path, formatRuntimeSpec(process), { mode: 0o600 });
-  return path;
+  return writeExecFile(host, session, { kind: "process", text: formatRuntimeSpec(process) });
 }
 
 /** @throws {Fault} `invalid-argument` when the container knows no such user. */

@@ -64,7 +64,7 @@ async function runSession(
   },
 ): Promise<{ readonly exitCode: number; readonly output: string }> {
   const { session, plan, monitor } = run;
-  const process = await writeExecProcess(collaborators, container, session);
+  const process = writeExecProcess(collaborators, container, session);
   session.phase = "starting";
   const { pid, stream } = await monitor.openExec(session.id, {
     process,

@@ -175,7 +175,7 @@ class OpenedContainer implements BuildContainer {
     });
     if (monitor === undefined) throw buildFaults.CONTAINER_ENDED();
     session.phase = "starting";
-    const written = await writeExecProcess(this.#collaborators, container, session);
+    const written = writeExecProcess(this.#collaborators, container, session);
     const { pid, stream } = await monitor.openExec(session.id, {
       process: written,
       tty: process.tty,
