@@ -32,6 +32,13 @@ export function openTemplate(source: string, options: TemplateOptions = {}): Tem
   return { run: (dot) => new TemplateRun({ name, functions, dot }).text(nodes) };
 }
 
+/** A method is called where it stands, with no arguments, unless its caller has some for it. */
+interface OperandOptions {
+  readonly method?: boolean;
+}
+
+const asMethod: OperandOptions = { method: true };
+
 /** Output beyond this is a runaway template. */
 const maxOutputChars = 64 << 20;
 
@@ -148,21 +155,22 @@ class TemplateRun {
   }
 
   #command(command: TemplateCommand, piped: readonly GoValue[]): GoValue {
-    const [head, ...rest] = command.operands;
+    const head = command.operands[0];
     if (head === undefined) return undefined;
-    if (head.kind === "function") return this.#call(head, rest, { command, piped });
+    if (head.kind === "function") return this.#call(head, command.operands.slice(1), { command, piped });
+    const hasArguments = command.operands.length > 1 || piped.length > 0;
     if (head.kind === "field" || head.kind === "variable" || head.kind === "pipe") {
-      const value = this.#operand(head, { method: true });
+      const value = this.#operand(head, asMethod);
       if (typeof value === "function") {
-        const args = [...rest.map((operand) => this.#operand(operand)), ...piped];
+        const args = [...command.operands.slice(1).map((operand) => this.#operand(operand)), ...piped];
         return this.#guard(head, () => value(...args));
       }
-      if (rest.length > 0 || piped.length > 0) {
+      if (hasArguments) {
         throw this.#fail(head, `${lastName(head)} has arguments but cannot be invoked as function`);
       }
       return value;
     }
-    if (rest.length > 0 || piped.length > 0) {
+    if (hasArguments) {
       throw this.#fail(head, `can't give argument to non-function ${head.text}`);
     }
     return this.#operand(head);
@@ -200,7 +208,7 @@ class TemplateRun {
     }
   }
 
-  #operand(operand: Operand, options: { readonly method?: boolean } = {}): GoValue {
+  #operand(operand: Operand, options: OperandOptions = {}): GoValue {
     switch (operand.kind) {
       case "dot":
         return this.#dot;
@@ -227,7 +235,7 @@ class TemplateRun {
   #walkPath(
     start: GoValue,
     operand: Operand & { readonly path: readonly string[] },
-    options: { readonly method?: boolean },
+    options: OperandOptions,
   ): GoValue {
     let value = start;
     for (const name of operand.path) value = this.#field(value, name, operand);
@@ -235,8 +243,8 @@ class TemplateRun {
   }
 
   #field(value: GoValue, name: string, operand: Operand): GoValue {
-    if (value instanceof GoMap) return value.entries.get(name);
     if (value instanceof GoStruct) return this.#guard(operand, () => value.get(name));
+    if (value instanceof GoMap) return value.entries.get(name);
     if (value === undefined || value === null) {
       throw this.#fail(operand, `nil pointer evaluating interface {}.${name}`);
     }

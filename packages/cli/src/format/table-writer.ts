@@ -38,7 +38,7 @@ function measure(
     const start = at;
     let width = minWidth;
     while (has(at)) {
-      width = Math.max(width, Array.from(lines[at]?.[column] ?? "").length + padding);
+      width = Math.max(width, countCharacters(lines[at]?.[column] ?? "") + padding);
       at++;
     }
     const empty = lines.slice(start, at).every((cells) => cells[column] === "");
@@ -48,5 +48,10 @@ function measure(
 }
 
 function padTo(cell: string, width: number): string {
-  return cell + " ".repeat(Math.max(0, width - Array.from(cell).length));
+  return cell + " ".repeat(Math.max(0, width - countCharacters(cell)));
+}
+
+/** Go counts characters, not UTF-16 units; where these are not the same there are surrogates. */
+function countCharacters(text: string): number {
+  return /[\ud800-\udfff]/.test(text) ? Array.from(text).length : text.length;
 }
