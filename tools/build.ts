@@ -16,7 +16,7 @@ const requireBanner =
 interface Program {
   /** The files that users and other programs start. */
   readonly entries: Readonly<Record<string, string>>;
-  /** The files that it starts itself. */
+  /** The files that it starts itself, each whole: they are started again and again, and Node's loader takes its time for each file. */
   readonly workers?: Readonly<Record<string, string>>;
   /** Folders that it serves, by their names beside it. */
   readonly served?: Readonly<Record<string, string>>;
@@ -65,23 +65,24 @@ const programs: Readonly<Record<string, Program>> = {
 };
 
 for (const [name, { entries, workers = {}, served = {}, options }] of Object.entries(programs)) {
-  const built = await build({
-    ...options,
-    entryPoints: { ...entries, ...workers },
-    absWorkingDir: root,
-    outdir: "/",
-    write: false,
-    bundle: true,
-    platform: "node",
-    // Node 24 and what it has natively: nothing is rewritten for older ones
-    target: "es2024",
-    supported: { using: true },
-    sourcemap: "external",
-    logLevel: "warning",
-  });
-  const files = new Map<string, Uint8Array>(
-    built.outputFiles.map(({ path, contents }) => [relative("/", path), contents]),
-  );
+  const files = new Map<string, Uint8Array>();
+  for (const shape of [{ entryPoints: entries }, { entryPoints: workers, splitting: false }]) {
+    const built = await build({
+      ...options,
+      ...shape,
+      absWorkingDir: root,
+      outdir: "/",
+      write: false,
+      bundle: true,
+      platform: "node",
+      // Node 24 and what it has natively: nothing is rewritten for older ones
+      target: "es2024",
+      supported: { using: true },
+      sourcemap: "external",
+      logLevel: "warning",
+    });
+    for (const { path, contents } of built.outputFiles) files.set(relative("/", path), contents);
+  }
   for (const [folder, from] of Object.entries(served))
     for (const file of readdirSync(join(root, from)))
       files.set(join(folder, file), readFileSync(join(root, from, file)));
