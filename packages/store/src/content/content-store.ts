@@ -171,7 +171,7 @@ export class ContentStore {
     const incoming = new IncomingBlob({
       source,
       path,
-      staged: this.#staged(path, { digest, sizeBytes }),
+      stage: (synced) => this.#staged(path, { digest, sizeBytes }, synced),
       faultOf: (error) => diskFault(error, this.#paths.root),
       onEnd: () => {
         if (this.#incoming.get(digest) === incoming) this.#incoming.delete(digest);
@@ -200,7 +200,8 @@ export class ContentStore {
     return found;
   }
 
-  #staged(temporary: string, info: BlobInfo): StagedBlob {
+  /** @param synced its bytes are on the disk then */
+  #staged(temporary: string, info: BlobInfo, synced = () => syncFile(temporary)): StagedBlob {
     const named = this.#paths.blob(info.digest);
     let path = temporary;
     return {
@@ -210,12 +211,7 @@ export class ContentStore {
         if (path === named) return;
         try {
           await this.#busy.run(info.digest, async () => {
-            const file = await open(path, "r");
-            try {
-              await file.sync();
-            } finally {
-              await file.close();
-            }
+            await synced();
             await mkdir(dirname(named), { recursive: true, mode: 0o700 });
             await rename(path, named);
             path = named;
@@ -237,6 +233,11 @@ export class ContentStore {
       throw diskFault(error, this.#paths.root);
     }
   }
+}
+
+async function syncFile(path: string): Promise<void> {
+  await using file = await open(path, "r");
+  await file.sync();
 }
 
 async function namesIn(folder: string): Promise<readonly string[]> {

@@ -37,6 +37,8 @@ export class IncomingBlob {
   readonly #broken = new AbortController();
   readonly #complete: Promise<void>;
   readonly #opened: Promise<FileHandle>;
+  /** What has come is on the disk. Begun with the last byte, while others read it. */
+  #synced: Promise<void> = Promise.resolve();
   readonly #listeners = new Set<(bytes: number) => void>();
   readonly #watchers = new Set<(bytes: number) => void>();
   #arrivedBytes = 0;
@@ -48,8 +50,8 @@ export class IncomingBlob {
     readonly source: BlobOrigin;
     /** A file that does not exist yet. */
     readonly path: string;
-    /** The same file once it is whole. */
-    readonly staged: StagedBlob;
+    /** The same file once it is whole, which is on the disk after `synced`. */
+    readonly stage: (synced: () => Promise<void>) => StagedBlob;
     readonly faultOf: (error: unknown) => unknown;
     /** Nobody may join any more. */
     readonly onEnd: () => void;
@@ -57,7 +59,7 @@ export class IncomingBlob {
     this.#digest = parts.source.digest;
     this.sizeBytes = parts.source.sizeBytes;
     this.#path = parts.path;
-    this.#staged = parts.staged;
+    this.#staged = parts.stage(() => this.#synced);
     this.#onEnd = parts.onEnd;
     this.#opened = open(this.#path, "wx", 0o600);
     this.#complete = this.#fetch(parts.source).catch((error: unknown) => {
@@ -121,7 +123,18 @@ export class IncomingBlob {
   }
 
   async #fetch(source: BlobOrigin): Promise<void> {
-    await using file = await this.#opened;
+    const file = await this.#opened;
+    try {
+      await this.#write(file, source);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    this.#synced = syncAndClose(file);
+    this.#synced.catch(() => {}); // whoever commits is told
+  }
+
+  async #write(file: FileHandle, source: BlobOrigin): Promise<void> {
     await writeFile(file, source.open(this.#stop.signal), {
       take: (chunk) => {
         this.#stop.signal.throwIfAborted();
@@ -145,6 +158,12 @@ export class IncomingBlob {
     this.#onEnd();
     this.#stop.abort();
     await this.#complete.catch(() => {});
+    await this.#synced.catch(() => {});
     await this.#staged[Symbol.asyncDispose]();
   }
+}
+
+async function syncAndClose(file: FileHandle): Promise<void> {
+  await using closing = file;
+  await closing.sync();
 }

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import type { Worker } from "node:worker_threads";
 import { WorkerStock } from "./worker-stock.ts";
 
 /** Says its thread's number whenever it is told something. */
@@ -30,6 +32,30 @@ test("who has done his work waits for more, as many as work at once, and not for
     await stock.give(worker);
   }
   const ended = Promise.all(again.map((worker) => once(worker, "exit")));
+  t.mock.timers.tick(5000);
+  await ended;
+});
+
+test("one that was started before it is taken waits for its work, and not for long", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const started: Worker[] = [];
+  const note = (worker: Worker) => void started.push(worker);
+  process.on("worker", note);
+  t.after(() => process.off("worker", note));
+  const stock = new WorkerStock(echo, { name: "echo", size: 1 });
+  stock.warm();
+  stock.warm();
+  const worker = stock.take();
+  worker.postMessage("hello");
+  assert.deepEqual(await once(worker, "message"), [worker.threadId]);
+  stock.warm(); // as many work as may
+  assert.deepEqual(started, [worker]);
+  await worker.terminate();
+  stock.warm();
+  await setImmediate();
+  const [, next] = started;
+  assert.ok(next !== undefined && started.length === 2);
+  const ended = once(next, "exit");
   t.mock.timers.tick(5000);
   await ended;
 });

@@ -43,6 +43,13 @@ export class WorkerStock {
     this.#fill();
   }
 
+  /** There will be work in a moment: one worker is about to wait, if none does. */
+  warm(): void {
+    if (this.#waiting.length > 0 || this.#working() >= this.#kept) return;
+    if (this.#idle === undefined) this.#waitFor(unpreparedMs, { isPrepared: false });
+    this.#keep(this.#start());
+  }
+
   /** A worker that waits for its work. Whoever takes it ends it, or gives it back. */
   take(): Worker {
     const worker = this.#waiting.pop() ?? this.#start();
@@ -67,10 +74,13 @@ export class WorkerStock {
 
   /** Start workers until `count` wait, but no more than will be kept when all have done their work. */
   #fill(count = this.#size): void {
-    const ended = [...this.#taken].filter(({ threadId }) => threadId === -1);
-    for (const worker of ended) this.#taken.delete(worker);
-    const wanted = Math.min(count, this.#kept - this.#taken.size);
+    const wanted = Math.min(count, this.#kept - this.#working());
     while (this.#idle?.isPrepared === true && this.#waiting.length < wanted) this.#keep(this.#start());
+  }
+
+  #working(): number {
+    for (const worker of this.#taken) if (worker.threadId === -1) this.#taken.delete(worker);
+    return this.#taken.size;
   }
 
   #waitFor(ms: number, { isPrepared }: { readonly isPrepared: boolean }): void {

@@ -102,6 +102,7 @@ export class ImageMaker {
     const { manifest, references } = remote;
     const config = parseImageConfig(remote.config.bytes);
     checkLayerCount({ wanted: config.diffIds.length, is: remote.layers.length, limits });
+    layers.expect(chainIdsOf(config.diffIds));
     await using configBlob = await content.stage(chunks(remote.config.bytes), {
       expected: { digest: remote.config.digest },
     });
@@ -129,9 +130,10 @@ export class ImageMaker {
         }),
       );
       const onFailure = (held: readonly HeldLayer[]) => garbage.keep({ blobs: lease, held });
+      await using committing = commitAll([configBlob, manifestBlob]);
       await using received = await unpackAll(sources, { ...(signal && { signal }), onFailure });
       reach("pull.unpacked");
-      for (const blob of [configBlob, manifestBlob]) await blob.commit();
+      await committing.done;
       reach("pull.kept");
       const isNew = references.some((reference) => index.findName(reference)?.image !== configBlob.digest);
       index.put(
@@ -310,6 +312,14 @@ export class ImageMaker {
     };
     this.#parts.index.put(record, references);
   }
+}
+
+/** Commit blobs while other work is done. Disposal waits until nothing is being done to them any more. */
+function commitAll(blobs: readonly StagedBlob[]): AsyncDisposable & { readonly done: Promise<unknown> } {
+  const commits = blobs.map((blob) => blob.commit());
+  const done = Promise.all(commits);
+  done.catch(() => {}); // whoever waits is told
+  return { done, [Symbol.asyncDispose]: async () => void (await Promise.allSettled(commits)) };
 }
 
 async function* chunks(...data: readonly Uint8Array[]) {

@@ -19,7 +19,13 @@ import type { StorePaths } from "../paths.ts";
 import type { ReachStoreStep } from "../steps.ts";
 import type { Trash } from "../trash.ts";
 import { decompress } from "./decompress.ts";
-import { completeLayer, layersAtOnce, type UnpackedLayer, unpackLayer } from "./unpack-layer.ts";
+import {
+  completeLayer,
+  layersAtOnce,
+  layerWorkers,
+  type UnpackedLayer,
+  unpackLayer,
+} from "./unpack-layer.ts";
 
 /** An unpacked layer on top of its parents. */
 export interface Layer {
@@ -187,6 +193,11 @@ export class LayerStore {
   /** Keep a layer, there already or not, from `collect` until disposal. */
   hold(chainId: ChainId): Disposable {
     return this.#holds.hold(chainId);
+  }
+
+  /** These are wanted in a moment: what will unpack one that is not there gets ready. */
+  expect(chainIds: readonly ChainId[]): void {
+    if (chainIds.some((chainId) => !this.has(chainId))) layerWorkers.warm();
   }
 
   /**
