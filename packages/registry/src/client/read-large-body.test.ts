@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
+import type https from "node:https";
 import { describe, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { certificates } from "@hawser/base/testing";
 import { parseDigest, parseReference } from "@hawser/oci";
 import { type FakeRegistry, openFakeRegistry, sha256 } from "@hawser/registry/testing";
 import { RegistryClient } from "./registry-client.ts";
@@ -9,12 +12,13 @@ import { RegistryClient } from "./registry-client.ts";
 const content = Buffer.from(Uint32Array.from({ length: 3_000_000 }, (_, at) => at).buffer);
 const described = { digest: parseDigest(sha256(content)), sizeBytes: content.length };
 
+type Answer = (response: ServerResponse, first: number) => void;
+
 /** A registry whose answers for the blob are `answers`, in order; further ones are as ever. */
-async function openRegistry(
-  ...answers: readonly ((response: ServerResponse, first: number) => void)[]
-): Promise<FakeRegistry> {
+async function openRegistryWith(tls: https.ServerOptions | undefined, answers: readonly Answer[]) {
   const left = [...answers];
   const registry = await openFakeRegistry({
+    ...(tls && { tls }),
     intercept: (request, response) => {
       if (!request.url?.includes("/blobs/")) return false;
       const answer = left.shift();
@@ -54,65 +58,84 @@ async function read(chunks: AsyncIterable<Buffer>): Promise<Buffer> {
   return Buffer.concat(await Array.fromAsync(chunks, (chunk) => Buffer.from(chunk)));
 }
 
-describe("a large blob without encryption", () => {
-  test("comes whole, through memory that is used again", async () => {
-    await using registry = await openRegistry();
-    using chunks = await fetchLent(registry);
-    const memories = new Set<ArrayBufferLike>();
-    const copies: Buffer[] = [];
-    for await (const chunk of chunks) {
-      memories.add(chunk.buffer);
-      copies.push(Buffer.from(chunk));
-    }
-    assert.ok(Buffer.concat(copies).equals(content));
-    assert.ok(memories.size <= 4 && copies.length > memories.size, `${copies.length}, ${memories.size}`);
-  });
+const { cert, key } = certificates.server;
+const kinds = [
+  ["without encryption", undefined],
+  ["with encryption", { cert: readFileSync(cert), key: readFileSync(key) }],
+] as const;
 
-  for (const [kind, breakOff] of [
-    ["ends", (response: ServerResponse) => response.socket?.end()],
-    ["is reset", (response: ServerResponse) => response.socket?.resetAndDestroy()],
-    ["stalls", () => {}],
-  ] as const) {
-    test(`goes on where a connection ${kind}`, async () => {
-      const cut = (response: ServerResponse, first: number) => {
-        response.write(content.subarray(first, first + 4_000_000), () => breakOff(response));
-      };
-      await using registry = await openRegistry(cut, cut);
-      using chunks = await fetchLent(registry, { idleMs: kind === "stalls" ? 500 : 20_000 });
-      assert.ok((await read(chunks)).equals(content));
-      assert.ok(registry.count(/blobs/) >= 3);
-    });
-  }
+for (const [name, tls] of kinds)
+  describe(`a large blob ${name}`, () => {
+    const openRegistry = (...answers: readonly Answer[]) => openRegistryWith(tls, answers);
 
-  test("waits for its reader, however long that takes", async () => {
-    await using registry = await openRegistry();
-    using chunks = await fetchLent(registry, { idleMs: 1500 });
-    const copies: Buffer[] = [];
-    for await (const chunk of chunks) {
-      if (copies.length === 1) await setTimeout(3500);
-      copies.push(Buffer.from(chunk));
-    }
-    assert.ok(Buffer.concat(copies).equals(content));
-    assert.equal(registry.count(/blobs/), 1);
-  });
-
-  test("ends, and its connection, when its reader leaves or is told to", async () => {
-    for (const how of ["leaves", "is told to"] as const) {
-      const closed = Promise.withResolvers<void>();
-      await using registry = await openRegistry((response) => {
-        response.on("close", closed.resolve);
-        response.write(content.subarray(0, 4_000_000));
-      });
-      const told = new AbortController();
-      using chunks = await fetchLent(registry, { signal: told.signal });
-      await chunks.next();
-      if (how === "leaves") await chunks.return();
-      else {
-        const rest = read(chunks);
-        told.abort(new Error("enough"));
-        await assert.rejects(rest, { message: "enough" });
+    test("comes whole, through memory that is used again", async () => {
+      await using registry = await openRegistry();
+      using chunks = await fetchLent(registry);
+      const memories = new Set<ArrayBufferLike>();
+      const copies: Buffer[] = [];
+      for await (const chunk of chunks) {
+        memories.add(chunk.buffer);
+        copies.push(Buffer.from(chunk));
       }
-      await closed.promise;
+      assert.ok(Buffer.concat(copies).equals(content));
+      assert.ok(memories.size <= 4 && copies.length > memories.size, `${copies.length}, ${memories.size}`);
+    });
+
+    for (const [kind, breakOff] of [
+      ["ends", (response: ServerResponse) => response.socket?.end()],
+      ["is reset", ({ socket }: ServerResponse) => (tls ? socket?.destroy() : socket?.resetAndDestroy())],
+      ["stalls", () => {}],
+    ] as const) {
+      test(`goes on where a connection ${kind}`, async () => {
+        const cut = (response: ServerResponse, first: number) => {
+          response.write(content.subarray(first, first + 4_000_000), () => breakOff(response));
+        };
+        await using registry = await openRegistry(cut, cut);
+        using chunks = await fetchLent(registry, { idleMs: kind === "stalls" ? 500 : 20_000 });
+        assert.ok((await read(chunks)).equals(content));
+        assert.ok(registry.count(/blobs/) >= 3);
+      });
     }
+
+    test("ends where it was said to, whatever comes behind", async () => {
+      await using registry = await openRegistry((response) => {
+        response.flushHeaders();
+        response.socket?.write(Buffer.concat([content, Buffer.alloc(3_000_000, 1)]));
+      });
+      using chunks = await fetchLent(registry);
+      assert.ok((await read(chunks)).equals(content));
+      assert.equal(registry.count(/blobs/), 1);
+    });
+
+    test("waits for its reader, however long that takes", async () => {
+      await using registry = await openRegistry();
+      using chunks = await fetchLent(registry, { idleMs: 1500 });
+      const copies: Buffer[] = [];
+      for await (const chunk of chunks) {
+        if (copies.length === 1) await setTimeout(3500);
+        copies.push(Buffer.from(chunk));
+      }
+      assert.ok(Buffer.concat(copies).equals(content));
+      assert.equal(registry.count(/blobs/), 1);
+    });
+
+    test("ends, and its connection, when its reader leaves or is told to", async () => {
+      for (const how of ["leaves", "is told to"] as const) {
+        const closed = Promise.withResolvers<void>();
+        await using registry = await openRegistry((response) => {
+          response.on("close", closed.resolve);
+          response.write(content.subarray(0, 4_000_000));
+        });
+        const told = new AbortController();
+        using chunks = await fetchLent(registry, { signal: told.signal });
+        await chunks.next();
+        if (how === "leaves") await chunks.return();
+        else {
+          const rest = read(chunks);
+          told.abort(new Error("enough"));
+          await assert.rejects(rest, { message: "enough" });
+        }
+        await closed.promise;
+      }
+    });
   });
-});

@@ -2,18 +2,19 @@ import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { releaseSocket } from "@hawser/linux";
+import { divert, isDivertible } from "./divertible-agent.ts";
 import { registryFaults } from "./faults.ts";
 import { faultOfTransport, readBody, type TransportResponse } from "./transport.ts";
 
-/** Two of these are all the memory that a body takes. */
+/** Three of these are all the memory that a body takes. */
 const blockBytes = 512 * 1024;
 /** What is shorter is not worth a connection that ends. */
-const leastBytes = 1 << 20;
+const leastBytes = { plain: 1 << 20, encrypted: 4 << 20 };
 
 /**
- * As `readBody`, for a long one: a chunk is good until the next one is asked for. What comes without encryption is read past node:http,
- * straight into memory that is used again; the connection ends with it. (node:http gives 64 KB at a time, each in new memory: four
- * times the processor, and a collection of garbage every 10 MB.)
+ * As `readBody`, for a long one: a chunk is good until the next one is asked for. It is read past node:http, into memory that is used
+ * again; the connection ends with it. (node:http gives 64 KB at a time, with encryption 16 KB, each in new memory: four times the
+ * processor, and a collection of garbage every 10 MB.)
  *
  * @throws {Fault} as `readBody`; a body that ends early just ends
  */
@@ -29,20 +30,12 @@ export async function* readLargeBody(
   }
   const { message, wantedBytes } = taken;
   try {
-    const released = releaseSocket(message.socket, signal && { signal }); // nothing is read from here on
-    const parsed = unreadOf(message);
-    const { fd, unread } = await released;
-    using rest = new RawBody(fd, {
-      wantedBytes: wantedBytes - parsed.length - unread.length,
-      idleMs: response.idleMs,
-      what,
-    });
-    const abort = () => rest.fail(signal?.reason);
+    using body = new RawBody({ wantedBytes, idleMs: response.idleMs, what });
+    const abort = () => body.fail(signal?.reason);
     signal?.addEventListener("abort", abort);
     try {
-      signal?.throwIfAborted();
-      for (const chunk of [parsed, unread]) if (chunk.length > 0) yield chunk;
-      for (let chunk = await rest.next(); chunk !== undefined; chunk = await rest.next()) yield chunk;
+      for (const chunk of await attach(body, message, signal)) if (chunk.length > 0) yield chunk;
+      for (let chunk = await body.next(); chunk !== undefined; chunk = await body.next()) yield chunk;
     } finally {
       signal?.removeEventListener("abort", abort);
     }
@@ -59,12 +52,40 @@ function take({
   if (!(body instanceof IncomingMessage) || body.complete || body.readableFlowing !== null) return undefined;
   const { headers, socket } = body;
   const wantedBytes = Number(headers["content-length"] ?? 0);
-  const isPlain = socket instanceof Socket && !(socket instanceof TLSSocket) && !socket.destroyed;
-  if (!isPlain || headers["transfer-encoding"] !== undefined || wantedBytes < leastBytes) return undefined;
+  if (!(socket instanceof Socket) || socket.destroyed || headers["transfer-encoding"] !== undefined)
+    return undefined;
+  const isEncrypted = socket instanceof TLSSocket;
+  if (isEncrypted && !isDivertible(socket)) return undefined;
+  if (wantedBytes < (isEncrypted ? leastBytes.encrypted : leastBytes.plain)) return undefined;
   socket.removeAllListeners("data");
   body._read = () => {}; // it would have the connection read on
   body.on("error", () => {}); // to node:http the connection broke
   return { message: body, wantedBytes };
+}
+
+/** What comes from here on goes to `body`. Returns what had come before. */
+async function attach(
+  body: RawBody,
+  message: IncomingMessage,
+  signal: AbortSignal | undefined,
+): Promise<readonly Buffer[]> {
+  const { socket } = message;
+  if (isDivertible(socket)) {
+    const unread = divert(socket, (bytes) => body.append(bytes));
+    const before = [unreadOf(message), unread];
+    body.read(socket, before);
+    return before;
+  }
+  const released = releaseSocket(socket, signal && { signal }); // nothing is read from here on
+  const parsed = unreadOf(message);
+  const { fd, unread } = await released;
+  const onread = {
+    buffer: () => body.room(),
+    callback: (length: number) => body.fill(length),
+  };
+  body.read(new Socket({ fd, readable: true, writable: false, onread }), [parsed, unread]);
+  signal?.throwIfAborted();
+  return [parsed, unread];
 }
 
 function unreadOf(message: IncomingMessage): Buffer {
@@ -74,86 +95,122 @@ function unreadOf(message: IncomingMessage): Buffer {
   return Buffer.concat(chunks);
 }
 
+interface Block {
+  readonly memory: Buffer;
+  length: number;
+}
+
 /** So many bytes of a connection, in the order `next`, `next`, ... of one reader. */
 class RawBody implements Disposable {
-  readonly #blocks = [Buffer.allocUnsafeSlow(blockBytes), Buffer.allocUnsafeSlow(blockBytes)] as const;
-  /** The block that is read into; the reader may still have the other one. */
-  #filling: 0 | 1 = 0;
+  readonly #idle: { readonly ms: number; readonly what: string };
   #wantedBytes: number;
-  /** Read, and not asked for yet. Meanwhile nothing is read. */
-  #ready: Buffer | undefined;
-  #waiting: PromiseWithResolvers<Buffer | undefined> | undefined;
+  #socket: Socket | undefined;
+  readonly #free: Buffer[] = [];
+  /** For `fill`. */
+  #room: Buffer | undefined;
+  /** Read, and not asked for yet. With a whole block of it nothing more is read. */
+  readonly #ready: Block[] = [];
+  /** What the reader has. */
+  #lent: Buffer | undefined;
+  #waiting: PromiseWithResolvers<void> | undefined;
   readonly #failed = new AbortController();
   #isEnded = false;
-  readonly #socket: Socket;
 
-  /** Takes over `fd`. */
-  constructor(
-    fd: number,
-    options: { readonly wantedBytes: number; readonly idleMs: number; readonly what: string },
-  ) {
+  constructor(options: { readonly wantedBytes: number; readonly idleMs: number; readonly what: string }) {
     const { wantedBytes, idleMs, what } = options;
     this.#wantedBytes = wantedBytes;
-    const socket = new Socket({
-      fd,
-      readable: true,
-      writable: false,
-      onread: { buffer: () => this.#room(), callback: (length) => this.#take(length) },
-    });
+    this.#idle = { ms: idleMs, what };
+  }
+
+  /** Begin with what `socket` gives, which becomes this one's; `before` has come already. */
+  read(socket: Socket, before: readonly Buffer[]): void {
+    for (const { length } of before) this.#wantedBytes -= length;
     this.#socket = socket;
     const end = () => {
       this.#isEnded = true;
-      this.#waiting?.resolve(undefined);
+      this.#waiting?.resolve();
     };
     socket.on("error", (error) => this.fail(error)).on("end", end);
     socket.on("close", end);
-    socket.setTimeout(idleMs, () => {
-      if (this.#waiting !== undefined) this.fail(registryFaults.STALLED(what, idleMs));
-      else socket.setTimeout(idleMs); // it waits for its reader
+    const { ms, what } = this.#idle;
+    socket.removeAllListeners("timeout");
+    socket.setTimeout(ms, () => {
+      if (this.#waiting !== undefined) this.fail(registryFaults.STALLED(what, ms));
+      else socket.setTimeout(ms); // it waits for its reader
     });
+    if (this.#failed.signal.aborted) socket.destroy();
+    else socket.resume();
   }
 
   /** The next bytes, good until this is called again; `undefined` when there are no more. */
   async next(): Promise<Buffer | undefined> {
-    const ready = this.#ready;
-    if (ready !== undefined) {
-      this.#ready = undefined;
-      if (this.#wantedBytes > 0) this.#socket.resume();
-      return ready;
+    if (this.#lent !== undefined) this.#free.push(this.#lent);
+    this.#lent = undefined;
+    while (this.#ready.length === 0) {
+      this.#failed.signal.throwIfAborted();
+      if (this.#wantedBytes <= 0 || this.#isEnded) return undefined;
+      this.#waiting = Promise.withResolvers();
+      try {
+        await this.#waiting.promise;
+      } finally {
+        this.#waiting = undefined;
+      }
     }
-    this.#failed.signal.throwIfAborted();
-    if (this.#wantedBytes <= 0 || this.#isEnded) return undefined;
-    this.#waiting = Promise.withResolvers();
-    try {
-      return await this.#waiting.promise;
-    } finally {
-      this.#waiting = undefined;
+    const block = this.#ready.shift();
+    this.#lent = block?.memory;
+    if (this.#wantedBytes > 0) this.#socket?.resume();
+    return block?.memory.subarray(0, block.length);
+  }
+
+  /** Where to read to. */
+  room(): Uint8Array {
+    this.#room ??= this.#take();
+    return this.#room;
+  }
+
+  /** So much was read to `room`. False: read no more for now. */
+  fill(length: number): boolean {
+    const isWaiting = this.#waiting !== undefined;
+    if (this.#room !== undefined) this.#ready.push({ memory: this.#room, length: this.#count(length) });
+    this.#room = undefined;
+    this.#waiting?.resolve();
+    return isWaiting && this.#wantedBytes > 0;
+  }
+
+  /** As `fill`, for what comes in small pieces: the reader gets what has come together. */
+  append(bytes: Uint8Array): boolean {
+    const length = this.#count(bytes.length);
+    let last = this.#ready.at(-1);
+    if (last === undefined || last.length + length > blockBytes) {
+      last = { memory: this.#take(), length: 0 };
+      this.#ready.push(last);
+      setImmediate(() => this.#waiting?.resolve());
     }
+    last.memory.set(bytes.subarray(0, length), last.length);
+    last.length += length;
+    if (this.#wantedBytes > 0 && this.#ready.length === 1) return true;
+    this.#waiting?.resolve();
+    return false;
   }
 
   fail(reason: unknown): void {
     this.#failed.abort(reason);
     this.#waiting?.reject(this.#failed.signal.reason);
-    this.#socket.destroy();
+    this.#socket?.destroy();
   }
 
   [Symbol.dispose](): void {
-    this.#socket.destroy();
+    this.#socket?.destroy();
   }
 
-  #room(): Uint8Array {
-    return this.#blocks[this.#filling].subarray(0, Math.max(1, this.#wantedBytes));
+  /** Of so many bytes, those that are the body's. */
+  #count(length: number): number {
+    const counted = Math.min(length, this.#wantedBytes);
+    this.#wantedBytes -= counted;
+    return counted;
   }
 
-  /** False: read no more for now. */
-  #take(length: number): boolean {
-    const chunk = this.#blocks[this.#filling].subarray(0, length);
-    this.#filling = this.#filling === 0 ? 1 : 0;
-    this.#wantedBytes -= length;
-    const waiting = this.#waiting;
-    this.#waiting = undefined;
-    if (waiting === undefined) this.#ready = chunk;
-    else waiting.resolve(chunk);
-    return waiting !== undefined && this.#wantedBytes > 0;
+  #take(): Buffer {
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(blockBytes);
   }
 }

@@ -4,6 +4,7 @@ import { isIP } from "node:net";
 import { Readable } from "node:stream";
 import { createSecureContext, getCACertificates } from "node:tls";
 import { errnoOf, Fault } from "@hawser/base";
+import { DivertibleAgent } from "./divertible-agent.ts";
 import { registryFaults } from "./faults.ts";
 
 /** What a connection's encryption is checked against, and what proves who we are. */
@@ -142,7 +143,7 @@ export class Transport implements Disposable {
         timeout: keepAliveMs,
         ...(proxied && { proxyEnv: proxyEnvironment(this.#options.environment) }),
       };
-      agent = isSecure ? new https.Agent({ ...options, ...tlsOptions(tls) }) : new http.Agent(options);
+      agent = isSecure ? new DivertibleAgent({ ...options, ...tlsOptions(tls) }) : new http.Agent(options);
       this.#agents.set(key, agent);
     }
     return agent;
