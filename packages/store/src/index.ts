@@ -32,7 +32,6 @@ export type {
   ImportOptions,
   LayerProgress,
   LoadEvent,
-  LoadOptions,
   ReceiveOptions,
   RemoteImage,
 } from "./images/image-requests.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -192,6 +192,22 @@ describe("the docker CLI", () => {
     assert.equal(refused.exitCode, 1);
     assert.match(refused.stderr, /not an image archive/);
     await ok("rmi", "loaded:1");
+  });
+
+  test("is told how far a load is where it asks for that", async () => {
+    const body = await readFile(await saveBusybox(engine.dir, "told:1"));
+    for (const [query, says] of [
+      [
+        "?quiet=0",
+        /^\{"status":"Loading layer","progressDetail":\{"current":(\d+),"total":\1\},"progress":"\[=+>\] +([\d.]+kB)\/\2","id":"[0-9a-f]{12}"\}\n\{"stream":"Loaded image: told:1\\n"\}\n$/,
+      ],
+      ["?quiet=1", /^\{"stream"/],
+      ["", /^\{"stream"/],
+    ] as const) {
+      const { text } = await api.ask("POST", `/images/load${query}`, { body, type: "application/x-tar" });
+      assert.match(text, says);
+      await ok("rmi", "told:1");
+    }
   });
 
   test("pulls the built-in image, once, and is told so; everything else is denied as Docker Hub would", async () => {

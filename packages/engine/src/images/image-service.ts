@@ -14,8 +14,8 @@ import type {
   ImageMaker,
   ImageStore,
   ImportOptions,
+  LayerProgress,
   LoadEvent,
-  LoadOptions,
   RemovedItem,
   Store,
 } from "@hawser/store";
@@ -23,6 +23,7 @@ import type { EventBus } from "../events/event-bus.ts";
 import type { BuiltinImages } from "./builtin-images.ts";
 import { fitsPlatform } from "./check-platform.ts";
 import { imageFaults } from "./faults.ts";
+import { TransferFeed } from "./transfer-feed.ts";
 
 /** A container that was made from an image. */
 export interface ContainerUse {
@@ -36,6 +37,9 @@ export interface ImageServiceParts {
   readonly usedBy: (imageId: string) => readonly ContainerUse[];
   readonly builtin: Pick<BuiltinImages, "ensure">;
 }
+
+/** What is told of a load: its images, and with progress how far each layer is that is unpacked. */
+export type LoadNews = LoadEvent | ({ readonly kind: "layer" } & LayerProgress);
 
 /** Images as clients know them: the store's, with events, the built-in ones, and the containers that hold on to them. */
 export class ImageService {
@@ -91,14 +95,24 @@ export class ImageService {
    *
    * @throws {Fault} as the store's `load`; the images before stay.
    */
-  async *load(
+  load(
     archive: AsyncIterable<Uint8Array>,
-    options: LoadOptions,
-  ): AsyncGenerator<LoadEvent, void, undefined> {
-    for await (const event of this.#maker.load(archive, options)) {
-      if (event.kind === "loaded") this.#publish("load", event.id, event.id);
-      yield event;
-    }
+    options: { readonly platform?: Platform; readonly withProgress: boolean; readonly signal: AbortSignal },
+  ): AsyncGenerator<LoadNews, void, undefined> {
+    const { platform, withProgress } = options;
+    const feed = new TransferFeed<LoadNews>(() => performance.now());
+    const onProgress = (progress: LayerProgress) => {
+      const isComplete = progress.currentBytes === progress.totalBytes;
+      feed.putProgress({ kind: "layer", ...progress }, { key: progress.diffId, isComplete });
+    };
+    const work = async (signal: AbortSignal) => {
+      const request = { signal, ...(platform && { platform }), ...(withProgress && { onProgress }) };
+      for await (const event of this.#maker.load(archive, request)) {
+        if (event.kind === "loaded") this.#publish("load", event.id, event.id);
+        feed.put(event);
+      }
+    };
+    return feed.during(work, options.signal);
   }
 
   /** Make an image of a root file system's archive. */

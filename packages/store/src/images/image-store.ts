@@ -33,6 +33,7 @@ export class ImageStore {
   readonly #parts: ImageStoreParts;
   readonly #index: ImageIndex;
   readonly #distributing = new KeyedMutex();
+  /** What the images are made of, for who has no image of it. */
   readonly layers: ImageLayers;
 
   constructor(parts: ImageStoreParts) {

@@ -56,28 +56,32 @@ export async function unpackAll(
   return { held, [Symbol.asyncDispose]: release };
 }
 
-/** All layers of an archive's image at once. @throws {Fault} as `LayerStore.unpack` */
+/** All layers of an archive's image at once. What is there already makes no progress. @throws {Fault} as `LayerStore.unpack` */
 export async function unpackArchived(
   store: LayerStore,
   { config, layerBlobs }: ArchivedImage,
-  { signal, onProgress }: LoadOptions,
+  { signal, onProgress = () => {} }: LoadOptions,
 ): Promise<AsyncDisposable & { readonly held: readonly HeldLayer[] }> {
+  const chainIds = chainIdsOf(config.diffIds);
   const layers = config.diffIds.map((diffId, index): LayerInProgress => {
     const blob = layerBlobs[index];
-    if (blob === undefined) throw new Error("an archived image has a blob for each of its layers");
+    const chainId = chainIds[index];
+    if (blob === undefined || chainId === undefined)
+      throw new Error("an archived image has a blob for each of its layers");
+    let readBytes = 0;
+    const report = (currentBytes: number) => {
+      readBytes = currentBytes;
+      onProgress({ diffId, currentBytes, totalBytes: blob.sizeBytes });
+    };
     return {
       diffId,
       sizeBytes: blob.sizeBytes,
-      begin: (context) =>
-        store.unpack({
-          ...context,
-          diffId,
-          blob,
-          ...(onProgress && {
-            onProgress: (readBytes: number) =>
-              onProgress({ diffId, currentBytes: readBytes, totalBytes: blob.sizeBytes }),
-          }),
-        }),
+      begin: async (context) => {
+        const isThere = store.has(chainId);
+        const held = await store.unpack({ ...context, diffId, blob, onProgress: report });
+        if (!isThere && readBytes < blob.sizeBytes) report(blob.sizeBytes);
+        return held;
+      },
     };
   });
   return await unpackAll(layers, signal && { signal });

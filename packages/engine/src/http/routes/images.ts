@@ -12,15 +12,10 @@ import type { ApiRequest } from "../request.ts";
 import type { ApiResponse } from "../response.ts";
 import type { Route } from "../router.ts";
 import { streamProgress } from "../stream-progress.ts";
-import {
-  formatImageHistory,
-  formatImageInspect,
-  formatImageSummary,
-  formatLoadEvent,
-} from "../wire/image.ts";
+import { formatImageHistory, formatImageInspect, formatImageSummary } from "../wire/image.ts";
 import { decodePlatform, queryPlatform } from "../wire/platform.ts";
 import { readAccess } from "../wire/registry-auth.ts";
-import { formatPullEvent } from "../wire/transfer-progress.ts";
+import { formatLoadNews, formatPullEvent } from "../wire/transfer-progress.ts";
 
 /** Everything about images. */
 export function imageRoutes(images: ImageService, registry: RemoteImages): Route[] {
@@ -110,8 +105,12 @@ export function imageRoutes(images: ImageService, registry: RemoteImages): Route
 /** `docker load`. */
 async function load(images: ImageService, request: ApiRequest, response: ApiResponse): Promise<void> {
   const platform = queryPlatform(request, { since: "1.48", only: true });
-  const events = images.load(request.body, { signal: request.signal, ...(platform && { platform }) });
-  await streamProgress(response, events, { atOnce: true, format: (event) => [formatLoadEvent(event)] });
+  const events = images.load(request.body, {
+    withProgress: !request.query.flag("quiet", true),
+    signal: request.signal,
+    ...(platform && { platform }),
+  });
+  await streamProgress(response, events, { atOnce: true, format: (event) => [formatLoadNews(event)] });
 }
 
 /** `docker pull` (`fromImage`) and `docker import` (`fromSrc`). */

@@ -1,6 +1,6 @@
-import type { ImageConfig, ImageHistoryItem, ImageInspect, ImageSummary, ProgressMessage } from "@hawser/api";
+import type { ImageConfig, ImageHistoryItem, ImageInspect, ImageSummary } from "@hawser/api";
 import type { ExecutionConfig } from "@hawser/oci";
-import type { Image, LoadEvent } from "@hawser/store";
+import type { Image } from "@hawser/store";
 import type { ApiRequest } from "../request.ts";
 import {
   boolean,
@@ -127,19 +127,6 @@ export function formatImageHistory(image: Image): readonly ImageHistoryItem[] {
     Size: step.sizeBytes,
     Comment: step.comment,
   }));
-}
-
-/** What `POST /images/load` says of one event. */
-export function formatLoadEvent(event: LoadEvent): ProgressMessage {
-  if (event.kind === "renamed") {
-    return {
-      stream: `The image ${event.reference} already exists, renaming the old one with ID ${event.previousId} to empty string\n`,
-    };
-  }
-  return {
-    stream:
-      event.reference === undefined ? `Loaded image ID: ${event.id}\n` : `Loaded image: ${event.reference}\n`,
-  };
 }
 
 function formatDate(date: Date): string {

@@ -1,5 +1,5 @@
 import type { ProgressMessage } from "@hawser/api";
-import { builtinNotice } from "../../images/image-service.ts";
+import { builtinNotice, type LoadNews } from "../../images/image-service.ts";
 import type { PullEvent, PulledLayerNews } from "../../images/pull-image.ts";
 import type { PushEvent, PushedLayerNews } from "../../images/push-image.ts";
 import type { VolumeCopyEvent } from "../../volumes/volume-archives.ts";
@@ -77,6 +77,25 @@ function formatPushedLayer(id: string, news: PushedLayerNews): ProgressMessage {
       return state("Layer already exists", id);
     case "mounted":
       return state(`Mounted from ${news.from}`, id);
+  }
+}
+
+/** What `POST /images/load` says of a step. */
+export function formatLoadNews(news: LoadNews): ProgressMessage {
+  switch (news.kind) {
+    case "layer":
+      return formatProgress("Loading layer", shortDigest(news.diffId), news);
+    case "renamed":
+      return {
+        stream: `The image ${news.reference} already exists, renaming the old one with ID ${news.previousId} to empty string\n`,
+      };
+    case "loaded":
+      return {
+        stream:
+          news.reference === undefined
+            ? `Loaded image ID: ${news.id}\n`
+            : `Loaded image: ${news.reference}\n`,
+      };
   }
 }
 
