@@ -257,6 +257,59 @@ RUN --mount=type=secret,id=token test -s /run/secrets/token && echo $word > /wor
     assert.ok(paths.includes("word"));
   });
 
+  test("an image that is kept here has them beside it, for whoever gets it by its name", async () => {
+    await using out = await openTempDir();
+    const client = clientOf("sid");
+    const name = (tag: string) => `${host()}/kept/x:${tag}`;
+    const build = (...args: readonly string[]) =>
+      client.ok("buildx", "build", ...args, ...given(), context.path);
+    await build("--push", "-t", name("plain"));
+    await build("--provenance=mode=min", "-t", name("1"));
+    await engine.kill();
+    await engine.start();
+    await client.ok("tag", name("1"), name("2"));
+    await client.ok("push", name("2"));
+    const { index, images } = await statementsOf("kept/x", "2");
+    assert.equal(index.manifests.length, 2);
+    assert.equal(images[0]?.image.digest, await digestOf("kept/x", "plain"), "the image is the same one");
+    assert.equal(images[0]?.statements[0]?.predicateType, "https://slsa.dev/provenance/v0.2");
+    const format = ["--format", "{{json .Provenance}}"];
+    const shown = await client.ok("buildx", "imagetools", "inspect", name("2"), ...format);
+    assert.match(shown, /"buildType": ?"https:\/\/mobyproject.org\/buildkit@v1"/);
+
+    const archive = join(out.path, "saved.tar");
+    await client.ok("save", "-o", archive, name("1"), name("plain"));
+    const files = new Map<string, Buffer>();
+    for await (const { entry, data } of readTar(createReadStream(archive))) {
+      files.set(entry.path.toString(), Buffer.concat(await Array.fromAsync(data)));
+    }
+    const json = <T>(path: string) => JSON.parse(String(files.get(path))) as T;
+    const tops = json<Index>("index.json").manifests;
+    assert.deepEqual(
+      tops.map(({ digest, annotations }) => [annotations?.["io.containerd.image.name"], digest]),
+      [
+        [name("1"), await digestOf("kept/x", "2")],
+        [name("plain"), await digestOf("kept/x", "plain")],
+      ],
+    );
+    const blob = (digest: string) => `blobs/sha256/${digest.slice(7)}`;
+    for (const { digest } of json<Index>(blob(tops[0]?.digest ?? "")).manifests) {
+      const { config, layers } = json<{ config: Described; layers: readonly Described[] }>(blob(digest));
+      for (const one of [config, ...layers]) {
+        const bytes = files.get(blob(one.digest)) ?? "";
+        assert.equal(`sha256:${createHash("sha256").update(bytes).digest("hex")}`, one.digest);
+      }
+    }
+    await client.ok("rmi", name("1"), name("2"), name("plain"));
+    assert.match(await client.ok("load", "-i", archive), /kept\/x:1/);
+
+    // A name is about what was built last.
+    await build("--provenance=mode=min", "-t", name("1"));
+    await build("-t", name("1"));
+    await client.ok("push", name("1"));
+    assert.equal(await digestOf("kept/x", "1"), await digestOf("kept/x", "plain"));
+  });
+
   test("several platforms: each has its own, wherever they go", async () => {
     await using out = await openTempDir();
     await using files = await openFiles({ Dockerfile: "FROM scratch\nCOPY file /\n", file: "for all\n" });
@@ -317,10 +370,7 @@ RUN --mount=type=secret,id=token test -s /run/secrets/token && echo $word > /wor
       assert.match(stderr, words);
       assert.doesNotMatch(stderr, /RUN --mount.*\n.*DONE/);
     };
-    await refused(
-      ["--provenance=true", "-t", "kept:1"],
-      /Cannot keep attestations with an image of this engine/,
-    );
+    await refused(["--provenance=true"], /Cannot keep attestations with an image that has no name/);
     await refused(["--provenance=true", "-o", "type=docker,dest=-"], /exporting manifest lists/);
     await refused(["--attest", "type=provenance,mode=odd", "-o", "type=oci,dest=-"], /invalid mode "odd"/);
     await refused(

@@ -8,7 +8,8 @@ import { keepRoom, logPages } from "./keep-room.ts";
  * One step per version of the schema; only ever added to.
  *
  *     images     what is loaded: id is the digest of the configuration
- *     names      references in full (`docker.io/library/busybox:latest`, or `...@sha256:...`) to images
+ *     names      references in full (`docker.io/library/busybox:latest`, or `...@sha256:...`) to images; `attested` is an index
+ *                of the image and of what is said of it, which others get by the name
  *     blobs      the blobs that an image keeps, the configuration first
  *     layers     unpacked layers by chain id; `blob` is an archive that makes it again; `synced` 0: made in `boot` and
  *                perhaps not on the disk yet; `folder` is the number of another layer's folder that it shares
@@ -57,6 +58,7 @@ const migrations = [
      use_count INTEGER NOT NULL
    ) STRICT;`,
   "ALTER TABLE layers ADD COLUMN folder INTEGER;",
+  "ALTER TABLE names ADD COLUMN attested TEXT;",
 ] as const;
 
 export type Row = Readonly<Record<string, string | number | null>>;

@@ -36,6 +36,7 @@ export type {
   RemoteImage,
 } from "./images/image-requests.ts";
 export type { ImageStore } from "./images/image-store.ts";
+export type { KeptIndex } from "./images/kept-index.ts";
 export type { LayerNews, LayerToReceive } from "./images/receive-layers.ts";
 export type { ImageUse, RemovedItem, RemoveImageOptions } from "./images/remove-image.ts";
 export { keepRoom, logPages } from "./keep-room.ts";

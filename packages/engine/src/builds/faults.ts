@@ -160,8 +160,7 @@ export const buildFaults = defineFaults({
   ],
   ATTESTATION_PLACE: [
     "invalid-argument",
-    (type: string) =>
-      `Cannot keep attestations with an image of this engine (exporter ${JSON.stringify(type)}): push it, or use type=oci`,
+    () => "Cannot keep attestations with an image that has no name: give it one, or use type=oci",
   ],
   GENERATOR_MISSING: [
     "unavailable",

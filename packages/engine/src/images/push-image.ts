@@ -1,14 +1,7 @@
 import type { Semaphore } from "@hawser/base";
-import {
-  type Digest,
-  familiarName,
-  mediaTypes,
-  parseManifest,
-  type Reference,
-  repositoryOf,
-} from "@hawser/oci";
+import { type Digest, type Reference, repositoryOf } from "@hawser/oci";
 import type { BlobSource, Repository } from "@hawser/registry/client";
-import type { ContentStore, DistributableLayer, ImageStore } from "@hawser/store";
+import type { ContentStore, DistributableLayer, ImageStore, KeptIndex } from "@hawser/store";
 import type { ReachEngineStep } from "../steps.ts";
 
 /** What becomes of one layer of a push. */
@@ -34,8 +27,7 @@ export interface PushedManifest {
 
 /**
  * Give an image to a registry under one tag: its blobs all at once, those that are there already left out, then what names
- * them. A tag that a build has given the image together with its attestations stays as it is: some releases of buildx have an image
- * pushed again that they have had pushed.
+ * them: its own manifest, or the index that the tag has here.
  *
  * @throws {Fault} what the registry says
  */
@@ -43,7 +35,10 @@ export async function pushImage(
   parts: {
     readonly repository: Repository;
     readonly store: {
-      readonly images: Pick<ImageStore, "distribute" | "findRepository" | "nameByDigest" | "resolve">;
+      readonly images: Pick<
+        ImageStore,
+        "distribute" | "distributeIndex" | "findRepository" | "nameByDigest" | "resolve"
+      >;
       readonly content: Pick<ContentStore, "open">;
     };
     readonly uploads: Semaphore;
@@ -53,6 +48,8 @@ export async function pushImage(
     readonly image: Digest;
     /** With a tag. */
     readonly reference: Reference;
+    /** The index that the reference has. */
+    readonly attested?: Digest | undefined;
     /** It is to be a part of an index: the tag is not touched. */
     readonly isPart?: boolean;
     readonly signal: AbortSignal;
@@ -83,15 +80,37 @@ export async function pushImage(
         return onNews({ kind: "pushed" });
     }
   };
+  const name = async (
+    manifest: Pick<KeptIndex, "digest" | "mediaType" | "bytes">,
+  ): Promise<PushedManifest> => {
+    const { digest, mediaType, bytes } = manifest;
+    reach("push.sent");
+    await repository.putManifest(request.isPart ? digest : tag, manifest, { signal });
+    reach("push.named");
+    store.images.nameByDigest({ ...repositoryOf(reference), digest }, image);
+    report({ kind: "pushed", tag, digest, sizeBytes: bytes.length });
+    return { digest, mediaType, sizeBytes: bytes.length };
+  };
+  const { attested } = request;
+  if (attested !== undefined) {
+    return await store.images.distributeIndex(attested, async (index) => {
+      const { diffIds } = store.images.resolve(image);
+      const own = index.manifests.find(({ config }) => config === image);
+      const onNews = (digest: Digest) => (news: PushedLayerNews) => {
+        const diffId = diffIds[own?.layers.indexOf(digest) ?? -1];
+        if (diffId !== undefined) report({ kind: "layer", diffId, news });
+      };
+      for (const { digest } of index.blobs) onNews(digest)({ kind: "preparing" });
+      await allOrFirstFailure(index.blobs.map((blob) => push(blob, onNews(blob.digest))));
+      for (const manifest of index.manifests) {
+        await repository.putManifest(manifest.digest, manifest, { signal });
+      }
+      return await name(index);
+    });
+  }
   return await store.images.distribute(
     image,
     async ({ manifest, config, layers }) => {
-      const attested = request.isPart ? undefined : await findAttested(parts, { ...request, tag });
-      if (attested !== undefined) {
-        for (const { diffId } of layers) report({ kind: "layer", diffId, news: { kind: "exists" } });
-        report({ kind: "pushed", tag, digest: attested.digest, sizeBytes: attested.sizeBytes });
-        return attested;
-      }
       // An image may have the same layer more than once.
       const own = new Map(layers.filter(({ isForeign }) => !isForeign).map((layer) => [layer.digest, layer]));
       for (const { diffId } of layers) report({ kind: "layer", diffId, news: { kind: "preparing" } });
@@ -101,49 +120,10 @@ export async function pushImage(
           push(layer, (news) => report({ kind: "layer", diffId: layer.diffId, news })),
         ),
       ]);
-      reach("push.sent");
-      await repository.putManifest(request.isPart ? manifest.digest : tag, manifest, { signal });
-      reach("push.named");
-      store.images.nameByDigest({ ...repositoryOf(reference), digest: manifest.digest }, image);
-      report({ kind: "pushed", tag, digest: manifest.digest, sizeBytes: manifest.bytes.length });
-      const { digest, mediaType, bytes } = manifest;
-      return { digest, mediaType, sizeBytes: bytes.length };
+      return await name(manifest);
     },
     { signal },
   );
-}
-
-/** An index of the image and its attestations alone, which the tag names; `undefined`: it names another thing, or nothing. */
-async function findAttested(
-  { repository, store }: Pick<Parameters<typeof pushImage>[0], "repository" | "store">,
-  {
-    image,
-    reference,
-    tag,
-    signal,
-  }: {
-    readonly image: Digest;
-    readonly reference: Reference;
-    readonly tag: string;
-    readonly signal: AbortSignal;
-  },
-): Promise<PushedManifest | undefined> {
-  const prefix = `${familiarName(reference)}@`;
-  const known = store.images
-    .resolve(image)
-    .repoDigests.flatMap((text) => (text.startsWith(prefix) ? [text.slice(prefix.length)] : []));
-  if (known.length === 0) return undefined; // the registry never had it from here
-  const digest = await repository.findDigest(tag, { signal }).catch(() => undefined); // asked again by the push
-  signal.throwIfAborted();
-  if (digest === undefined || !known.includes(digest)) return undefined;
-  const { bytes } = await repository.getManifest(digest, { signal });
-  const index = parseManifest(bytes);
-  if (index.kind !== "index") return undefined;
-  const isAttestation = ({ annotations }: (typeof index.manifests)[number]) =>
-    annotations["vnd.docker.reference.type"] === "attestation-manifest";
-  const images = index.manifests.filter((entry) => !isAttestation(entry));
-  if (images.length !== 1 || index.manifests.length === 1) return undefined;
-  return { digest, mediaType: index.mediaType ?? mediaTypes.ociIndex, sizeBytes: bytes.length };
 }
 
 /** Nothing is under way any more when it settles. */

@@ -315,10 +315,10 @@ export class RemoteImages {
     if (wanted.length === 0) throw imageFaults.PUSH_NO_TAG(formatFamiliar(reference));
     try {
       const repository = await client.repository(reference, access);
-      for (const { reference: tagged, image } of wanted) {
+      for (const { reference: tagged, image, attested } of wanted) {
         await pushImage(
           { repository, store, uploads: this.#uploads, reach: this.#parts.reach },
-          { image: image.id, reference: tagged, signal, report },
+          { image: image.id, reference: tagged, attested, signal, report },
         );
         this.#publish("push", image, { id: formatFamiliar(tagged), name });
       }

@@ -14,6 +14,7 @@ import {
   type Reference,
 } from "@hawser/oci";
 import type { ContentStore } from "../content/content-store.ts";
+import { type KeptIndex, readKeptIndex } from "../images/kept-index.ts";
 
 /** An image to save. */
 export interface ImageToSave {
@@ -22,14 +23,15 @@ export interface ImageToSave {
   /** Archives that make its layers, lowest first. */
   readonly layerBlobs: readonly Digest[];
   readonly chainId?: ChainId;
-  /** With tags: the names that it was asked for by. */
-  readonly references: readonly Reference[];
+  /** With tags: the names that it was asked for by, and the indexes that they have. */
+  readonly references: readonly { readonly reference: Reference; readonly attested: Digest | undefined }[];
 }
 
 interface DescribedImage extends ImageToSave {
   /** Its own manifest, where it came with one; else one that says what is there. */
   readonly manifest: Buffer;
   readonly layers: readonly Pick<Descriptor, "digest">[];
+  readonly indexes: ReadonlyMap<Digest, KeptIndex>;
 }
 
 /**
@@ -47,10 +49,15 @@ export async function* saveImages(
   const described: DescribedImage[] = [];
   for (const image of images) described.push(await describeImage(image, content));
   const blobs = new Map<Digest, TarContent | Buffer>();
-  for (const { id, manifest, layers } of described) {
+  for (const { id, manifest, layers, indexes, references } of described) {
     for (const { digest } of layers) blobs.set(digest, await storedContent(digest, content));
     blobs.set(id, await content.read(id));
-    blobs.set(digestOf(manifest), manifest);
+    const isAttested = references.length > 0 && references.every(({ attested }) => attested !== undefined);
+    if (!isAttested) blobs.set(digestOf(manifest), manifest);
+    for (const index of indexes.values()) {
+      for (const { digest } of index.blobs) blobs.set(digest, await storedContent(digest, content));
+      for (const { digest, bytes } of [...index.manifests, index]) blobs.set(digest, bytes);
+    }
   }
   const folders = new Set([...blobs.keys()].map((digest) => `blobs/${digestAlgorithm(digest)}/`));
   yield* writeTar([
@@ -66,13 +73,24 @@ export async function* saveImages(
 }
 
 async function describeImage(image: ImageToSave, content: ContentStore): Promise<DescribedImage> {
+  const indexes = new Map<Digest, KeptIndex>();
+  for (const { attested } of image.references) {
+    if (attested !== undefined) indexes.set(attested, await readKeptIndex(attested, { content }));
+  }
+  return { ...image, ...(await describeManifest(image, content)), indexes };
+}
+
+async function describeManifest(
+  image: ImageToSave,
+  content: ContentStore,
+): Promise<Pick<DescribedImage, "manifest" | "layers">> {
   const { manifestDigest } = image;
   if (manifestDigest !== undefined) {
     const manifest = await content.read(manifestDigest);
     const parsed = parseManifest(manifest);
     const layers = parsed.kind === "manifest" ? parsed.layers : [];
     const there = await Promise.all(layers.map(({ digest }) => content.has(digest)));
-    if (parsed.kind === "manifest" && there.every(Boolean)) return { ...image, manifest, layers };
+    if (parsed.kind === "manifest" && there.every(Boolean)) return { manifest, layers };
   }
   const layers = await Promise.all(
     image.layerBlobs.map(async (digest) => {
@@ -87,7 +105,7 @@ async function describeImage(image: ImageToSave, content: ContentStore): Promise
     config: { mediaType: mediaTypes.ociConfig, digest: image.id, size: sizeBytes },
     layers,
   });
-  return { ...image, manifest, layers };
+  return { manifest, layers };
 }
 
 async function layerMediaType(digest: Digest, content: ContentStore): Promise<string> {
@@ -104,12 +122,12 @@ async function storedContent(digest: Digest, content: ContentStore): Promise<Tar
 }
 
 function formatIndex(images: readonly DescribedImage[]) {
-  const manifests = images.flatMap(({ manifest, references }) => {
+  const manifests = images.flatMap(({ manifest, references, indexes }) => {
     const { mediaType = mediaTypes.ociManifest } = JSON.parse(manifest.toString()) as { mediaType?: string };
     const descriptor = { mediaType, digest: digestOf(manifest), size: manifest.length };
     if (references.length === 0) return [descriptor];
-    return references.map((reference) => ({
-      ...descriptor,
+    return references.map(({ reference, attested }) => ({
+      ...describeIndex(attested === undefined ? undefined : indexes.get(attested), descriptor),
       annotations: {
         "io.containerd.image.name": formatReference(reference),
         "org.opencontainers.image.ref.name": reference.tag ?? "latest",
@@ -119,10 +137,18 @@ function formatIndex(images: readonly DescribedImage[]) {
   return { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests };
 }
 
+function describeIndex(
+  index: KeptIndex | undefined,
+  manifest: { readonly mediaType: string; readonly digest: Digest; readonly size: number },
+) {
+  if (index === undefined) return manifest;
+  return { mediaType: index.mediaType, digest: index.digest, size: index.bytes.length };
+}
+
 function formatDockerManifest({ id, layers, references }: DescribedImage) {
   return {
     Config: blobName(id),
-    RepoTags: references.length === 0 ? null : references.map(formatFamiliar),
+    RepoTags: references.length === 0 ? null : references.map(({ reference }) => formatFamiliar(reference)),
     Layers: layers.map(({ digest }) => blobName(digest)),
   };
 }
@@ -131,7 +157,7 @@ function formatDockerManifest({ id, layers, references }: DescribedImage) {
 function formatRepositories(images: readonly DescribedImage[]): Record<string, Record<string, string>> {
   const repositories: Record<string, Record<string, string>> = {};
   for (const { references, id, chainId } of images) {
-    for (const reference of references) {
+    for (const { reference } of references) {
       const tags = repositories[familiarName(reference)] ?? {};
       tags[reference.tag ?? "latest"] = digestHex(chainId ?? id);
       repositories[familiarName(reference)] = tags;

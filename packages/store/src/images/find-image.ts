@@ -9,6 +9,12 @@ import {
 import { storeFaults } from "../faults.ts";
 import type { ImageIndex } from "./image-index.ts";
 
+/** The index that a name has besides its image; none for an id. */
+export function findAttested(index: ImageIndex, nameOrId: string): Digest | undefined {
+  const any = parseAnyReference(nameOrId);
+  return any.kind === "digest" ? undefined : index.findName(withDefaultTag(any.reference))?.attested;
+}
+
 /**
  * The image that `nameOrId` means, Docker's way: a full digest is an id; else a name (with its tag, `latest`, or its
  * digest); else the beginning of an id, if only one begins so.

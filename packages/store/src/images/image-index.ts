@@ -29,6 +29,8 @@ export interface ImageName {
   readonly reference: Reference;
   readonly image: Digest;
   readonly taggedAt: Date;
+  /** An index of the image and of what is said of it; the image keeps its blobs. */
+  readonly attested?: Digest;
 }
 
 /** Which images there are and what they are called: in memory for reading, written through to the database. */
@@ -79,6 +81,7 @@ export class ImageIndex {
         reference,
         image,
         taggedAt: new Date(Number(row["tagged_ms"])),
+        ...(row["attested"] !== null && { attested: parseDigest(String(row["attested"])) }),
       });
     }
   }
@@ -119,8 +122,12 @@ export class ImageIndex {
     return new Set(this.list().flatMap((image) => image.blobs));
   }
 
-  /** Add an image, or more blobs and a manifest to one that is there, and give it names. Durable when it returns. */
-  put(image: ImageRecord, references: readonly Reference[]): void {
+  /**
+   * Add an image, or more blobs and a manifest to one that is there, and give it names. Durable when it returns.
+   *
+   * @param attested of the names
+   */
+  put(image: ImageRecord, references: readonly Reference[], attested?: Digest): void {
     const existing = this.#images.get(image.id);
     const manifestDigest = image.manifestDigest ?? existing?.manifestDigest;
     const merged: ImageRecord = {
@@ -129,6 +136,12 @@ export class ImageIndex {
       blobs: [...new Set([...(existing?.blobs ?? []), ...image.blobs])],
     };
     const now = this.#now();
+    const nameOf = (reference: Reference): ImageName => ({
+      reference,
+      image: merged.id,
+      taggedAt: now,
+      ...(attested !== undefined && { attested }),
+    });
     this.#database.durably(() => {
       this.#database.run(
         "INSERT INTO images (id, manifest, created_ms) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET manifest = excluded.manifest",
@@ -139,21 +152,25 @@ export class ImageIndex {
       for (const blob of merged.blobs) {
         this.#database.run("INSERT OR IGNORE INTO blobs (image, digest) VALUES (?, ?)", merged.id, blob);
       }
-      for (const reference of references) this.#writeName(formatReference(reference), merged.id, now);
+      for (const reference of references) this.#writeName(nameOf(reference));
     });
     this.#images.set(merged.id, merged);
     this.#damaged.delete(merged.id);
     for (const reference of references) {
-      this.#names.set(formatReference(reference), { reference, image: merged.id, taggedAt: now });
+      this.#names.set(formatReference(reference), nameOf(reference));
     }
   }
 
   /** Give an image a name, taking it from another that had it. Durable when it returns. */
-  setName(reference: Reference, image: Digest): void {
-    const taggedAt = this.#now();
-    const name = formatReference(reference);
-    this.#database.durably(() => this.#writeName(name, image, taggedAt));
-    this.#names.set(name, { reference, image, taggedAt });
+  setName(reference: Reference, image: Digest, attested?: Digest): void {
+    const name: ImageName = {
+      reference,
+      image,
+      taggedAt: this.#now(),
+      ...(attested !== undefined && { attested }),
+    };
+    this.#database.durably(() => this.#writeName(name));
+    this.#names.set(formatReference(reference), name);
   }
 
   /** Take names away and, when `image` is given, forget that image. Durable when it returns. */
@@ -167,12 +184,13 @@ export class ImageIndex {
     if (image !== undefined) this.#images.delete(image);
   }
 
-  #writeName(name: string, image: Digest, taggedAt: Date): void {
+  #writeName({ reference, image, taggedAt, attested }: ImageName): void {
     this.#database.run(
-      "INSERT INTO names (name, image, tagged_ms) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET image = excluded.image, tagged_ms = excluded.tagged_ms",
-      name,
+      "INSERT INTO names (name, image, tagged_ms, attested) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET image = excluded.image, tagged_ms = excluded.tagged_ms, attested = excluded.attested",
+      formatReference(reference),
       image,
       taggedAt.getTime(),
+      attested ?? null,
     );
   }
 }

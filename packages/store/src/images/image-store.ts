@@ -6,11 +6,12 @@ import type { LayerStore } from "../layers/layer-store.ts";
 import type { StoreLimits } from "../limits.ts";
 import type { ReachStoreStep } from "../steps.ts";
 import { type DistributableImage, makeDistributable, readDistributable } from "./distribute-image.ts";
-import { findImage } from "./find-image.ts";
+import { findAttested, findImage } from "./find-image.ts";
 import type { Garbage } from "./garbage.ts";
 import { getImage, getRecord, type Image } from "./image.ts";
 import type { ImageIndex } from "./image-index.ts";
 import { ImageLayers } from "./image-layers.ts";
+import { type KeptIndex, readKeptIndex } from "./kept-index.ts";
 import { parseTarget } from "./new-image.ts";
 import { type RemovedItem, type RemoveImageOptions, removeImage } from "./remove-image.ts";
 import { selectImages } from "./select-images.ts";
@@ -67,7 +68,7 @@ export class ImageStore {
    */
   tag(source: string, target: string): Image {
     const id = findImage(this.#index, source);
-    this.#index.setName(parseTarget(target), id);
+    this.#index.setName(parseTarget(target), id, findAttested(this.#index, source));
     this.#parts.reach("tag.recorded");
     return this.#get(id);
   }
@@ -88,12 +89,12 @@ export class ImageStore {
   }
 
   /** The tags of a repository, in order, and what they mean. */
-  tagsOf({ domain, path }: Reference): readonly { readonly reference: Reference; readonly image: Image }[] {
+  tagsOf({ domain, path }: Reference): readonly TaggedImage[] {
     return this.#index
       .listNames()
       .filter(({ reference }) => reference.domain === domain && reference.path === path)
       .filter(({ reference }) => reference.tag !== undefined)
-      .map(({ reference, image }) => ({ reference, image: this.#get(image) }));
+      .map(({ image, ...name }) => ({ ...name, image: this.#get(image) }));
   }
 
   /** Another repository of the same registry that the blob was pulled from or pushed to. */
@@ -146,6 +147,39 @@ export class ImageStore {
   }
 
   /**
+   * Keep an index of an image and of what is said of it: others get it by the names from then on, until those are another's.
+   *
+   * @param index.blobs the index, all that it names, and what that names; what is here is not read
+   * @throws {Fault} `not-found` for the image, `invalid-argument` for a name
+   */
+  async attest(
+    id: Digest,
+    index: {
+      readonly digest: Digest;
+      readonly blobs: readonly { readonly digest: Digest; readonly open: () => AsyncIterable<Uint8Array> }[];
+    },
+    names: readonly string[],
+  ): Promise<void> {
+    const { content, garbage } = this.#parts;
+    const lease = new Set(index.blobs.map(({ digest }) => digest));
+    await using _lease = garbage.lease(lease);
+    for (const { digest, open } of index.blobs) {
+      if (!(await content.has(digest))) await content.ingest(open(), { expected: { digest } });
+    }
+    const record = { ...getRecord(this.#index, id), blobs: [...lease] };
+    this.#index.put(record, names.map(parseTarget), index.digest);
+  }
+
+  /** The index that a name has. Nothing of it goes while `use` runs. @throws {Fault} `data-loss`; what `use` throws */
+  async distributeIndex<T>(digest: Digest, use: (index: KeptIndex) => Promise<T>): Promise<T> {
+    const lease = new Set([digest]);
+    await using _lease = this.#parts.garbage.lease(lease);
+    const index = await readKeptIndex(digest, this.#parts);
+    for (const one of [...index.manifests, ...index.blobs]) lease.add(one.digest);
+    return await use(index);
+  }
+
+  /**
    * Images as one archive that `load` and other programs read.
    *
    * @param options.isWanted the others are left out
@@ -173,7 +207,10 @@ export class ImageStore {
         ...(manifestDigest && { manifestDigest }),
         ...(chainId && { chainId }),
         layerBlobs: chainIds.map((layer) => this.#parts.layers.blobOf(layer)),
-        references,
+        references: references.map((reference) => ({
+          reference,
+          attested: this.#index.findName(reference)?.attested,
+        })),
       };
     });
     const lease = new Set(
@@ -186,6 +223,14 @@ export class ImageStore {
   #get(id: Digest): Image {
     return getImage(this.#parts, id);
   }
+}
+
+/** An image by one of its tags. */
+export interface TaggedImage {
+  readonly reference: Reference;
+  readonly image: Image;
+  /** As `ImageStore.attest` has got it. */
+  readonly attested?: Digest;
 }
 
 async function* chunks(...data: readonly Uint8Array[]) {

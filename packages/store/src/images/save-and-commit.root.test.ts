@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { gzipSync } from "node:zlib";
 import { Fault, readTar, writeTar } from "@hawser/base";
 import { eventually } from "@hawser/base/testing";
+import { digestOf, mediaTypes, parseReference } from "@hawser/oci";
 import { openTestStore, type TestStore } from "../testing/open-test-store.ts";
 import { configJson, dockerArchive, loadImage, sha256, tarOf, testImage } from "../testing/test-images.ts";
 import { file } from "../testing/unpack.ts";
@@ -67,6 +68,75 @@ describe("save", () => {
     assert.throws(
       () => from.store.images.save(["missing"]),
       (error) => Fault.is(error, "not-found"),
+    );
+  });
+
+  test("gives the index that a name has besides, with all that it names", async () => {
+    await using from = await openTestStore();
+    const { images, content } = from.store;
+    await loadImage(from.store, testImage("one:1", "a"));
+    const { id } = images.resolve("one:1");
+    const before = await content.list();
+    const own = await images.distribute(id, async ({ manifest, config, layers }) => ({
+      manifest,
+      config,
+      layers,
+    }));
+    const said = Buffer.from('{"said":true}');
+    const descriptor = (mediaType: string, bytes: Uint8Array) => ({
+      mediaType,
+      digest: digestOf(bytes),
+      size: bytes.length,
+    });
+    const about = Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType: mediaTypes.ociManifest,
+        config: descriptor(mediaTypes.ociConfig, Buffer.from("{}")),
+        layers: [descriptor("application/vnd.in-toto+json", said)],
+      }),
+    );
+    const index = Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType: mediaTypes.ociIndex,
+        manifests: [
+          descriptor(own.manifest.mediaType, own.manifest.bytes),
+          descriptor(mediaTypes.ociManifest, about),
+        ],
+      }),
+    );
+    const blobs = [said, Buffer.from("{}"), about, index].map((bytes) => ({
+      digest: digestOf(bytes),
+      open: () => once(bytes),
+    }));
+    await images.attest(id, { digest: digestOf(index), blobs }, ["one:1"]);
+    await from.reopen();
+    const reopened = from.store.images;
+    reopened.tag("one:1", "also:1");
+    reopened.tag(id, "plain:1");
+    const archive = await save(from, "one:1", "also:1", "plain:1");
+    const { manifests } = (await textOf(archive, "index.json")) as { manifests: { digest: string }[] };
+    assert.deepEqual(
+      manifests.map(({ digest }) => digest),
+      [digestOf(index), digestOf(index), own.manifest.digest],
+    );
+    for (const { digest } of blobs) {
+      assert.notEqual(await textOf(archive, `blobs/sha256/${digest.slice(7)}`), undefined);
+    }
+    // The image alone, for whoever reads only those.
+    await using to = await openTestStore();
+    await Array.fromAsync(to.store.maker.load(once(archive)));
+    assert.equal(to.store.images.resolve("one:1").manifestDigest, own.manifest.digest);
+
+    reopened.tag("plain:1", "one:1");
+    assert.equal(reopened.tagsOf(parseReference("one"))[0]?.attested, undefined);
+    for (const name of ["one:1", "also:1", "plain:1"])
+      await reopened.remove(name, { isUsed: () => undefined });
+    const left = await from.store.content.list();
+    assert.deepEqual(
+      left.filter((digest) => !before.includes(digest)),
+      [],
     );
   });
 

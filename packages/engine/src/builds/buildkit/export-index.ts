@@ -9,17 +9,29 @@ import { type DescribedManifest, describeManifest, type PushOptions, pushWritten
 
 type Annotations = Readonly<Record<string, string>>;
 
-/** Give images and what is said of them to registries, as an index under each name. @throws {Fault} what a registry says */
-export async function pushIndexed(
+/**
+ * Give images and what is said of them to registries, as an index under each name. An image of this engine's has it beside it from then
+ * on, where anything is said.
+ *
+ * @param options.pushes false: nothing else is done
+ * @throws {Fault} what a registry says
+ */
+export async function bringIndexed(
   images: readonly IndexedImage[],
-  options: PushOptions & { readonly annotations: Annotations },
+  options: PushOptions & { readonly annotations: Annotations; readonly pushes: boolean },
   context: ExportContext,
 ): Promise<DescribedManifest> {
+  const { keptAs, names, pushes } = options;
   return await withImageIndex(images, {
     ...context,
     ...options,
     async use(index) {
-      await pushWritten(index, options, context);
+      if (keptAs !== undefined && images.some(({ attestations }) => attestations.length > 0)) {
+        const { digest } = index.manifest;
+        const written = [...index.manifests, index.manifest].map(({ bytes }) => blobOf(bytes));
+        await context.images.attest(keptAs, { digest, blobs: [...index.blobs, ...written] }, names);
+      }
+      if (pushes) await pushWritten(index, options, context);
       return describeManifest(index.manifest);
     },
   });

@@ -14,7 +14,7 @@ import { blobOf } from "../export/image-blobs.ts";
 import type { IndexedImage } from "../export/image-index.ts";
 import { type Exporter, readExporter } from "../export/read-exporter.ts";
 import { buildFaults } from "../faults.ts";
-import { pushIndexed, sendIndexed } from "./export-index.ts";
+import { bringIndexed, sendIndexed } from "./export-index.ts";
 import {
   type AttestedImage,
   below,
@@ -100,18 +100,19 @@ async function exportImages(
       for (const name of names) step.status(`naming ${own.name} to ${name}`, { current: 0, isDone: true });
     }
     const told = responseOf(own.built.config, names);
-    if (push === "no") return told;
     const isAttested = all.some(({ built }) => built.attestations.length > 0);
+    if (push === "no" && !isAttested) return told;
     if (!stores || !form.isDefault || isAttested || push === "by-digest") {
       const options = {
         names,
         annotations: form.annotations.index,
+        pushes: push !== "no",
         isTop: push === "by-name",
         keptAs: stores ? ownId : undefined,
         onPush: (name: string) => step.status(`pushing ${name}`, { current: 0, isDone: true }),
       };
-      const index = await pushIndexed(indexedImages(all, request), options, context);
-      return { ...told, ...responseOfIndex(index) };
+      const index = await bringIndexed(indexedImages(all, request), options, context);
+      return push === "no" ? told : { ...told, ...responseOfIndex(index) };
     }
     let index: DescribedManifest | undefined;
     for (const name of names) {

@@ -20,7 +20,7 @@ import { writeImageLayout } from "../export/oci-layout.ts";
 import { type Exporter, type ImageForm, readExporter } from "../export/read-exporter.ts";
 import { buildFaults } from "../faults.ts";
 import type { BuiltImage } from "../image-build.ts";
-import { pushIndexed, sendIndexed } from "./export-index.ts";
+import { bringIndexed, sendIndexed } from "./export-index.ts";
 import { type DescribedManifest, pushWritten } from "./push-written.ts";
 
 /** Where results are brought. */
@@ -75,7 +75,8 @@ async function exportImage(
       step.status(`writing image ${image.id}`, { current: 0, isDone: true });
       for (const name of names) step.status(`naming to ${name}`, { current: 0, isDone: true });
     }
-    if (push === "no") return responseOf(config, names);
+    const isAttested = built.attestations.length > 0;
+    if (push === "no" && !isAttested) return responseOf(config, names);
     let manifest: DescribedManifest | undefined;
     const onPush = (name: string, pushed: DescribedManifest) => {
       manifest = pushed;
@@ -83,9 +84,9 @@ async function exportImage(
     };
     const keptAs = stores ? blobOf(formatImageConfig(config)).digest : undefined;
     const options = { names, isTop: push === "by-name", keptAs, onPush };
-    if (built.attestations.length > 0) {
-      const annotations = form.annotations.index;
-      await pushIndexed([indexed(built, form)], { ...options, annotations }, context);
+    if (isAttested) {
+      const index = { annotations: form.annotations.index, pushes: push !== "no" };
+      await bringIndexed([indexed(built, form)], { ...options, ...index }, context);
       return responseOf(config, names, manifest);
     }
     // As the client wants it written down, past what is kept here of the image.

@@ -93,10 +93,11 @@ export function readExporter(
       readTruth(attributes, "unpack", true);
       const isByDigest = readTruth(attributes, "push-by-digest", false);
       const pushes = readTruth(attributes, "push", false);
-      if (isAttested && !pushes) throw buildFaults.ATTESTATION_PLACE(type);
+      const names = namesOf(attributes);
+      if (isAttested && !pushes && !(stores && names.length > 0)) throw buildFaults.ATTESTATION_PLACE();
       return {
         kind: "image",
-        names: namesOf(attributes),
+        names,
         form: readForm(attributes, { isOciByDefault: false, platform }),
         stores,
         push: pushes ? (isByDigest ? "by-digest" : "by-name") : "no",
