@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process";
 import { checkDocs } from "./check-docs.ts";
 import { checkLayers } from "./check-layers.ts";
-import { root } from "./tree.ts";
+import { requireTestPackages, root } from "./tree.ts";
+
+requireTestPackages();
 
 /** Types, lint, format, walls, docs: all at once, one report, exit code 1 when anything is wrong. */
 const programs: Readonly<Record<string, readonly string[]>> = {

@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { changesOf, type LeakScope, takeSnapshot } from "./test-leaks.ts";
 import { openReport, runTests, type TestCounts } from "./test-run.ts";
 import { judgeSkips, readKnownSkips } from "./test-skips.ts";
-import { listFiles, root } from "./tree.ts";
+import { listFiles, requireTestPackages, root } from "./tree.ts";
 
 /**
  * `node tools/test.ts <stage...> [--only <text>] [--leaks machine|run|off] [--fail-fast]`
@@ -83,6 +83,8 @@ if (names.length === 0 || unknown.length > 0) {
   console.error(`usage: node tools/test.ts all | ${Object.keys(stages).join(" | ")} ...`);
   process.exit(2);
 }
+
+requireTestPackages();
 
 const interrupted = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.abort());

@@ -17,3 +17,10 @@ export function listFiles(wanted: (path: string) => boolean): string[] {
     .filter((path) => path !== "" && wanted(path));
   return [...new Set(paths)].filter((path) => existsSync(join(root, path))).toSorted();
 }
+
+/** Ends the program where only the product was set up, saying what is to be done. */
+export function requireTestPackages(): void {
+  if (existsSync(join(root, "node_modules/typescript"))) return;
+  console.error("What checks and tests need is not installed. Run:  ./hawser setup --tests");
+  process.exit(2);
+}
