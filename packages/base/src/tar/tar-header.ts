@@ -39,7 +39,7 @@ export function interpretHeader(
     linkPath:
       type === "symlink" || type === "hardlink"
         ? Buffer.from(records.linkPath ?? parseTarText(block.subarray(157, 257)))
-        : Buffer.alloc(0),
+        : noBytes,
     mode: parseTarNumber(block, 100, 108, "mode") & 0o7777,
     uid: checkId(records.uid ?? parseTarNumber(block, 108, 116, "uid"), "uid"),
     gid: checkId(records.gid ?? parseTarNumber(block, 116, 124, "gid"), "gid"),
@@ -62,11 +62,20 @@ function isSparse({ sparse }: PaxRecords): boolean {
   return true;
 }
 
+const noBytes = Buffer.alloc(0);
+const ustarMagic = Buffer.from("ustar\0");
+const starMagic = Buffer.from("tar\0");
+
+/** Whether `wanted` lies at `start`. */
+function hasBytes(block: Buffer, start: number, wanted: Buffer): boolean {
+  return block.compare(wanted, 0, wanted.length, start, start + wanted.length) === 0;
+}
+
 function headerPath(block: Buffer): Buffer {
   const name = parseTarText(block.subarray(0, 100));
   // GNU's magic is "ustar " and has times where the prefix would be.
-  if (block.toString("latin1", 257, 263) !== "ustar\0") return name;
-  const isStar = block.toString("latin1", 508, 512) === "tar\0";
+  if (!hasBytes(block, 257, ustarMagic)) return name;
+  const isStar = hasBytes(block, 508, starMagic);
   const prefix = parseTarText(block.subarray(345, isStar ? 476 : 500));
   return prefix.length === 0 ? name : Buffer.concat([prefix, Buffer.from("/"), name]);
 }

@@ -77,6 +77,9 @@ export class TarParser {
   #padding = 0;
   #offset = 0;
 
+  /** Events of one step of `feed`. */
+  readonly #told: TarEvent[] = [];
+
   constructor(limits: Partial<TarLimits> = {}) {
     this.#limits = { ...defaultTarLimits, ...limits };
   }
@@ -97,7 +100,7 @@ export class TarParser {
         case "data": {
           const taken = buffer.subarray(at, at + Math.min(this.#remaining, buffer.length - at));
           at += taken.length;
-          yield* this.#takeData(taken);
+          this.#takeData(taken);
           break;
         }
         case "padding": {
@@ -123,9 +126,10 @@ export class TarParser {
           const whole = this.#pendingBytes === 0 ? taken : Buffer.concat([...this.#pending, taken]);
           this.#pending = [];
           this.#pendingBytes = 0;
-          yield* this.#takeWhole(whole);
+          this.#takeWhole(whole);
         }
       }
+      if (this.#told.length > 0) yield* this.#told.splice(0);
     }
   }
 
@@ -141,10 +145,10 @@ export class TarParser {
     throw tarFaults.TAR_TRUNCATED(this.#state === "data" ? "a file" : "a header");
   }
 
-  *#takeWhole(block: Buffer): Generator<TarEvent, void, undefined> {
+  #takeWhole(block: Buffer): void {
     switch (this.#state) {
       case "header":
-        yield* this.#takeHeader(block);
+        this.#takeHeader(block);
         return;
       case "metadata":
         this.#takeMetadata(block.subarray(0, this.#metadataBytes));
@@ -154,7 +158,7 @@ export class TarParser {
         this.#segments?.push(...parseOldSparsePairs(block, 0, 21));
         this.#countSparseBlock();
         if (block[504] !== 0) return;
-        yield* this.#startData();
+        this.#startData();
         return;
       }
       case "sparse-map": {
@@ -164,7 +168,7 @@ export class TarParser {
         this.#countSparseBlock();
         this.#segments = this.#mapReader?.push(block);
         if (this.#segments === undefined) return;
-        yield* this.#startData();
+        this.#startData();
         return;
       }
       case "data":
@@ -174,7 +178,7 @@ export class TarParser {
     }
   }
 
-  *#takeHeader(block: Buffer): Generator<TarEvent, void, undefined> {
+  #takeHeader(block: Buffer): void {
     if (block[0] === 0 && block.every((byte) => byte === 0)) {
       if (this.#hasLocal) throw tarFaults.TAR_DAMAGED("an extended header without the entry that it extends");
       this.#state = "done";
@@ -189,7 +193,7 @@ export class TarParser {
       this.#startMetadata(type, block);
       return;
     }
-    yield* this.#startEntry(block, type);
+    this.#startEntry(block, type);
   }
 
   #startMetadata(type: string, block: Buffer): void {
@@ -224,17 +228,16 @@ export class TarParser {
     }
   }
 
-  *#startEntry(block: Buffer, type: string): Generator<TarEvent, void, undefined> {
+  #startEntry(block: Buffer, type: string): void {
     const records = this.#hasLocal || this.#hasGlobal ? this.#records() : noRecords;
     if (this.#hasLocal) {
       this.#local = { xattrs: new Map() };
       this.#hasLocal = false;
     }
     const header = interpretHeader(block, type, records);
-    for (const path of [header.entry.path, header.entry.linkPath]) {
-      if (path.length > this.#limits.maxPathBytes) {
-        throw tarFaults.TAR_LIMIT(`a name has ${path.length} bytes`, this.#limits.maxPathBytes);
-      }
+    const pathBytes = Math.max(header.entry.path.length, header.entry.linkPath.length);
+    if (pathBytes > this.#limits.maxPathBytes) {
+      throw tarFaults.TAR_LIMIT(`a name has ${pathBytes} bytes`, this.#limits.maxPathBytes);
     }
     this.#entry = header.entry;
     this.#storedBytes = header.storedBytes;
@@ -256,7 +259,7 @@ export class TarParser {
       }
       this.#segments = pairSegments(records.sparse.numbers);
     }
-    yield* this.#startData();
+    this.#startData();
   }
 
   /** What extends the next entry. */
@@ -271,7 +274,7 @@ export class TarParser {
     }
   }
 
-  *#startData(): Generator<TarEvent, void, undefined> {
+  #startData(): void {
     const entry = this.#entry;
     if (entry === undefined) throw new Error("no entry is being read");
     if (this.#segments !== undefined) checkSegments(this.#segments, entry.sizeBytes, this.#storedBytes);
@@ -279,30 +282,31 @@ export class TarParser {
     this.#segmentIndex = 0;
     this.#segmentDone = 0;
     this.#offset = 0;
-    yield { kind: "entry", entry };
+    this.#told.push({ kind: "entry", entry });
     if (this.#remaining > 0) this.#state = "data";
-    else yield* this.#endEntry();
+    else this.#endEntry();
   }
 
-  *#takeData(bytes: Buffer): Generator<TarEvent, void, undefined> {
+  #takeData(bytes: Buffer): void {
     this.#remaining -= bytes.length;
     if (this.#segments === undefined) {
-      yield { kind: "data", bytes, offset: this.#offset };
+      this.#told.push({ kind: "data", bytes, offset: this.#offset });
       this.#offset += bytes.length;
     } else {
-      yield* this.#takeSparseData(bytes, this.#segments);
+      this.#takeSparseData(bytes, this.#segments);
     }
-    if (this.#remaining === 0) yield* this.#endEntry();
+    if (this.#remaining === 0) this.#endEntry();
   }
 
-  *#takeSparseData(bytes: Buffer, segments: readonly SparseSegment[]): Generator<TarEvent, void, undefined> {
+  #takeSparseData(bytes: Buffer, segments: readonly SparseSegment[]): void {
     let at = 0;
     while (at < bytes.length) {
       const segment = segments[this.#segmentIndex];
       if (segment === undefined)
         throw tarFaults.TAR_DAMAGED("the map of a sparse file does not fit its data");
       const taken = bytes.subarray(at, at + segment.length - this.#segmentDone);
-      if (taken.length > 0) yield { kind: "data", bytes: taken, offset: segment.offset + this.#segmentDone };
+      if (taken.length > 0)
+        this.#told.push({ kind: "data", bytes: taken, offset: segment.offset + this.#segmentDone });
       at += taken.length;
       this.#segmentDone += taken.length;
       if (this.#segmentDone === segment.length) {
@@ -312,12 +316,14 @@ export class TarParser {
     }
   }
 
-  *#endEntry(): Generator<TarEvent, void, undefined> {
+  #endEntry(): void {
     this.#entry = undefined;
     this.#state = this.#padding > 0 ? "padding" : "header";
-    yield { kind: "end" };
+    this.#told.push(ended);
   }
 }
+
+const ended: TarEvent = { kind: "end" };
 
 /** Of most entries. */
 const noRecords: PaxRecords = { xattrs: new Map() };
