@@ -31,9 +31,12 @@ test("who has done his work waits for more, as many as work at once, and not for
     assert.deepEqual(await once(worker, "message"), [worker.threadId]);
     await stock.give(worker);
   }
-  const ended = Promise.all(again.map((worker) => once(worker, "exit")));
+  const ended = again.map((worker) => once(worker, "exit"));
   t.mock.timers.tick(5000);
-  await ended;
+  await Promise.race(ended);
+  assert.equal(again.filter(({ threadId }) => threadId !== -1).length, 1, "one may be wanted again");
+  t.mock.timers.tick(60_000);
+  await Promise.all(ended);
 });
 
 test("one that was started before it is taken waits for its work, and not for long", async (t) => {
@@ -57,5 +60,6 @@ test("one that was started before it is taken waits for its work, and not for lo
   assert.ok(next !== undefined && started.length === 2);
   const ended = once(next, "exit");
   t.mock.timers.tick(5000);
+  t.mock.timers.tick(60_000);
   await ended;
 });

@@ -1,13 +1,14 @@
 import { type ResourceLimits, Worker } from "node:worker_threads";
 
 /** Without use for so long, workers that wait are ended: each holds some megabytes. */
-const preparedMs = 60_000;
-/** The same where nobody has said that more work comes: long enough for what is in line for this one. */
-const unpreparedMs = 5000;
+const idleMs = 60_000;
+/** The same for all but one where nobody has said that more work comes: long enough for what is in line for this one. */
+const restMs = 5000;
 
 /**
- * Workers that wait for their work, started before they are wanted: a thread takes 30 ms of a processor to load its program. Who has
- * done all of one work, and has left the root of that, waits for the next; one that has failed, or was interrupted, ends.
+ * Workers that wait for their work, started before they are wanted: a thread takes 30 ms of a processor to load its program, and more
+ * until that is compiled well. Who has done all of one work, and has left the root of that, waits for the next; one that has failed,
+ * or was interrupted, ends.
  */
 export class WorkerStock {
   readonly #start: () => Worker;
@@ -39,14 +40,14 @@ export class WorkerStock {
 
   /** There will be work, soon and for a while. */
   prepare(): void {
-    this.#waitFor(preparedMs, { isPrepared: true });
+    this.#waitFor(idleMs, { isPrepared: true });
     this.#fill();
   }
 
   /** There will be work in a moment: one worker is about to wait, if none does. */
   warm(): void {
     if (this.#waiting.length > 0 || this.#working() >= this.#kept) return;
-    if (this.#idle === undefined) this.#waitFor(unpreparedMs, { isPrepared: false });
+    if (this.#idle === undefined) this.#waitFor(restMs, { isPrepared: false });
     this.#keep(this.#start());
   }
 
@@ -67,7 +68,7 @@ export class WorkerStock {
     this.#taken.delete(worker);
     if (this.#waiting.length >= this.#kept) await worker.terminate();
     else {
-      if (this.#idle?.isPrepared !== true) this.#waitFor(unpreparedMs, { isPrepared: false });
+      if (this.#idle?.isPrepared !== true) this.#waitFor(restMs, { isPrepared: false });
       this.#keep(worker);
     }
   }
@@ -85,7 +86,10 @@ export class WorkerStock {
 
   #waitFor(ms: number, { isPrepared }: { readonly isPrepared: boolean }): void {
     clearTimeout(this.#idle?.timer);
-    this.#idle = { timer: setTimeout(() => this.#end(), ms).unref(), isPrepared };
+    this.#idle = {
+      timer: setTimeout(() => this.#end({ left: ms < idleMs ? 1 : 0 }), ms).unref(),
+      isPrepared,
+    };
   }
 
   #keep(worker: Worker): void {
@@ -99,8 +103,9 @@ export class WorkerStock {
     worker.on("error", drop).on("exit", drop);
   }
 
-  #end(): void {
+  #end({ left }: { readonly left: number }): void {
     this.#idle = undefined;
-    for (const worker of this.#waiting.splice(0)) void worker.terminate();
+    for (const worker of this.#waiting.splice(left)) void worker.terminate();
+    if (this.#waiting.length > 0) this.#waitFor(idleMs, { isPrepared: false });
   }
 }
