@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import {
   chmodSync,
   linkSync,
@@ -74,6 +75,18 @@ test("a tree is copied with all that it has, and what is there stays", async () 
   assert.equal(lstatSync(made("sub"), { bigint: true }).mtimeNs, timeNs);
   const kept = await statPath(roots.target, "/copy/kept");
   assert.equal(kept.sizeBytes, 4);
+});
+
+test("files of every size are copied whole, one after the other", async () => {
+  await using roots = await openRoots();
+  const { at, copy } = roots;
+  const piece = 256 << 10;
+  const files = [0, 1, piece - 1, piece, piece + 1, 2 * piece, 3 * piece + 7].map(
+    (size, number) => [`tree/${number}`, randomBytes(size)] as const,
+  );
+  for (const [path, bytes] of files) writeFileSync(at("source", path), bytes);
+  await copy({ place: "tree" });
+  for (const [path, bytes] of files) assert.ok(readFileSync(at("upper", path)).equals(bytes), path);
 });
 
 test("no link leads from the one root to the other, nor out of both", async () => {

@@ -26,15 +26,30 @@ export function copyTree(job: CopyJob, confine: (root: FilesRoot) => void): void
     for (const folder of job.parents) writer.take(folderEvent(folder));
     for (;;) {
       source.enter();
-      const next = events.next();
+      const visit = nextVisit(events);
       target.enter();
-      if (next.done === true) break;
-      const event = change(next.value);
-      if (event !== undefined) writer.take(event);
+      if (visit.length === 0) break;
+      for (const one of visit) {
+        const event = change(one);
+        if (event !== undefined) writer.take(event);
+      }
     }
     writer.finish();
   } finally {
     writer.close();
+  }
+}
+
+/** All of the next file whose content is one piece; of a larger one up to its next piece. Empty: there is nothing more. */
+function nextVisit(events: Iterator<TarEvent, void, undefined>): readonly TarEvent[] {
+  const visit: TarEvent[] = [];
+  for (let sizeBytes = 0; ; ) {
+    const { value: event } = events.next();
+    if (event === undefined) return visit;
+    visit.push(event);
+    if (event.kind === "entry") sizeBytes = event.entry.sizeBytes;
+    if (event.kind === "end") return visit;
+    if (event.kind === "data" && event.offset + event.bytes.length !== sizeBytes) return visit;
   }
 }
 

@@ -38,7 +38,7 @@ export interface TreeOptions {
 /**
  * A file or folder of a confined thread's root, as its archive is read: in order of names. Links are not followed, sockets are left
  * out, and what vanishes on the way is. A file that shrinks while it is read is filled up. Bytes are those of a file until the next
- * event is asked for.
+ * ones are asked for.
  */
 export function* treeEvents(options: TreeOptions): Generator<TarEvent, void, undefined> {
   const linked = new Map<string, string>();
