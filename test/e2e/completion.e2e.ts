@@ -41,7 +41,7 @@ async function bash(line: string): Promise<readonly string[]> {
   if (/\s$/.test(line)) words.push("");
   const script = `source <(hawser completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _hawser
     ((\${#COMPREPLY[@]} == 0)) || printf '%s\\n' "\${COMPREPLY[@]}"`;
-  const text = await runCommandOk(["bash", "-c", script, "bash", ...words], {
+  const text = await runCommandOk(["bash", "--norc", "-c", script, "bash", ...words], {
     env: { ...environment(), COMP_LINE: line },
   });
   return text.split("\n").filter((word) => word !== "");

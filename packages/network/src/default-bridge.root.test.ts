@@ -14,6 +14,7 @@ import { createBridge, deleteLink } from "./netlink/link.ts";
 import { type FlatPlace, openBridge } from "./testing/open-bridge.ts";
 import { openOutside } from "./testing/outside.ts";
 import { inOwnNetwork, openCleanNetwork } from "./testing/own-network.ts";
+import { bash } from "./testing/places.ts";
 
 const kind = (wanted: FaultKind) => (error: unknown) => Fault.is(error, wanted);
 
@@ -37,7 +38,7 @@ async function openTcp(namespaceFd: number): Promise<Server> {
 /** What a TCP server says to a client in the namespace. */
 async function askTcp(namespaceFd: number, address: string): Promise<string> {
   const script = `exec 3<>/dev/tcp/${address}/80 && cat <&3`;
-  const program = ["nsenter", `--net=/proc/${process.pid}/fd/${namespaceFd}`, "bash", "-c", script] as const;
+  const program = ["nsenter", `--net=/proc/${process.pid}/fd/${namespaceFd}`, ...bash, script] as const;
   const { stdout } = await runProgramOk([...program], { signal: AbortSignal.timeout(10_000) });
   return stdout.trim();
 }
@@ -151,7 +152,7 @@ inOwnNetwork(import.meta.filename, () => {
       using endpoint = await opened.acquire();
       assert.notEqual(endpoint.address, running.address);
       assert.notEqual(endpoint.hostInterface, running.hostInterface);
-      const program = ["nsenter", `--net=/proc/${container.pid}/ns/net`, "bash", "-c"] as const;
+      const program = ["nsenter", `--net=/proc/${container.pid}/ns/net`, ...bash] as const;
       await using _server = await openTcp(endpoint.namespaceFd);
       const { stdout } = await runProgramOk([
         ...program,

@@ -12,6 +12,7 @@ import { NamedNamespacePool } from "../named-namespace-pool.ts";
 import { openFirewall, openNetwork } from "../testing/open-bridge.ts";
 import { openOutside } from "../testing/outside.ts";
 import { inOwnNetwork, openCleanNetwork } from "../testing/own-network.ts";
+import { bash } from "../testing/places.ts";
 import { NameServer, type NameService } from "./name-server.ts";
 
 const log = { debug() {}, info() {}, warn() {}, error() {} };
@@ -120,15 +121,7 @@ inOwnNetwork(import.meta.filename, () => {
     const query = encode({ type: "query", id: 5, questions: [{ name: "web", type: "A" }] });
     const hex = Buffer.concat([Buffer.from([0, query.length]), query]).toString("hex");
     const script = `exec 3<>/dev/tcp/127.0.0.11/53; printf '${hex.replace(/../g, "\\x$&")}' >&3; head -c 2 <&3 | wc -c`;
-    const argv = [
-      "nsenter",
-      `--net=/proc/${process.pid}/fd/${named.fd}`,
-      "timeout",
-      "5",
-      "bash",
-      "-c",
-      script,
-    ];
+    const argv = ["nsenter", `--net=/proc/${process.pid}/fd/${named.fd}`, "timeout", "5", ...bash, script];
     const { stdout } = await runProgram(["env", ...argv]);
     assert.equal(stdout.trim(), "2");
   });

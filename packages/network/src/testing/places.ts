@@ -39,6 +39,9 @@ export async function isClosed(address: string, port: number, namespaceFd?: numb
   return (await ask(address, port, namespaceFd, 0.4)) === undefined;
 }
 
+/** Without `--norc` a shell whose input is a socket takes itself for one of rshd's, and reads its user's start-up file. */
+export const bash = ["bash", "--norc", "-c"] as const;
+
 /** What a TCP server says to a client; `undefined` when there is no way. */
 export async function ask(
   address: string,
@@ -48,7 +51,7 @@ export async function ask(
 ): Promise<string | undefined> {
   const enter = namespaceFd === undefined ? [] : ["nsenter", `--net=/proc/${process.pid}/fd/${namespaceFd}`];
   const script = `exec 3<>/dev/tcp/${address}/${port} && cat <&3`;
-  const argv = [...enter, "timeout", `${patienceSeconds}`, "bash", "-c", script] as unknown as readonly [
+  const argv = [...enter, "timeout", `${patienceSeconds}`, ...bash, script] as unknown as readonly [
     string,
     ...string[],
   ];
