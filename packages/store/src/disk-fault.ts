@@ -16,7 +16,8 @@ export function diskFault(error: unknown, root: string): unknown {
     case "EPERM":
       return storeFaults.DISK_FORBIDDEN(root).because(error);
     case "ERR_SQLITE_ERROR":
-      switch (sqliteCode(error)) {
+      if (sqliteCode(error) === noRoomForSharedMemory) return storeFaults.DISK_FULL(root).because(error);
+      switch (sqliteCode(error) & 0xff) {
         case 13: // SQLITE_FULL
           return storeFaults.DISK_FULL(root).because(error);
         case 8: // SQLITE_READONLY
@@ -32,8 +33,12 @@ export function diskFault(error: unknown, root: string): unknown {
   }
 }
 
+/** SQLITE_IOERR_SHMSIZE: a database with a log is opened by making a file of 32 KB beside it. */
+const noRoomForSharedMemory = 4874;
+
+/** The extended one. */
 function sqliteCode(error: unknown): number {
-  const code =
-    typeof error === "object" && error !== null && "errcode" in error ? Number(error.errcode) : Number.NaN;
-  return code & 0xff;
+  return typeof error === "object" && error !== null && "errcode" in error
+    ? Number(error.errcode)
+    : Number.NaN;
 }

@@ -1,12 +1,13 @@
+import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { logPages } from "@hawser/store";
+import { diskFault, logPages } from "@hawser/store";
 import { stateFaults } from "./faults.ts";
 
 /**
  * A connection to the state database at `path`, made when it is not there. Every one has the same bound on the log: the
  * connection that commits brings it in, and the room that is kept for a full disk is counted on it.
  *
- * @throws {Fault} `data-loss` when it is damaged
+ * @throws {Fault} `data-loss` when it is damaged, `resource-exhausted` when the disk is full, `unavailable`
  */
 export function openDatabase(path: string): DatabaseSync {
   const database = new DatabaseSync(path);
@@ -15,16 +16,17 @@ export function openDatabase(path: string): DatabaseSync {
     const [found] = database.prepare("PRAGMA quick_check(1)").all();
     const problem = String(Object.values(found ?? {})[0]);
     if (problem !== "ok") throw stateFaults.DATABASE_DAMAGED(path, problem);
+    database.exec(`
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = NORMAL;
+      PRAGMA wal_autocheckpoint = ${logPages};
+    `);
+    return database;
   } catch (error) {
     database.close();
-    throw isDamage(error) ? stateFaults.DATABASE_DAMAGED(path, error.message).because(error) : error;
+    if (isDamage(error)) throw stateFaults.DATABASE_DAMAGED(path, error.message).because(error);
+    throw diskFault(error, dirname(path));
   }
-  database.exec(`
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = NORMAL;
-    PRAGMA wal_autocheckpoint = ${logPages};
-  `);
-  return database;
 }
 
 /** SQLITE_CORRUPT, SQLITE_NOTADB. */
