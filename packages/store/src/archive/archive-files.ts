@@ -103,7 +103,7 @@ export class ArchiveFiles implements AsyncDisposable {
 
   /** Content that is made from the archive's: a blob as if it had come with it. */
   async stage(content: Uint8Array): Promise<StagedBlob> {
-    const blob = await this.#content.stage(one(content));
+    const blob = await this.#content.stage([content]);
     this.#made.push(blob);
     return blob;
   }
@@ -133,8 +133,4 @@ function linkTarget(path: string, entry: { readonly type: string; readonly linkP
   if (entry.type === "hardlink") return rootedTarPath(entry.linkPath);
   const folder = path.slice(0, path.lastIndexOf("/") + 1);
   return rootedTarPath(Buffer.concat([Buffer.from(folder, "latin1"), entry.linkPath]));
-}
-
-async function* one(content: Uint8Array) {
-  yield content;
 }

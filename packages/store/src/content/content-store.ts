@@ -8,7 +8,7 @@ import { diskFault } from "../disk-fault.ts";
 import { storeFaults } from "../faults.ts";
 import type { StorePaths } from "../paths.ts";
 import { type BlobArrival, type BlobOrigin, IncomingBlob } from "./incoming-blob.ts";
-import { writeFile } from "./write-file.ts";
+import { type Pieces, writeFile } from "./write-file.ts";
 
 export interface BlobInfo {
   readonly digest: Digest;
@@ -109,14 +109,14 @@ export class ContentStore {
    * @throws {Fault} `data-loss` when it is not what `expected` says, `invalid-argument` when it is longer than
    * `maxBytes`, `resource-exhausted` when the disk is full. Nothing stays behind.
    */
-  async ingest(stream: AsyncIterable<Uint8Array>, options: IngestOptions = {}): Promise<BlobInfo> {
+  async ingest(stream: Pieces, options: IngestOptions = {}): Promise<BlobInfo> {
     await using staged = await this.stage(stream, options);
     await staged.commit();
     return { digest: staged.digest, sizeBytes: staged.sizeBytes };
   }
 
   /** As `ingest`, without giving it a name yet. */
-  async stage(stream: AsyncIterable<Uint8Array>, options: IngestOptions = {}): Promise<StagedBlob> {
+  async stage(stream: Pieces, options: IngestOptions = {}): Promise<StagedBlob> {
     const path = this.#paths.ingestedBlob(randomUUID());
     const { expected, maxBytes, signal } = options;
     const algorithm = expected?.digest === undefined ? "sha256" : digestAlgorithm(expected.digest);

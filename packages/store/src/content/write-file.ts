@@ -5,6 +5,9 @@ const blockBytes = 1 << 20;
 /** So much may be written before the disk is asked to begin with it. */
 const flushStepBytes = 16 << 20;
 
+/** Bytes in order, at hand or to come. */
+export type Pieces = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
 export interface WriteHooks {
   /** Sees each chunk before it is written. */
   readonly take: (chunk: Uint8Array) => void;
@@ -19,7 +22,7 @@ export interface WriteHooks {
  */
 export async function writeFile(
   file: FileHandle,
-  stream: AsyncIterable<Uint8Array>,
+  stream: Pieces,
   { take, onWritten }: WriteHooks,
 ): Promise<void> {
   let block = Buffer.allocUnsafeSlow(blockBytes);

@@ -136,12 +136,7 @@ export class ImageIndex {
       blobs: [...new Set([...(existing?.blobs ?? []), ...image.blobs])],
     };
     const now = this.#now();
-    const nameOf = (reference: Reference): ImageName => ({
-      reference,
-      image: merged.id,
-      taggedAt: now,
-      ...(attested !== undefined && { attested }),
-    });
+    const names = references.map((reference) => nameOf(reference, merged.id, { taggedAt: now, attested }));
     this.#database.durably(() => {
       this.#database.run(
         "INSERT INTO images (id, manifest, created_ms) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET manifest = excluded.manifest",
@@ -152,23 +147,16 @@ export class ImageIndex {
       for (const blob of merged.blobs) {
         this.#database.run("INSERT OR IGNORE INTO blobs (image, digest) VALUES (?, ?)", merged.id, blob);
       }
-      for (const reference of references) this.#writeName(nameOf(reference));
+      for (const name of names) this.#writeName(name);
     });
     this.#images.set(merged.id, merged);
     this.#damaged.delete(merged.id);
-    for (const reference of references) {
-      this.#names.set(formatReference(reference), nameOf(reference));
-    }
+    for (const name of names) this.#names.set(formatReference(name.reference), name);
   }
 
   /** Give an image a name, taking it from another that had it. Durable when it returns. */
   setName(reference: Reference, image: Digest, attested?: Digest): void {
-    const name: ImageName = {
-      reference,
-      image,
-      taggedAt: this.#now(),
-      ...(attested !== undefined && { attested }),
-    };
+    const name = nameOf(reference, image, { taggedAt: this.#now(), attested });
     this.#database.durably(() => this.#writeName(name));
     this.#names.set(formatReference(reference), name);
   }
@@ -193,4 +181,12 @@ export class ImageIndex {
       attested ?? null,
     );
   }
+}
+
+function nameOf(
+  reference: Reference,
+  image: Digest,
+  { taggedAt, attested }: { readonly taggedAt: Date; readonly attested: Digest | undefined },
+): ImageName {
+  return { reference, image, taggedAt, ...(attested !== undefined && { attested }) };
 }

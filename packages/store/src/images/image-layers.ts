@@ -11,29 +11,23 @@ import { archiveOf, folderOf, type LayerOrigin } from "./layer-origin.ts";
 import { type LayerNews, type LayerToReceive, receiveLayer } from "./receive-layers.ts";
 import { type LayerInProgress, unpackAll } from "./unpack-all.ts";
 
+export interface ImageLayersParts {
+  readonly content: ContentStore;
+  readonly layers: LayerStore;
+  readonly garbage: Garbage;
+  readonly limits: StoreLimits;
+  readonly inBackground: (work: Promise<unknown>) => void;
+  readonly reach: ReachStoreStep;
+}
+
 /** Layers as those have them who make or share them without an image. */
 export class ImageLayers {
-  readonly #content: ContentStore;
+  readonly #parts: ImageLayersParts;
   readonly #layers: LayerStore;
-  readonly #limits: StoreLimits;
-  readonly #garbage: Garbage;
-  readonly #inBackground: (work: Promise<unknown>) => void;
-  readonly #reach: ReachStoreStep;
 
-  constructor(parts: {
-    readonly content: ContentStore;
-    readonly layers: LayerStore;
-    readonly limits: StoreLimits;
-    readonly garbage: Garbage;
-    readonly inBackground: (work: Promise<unknown>) => void;
-    readonly reach: ReachStoreStep;
-  }) {
-    this.#content = parts.content;
+  constructor(parts: ImageLayersParts) {
+    this.#parts = parts;
     this.#layers = parts.layers;
-    this.#limits = parts.limits;
-    this.#garbage = parts.garbage;
-    this.#inBackground = parts.inBackground;
-    this.#reach = parts.reach;
   }
 
   /** Whether a layer and those below it are there. */
@@ -61,13 +55,13 @@ export class ImageLayers {
     { parent, ...cancelable }: { readonly parent?: ChainId; readonly signal?: AbortSignal },
   ): Promise<HeldLayer | undefined> {
     using _hold = parent === undefined ? undefined : this.#layers.hold(parent);
-    await using blob = await this.#content.stage(archiveOf(source, cancelable), cancelable);
+    await using blob = await this.#parts.content.stage(archiveOf(source, cancelable), cancelable);
     if (blob.digest === emptyArchive) return undefined;
-    this.#reach("commit.staged");
+    this.#parts.reach("commit.staged");
     const made = await folderOf(source, cancelable);
-    return await this.#garbage.leased([blob], async () => {
+    return await this.#parts.garbage.leased([blob], async () => {
       const held = await this.#layers.unpack({ parent, diffId: undefined, blob, ...made, ...cancelable });
-      this.#reach("commit.unpacked");
+      this.#parts.reach("commit.unpacked");
       return held;
     });
   }
@@ -86,12 +80,11 @@ export class ImageLayers {
     } = {},
   ): Promise<Disposable> {
     const { signal, onNews = () => {} } = options;
-    checkLayerCount({ wanted: origins.length, is: origins.length, limits: this.#limits });
+    checkLayerCount({ wanted: origins.length, is: origins.length, limits: this.#parts.limits });
     const chainIds = chainIdsOf(origins.map(({ diffId }) => diffId));
     using holds = new DisposableStack();
     for (const chainId of chainIds) holds.use(this.#layers.hold(chainId));
-    await using _lease = this.#garbage.lease(new Set(origins.map(({ origin }) => origin.digest)));
-    const parts = { content: this.#content, layers: this.#layers };
+    await using _lease = this.#parts.garbage.lease(new Set(origins.map(({ origin }) => origin.digest)));
     const layers = origins.map(
       (layer, index): LayerInProgress => ({
         diffId: layer.diffId,
@@ -99,7 +92,10 @@ export class ImageLayers {
         begin: async (context) => {
           const chainId = chainIds[index];
           if (chainId === undefined || !this.#layers.has(chainId)) {
-            return await receiveLayer(parts, layer, { ...context, onNews: (news) => onNews(index, news) });
+            return await receiveLayer(this.#parts, layer, {
+              ...context,
+              onNews: (news) => onNews(index, news),
+            });
           }
           const hold = this.#layers.hold(chainId);
           return { layer: this.#layers.get(chainId), [Symbol.dispose]: () => hold[Symbol.dispose]() };
@@ -107,7 +103,7 @@ export class ImageLayers {
       }),
     );
     await using _received = await unpackAll(layers, signal && { signal });
-    this.#inBackground(this.#layers.sync());
+    this.#parts.inBackground(this.#layers.sync());
     return holds.move();
   }
 
@@ -128,19 +124,15 @@ export class ImageLayers {
     using holds = new DisposableStack();
     for (const chainId of chainIds) holds.use(this.#layers.hold(chainId));
     const lease = new Set<Digest>();
-    await using _lease = this.#garbage.lease(lease);
-    const parts = {
-      content: this.#content,
-      layers: this.#layers,
-      limits: this.#limits,
-      reach: this.#reach,
-    };
-    return await use(await encodeLayers(parts, chainIds, { encoding, lease, ...(signal && { signal }) }));
+    await using _lease = this.#parts.garbage.lease(lease);
+    return await use(
+      await encodeLayers(this.#parts, chainIds, { encoding, lease, ...(signal && { signal }) }),
+    );
   }
 
   /** Remove those that nothing needs. */
   async collect(): Promise<void> {
-    await this.#garbage.collect([]);
+    await this.#parts.garbage.collect([]);
   }
 }
 

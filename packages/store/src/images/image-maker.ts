@@ -13,16 +13,13 @@ import { ArchiveFiles } from "../archive/archive-files.ts";
 import { type ArchivedImage, checkLayerCount } from "../archive/archived-image.ts";
 import { withoutForeignCompression } from "../archive/foreign-compression.ts";
 import { readArchive } from "../archive/read-archive.ts";
-import type { ContentStore, StagedBlob } from "../content/content-store.ts";
+import type { StagedBlob } from "../content/content-store.ts";
 import { storeFaults } from "../faults.ts";
-import type { HeldLayer, LayerStore } from "../layers/layer-store.ts";
-import type { StoreLimits } from "../limits.ts";
-import type { ReachStoreStep } from "../steps.ts";
+import type { HeldLayer } from "../layers/layer-store.ts";
 import { findImage } from "./find-image.ts";
-import type { Garbage } from "./garbage.ts";
 import { getImage, type Image } from "./image.ts";
 import type { ImageIndex, ImageRecord } from "./image-index.ts";
-import { emptyArchive } from "./image-layers.ts";
+import { emptyArchive, type ImageLayersParts } from "./image-layers.ts";
 import type {
   CommitOptions,
   ImportOptions,
@@ -35,18 +32,12 @@ import { emptyExecution, parseTarget } from "./new-image.ts";
 import { receiveLayer } from "./receive-layers.ts";
 import { type LayerInProgress, unpackAll, unpackArchived } from "./unpack-all.ts";
 
-export interface ImageMakerParts {
+export interface ImageMakerParts extends ImageLayersParts {
   readonly index: ImageIndex;
-  readonly content: ContentStore;
-  readonly layers: LayerStore;
-  readonly garbage: Garbage;
-  readonly limits: StoreLimits;
   /** For images without a better choice. */
   readonly platform: Platform;
-  readonly inBackground: (work: Promise<unknown>) => void;
   readonly log: Logger;
   readonly now: () => Date;
-  readonly reach: ReachStoreStep;
 }
 
 /** Makes images: of archives, of what registries have, of layers. What it gives back is whole and durable. */
@@ -103,10 +94,10 @@ export class ImageMaker {
     const config = parseImageConfig(remote.config.bytes);
     checkLayerCount({ wanted: config.diffIds.length, is: remote.layers.length, limits });
     layers.expect(chainIdsOf(config.diffIds));
-    await using configBlob = await content.stage(chunks(remote.config.bytes), {
+    await using configBlob = await content.stage([remote.config.bytes], {
       expected: { digest: remote.config.digest },
     });
-    await using manifestBlob = await content.stage(chunks(manifest.bytes), {
+    await using manifestBlob = await content.stage([manifest.bytes], {
       expected: { digest: manifest.digest },
     });
     const lease = new Set([
@@ -220,7 +211,7 @@ export class ImageMaker {
     const targets = options.references.map(parseTarget);
     const chainId = chainIdsOf(config.diffIds).at(-1);
     if (chainId !== undefined) layers.get(chainId);
-    await using configBlob = await content.stage(chunks(formatImageConfig(config)));
+    await using configBlob = await content.stage([formatImageConfig(config)]);
     return await garbage.leased([configBlob], async () => {
       await configBlob.commit();
       reach("commit.kept");
@@ -282,7 +273,7 @@ export class ImageMaker {
           });
       reach("commit.unpacked");
       const config = configOf([...(base?.config.diffIds ?? []), ...(held ? [held.layer.diffId] : [])]);
-      await using configBlob = await content.stage(chunks(formatImageConfig(config)));
+      await using configBlob = await content.stage([formatImageConfig(config)]);
       lease.add(configBlob.digest);
       await configBlob.commit();
       reach("commit.kept");
@@ -320,8 +311,4 @@ function commitAll(blobs: readonly StagedBlob[]): AsyncDisposable & { readonly d
   const done = Promise.all(commits);
   done.catch(() => {}); // whoever waits is told
   return { done, [Symbol.asyncDispose]: async () => void (await Promise.allSettled(commits)) };
-}
-
-async function* chunks(...data: readonly Uint8Array[]) {
-  yield* data;
 }

@@ -1,29 +1,18 @@
 import { KeyedMutex } from "@hawser/base";
 import { type Digest, type ImageConfig, type Reference, repositoryOf } from "@hawser/oci";
 import { type ImageToSave, saveImages } from "../archive/save-images.ts";
-import type { ContentStore } from "../content/content-store.ts";
-import type { LayerStore } from "../layers/layer-store.ts";
-import type { StoreLimits } from "../limits.ts";
-import type { ReachStoreStep } from "../steps.ts";
 import { type DistributableImage, makeDistributable, readDistributable } from "./distribute-image.ts";
 import { findAttested, findImage } from "./find-image.ts";
-import type { Garbage } from "./garbage.ts";
 import { getImage, getRecord, type Image } from "./image.ts";
 import type { ImageIndex } from "./image-index.ts";
-import { ImageLayers } from "./image-layers.ts";
+import { ImageLayers, type ImageLayersParts } from "./image-layers.ts";
 import { type KeptIndex, readKeptIndex } from "./kept-index.ts";
 import { parseTarget } from "./new-image.ts";
 import { type RemovedItem, type RemoveImageOptions, removeImage } from "./remove-image.ts";
 import { selectImages } from "./select-images.ts";
 
-export interface ImageStoreParts {
+export interface ImageStoreParts extends ImageLayersParts {
   readonly index: ImageIndex;
-  readonly content: ContentStore;
-  readonly layers: LayerStore;
-  readonly garbage: Garbage;
-  readonly limits: StoreLimits;
-  readonly inBackground: (work: Promise<unknown>) => void;
-  readonly reach: ReachStoreStep;
 }
 
 /**
@@ -135,7 +124,7 @@ export class ImageStore {
           return await readDistributable({ ...record, manifestDigest }, parts);
         const made = await makeDistributable(record, parts, { lease, ...(signal && { signal }) });
         lease.add(made.manifest.digest);
-        await parts.content.ingest(chunks(made.manifest.bytes));
+        await parts.content.ingest([made.manifest.bytes]);
         const blobs = [made.manifest.digest, made.config.digest, ...made.layers.map(({ digest }) => digest)];
         this.#index.put({ ...record, manifestDigest: made.manifest.digest, blobs }, []);
         return made;
@@ -231,8 +220,4 @@ export interface TaggedImage {
   readonly image: Image;
   /** As `ImageStore.attest` has got it. */
   readonly attested?: Digest;
-}
-
-async function* chunks(...data: readonly Uint8Array[]) {
-  yield* data;
 }
