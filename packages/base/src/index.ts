@@ -24,4 +24,5 @@ export type { TarEntry, TarEntryType } from "./tar/tar-entry.ts";
 export { defaultTarLimits, type TarEvent, type TarLimits, TarParser } from "./tar/tar-parser.ts";
 export { formatTarHeader, type TarContent, type TarSource, writeTar } from "./tar/tar-writer.ts";
 export { goQuote, goQuoteChar } from "./template/go-quote.ts";
+export { escapeHtmlJson } from "./template/html-json.ts";
 export { version } from "./version.ts";

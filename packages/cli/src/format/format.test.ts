@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { goQuote } from "@hawser/base";
+import { escapeHtmlJson, goQuote } from "@hawser/base";
 import { ellipsis, shortId } from "./ellipsis.ts";
 import { formatBuildTime, formatLocalRfc3339 } from "./go-time.ts";
 import { formatBinarySize, formatHumanDuration, formatHumanSize, formatTableSize } from "./humanize.ts";
 import { imageRows } from "./image-fields.ts";
-import { escapeHtmlJson, indentJson } from "./json-text.ts";
+import { indentJson } from "./json-text.ts";
 import { formatPorts } from "./ports.ts";
 import { alignColumns } from "./table-writer.ts";
 

@@ -1,11 +1,3 @@
-/** JSON text with the characters of HTML escaped, as Go's encoder writes it by default. */
-export function escapeHtmlJson(json: string): string {
-  return json.replace(
-    /[<>&\u2028\u2029]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-}
-
 /**
  * JSON text indented by 4 spaces, every value as it was written: long numbers keep their digits. `prefix` begins every
  * line but the first. Text that is not JSON comes out in some shape.

@@ -1,4 +1,4 @@
-import { Fault } from "@hawser/base";
+import { escapeHtmlJson, Fault } from "@hawser/base";
 import {
   GoMap,
   GoStruct,
@@ -9,7 +9,6 @@ import {
   templateFaults,
   templateFunctions,
 } from "@hawser/base/template";
-import { escapeHtmlJson } from "./json-text.ts";
 import { alignColumns } from "./table-writer.ts";
 
 /** One thing that a list can show of its rows, under the name that templates use. */

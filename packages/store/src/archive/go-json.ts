@@ -1,3 +1,5 @@
+import { escapeHtmlJson } from "@hawser/base";
+
 /**
  * JSON as Go's encoding/json writes it, to the byte: what ids are digests of. Values are JSON already; a field of `undefined` is
  * left out (`omitempty`).
@@ -5,7 +7,7 @@
 export type Field = readonly [name: string, json: string | undefined];
 
 export function formatText(text: string): string {
-  return escapeForHtml(JSON.stringify(text.toWellFormed()));
+  return escapeHtmlJson(JSON.stringify(text.toWellFormed()));
 }
 
 /** `undefined` for an empty one, too. */
@@ -36,13 +38,6 @@ export function inOrder(fields: Iterable<Field>): readonly Field[] {
   return [...fields].toSorted(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
 }
 
-function escapeForHtml(json: string): string {
-  return json.replace(
-    /[<>&\u2028\u2029]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-}
-
 /**
  * The fields of an object as Go's `json.RawMessage` has them: as they were written, without the space between.
  *
@@ -65,10 +60,10 @@ export function fieldsOf(json: string): Map<string, string> {
     if (char === '"') for (at++; json[at] !== '"'; at++) if (json[at] === "\\") at++;
     const token = json.slice(start, at + 1);
     if (char === "}" || char === "]") depth--;
-    if (depth > 1) raw.push(escapeForHtml(token));
+    if (depth > 1) raw.push(escapeHtmlJson(token));
     else if (depth === 1 && char === ",") end();
     else if (depth === 1 && name === undefined) name = char === '"' ? String(JSON.parse(token)) : undefined;
-    else if (depth === 1 && char !== ":") raw.push(escapeForHtml(token));
+    else if (depth === 1 && char !== ":") raw.push(escapeHtmlJson(token));
     if (char === "{" || char === "[") depth++;
   }
   end();

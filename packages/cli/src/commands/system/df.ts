@@ -1,11 +1,11 @@
 import type { BuildCacheRecord, DiskUsageResponse } from "@hawser/api";
+import { escapeHtmlJson } from "@hawser/base";
 import { goValueFromJson, openTemplate } from "@hawser/base/template";
 import { defineCommand } from "../../command.ts";
 import { boolFlag, stringFlag } from "../../flags/flag-kinds.ts";
 import { containerLayout } from "../../format/container-fields.ts";
 import { formatHumanSize } from "../../format/humanize.ts";
 import { imageLayout, imageRows } from "../../format/image-fields.ts";
-import { escapeHtmlJson } from "../../format/json-text.ts";
 import { formatList, type ListLayout } from "../../format/list-format.ts";
 import { buildCacheLayout, usageLayout, usageRows } from "../../format/usage-fields.ts";
 import { volumeLayout } from "../../format/volume-fields.ts";
