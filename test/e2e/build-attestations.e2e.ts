@@ -7,51 +7,17 @@ import { after, before, describe, test } from "node:test";
 import { readTar } from "@hawser/base";
 import { openTempDir } from "@hawser/base/testing";
 import { openTestRegistry, type TestRegistry } from "../conformance/distribution/kit-registry.ts";
+import {
+  type Described,
+  digestOf,
+  getJson,
+  type Index,
+  type Statement,
+  statementsOf,
+} from "./kit-attestations.ts";
 import { type BuildkitClient, openBuildkitClient, openFiles, pluginSuites } from "./kit-buildkit.ts";
 import { openEngine, type TestEngine } from "./kit-engine.ts";
 import { againstDockerd } from "./kit-target.ts";
-
-interface Described {
-  readonly mediaType: string;
-  readonly digest: string;
-  readonly annotations?: Readonly<Record<string, string>>;
-  readonly platform?: { readonly os: string; readonly architecture: string };
-}
-
-interface Index {
-  readonly mediaType: string;
-  readonly manifests: readonly Described[];
-  readonly annotations?: Readonly<Record<string, string>>;
-}
-
-interface Statement {
-  readonly _type: string;
-  readonly predicateType: string;
-  readonly subject: readonly { readonly name: string; readonly digest: Readonly<Record<string, string>> }[];
-  readonly predicate: Provenance;
-}
-
-interface Provenance {
-  readonly builder: { readonly id: string };
-  readonly materials: readonly { readonly uri: string; readonly digest: Readonly<Record<string, string>> }[];
-  readonly invocation: {
-    readonly configSource: { readonly entryPoint?: string };
-    readonly parameters: {
-      readonly frontend: string;
-      readonly args?: Readonly<Record<string, string>>;
-      readonly secrets?: readonly { readonly id: string }[];
-      readonly locals?: readonly { readonly name: string }[];
-    };
-  };
-  readonly buildConfig?: { readonly llbDefinition: readonly { readonly op: { readonly Op: unknown } }[] };
-  readonly metadata: {
-    readonly completeness: { readonly parameters: boolean; readonly materials: boolean };
-    readonly reproducible: boolean;
-    readonly "https://mobyproject.org/buildkit@v1#metadata": {
-      readonly source?: { readonly infos: readonly { readonly data: string }[] };
-    };
-  };
-}
 
 const secret = "the-word-that-nobody-else-has";
 
@@ -88,54 +54,6 @@ RUN --mount=type=secret,id=token test -s /run/secrets/token && echo $word > /wor
     return client;
   };
   const given = () => ["--build-arg", "word=said", "--secret", `id=token,src=${join(context.path, "token")}`];
-  const getJson = async <T>(repository: string, reference: string): Promise<T> => {
-    const accept = [
-      "application/vnd.oci.image.index.v1+json",
-      "application/vnd.oci.image.manifest.v1+json",
-      "application/vnd.docker.distribution.manifest.v2+json",
-    ].join(", ");
-    const kind = reference.startsWith("blob:") ? "blobs" : "manifests";
-    const place = `${registry.url}/v2/${repository}/${kind}/${reference.replace("blob:", "")}`;
-    const answer = await fetch(place, { headers: { accept } });
-    assert.equal(answer.status, 200, place);
-    return (await answer.json()) as T;
-  };
-  const digestOf = async (repository: string, tag: string) => {
-    const accept =
-      "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.v2+json";
-    const answer = await fetch(`${registry.url}/v2/${repository}/manifests/${tag}`, {
-      method: "HEAD",
-      headers: { accept },
-    });
-    return answer.headers.get("docker-content-digest");
-  };
-  /** The statements of each image of an index, which must be beside it. */
-  const statementsOf = async (repository: string, tag: string) => {
-    const index = await getJson<Index>(repository, tag);
-    assert.equal(index.mediaType, "application/vnd.oci.image.index.v1+json");
-    const images = index.manifests.filter(({ platform }) => platform?.os !== "unknown");
-    const found = await Promise.all(
-      images.map(async (image) => {
-        const about = index.manifests.find(
-          ({ annotations }) => annotations?.["vnd.docker.reference.digest"] === image.digest,
-        );
-        assert.equal(about?.annotations?.["vnd.docker.reference.type"], "attestation-manifest");
-        assert.deepEqual(about.platform, { architecture: "unknown", os: "unknown" });
-        const { layers } = await getJson<{ layers: Described[] }>(repository, about.digest);
-        const statements: Statement[] = [];
-        for (const { mediaType, digest, annotations } of layers) {
-          assert.equal(mediaType, "application/vnd.in-toto+json");
-          const statement = await getJson<Statement>(repository, `blob:${digest}`);
-          assert.equal(annotations?.["in-toto.io/predicate-type"], statement.predicateType);
-          assert.equal(statement._type, "https://in-toto.io/Statement/v0.1");
-          statements.push(statement);
-        }
-        return { image, statements };
-      }),
-    );
-    return { index, images: found };
-  };
-
   for (const suite of pluginSuites) {
     test(`provenance of a push by buildx of Debian ${suite}, which the same source makes the same`, async () => {
       const client = clientOf(suite);
@@ -144,10 +62,14 @@ RUN --mount=type=secret,id=token test -s /run/secrets/token && echo $word > /wor
         client.ok("buildx", "build", "--push", "-t", name(tag), ...given(), ...args, context.path);
       await build("plain");
       await build("max", "--provenance", "mode=max,builder-id=https://example.org/ci,reproducible=true");
-      const { index, images } = await statementsOf(`prov/${suite}`, "max");
+      const { index, images } = await statementsOf(registry, `prov/${suite}`, "max");
       assert.equal(index.manifests.length, 2);
       const [{ image, statements }] = images as [(typeof images)[number]];
-      assert.equal(image.digest, await digestOf(`prov/${suite}`, "plain"), "the image is the same one");
+      assert.equal(
+        image.digest,
+        await digestOf(registry, `prov/${suite}`, "plain"),
+        "the image is the same one",
+      );
       const [statement] = statements as [Statement];
       assert.equal(statement.predicateType, "https://slsa.dev/provenance/v0.2");
       const platform = `platform=${encodeURIComponent(`linux/${image.platform?.architecture}`)}`;
@@ -160,7 +82,7 @@ RUN --mount=type=secret,id=token test -s /run/secrets/token && echo $word > /wor
       const { predicate } = statement;
       assert.equal(predicate.builder.id, "https://example.org/ci");
       assert.equal(predicate.metadata.reproducible, true);
-      const base = await digestOf("base/busybox", "1");
+      const base = await digestOf(registry, "base/busybox", "1");
       assert.deepEqual(predicate.materials, [
         { uri: `pkg:docker/${host()}/base/busybox@1?${platform}`, digest: { sha256: base?.slice(7) } },
       ]);
@@ -186,19 +108,19 @@ RUN --mount=type=secret,id=token test -s /run/secrets/token && echo $word > /wor
       );
       assert.match(shown, /"buildType": ?"https:\/\/mobyproject.org\/buildkit@v1"/);
 
-      const before = await digestOf(`prov/${suite}`, "max");
+      const before = await digestOf(registry, `prov/${suite}`, "max");
       await build(
         "max",
         "--no-cache",
         "--provenance",
         "mode=max,builder-id=https://example.org/ci,reproducible=true",
       );
-      assert.equal(await digestOf(`prov/${suite}`, "max"), before);
+      assert.equal(await digestOf(registry, `prov/${suite}`, "max"), before);
       // What is a digest's is the image here, too.
       await client.ok("image", "inspect", `${host()}/prov/${suite}@${before}`);
 
       await build("min", "--provenance", "mode=min");
-      const [ofMin] = (await statementsOf(`prov/${suite}`, "min")).images;
+      const [ofMin] = (await statementsOf(registry, `prov/${suite}`, "min")).images;
       const [min] = (ofMin?.statements ?? []) as [Statement];
       assert.equal(min.predicate.buildConfig, undefined);
       assert.equal(min.predicate.invocation.parameters.args?.["build-arg:word"], undefined);
@@ -214,7 +136,7 @@ RUN --mount=type=secret,id=token test -s /run/secrets/token && echo $word > /wor
       assert.equal(result.exitCode, 0, result.stderr);
     };
     await build("--provenance=version=v1", "--push", "-t", `${host()}/prov/own:1`);
-    const { images } = await statementsOf("prov/own", "1");
+    const { images } = await statementsOf(registry, "prov/own", "1");
     const [statement] = (images[0]?.statements ?? []) as unknown as [
       {
         readonly predicateType: string;
@@ -269,9 +191,13 @@ RUN --mount=type=secret,id=token test -s /run/secrets/token && echo $word > /wor
     await engine.start();
     await client.ok("tag", name("1"), name("2"));
     await client.ok("push", name("2"));
-    const { index, images } = await statementsOf("kept/x", "2");
+    const { index, images } = await statementsOf(registry, "kept/x", "2");
     assert.equal(index.manifests.length, 2);
-    assert.equal(images[0]?.image.digest, await digestOf("kept/x", "plain"), "the image is the same one");
+    assert.equal(
+      images[0]?.image.digest,
+      await digestOf(registry, "kept/x", "plain"),
+      "the image is the same one",
+    );
     assert.equal(images[0]?.statements[0]?.predicateType, "https://slsa.dev/provenance/v0.2");
     const format = ["--format", "{{json .Provenance}}"];
     const shown = await client.ok("buildx", "imagetools", "inspect", name("2"), ...format);
@@ -288,8 +214,8 @@ RUN --mount=type=secret,id=token test -s /run/secrets/token && echo $word > /wor
     assert.deepEqual(
       tops.map(({ digest, annotations }) => [annotations?.["io.containerd.image.name"], digest]),
       [
-        [name("1"), await digestOf("kept/x", "2")],
-        [name("plain"), await digestOf("kept/x", "plain")],
+        [name("1"), await digestOf(registry, "kept/x", "2")],
+        [name("plain"), await digestOf(registry, "kept/x", "plain")],
       ],
     );
     const blob = (digest: string) => `blobs/sha256/${digest.slice(7)}`;
@@ -307,7 +233,7 @@ RUN --mount=type=secret,id=token test -s /run/secrets/token && echo $word > /wor
     await build("--provenance=mode=min", "-t", name("1"));
     await build("-t", name("1"));
     await client.ok("push", name("1"));
-    assert.equal(await digestOf("kept/x", "1"), await digestOf("kept/x", "plain"));
+    assert.equal(await digestOf(registry, "kept/x", "1"), await digestOf(registry, "kept/x", "plain"));
   });
 
   test("several platforms: each has its own, wherever they go", async () => {
@@ -326,13 +252,14 @@ RUN --mount=type=secret,id=token test -s /run/secrets/token && echo $word > /wor
       `type=image,name=${name},push=true,${form},${only}`,
       files.path,
     );
-    const { index, images } = await statementsOf("several/x", "1");
+    const { index, images } = await statementsOf(registry, "several/x", "1");
     assert.deepEqual(index.annotations, { all: "index" });
     assert.equal(index.manifests.length, 4);
     for (const { image, statements } of images) {
       const platform = encodeURIComponent(`linux/${image.platform?.architecture}`);
       assert.match(statements[0]?.subject[0]?.name ?? "", new RegExp(`platform=${platform}$`));
       const manifest = await getJson<{ annotations?: object; layers: Described[] }>(
+        registry,
         "several/x",
         image.digest,
       );
@@ -379,7 +306,7 @@ RUN --mount=type=secret,id=token test -s /run/secrets/token && echo $word > /wor
     );
     const name = `${host()}/prov/default:1`;
     await client.ok("buildx", "build", "--push", "-t", name, ...given(), context.path);
-    const { mediaType } = await getJson<Index>("prov/default", "1");
+    const { mediaType } = await getJson<Index>(registry, "prov/default", "1");
     assert.equal(mediaType, "application/vnd.docker.distribution.manifest.v2+json");
   });
 
@@ -411,7 +338,7 @@ ${rest}
         context.path,
       );
       assert.match(shown, /generating sbom using scanner:kit/);
-      const [image] = (await statementsOf(`sbom/${suite}`, "1")).images;
+      const [image] = (await statementsOf(registry, `sbom/${suite}`, "1")).images;
       assert.deepEqual(
         image?.statements.map(({ predicateType }) => predicateType),
         ["https://spdx.dev/Document", "https://slsa.dev/provenance/v0.2"],
