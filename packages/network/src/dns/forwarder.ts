@@ -7,8 +7,8 @@ export interface ForwarderOptions {
   /** Addresses of the servers, in the order in which they are asked. */
   readonly servers: readonly string[];
   /**
-   * A new descriptor of the network namespace to ask from, which the forwarder closes; absent: the host's. Servers on the
-   * loopback network are always asked from the host, whose they are.
+   * The network namespace to ask from, which stays the caller's; absent: the host's. Servers on the loopback network are
+   * always asked from the host, whose they are.
    */
   readonly namespaceFd?: number;
   /** Chance, for what a forger would have to guess. */

@@ -4,9 +4,10 @@ import { once } from "node:events";
 import { closeSync } from "node:fs";
 import { createServer, type Socket as TcpSocket } from "node:net";
 import { test } from "node:test";
+import { setImmediate as immediate } from "node:timers/promises";
 import { runProgram } from "@hawser/base";
 import { eventually } from "@hawser/base/testing";
-import { socketInNamespace } from "@hawser/linux";
+import { openNamespaceOfProcess, socketInNamespace } from "@hawser/linux";
 import { decode, encode, type Packet, RECURSION_DESIRED } from "dns-packet";
 import { NamedNamespacePool } from "../named-namespace-pool.ts";
 import { openFirewall, openNetwork } from "../testing/open-bridge.ts";
@@ -157,6 +158,24 @@ inOwnNetwork(import.meta.filename, () => {
     const begun = performance.now();
     assert.equal((await askUdp(internal.fd, "example.org")).rcode, "SERVFAIL");
     assert.ok(performance.now() - begun < 1000);
+  });
+
+  test("a server that goes while somebody waits for an answer goes in silence", async () => {
+    await using _clean = await openCleanNetwork();
+    const named = await openNamed(serviceOf({ servers: ["127.0.0.1"] }));
+    const here = openNamespaceOfProcess("self");
+    using silent = await openUpstream(here, undefined);
+    closeSync(here);
+    const socket = createSocket("udp4");
+    socket.bind({
+      fd: socketInNamespace({ namespaceFd: named.fd, protocol: "udp", address: "0.0.0.0", port: 0 }),
+    });
+    const query = encode({ type: "query", id: 7, questions: [{ name: "example.org", type: "A" }] });
+    socket.send(query, 53, "127.0.0.11");
+    await eventually(() => silent.clients.length === 1, { what: "it is asked for" });
+    named[Symbol.dispose]();
+    await immediate(); // what is rejected with nobody to hear of it fails this test
+    socket.close();
   });
 
   test("the next engine's sockets are beside the last one's, at the same place, and have all when those go", async () => {

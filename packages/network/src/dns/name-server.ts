@@ -120,7 +120,9 @@ export class NameServer implements Disposable {
       reply(failureOf(query, 2));
       return;
     }
-    void this.#forwarder?.ask(query, transport).then((response) => reply(response ?? failureOf(query, 2)));
+    void this.#forwarder?.ask(query, transport).then((response) => {
+      if (!this.#closed) reply(response ?? failureOf(query, 2));
+    });
   }
 
   #converse(socket: TcpSocket): void {
