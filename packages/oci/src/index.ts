@@ -1,3 +1,4 @@
+export { attestationAnnotations, findAttestations } from "./attestations.ts";
 export { type ChainId, chainIdOf, chainIdsOf, parseChainId } from "./chain-id.ts";
 export { type Descriptor, readDescriptor } from "./descriptor.ts";
 export {

@@ -37,6 +37,7 @@ export const storeFaults = defineFaults({
     "invalid-argument",
     (what: string, limit: number) => `Cannot read ${what}: it has more than ${limit} bytes`,
   ],
+  ATTESTATIONS_REFUSED: ["invalid-argument", (problem: string) => `Cannot keep attestations: ${problem}`],
   BLOB_DAMAGED: ["data-loss", (digest: string) => `Cannot read blob ${digest}: the file on disk is damaged`],
 
   ARCHIVE_INVALID: ["invalid-argument", (problem: string) => `Cannot load the archive: ${problem}`],

@@ -30,6 +30,7 @@ export type { ImageMaker } from "./images/image-maker.ts";
 export type {
   CommitOptions,
   ImportOptions,
+  IndexOrigin,
   LayerProgress,
   LoadEvent,
   ReceiveOptions,

@@ -13,6 +13,10 @@ export interface StoreLimits {
   readonly maxLayers: number;
   /** Images of one archive. */
   readonly maxImages: number;
+  /** What is said of one image: manifests of it, their blobs, and all bytes together. */
+  readonly maxAttestations: number;
+  readonly maxAttestationBlobs: number;
+  readonly maxAttestationBytes: number;
 }
 
 export const defaultStoreLimits: StoreLimits = {
@@ -22,4 +26,7 @@ export const defaultStoreLimits: StoreLimits = {
   maxEntries: defaultTarLimits.maxEntries,
   maxLayers: 500,
   maxImages: 1000,
+  maxAttestations: 16,
+  maxAttestationBlobs: 1000,
+  maxAttestationBytes: 2 ** 30,
 };

@@ -2,6 +2,7 @@ import type { Semaphore } from "@hawser/base";
 import {
   type Descriptor,
   type Digest,
+  findAttestations,
   formatFamiliar,
   formatPlatform,
   type ImageConfig,
@@ -14,7 +15,15 @@ import {
   repositoryOf,
 } from "@hawser/oci";
 import type { FetchedManifest } from "@hawser/registry/client";
-import type { BlobOrigin, ContentStore, Image, ImageMaker, ImageStore, LayerNews } from "@hawser/store";
+import type {
+  BlobOrigin,
+  ContentStore,
+  Image,
+  ImageMaker,
+  ImageStore,
+  IndexOrigin,
+  LayerNews,
+} from "@hawser/store";
 import { chooseManifest } from "./choose-manifest.ts";
 import { imageFaults } from "./faults.ts";
 
@@ -25,6 +34,8 @@ export type PullEvent =
   /** The registry has it. */
   | { readonly kind: "pulling"; readonly repository: string; readonly reference: string }
   | { readonly kind: "layer"; readonly digest: string; readonly news: PulledLayerNews }
+  /** What is said of the image could not be had: it comes alone. */
+  | { readonly kind: "unattested"; readonly reason: string }
   | { readonly kind: "pulled"; readonly digest: string }
   | { readonly kind: "finished"; readonly reference: string; readonly isNew: boolean }
   | { readonly kind: "built-in"; readonly reference: string; readonly isNew: boolean };
@@ -89,7 +100,7 @@ export async function pullImage(
   const { reference, signal, report } = request;
   const top = await repository.getManifest(reference.digest ?? reference.tag ?? "latest", { signal });
   report({ kind: "pulling", repository: reference.path, reference: reference.digest ?? reference.tag ?? "" });
-  const { fetched, manifest } = await findManifest(repository, top, request);
+  const { fetched, manifest, attestations } = await findManifest(repository, top, request);
   const references = referencesOf(request, { top: top.digest, manifest: fetched.digest });
   const configBytes = (await content.has(manifest.config.digest))
     ? await content.read(manifest.config.digest)
@@ -107,8 +118,14 @@ export async function pullImage(
       config: { digest: manifest.config.digest, bytes: configBytes },
       layers: manifest.layers.map((layer) => originOf(layer, parts, tell)),
       references,
+      // What is called by its manifest's digest is the image alone.
+      index: request.names === "digest" ? undefined : attestations && indexOrigin(top, attestations, parts),
     },
-    { signal, onNews: (index, news) => tell(manifest.layers[index]?.digest ?? "", news) },
+    {
+      signal,
+      onNews: (at, news) => tell(manifest.layers[at]?.digest ?? "", news),
+      onUnattested: ({ message }) => report({ kind: "unattested", reason: message }),
+    },
   );
   report({ kind: "pulled", digest: top.digest });
   return result;
@@ -141,8 +158,14 @@ async function findManifest(
   repository: PullSource,
   top: FetchedManifest,
   { platform, hostPlatform, signal }: Pick<PullRequest, "platform" | "hostPlatform" | "signal">,
-): Promise<{ readonly fetched: FetchedManifest; readonly manifest: Manifest }> {
+): Promise<{
+  readonly fetched: FetchedManifest;
+  readonly manifest: Manifest;
+  /** What is said of it, where `top` lists that and nothing else besides. */
+  readonly attestations?: readonly Descriptor[] | undefined;
+}> {
   let fetched = top;
+  let attestations: readonly Descriptor[] | undefined;
   for (let depth = 0; depth <= maxIndexDepth; depth++) {
     const manifest = parseManifest(fetched.bytes);
     if (manifest.kind === "manifest") {
@@ -150,9 +173,10 @@ async function findManifest(
       // Some very old images say nothing better.
       const isImage = isConfigMediaType(mediaType) || mediaType === "application/octet-stream";
       if (!isImage) throw imageFaults.NOT_AN_IMAGE(mediaType.slice(0, 200));
-      return { fetched, manifest };
+      return { fetched, manifest, attestations };
     }
     const chosen = chooseManifest(manifest, platform ?? hostPlatform);
+    attestations = fetched === top ? findAttestations(manifest, chosen.digest) : undefined;
     fetched = await repository.getManifest(chosen.digest, { signal });
   }
   throw imageFaults.INDEX_TOO_DEEP();
@@ -169,6 +193,24 @@ function checkPlatform(config: Platform, { reference, platform, hostPlatform }: 
     formatPlatform(platform),
     formatPlatform({ os, architecture }),
   );
+}
+
+/** What is said of an image, fetched when one of the few places for downloads is free. */
+function indexOrigin(
+  { digest, bytes }: FetchedManifest,
+  attestations: readonly Descriptor[],
+  { repository, downloads }: { readonly repository: PullSource; readonly downloads: Semaphore },
+): IndexOrigin {
+  return {
+    digest,
+    bytes,
+    attestations,
+    async *open(of, { kind, signal }) {
+      using _slot = await downloads.acquire(signal);
+      if (kind === "manifest") yield (await repository.getManifest(of.digest, { signal })).bytes;
+      else yield* repository.fetchBlob(of, { signal, lent: true });
+    },
+  };
 }
 
 /** A layer's blob, fetched when one of the few places for downloads is free. */

@@ -82,12 +82,13 @@ export async function pushImage(
   };
   const name = async (
     manifest: Pick<KeptIndex, "digest" | "mediaType" | "bytes">,
+    index?: Digest,
   ): Promise<PushedManifest> => {
     const { digest, mediaType, bytes } = manifest;
     reach("push.sent");
     await repository.putManifest(request.isPart ? digest : tag, manifest, { signal });
     reach("push.named");
-    store.images.nameByDigest({ ...repositoryOf(reference), digest }, image);
+    store.images.nameByDigest({ reference: { ...repositoryOf(reference), digest }, attested: index }, image);
     report({ kind: "pushed", tag, digest, sizeBytes: bytes.length });
     return { digest, mediaType, sizeBytes: bytes.length };
   };
@@ -100,12 +101,13 @@ export async function pushImage(
         const diffId = diffIds[own?.layers.indexOf(digest) ?? -1];
         if (diffId !== undefined) report({ kind: "layer", diffId, news });
       };
-      for (const { digest } of index.blobs) onNews(digest)({ kind: "preparing" });
-      await allOrFirstFailure(index.blobs.map((blob) => push(blob, onNews(blob.digest))));
+      const blobs = index.blobs.filter(({ isForeign }) => !isForeign);
+      for (const { digest } of blobs) onNews(digest)({ kind: "preparing" });
+      await allOrFirstFailure(blobs.map((blob) => push(blob, onNews(blob.digest))));
       for (const manifest of index.manifests) {
         await repository.putManifest(manifest.digest, manifest, { signal });
       }
-      return await name(index);
+      return await name(index, attested);
     });
   }
   return await store.images.distribute(

@@ -104,7 +104,7 @@ export class RemoteImages {
     options: {
       readonly tag: string;
       readonly access: RegistryAccess;
-      /** What its images have to be for. */
+      /** What its images have to be for; they go without what is said of them then. */
       readonly platform?: Platform | undefined;
       readonly signal: AbortSignal;
     },
@@ -301,12 +301,13 @@ export class RemoteImages {
     reference: Reference,
     options: {
       readonly access: RegistryAccess;
+      readonly platform?: Platform | undefined;
       readonly signal: AbortSignal;
       readonly report: (event: PushEvent) => void;
     },
   ): Promise<void> {
     const { store, client } = this.#parts;
-    const { access, signal, report } = options;
+    const { access, platform, signal, report } = options;
     const name = familiarName(reference);
     report({ kind: "pushing", repository: formatReference(repositoryOf(reference)) });
     const tags = store.images.tagsOf(reference);
@@ -315,7 +316,9 @@ export class RemoteImages {
     if (wanted.length === 0) throw imageFaults.PUSH_NO_TAG(formatFamiliar(reference));
     try {
       const repository = await client.repository(reference, access);
-      for (const { reference: tagged, image, attested } of wanted) {
+      for (const { reference: tagged, image, attested: index } of wanted) {
+        // Whoever asks for a platform's gets that alone, as with Docker.
+        const attested = platform === undefined ? index : undefined;
         await pushImage(
           { repository, store, uploads: this.#uploads, reach: this.#parts.reach },
           { image: image.id, reference: tagged, attested, signal, report },

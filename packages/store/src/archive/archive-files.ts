@@ -1,5 +1,6 @@
 import { type Logger, readTar, rootedTarPath, type TarEntryType, tarPathBytes } from "@hawser/base";
 import type { ContentStore, StagedBlob } from "../content/content-store.ts";
+import { readStaged } from "../content/read-staged.ts";
 import { storeFaults } from "../faults.ts";
 import { decompress } from "../layers/decompress.ts";
 import type { StoreLimits } from "../limits.ts";
@@ -90,10 +91,7 @@ export class ArchiveFiles implements AsyncDisposable {
 
   /** The bytes of a small file. @throws {Fault} `invalid-argument` when there is none or it is larger than `maxBytes` */
   async read(name: string, maxBytes: number): Promise<Buffer> {
-    const file = this.get(name);
-    if (file.sizeBytes > maxBytes) throw storeFaults.BLOB_TOO_LARGE(`"${name}" of the archive`, maxBytes);
-    await using handle = await file.open();
-    return await handle.readFile();
+    return await readStaged(this.get(name), { what: `"${name}" of the archive`, maxBytes });
   }
 
   /** The names of the folders at its top, in order. */

@@ -1,7 +1,16 @@
-import type { Digest, ImageConfig, Reference } from "@hawser/oci";
-import { maxConfigBytes, parseImageConfig } from "@hawser/oci";
+import {
+  type Digest,
+  type ImageConfig,
+  maxConfigBytes,
+  parseImageConfig,
+  parseReference,
+  type Reference,
+  withDefaultTag,
+} from "@hawser/oci";
 import type { StagedBlob } from "../content/content-store.ts";
+import { readStaged } from "../content/read-staged.ts";
 import { storeFaults } from "../faults.ts";
+import type { NewName } from "../images/image-index.ts";
 import type { StoreLimits } from "../limits.ts";
 
 /** An image of an archive: everything about it is checked but the content of its layers. */
@@ -12,7 +21,9 @@ export interface ArchivedImage {
   /** Lowest first, as many as the configuration has diff ids. */
   readonly layerBlobs: readonly StagedBlob[];
   /** With tags. */
-  readonly references: readonly Reference[];
+  readonly names: readonly NewName[];
+  /** The indexes that names have, and what is said in them. */
+  readonly aboutBlobs?: readonly StagedBlob[];
   /** Docker says nothing of those that are as before 1.10, but which names change hands. */
   readonly isV1?: boolean;
 }
@@ -22,7 +33,11 @@ export async function checkArchivedImage(
   parts: Omit<ArchivedImage, "config">,
   limits: StoreLimits,
 ): Promise<ArchivedImage> {
-  const config = parseImageConfig(await readSmall(parts.configBlob));
+  const bytes = await readStaged(parts.configBlob, {
+    what: "the image configuration",
+    maxBytes: maxConfigBytes,
+  });
+  const config = parseImageConfig(bytes);
   // Docker's words.
   if (config.os.toLowerCase() !== "linux")
     throw storeFaults.ARCHIVE_INVALID(`cannot load ${config.os} image on linux`);
@@ -54,14 +69,13 @@ export function checkLayerCount(options: {
   }
 }
 
-async function readSmall(blob: StagedBlob): Promise<Buffer> {
-  if (blob.sizeBytes > maxConfigBytes)
-    throw storeFaults.BLOB_TOO_LARGE("the image configuration", maxConfigBytes);
-  await using file = await blob.open();
-  return await file.readFile();
-}
-
 /** @throws {Fault} `data-loss` when what a name says is not what the content is */
 export function checkDigest(blob: StagedBlob, wanted: Digest): void {
   if (blob.digest !== wanted) throw storeFaults.ARCHIVE_DIGEST_MISMATCH(wanted, blob.digest);
+}
+
+/** A name that an archive gives. @throws {Fault} `invalid-argument` */
+export function parseTag(text: string): Reference {
+  const { domain, path, tag = "latest" } = withDefaultTag(parseReference(text));
+  return { domain, path, tag };
 }

@@ -2,25 +2,31 @@ import {
   type Digest,
   DocumentReader,
   formatPlatform,
+  formatReference,
   isDigest,
   maxManifestBytes,
   type Platform,
   parseForeignJson,
-  parseReference,
   platformsMatch,
-  type Reference,
-  withDefaultTag,
 } from "@hawser/oci";
 import type { StagedBlob } from "../content/content-store.ts";
 import { storeFaults } from "../faults.ts";
+import type { NewName } from "../images/image-index.ts";
 import type { StoreLimits } from "../limits.ts";
 import type { ArchiveFiles } from "./archive-files.ts";
-import { type ArchivedImage, checkArchivedImage, checkDigest, checkImageCount } from "./archived-image.ts";
+import {
+  type ArchivedImage,
+  checkArchivedImage,
+  checkDigest,
+  checkImageCount,
+  parseTag,
+} from "./archived-image.ts";
+import { type LayoutImage, wholeNameOf } from "./oci-layout.ts";
 
 /**
  * The images of what `docker save` makes: `manifest.json` lists for each its configuration, tags and layers by their
- * file names in the archive. Names that say a digest must keep their word. `manifests` are the archive's OCI manifests
- * by the digest of their configuration, where it has them, too.
+ * file names in the archive. Names that say a digest must keep their word. `layout` is what the archive says of them as an OCI layout,
+ * where it is one, too.
  *
  * @throws {Fault} `invalid-argument`, `data-loss`
  */
@@ -28,12 +34,12 @@ export async function readDockerArchive(
   files: ArchiveFiles,
   options: {
     readonly limits: StoreLimits;
-    readonly manifests: ReadonlyMap<Digest, StagedBlob>;
+    readonly layout: readonly LayoutImage[];
     /** Those for others are left out; when none is left, the archive is refused. */
     readonly platform?: Platform;
   },
 ): Promise<readonly ArchivedImage[]> {
-  const { limits, manifests, platform } = options;
+  const { limits, layout, platform } = options;
   const what = "manifest.json";
   const list = parseForeignJson(await files.read(what, maxManifestBytes), {
     what,
@@ -45,12 +51,19 @@ export async function readDockerArchive(
   for (const [index, item] of list.entries()) {
     const entry = new DocumentReader(item, `${what}[${index}]`);
     const configBlob = namedFile(files, entry.requiredString("Config"));
-    const manifestBlob = manifests.get(configBlob.digest);
+    const described = layout.filter(({ manifest }) => manifest.config.digest === configBlob.digest);
+    const manifestBlob = described.at(-1)?.blob;
+    const names = (entry.strings("RepoTags") ?? []).map((tag): NewName => {
+      const reference = parseTag(tag);
+      const own = described.findLast((one) => wholeNameOf(one) === formatReference(reference));
+      return { reference, attested: own?.index?.digest };
+    });
     const parts = {
       configBlob,
       ...(manifestBlob && { manifestBlob }),
       layerBlobs: (entry.strings("Layers") ?? []).map((name) => namedFile(files, name)),
-      references: (entry.strings("RepoTags") ?? []).map(parseTag),
+      names,
+      aboutBlobs: described.flatMap(({ index }) => index?.blobs ?? []),
     };
     const image = await checkArchivedImage(parts, limits);
     if (platform === undefined || platformsMatch(platform, image.config)) images.push(image);
@@ -72,9 +85,4 @@ function digestOfName(name: string): Digest | undefined {
   const hex = /^(?:blobs\/sha256\/)([0-9a-f]{64})$|^([0-9a-f]{64})\.json$/.exec(name);
   const digest = `sha256:${hex?.[1] ?? hex?.[2] ?? ""}`;
   return isDigest(digest) ? digest : undefined;
-}
-
-export function parseTag(text: string): Reference {
-  const { domain, path, tag = "latest" } = withDefaultTag(parseReference(text));
-  return { domain, path, tag };
 }

@@ -1,11 +1,10 @@
-import type { Digest, Platform } from "@hawser/oci";
-import type { StagedBlob } from "../content/content-store.ts";
+import type { Platform } from "@hawser/oci";
 import { storeFaults } from "../faults.ts";
 import type { StoreLimits } from "../limits.ts";
 import type { ArchiveFiles } from "./archive-files.ts";
 import type { ArchivedImage } from "./archived-image.ts";
 import { readDockerArchive } from "./docker-archive.ts";
-import { isOciLayout, readManifests, readOciLayout } from "./oci-layout.ts";
+import { findImages, isOciLayout, readOciLayout } from "./oci-layout.ts";
 import { isV1Archive, readV1Archive } from "./v1-archive.ts";
 
 /**
@@ -27,8 +26,8 @@ export async function readArchive(
   const platform = asked ?? options.platform;
   const isLayout = isOciLayout(files);
   if (files.find("manifest.json") !== undefined) {
-    const manifests = isLayout ? await readManifests(files, platform) : new Map<Digest, StagedBlob>();
-    return await readDockerArchive(files, { limits, manifests, ...(asked && { platform: asked }) });
+    const layout = isLayout ? await findImages(files, { limits, platform }) : [];
+    return await readDockerArchive(files, { limits, layout, ...(asked && { platform: asked }) });
   }
   if (isLayout) return await readOciLayout(files, { limits, platform });
   if (isV1Archive(files)) return await readV1Archive(files, { limits, ...(signal && { signal }) });

@@ -11,10 +11,10 @@ import {
   formatReference,
   mediaTypes,
   parseManifest,
-  type Reference,
 } from "@hawser/oci";
 import type { ContentStore } from "../content/content-store.ts";
 import { type KeptIndex, readKeptIndex } from "../images/kept-index.ts";
+import type { SavedName } from "../images/select-images.ts";
 
 /** An image to save. */
 export interface ImageToSave {
@@ -23,8 +23,7 @@ export interface ImageToSave {
   /** Archives that make its layers, lowest first. */
   readonly layerBlobs: readonly Digest[];
   readonly chainId?: ChainId;
-  /** With tags: the names that it was asked for by, and the indexes that they have. */
-  readonly references: readonly { readonly reference: Reference; readonly attested: Digest | undefined }[];
+  readonly names: readonly SavedName[];
 }
 
 interface DescribedImage extends ImageToSave {
@@ -49,10 +48,10 @@ export async function* saveImages(
   const described: DescribedImage[] = [];
   for (const image of images) described.push(await describeImage(image, content));
   const blobs = new Map<Digest, TarContent | Buffer>();
-  for (const { id, manifest, layers, indexes, references } of described) {
+  for (const { id, manifest, layers, indexes, names } of described) {
     for (const { digest } of layers) blobs.set(digest, await storedContent(digest, content));
     blobs.set(id, await content.read(id));
-    const isAttested = references.length > 0 && references.every(({ attested }) => attested !== undefined);
+    const isAttested = names.length > 0 && names.every(({ attested }) => attested !== undefined);
     if (!isAttested) blobs.set(digestOf(manifest), manifest);
     for (const index of indexes.values()) {
       for (const { digest } of index.blobs) blobs.set(digest, await storedContent(digest, content));
@@ -74,7 +73,7 @@ export async function* saveImages(
 
 async function describeImage(image: ImageToSave, content: ContentStore): Promise<DescribedImage> {
   const indexes = new Map<Digest, KeptIndex>();
-  for (const { attested } of image.references) {
+  for (const { attested } of image.names) {
     if (attested !== undefined) indexes.set(attested, await readKeptIndex(attested, { content }));
   }
   return { ...image, ...(await describeManifest(image, content)), indexes };
@@ -122,16 +121,18 @@ async function storedContent(digest: Digest, content: ContentStore): Promise<Tar
 }
 
 function formatIndex(images: readonly DescribedImage[]) {
-  const manifests = images.flatMap(({ manifest, references, indexes }) => {
+  const manifests = images.flatMap(({ manifest, names, indexes }) => {
     const { mediaType = mediaTypes.ociManifest } = JSON.parse(manifest.toString()) as { mediaType?: string };
     const descriptor = { mediaType, digest: digestOf(manifest), size: manifest.length };
-    if (references.length === 0) return [descriptor];
-    return references.map(({ reference, attested }) => ({
+    if (names.length === 0) return [descriptor];
+    return names.map(({ reference, attested }) => ({
       ...describeIndex(attested === undefined ? undefined : indexes.get(attested), descriptor),
-      annotations: {
-        "io.containerd.image.name": formatReference(reference),
-        "org.opencontainers.image.ref.name": reference.tag ?? "latest",
-      },
+      ...(reference && {
+        annotations: {
+          "io.containerd.image.name": formatReference(reference),
+          "org.opencontainers.image.ref.name": reference.tag ?? "latest",
+        },
+      }),
     }));
   });
   return { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests };
@@ -145,10 +146,11 @@ function describeIndex(
   return { mediaType: index.mediaType, digest: index.digest, size: index.bytes.length };
 }
 
-function formatDockerManifest({ id, layers, references }: DescribedImage) {
+function formatDockerManifest({ id, layers, names }: DescribedImage) {
+  const tags = names.flatMap(({ reference }) => (reference ? [formatFamiliar(reference)] : []));
   return {
     Config: blobName(id),
-    RepoTags: references.length === 0 ? null : references.map(({ reference }) => formatFamiliar(reference)),
+    RepoTags: tags.length === 0 ? null : tags,
     Layers: layers.map(({ digest }) => blobName(digest)),
   };
 }
@@ -156,8 +158,9 @@ function formatDockerManifest({ id, layers, references }: DescribedImage) {
 /** Name → tag → the topmost layer, for readers from before Docker 1.10. */
 function formatRepositories(images: readonly DescribedImage[]): Record<string, Record<string, string>> {
   const repositories: Record<string, Record<string, string>> = {};
-  for (const { references, id, chainId } of images) {
-    for (const { reference } of references) {
+  for (const { names, id, chainId } of images) {
+    for (const { reference } of names) {
+      if (reference === undefined) continue;
       const tags = repositories[familiarName(reference)] ?? {};
       tags[reference.tag ?? "latest"] = digestHex(chainId ?? id);
       repositories[familiarName(reference)] = tags;

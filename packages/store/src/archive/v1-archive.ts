@@ -16,8 +16,7 @@ import { storeFaults } from "../faults.ts";
 import { compressionOf, decompress } from "../layers/decompress.ts";
 import type { StoreLimits } from "../limits.ts";
 import type { ArchiveFiles } from "./archive-files.ts";
-import { type ArchivedImage, checkArchivedImage, checkImageCount } from "./archived-image.ts";
-import { parseTag } from "./docker-archive.ts";
+import { type ArchivedImage, checkArchivedImage, checkImageCount, parseTag } from "./archived-image.ts";
 import { convertV1Config, parseV1Config, type V1Config } from "./v1-config.ts";
 
 /** Bytes of all configurations of an archive together, those that are made for it as well. Real ones have some kilobytes each. */
@@ -64,7 +63,8 @@ export async function readV1Archive(
     });
     room.take(config.length);
     const configBlob = await files.stage(config);
-    const parts = { configBlob, layerBlobs, references: references.get(id) ?? [], isV1: true };
+    const names = (references.get(id) ?? []).map((reference) => ({ reference }));
+    const parts = { configBlob, layerBlobs, names, isV1: true };
     images.push(await checkArchivedImage(parts, limits));
   }
   return images;

@@ -17,7 +17,7 @@ import type { ImageRecord } from "./image-index.ts";
 /** A layer as it is given to a registry. */
 export interface DistributableLayer extends BlobInfo {
   readonly diffId: Digest;
-  /** Registries do not get it: whoever wants it fetches it from where it comes from. */
+  /** `isForeignLayer` */
   readonly isForeign: boolean;
 }
 
@@ -34,6 +34,11 @@ interface Parts {
   readonly layers: LayerStore;
   readonly limits: StoreLimits;
   readonly reach: ReachStoreStep;
+}
+
+/** Whether registries do not get it: whoever wants it fetches it from where it comes from. */
+export function isForeignLayer(mediaType: string): boolean {
+  return /\bnondistributable\b|\bforeign\b/.test(mediaType);
 }
 
 /** The image with the manifest that it came with: byte for byte what it was. @throws {Fault} `data-loss` */
@@ -55,7 +60,7 @@ export async function readDistributable(
       digest,
       sizeBytes,
       diffId: record.config.diffIds[index] ?? digest,
-      isForeign: /\bnondistributable\b|\bforeign\b/.test(mediaType),
+      isForeign: isForeignLayer(mediaType),
     })),
   };
 }

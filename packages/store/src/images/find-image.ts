@@ -7,12 +7,14 @@ import {
   withDefaultTag,
 } from "@hawser/oci";
 import { storeFaults } from "../faults.ts";
-import type { ImageIndex } from "./image-index.ts";
+import type { ImageIndex, ImageName } from "./image-index.ts";
 
-/** The index that a name has besides its image; none for an id. */
-export function findAttested(index: ImageIndex, nameOrId: string): Digest | undefined {
+/** The name that is meant; none for an id. With both a tag and a digest, the digest decides, and the tag is for people. */
+export function findName(index: ImageIndex, nameOrId: string): ImageName | undefined {
   const any = parseAnyReference(nameOrId);
-  return any.kind === "digest" ? undefined : index.findName(withDefaultTag(any.reference))?.attested;
+  if (any.kind === "digest") return undefined;
+  const { digest, ...tagged } = withDefaultTag(any.reference);
+  return index.findName(digest === undefined ? tagged : { ...repositoryOf(tagged), digest });
 }
 
 /**
@@ -27,9 +29,7 @@ export function findImage(index: ImageIndex, nameOrId: string): Digest {
     if (index.get(any.digest) !== undefined) return any.digest;
     throw storeFaults.IMAGE_NOT_FOUND(any.digest);
   }
-  const { digest, ...tagged } = withDefaultTag(any.reference);
-  // With both, the digest decides and the tag is for people.
-  const name = index.findName(digest === undefined ? tagged : { ...repositoryOf(tagged), digest });
+  const name = findName(index, nameOrId);
   if (name !== undefined) return name.image;
   const byId = index.list().filter(({ id }) => isIdPrefix(id, nameOrId));
   if (byId[0] !== undefined && byId.length === 1) return byId[0].id;

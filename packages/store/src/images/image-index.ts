@@ -33,6 +33,13 @@ export interface ImageName {
   readonly attested?: Digest;
 }
 
+/** What an image is called from now on. */
+export interface NewName {
+  /** With a tag or a digest, not both. */
+  readonly reference: Reference;
+  readonly attested?: Digest | undefined;
+}
+
 /** Which images there are and what they are called: in memory for reading, written through to the database. */
 export class ImageIndex {
   readonly #database: Database;
@@ -123,11 +130,10 @@ export class ImageIndex {
   }
 
   /**
-   * Add an image, or more blobs and a manifest to one that is there, and give it names. Durable when it returns.
-   *
-   * @param attested of the names
+   * Add an image, or more blobs and a manifest to one that is there, and give it names, taking them from others that had them.
+   * Durable when it returns.
    */
-  put(image: ImageRecord, references: readonly Reference[], attested?: Digest): void {
+  put(image: ImageRecord, newNames: readonly NewName[]): void {
     const existing = this.#images.get(image.id);
     const manifestDigest = image.manifestDigest ?? existing?.manifestDigest;
     const merged: ImageRecord = {
@@ -136,7 +142,7 @@ export class ImageIndex {
       blobs: [...new Set([...(existing?.blobs ?? []), ...image.blobs])],
     };
     const now = this.#now();
-    const names = references.map((reference) => nameOf(reference, merged.id, { taggedAt: now, attested }));
+    const names = newNames.map((name) => nameOf(name, merged.id, now));
     this.#database.durably(() => {
       this.#database.run(
         "INSERT INTO images (id, manifest, created_ms) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET manifest = excluded.manifest",
@@ -155,10 +161,10 @@ export class ImageIndex {
   }
 
   /** Give an image a name, taking it from another that had it. Durable when it returns. */
-  setName(reference: Reference, image: Digest, attested?: Digest): void {
-    const name = nameOf(reference, image, { taggedAt: this.#now(), attested });
+  setName(newName: NewName, image: Digest): void {
+    const name = nameOf(newName, image, this.#now());
     this.#database.durably(() => this.#writeName(name));
-    this.#names.set(formatReference(reference), name);
+    this.#names.set(formatReference(name.reference), name);
   }
 
   /** Take names away and, when `image` is given, forget that image. Durable when it returns. */
@@ -183,10 +189,6 @@ export class ImageIndex {
   }
 }
 
-function nameOf(
-  reference: Reference,
-  image: Digest,
-  { taggedAt, attested }: { readonly taggedAt: Date; readonly attested: Digest | undefined },
-): ImageName {
+function nameOf({ reference, attested }: NewName, image: Digest, taggedAt: Date): ImageName {
   return { reference, image, taggedAt, ...(attested !== undefined && { attested }) };
 }

@@ -1,4 +1,4 @@
-import type { Logger } from "@hawser/base";
+import { Fault, type Logger } from "@hawser/base";
 import {
   chainIdsOf,
   type Digest,
@@ -18,7 +18,7 @@ import { storeFaults } from "../faults.ts";
 import type { HeldLayer } from "../layers/layer-store.ts";
 import { findImage } from "./find-image.ts";
 import { getImage, type Image } from "./image.ts";
-import type { ImageIndex, ImageRecord } from "./image-index.ts";
+import type { ImageIndex, ImageRecord, NewName } from "./image-index.ts";
 import { emptyArchive, type ImageLayersParts } from "./image-layers.ts";
 import type {
   CommitOptions,
@@ -29,6 +29,7 @@ import type {
   RemoteImage,
 } from "./image-requests.ts";
 import { emptyExecution, parseTarget } from "./new-image.ts";
+import { beginIndex } from "./receive-index.ts";
 import { receiveLayer } from "./receive-layers.ts";
 import { type LayerInProgress, unpackAll, unpackArchived } from "./unpack-all.ts";
 
@@ -105,7 +106,7 @@ export class ImageMaker {
       manifestBlob.digest,
       ...remote.layers.map(({ digest }) => digest),
     ]);
-    const { signal, onNews = () => {} } = options;
+    const { signal, onNews = () => {}, onUnattested = () => {} } = options;
     reach("pull.staged");
     return await garbage.fetching(lease, async () => {
       const sources = remote.layers.map(
@@ -122,9 +123,13 @@ export class ImageMaker {
       );
       const onFailure = (held: readonly HeldLayer[]) => garbage.keep({ blobs: lease, held });
       await using committing = commitAll([configBlob, manifestBlob]);
+      await using arriving = remote.index && beginIndex(remote.index, { content, garbage, limits }, options);
       await using received = await unpackAll(sources, { ...(signal && { signal }), onFailure });
       reach("pull.unpacked");
       await committing.done;
+      const arrived = await arriving?.done;
+      if (Fault.is(arrived)) onUnattested(arrived);
+      const attested = Fault.is(arrived) ? undefined : arrived;
       reach("pull.kept");
       const isNew = references.some((reference) => index.findName(reference)?.image !== configBlob.digest);
       index.put(
@@ -133,9 +138,9 @@ export class ImageMaker {
           manifestDigest: manifest.digest,
           config,
           chainIds: received.held.map(({ layer }) => layer.chainId),
-          blobs: [...lease],
+          blobs: [...lease, ...(attested?.blobs ?? [])],
         },
-        references,
+        references.map((reference) => ({ reference, attested: attested?.digest })),
       );
       reach("pull.recorded");
       inBackground(layers.sync());
@@ -215,7 +220,10 @@ export class ImageMaker {
     return await garbage.leased([configBlob], async () => {
       await configBlob.commit();
       reach("commit.kept");
-      this.#put({ config, configBlob, layers: [] }, targets);
+      this.#put(
+        { config, configBlob, layers: [] },
+        targets.map((reference) => ({ reference })),
+      );
       reach("commit.recorded");
       inBackground(layers.sync());
       return getImage(this.#parts, configBlob.digest);
@@ -224,15 +232,16 @@ export class ImageMaker {
 
   async #add(image: ArchivedImage, options: LoadOptions): Promise<readonly LoadEvent[]> {
     const { garbage, inBackground, index, layers, reach } = this.#parts;
-    const { configBlob, manifestBlob, layerBlobs, references, isV1 = false } = image;
-    const kept = [configBlob, ...(manifestBlob === undefined ? [] : [manifestBlob, ...layerBlobs])];
+    const { configBlob, manifestBlob, layerBlobs, names, aboutBlobs = [], isV1 = false } = image;
+    const own = manifestBlob === undefined ? [] : [manifestBlob, ...layerBlobs];
+    const kept = [configBlob, ...own, ...aboutBlobs];
     return await garbage.leased([...kept, ...layerBlobs], async () => {
       await using unpacked = await unpackArchived(layers, image, options);
       reach("load.unpacked");
       for (const blob of kept) await blob.commit();
       reach("load.kept");
       const events: LoadEvent[] = [];
-      for (const reference of references) {
+      for (const { reference } of names) {
         const previous = index.findName(reference)?.image;
         const text = formatFamiliar(reference);
         if (previous !== undefined && previous !== configBlob.digest) {
@@ -240,7 +249,7 @@ export class ImageMaker {
         }
         if (!isV1) events.push({ kind: "loaded", reference: text, id: configBlob.digest });
       }
-      this.#put({ ...image, layers: unpacked.held, kept }, references);
+      this.#put({ ...image, layers: unpacked.held, kept }, names);
       reach("load.recorded");
       inBackground(layers.sync());
       return isV1 || events.length > 0 ? events : [{ kind: "loaded", id: configBlob.digest }];
@@ -277,7 +286,8 @@ export class ImageMaker {
       lease.add(configBlob.digest);
       await configBlob.commit();
       reach("commit.kept");
-      this.#put({ config, configBlob, layers: held ? [held] : [] }, target === undefined ? [] : [target]);
+      const names = target === undefined ? [] : [{ reference: target }];
+      this.#put({ config, configBlob, layers: held ? [held] : [] }, names);
       reach("commit.recorded");
       return getImage(this.#parts, configBlob.digest);
     });
@@ -291,7 +301,7 @@ export class ImageMaker {
       readonly layers: readonly HeldLayer[];
       readonly kept?: readonly StagedBlob[];
     },
-    references: readonly Reference[],
+    names: readonly NewName[],
   ): void {
     const { config, configBlob, manifestBlob, kept = [configBlob] } = image;
     const record: ImageRecord = {
@@ -301,7 +311,7 @@ export class ImageMaker {
       chainIds: chainIdsOf(config.diffIds),
       blobs: kept.map((blob) => blob.digest),
     };
-    this.#parts.index.put(record, references);
+    this.#parts.index.put(record, names);
   }
 }
 

@@ -1,4 +1,5 @@
-import type { Digest, ExecutionConfig, Platform, Reference } from "@hawser/oci";
+import type { Fault } from "@hawser/base";
+import type { Descriptor, Digest, ExecutionConfig, Platform, Reference } from "@hawser/oci";
 import type { BlobOrigin } from "../content/incoming-blob.ts";
 import type { LayerNews } from "./receive-layers.ts";
 
@@ -22,6 +23,19 @@ export interface LoadOptions {
   readonly onProgress?: (progress: LayerProgress) => void;
 }
 
+/** An index that an image came by: it lists that, what is said of it, and nothing else. */
+export interface IndexOrigin {
+  readonly digest: Digest;
+  readonly bytes: Uint8Array;
+  /** The manifests of what is said. */
+  readonly attestations: readonly Descriptor[];
+  /** The bytes of such a manifest, or of a blob that it names; they are the reader's to check. */
+  open(
+    of: Descriptor,
+    options: { readonly kind: "manifest" | "blob"; readonly signal: AbortSignal },
+  ): AsyncIterable<Uint8Array>;
+}
+
 /** An image of a registry: its documents, which were checked, and where its layers are. */
 export interface RemoteImage {
   readonly manifest: { readonly digest: Digest; readonly bytes: Uint8Array };
@@ -30,12 +44,16 @@ export interface RemoteImage {
   readonly layers: readonly BlobOrigin[];
   /** What it is called from now on: with a tag, or with a digest. */
   readonly references: readonly Reference[];
+  /** The names have it from then on. */
+  readonly index?: IndexOrigin | undefined;
 }
 
 export interface ReceiveOptions {
   readonly signal?: AbortSignal;
   /** @param index of the layer, from the lowest */
   readonly onNews?: (index: number, news: LayerNews) => void;
+  /** What is said of the image could not be had: the names have only the image. */
+  readonly onUnattested?: (reason: Fault) => void;
 }
 
 export interface ImportOptions {

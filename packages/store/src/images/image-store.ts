@@ -2,9 +2,9 @@ import { KeyedMutex } from "@hawser/base";
 import { type Digest, type ImageConfig, type Reference, repositoryOf } from "@hawser/oci";
 import { type ImageToSave, saveImages } from "../archive/save-images.ts";
 import { type DistributableImage, makeDistributable, readDistributable } from "./distribute-image.ts";
-import { findAttested, findImage } from "./find-image.ts";
+import { findImage, findName } from "./find-image.ts";
 import { getImage, getRecord, type Image } from "./image.ts";
-import type { ImageIndex } from "./image-index.ts";
+import type { ImageIndex, NewName } from "./image-index.ts";
 import { ImageLayers, type ImageLayersParts } from "./image-layers.ts";
 import { type KeptIndex, readKeptIndex } from "./kept-index.ts";
 import { parseTarget } from "./new-image.ts";
@@ -57,7 +57,8 @@ export class ImageStore {
    */
   tag(source: string, target: string): Image {
     const id = findImage(this.#index, source);
-    this.#index.setName(parseTarget(target), id, findAttested(this.#index, source));
+    const attested = findName(this.#index, source)?.attested;
+    this.#index.setName({ reference: parseTarget(target), attested }, id);
     this.#parts.reach("tag.recorded");
     return this.#get(id);
   }
@@ -96,9 +97,9 @@ export class ImageStore {
     return others[0] && repositoryOf(others[0].reference);
   }
 
-  /** Remember that a repository has the image under this digest. @param reference with a digest */
-  nameByDigest(reference: Reference, image: Digest): void {
-    this.#index.setName(reference, getRecord(this.#index, image).id);
+  /** Remember that a repository has the image under this digest, which is its own or that of the index `attested`. */
+  nameByDigest(name: NewName, image: Digest): void {
+    this.#index.setName(name, getRecord(this.#index, image).id);
   }
 
   /**
@@ -156,7 +157,10 @@ export class ImageStore {
       if (!(await content.has(digest))) await content.ingest(open(), { expected: { digest } });
     }
     const record = { ...getRecord(this.#index, id), blobs: [...lease] };
-    this.#index.put(record, names.map(parseTarget), index.digest);
+    this.#index.put(
+      record,
+      names.map((name) => ({ reference: parseTarget(name), attested: index.digest })),
+    );
   }
 
   /** The index that a name has. Nothing of it goes while `use` runs. @throws {Fault} `data-loss`; what `use` throws */
@@ -188,7 +192,7 @@ export class ImageStore {
   }
 
   async *#save(selected: ReturnType<typeof selectImages>): AsyncGenerator<Uint8Array, void, undefined> {
-    const images = [...selected].map(([id, references]): ImageToSave => {
+    const images = [...selected].map(([id, names]): ImageToSave => {
       const { manifestDigest, chainIds } = getRecord(this.#index, id);
       const chainId = chainIds.at(-1);
       return {
@@ -196,10 +200,7 @@ export class ImageStore {
         ...(manifestDigest && { manifestDigest }),
         ...(chainId && { chainId }),
         layerBlobs: chainIds.map((layer) => this.#parts.layers.blobOf(layer)),
-        references: references.map((reference) => ({
-          reference,
-          attested: this.#index.findName(reference)?.attested,
-        })),
+        names,
       };
     });
     const lease = new Set(

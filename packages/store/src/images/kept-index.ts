@@ -1,6 +1,7 @@
 import { type Digest, isManifestMediaType, mediaTypes, parseManifest } from "@hawser/oci";
 import type { BlobInfo, ContentStore } from "../content/content-store.ts";
 import { storeFaults } from "../faults.ts";
+import { isForeignLayer } from "./distribute-image.ts";
 
 /** A manifest or an index as it is given to others. */
 export interface KeptManifest {
@@ -12,11 +13,16 @@ export interface KeptManifest {
   readonly layers: readonly Digest[];
 }
 
+export interface KeptBlob extends BlobInfo {
+  /** `isForeignLayer` */
+  readonly isForeign: boolean;
+}
+
 /** An index of an image and of what is said of it, and all that it names. */
 export interface KeptIndex extends Pick<KeptManifest, "digest" | "mediaType" | "bytes"> {
   readonly manifests: readonly KeptManifest[];
   /** Configurations, layers, statements, each once. */
-  readonly blobs: readonly BlobInfo[];
+  readonly blobs: readonly KeptBlob[];
 }
 
 /** @throws {Fault} `not-found`, `data-loss` for what the store has lost */
@@ -28,14 +34,16 @@ export async function readKeptIndex(
   const index = parseManifest(bytes);
   if (index.kind !== "index") throw storeFaults.BLOB_DAMAGED(digest);
   const manifests: KeptManifest[] = [];
-  const blobs = new Map<Digest, BlobInfo>();
+  const blobs = new Map<Digest, KeptBlob>();
   for (const { digest: of, mediaType } of index.manifests) {
     const own = await content.read(of);
     const manifest = parseManifest(own);
     if (manifest.kind !== "manifest" || !isManifestMediaType(mediaType)) throw storeFaults.BLOB_DAMAGED(of);
     const layers = manifest.layers.map((layer) => layer.digest);
     manifests.push({ digest: of, mediaType, bytes: own, layers, config: manifest.config.digest });
-    for (const blob of [manifest.config, ...manifest.layers]) blobs.set(blob.digest, blob);
+    for (const { digest: its, sizeBytes, mediaType: type } of [manifest.config, ...manifest.layers]) {
+      blobs.set(its, { digest: its, sizeBytes, isForeign: isForeignLayer(type) });
+    }
   }
   return {
     digest,

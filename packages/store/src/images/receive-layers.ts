@@ -93,7 +93,8 @@ export async function receiveLayer(
   }
 }
 
-function storedBlob(
+/** What is there, as if it had just come. */
+export function storedBlob(
   content: ContentStore,
   info: { readonly digest: Digest; readonly sizeBytes: number },
 ): StagedBlob {

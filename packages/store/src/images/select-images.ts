@@ -1,39 +1,46 @@
-import { type Digest, formatReference, parseAnyReference, type Reference, withDefaultTag } from "@hawser/oci";
-import { findImage } from "./find-image.ts";
-import type { ImageIndex } from "./image-index.ts";
+import { type Digest, formatReference, parseAnyReference, type Reference } from "@hawser/oci";
+import { findImage, findName } from "./find-image.ts";
+import type { ImageIndex, ImageName } from "./image-index.ts";
+
+/** What an image is asked for by. */
+export interface SavedName {
+  /** With a tag; what it was asked for by its digest is not called by. */
+  readonly reference?: Reference;
+  /** The index that the name has. */
+  readonly attested?: Digest | undefined;
+}
 
 /**
  * The images that names and ids mean together, each once, with the names that it is to be saved under: the one that was
- * asked for, all tags of a repository that was asked for without one, none for an id or a digest. Docker's rules.
+ * asked for, all tags of a repository that was asked for without one, none for an id. Docker's rules.
  *
  * @throws {Fault} `not-found`, `invalid-argument`
  */
 export function selectImages(
   index: ImageIndex,
   names: readonly string[],
-): ReadonlyMap<Digest, readonly Reference[]> {
-  const selected = new Map<Digest, Map<string, Reference>>();
-  const add = (id: Digest, reference?: Reference) => {
-    const references = selected.get(id) ?? new Map<string, Reference>();
-    if (reference !== undefined) references.set(formatReference(reference), reference);
-    selected.set(id, references);
+): ReadonlyMap<Digest, readonly SavedName[]> {
+  const selected = new Map<Digest, Map<string, SavedName>>();
+  const add = (id: Digest, name?: ImageName) => {
+    const savedNames = selected.get(id) ?? new Map<string, SavedName>();
+    if (name !== undefined) {
+      const { reference, attested } = name;
+      if (reference.digest === undefined) savedNames.set(formatReference(reference), { reference, attested });
+      else if (attested !== undefined) savedNames.set(attested, { attested });
+    }
+    selected.set(id, savedNames);
   };
-  for (const name of names) {
-    const any = parseAnyReference(name);
+  for (const text of names) {
+    const any = parseAnyReference(text);
     const all = any.kind === "digest" ? [] : tagsOf(index, any.reference);
-    for (const [id, reference] of all) add(id, reference);
-    if (all.length > 0) continue;
-    const id = findImage(index, name);
-    const tagged = any.kind === "digest" ? undefined : withDefaultTag(any.reference);
-    const isOwn =
-      tagged?.digest === undefined && tagged !== undefined && index.findName(tagged)?.image === id;
-    add(id, isOwn ? tagged : undefined);
+    for (const name of all) add(name.image, name);
+    if (all.length === 0) add(findImage(index, text), findName(index, text));
   }
-  return new Map([...selected].map(([id, references]) => [id, [...references.values()]]));
+  return new Map([...selected].map(([id, savedNames]) => [id, [...savedNames.values()]]));
 }
 
 /** All names with a tag in a repository that was named without one. */
-function tagsOf(index: ImageIndex, { domain, path, tag, digest }: Reference): [Digest, Reference][] {
+function tagsOf(index: ImageIndex, { domain, path, tag, digest }: Reference): readonly ImageName[] {
   if (tag !== undefined || digest !== undefined) return [];
   return index
     .list()
@@ -41,6 +48,5 @@ function tagsOf(index: ImageIndex, { domain, path, tag, digest }: Reference): [D
     .filter(
       ({ reference }) =>
         reference.domain === domain && reference.path === path && reference.tag !== undefined,
-    )
-    .map(({ image, reference }): [Digest, Reference] => [image, reference]);
+    );
 }

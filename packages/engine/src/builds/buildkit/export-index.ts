@@ -26,12 +26,13 @@ export async function bringIndexed(
     ...context,
     ...options,
     async use(index) {
-      if (keptAs !== undefined && images.some(({ attestations }) => attestations.length > 0)) {
-        const { digest } = index.manifest;
+      const { digest } = index.manifest;
+      const isKept = keptAs !== undefined && images.some(({ attestations }) => attestations.length > 0);
+      if (isKept) {
         const written = [...index.manifests, index.manifest].map(({ bytes }) => blobOf(bytes));
         await context.images.attest(keptAs, { digest, blobs: [...index.blobs, ...written] }, names);
       }
-      if (pushes) await pushWritten(index, options, context);
+      if (pushes) await pushWritten(index, { ...options, ...(isKept && { attested: digest }) }, context);
       return describeManifest(index.manifest);
     },
   });

@@ -24,6 +24,8 @@ export interface PushOptions {
   readonly isTop: boolean;
   /** The image of this engine that has the manifest's digest among its names from then on. */
   readonly keptAs: Digest | undefined;
+  /** The manifest's digest, where it is an index that the image keeps. */
+  readonly attested?: Digest | undefined;
   /** Told of each name. */
   readonly onPush: (name: string, manifest: DescribedManifest) => void;
 }
@@ -31,7 +33,7 @@ export interface PushOptions {
 /** Give registries what is written down, under each name. @throws {Fault} what a registry says */
 export async function pushWritten(
   { manifest, manifests = [], blobs }: Written,
-  { names, isTop, keptAs, onPush }: PushOptions,
+  { names, isTop, keptAs, attested, onPush }: PushOptions,
   { registry, images, access, signal, collaborators }: ExportContext,
 ): Promise<void> {
   for (const name of names) {
@@ -44,7 +46,8 @@ export async function pushWritten(
     await target.putManifest(manifest, { isTop, signal });
     collaborators.reach("build.named");
     if (keptAs !== undefined) {
-      images.nameByDigest({ ...repositoryOf(reference), digest: manifest.digest }, keptAs);
+      const { digest } = manifest;
+      images.nameByDigest({ reference: { ...repositoryOf(reference), digest }, attested }, keptAs);
     }
     onPush(name, describeManifest(manifest));
   }

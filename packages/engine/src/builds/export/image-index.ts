@@ -1,4 +1,11 @@
-import { type Digest, digestOf, type ImageConfig, mediaTypes, type Platform } from "@hawser/oci";
+import {
+  attestationAnnotations,
+  type Digest,
+  digestOf,
+  type ImageConfig,
+  mediaTypes,
+  type Platform,
+} from "@hawser/oci";
 import type { ContentStore, ImageStore } from "@hawser/store";
 import { digestSet, imageUri } from "../attest/materials.ts";
 import {
@@ -98,10 +105,7 @@ function indexOf(
     attesting.push(made);
     about.push({
       ...described(made.manifest),
-      annotations: {
-        "vnd.docker.reference.type": "attestation-manifest",
-        "vnd.docker.reference.digest": manifest.digest,
-      },
+      annotations: attestationAnnotations(manifest.digest),
       platform: { architecture: "unknown", os: "unknown" },
     });
   }

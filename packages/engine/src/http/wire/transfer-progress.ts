@@ -11,6 +11,8 @@ export function formatPullEvent(event: PullEvent): readonly ProgressMessage[] {
       return [{ status: `Pulling from ${event.repository}`, id: event.reference }];
     case "layer":
       return formatLayer(shortDigest(event.digest), event.news);
+    case "unattested":
+      return [{ status: `Its attestations are not kept: ${event.reason}` }];
     case "pulled":
       return [{ status: `Digest: ${event.digest}` }];
     case "finished": {
