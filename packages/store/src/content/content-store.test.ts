@@ -87,3 +87,16 @@ test("content that no image refers to is gone after the next start", async () =>
   const { content } = await test.reopen();
   assert.equal(await content.has(digest), false);
 });
+
+test("a staged blob can be opened while it is being named", async () => {
+  await using test = await openTestStore();
+  for (let round = 0; round < 50; round++) {
+    await using blob = await test.store.content.stage([Buffer.from(`${round}`)]);
+    let isNamed = false;
+    const naming = blob.commit().finally(() => {
+      isNamed = true;
+    });
+    while (!isNamed) await (await blob.open()).close();
+    await naming;
+  }
+});

@@ -206,7 +206,14 @@ export class ContentStore {
     let path = temporary;
     return {
       ...info,
-      open: () => open(path, "r"),
+      async open() {
+        try {
+          return await open(path, "r");
+        } catch (error) {
+          if (errnoOf(error) !== "ENOENT") throw error;
+          return await open(named, "r"); // it is being named
+        }
+      },
       commit: async () => {
         if (path === named) return;
         try {
