@@ -103,6 +103,8 @@ int main(int given, char **arguments) {
     (void)!write(STDERR_FILENO, "usage: hawser-keeper <program> [argument...]\n", 45);
     return 2;
   }
+  // The engine's libraries have sockets that whatever starts at that moment inherits, and with them their namespaces.
+  if (close_range(LOCK + 1, ~0U, 0) != 0) fail("hawser-keeper: close_range");
   char number[16];
   const int size = snprintf(number, sizeof number, "%d\n", getpid());
   if (pwrite(LOCK, number, (size_t)size, 0) != size) fail("hawser-keeper: cannot say who it is");

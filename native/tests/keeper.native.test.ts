@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { once } from "node:events";
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
@@ -99,6 +100,24 @@ test("the keeper with nothing to keep ends, whatever it was told", async () => {
   await keeper.hold(`+${second}`, []); // without descriptors
   await keeper.hold(`+${second}`, ["one"]);
   assert.deepEqual(await keeper.end(), { stdout: "", stderr: "" });
+});
+
+test("the keeper lets go of what it was left by accident: a namespace would never end", async () => {
+  await using dir = await openTempDir("hawser-keeper-");
+  const [own, other] = socketPair();
+  const pidFile = join(dir.path, "pid");
+  const given = [other, openSync(pidFile, "w+"), openSync("/proc/self/ns/net", "r")];
+  const child = spawn(sanitized.keeper, ["/bin/true"], { stdio: ["ignore", 2, 2, ...given] });
+  given.forEach(closeSync);
+  await eventually(() => readFileSync(pidFile, "utf8") !== "", { what: "it has begun" });
+  const folder = `/proc/${child.pid}/fd`;
+  const targets = readdirSync(folder).map((fd) => readlinkSync(join(folder, fd)));
+  closeSync(own);
+  await once(child, "close");
+  assert.deepEqual(
+    targets.filter((target) => target.startsWith("net:")),
+    [],
+  );
 });
 
 test("the keeper without a program to become says so", async () => {
