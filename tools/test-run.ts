@@ -1,3 +1,5 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
@@ -12,8 +14,14 @@ export interface TestCounts {
   readonly skipped: string[];
   /** Full names of those that ran. */
   readonly ran: string[];
-  /** How long each file took. */
-  readonly seconds: Map<string, number>;
+  /** What each file took. */
+  readonly usage: Map<string, FileUsage>;
+}
+
+export interface FileUsage {
+  readonly seconds: number;
+  /** Of processors, the programs included that it waited for; 0 where it did not live to tell. */
+  readonly cpuSeconds: number;
 }
 
 /** Node's spec reporter on standard output, for all files of a run. */
@@ -58,30 +66,35 @@ export async function runTests(
   queues: readonly [readonly string[], readonly string[]],
   options: TestLimits & { readonly concurrency: number; readonly report: TestReport },
 ): Promise<TestCounts> {
-  const counts: TestCounts = { passed: 0, failed: 0, skipped: [], ran: [], seconds: new Map() };
+  const counts: TestCounts = { passed: 0, failed: 0, skipped: [], ran: [], usage: new Map() };
   const [first, second] = [[...queues[0]], [...queues[1]]];
+  const folder = mkdtempSync(join(tmpdir(), "hawser-usage-"));
   const work = async (own: string[], other: string[]) => {
     for (let file = own.shift() ?? other.shift(); file !== undefined; file = own.shift() ?? other.shift()) {
       const events: TestEvent[] = [];
       const started = performance.now();
-      for await (const event of runFile(file, options)) events.push(event);
-      counts.seconds.set(file, (performance.now() - started) / 1000);
+      const told = join(folder, file.replaceAll("/", "-"));
+      for await (const event of runFile(file, told, options)) events.push(event);
+      const cpuSeconds = existsSync(told) ? Number(readFileSync(told, "utf8")) : 0;
+      counts.usage.set(file, { seconds: (performance.now() - started) / 1000, cpuSeconds });
       count(events, counts);
       options.report.write(events);
     }
   };
   const others = Array.from({ length: options.concurrency - 1 }, () => work(second, first));
   await Promise.all([work(first, second), ...others]);
+  rmSync(folder, { recursive: true });
   return counts;
 }
 
-/** All that the reporter shall see of one file: everything but the runner's own totals. */
-async function* runFile(file: string, limits: TestLimits): AsyncGenerator<TestEvent, void> {
+/** All that the reporter shall see of one file: everything but the runner's own totals. Its processor time is in `told` then. */
+async function* runFile(file: string, told: string, limits: TestLimits): AsyncGenerator<TestEvent, void> {
   const signal = AbortSignal.any([limits.signal, AbortSignal.timeout(limits.fileTimeoutMs)]);
   const timeout = limits.testTimeoutMs;
   const files = [join(root, file)];
-  const execArgv = ["--import", pathToFileURL(join(root, "tools/test-cache.mjs")).href];
-  for await (const event of run({ files, cwd: root, isolation: "process", execArgv, timeout, signal })) {
+  const execArgv = ["--import", pathToFileURL(join(root, "tools/test-process.mjs")).href];
+  const env = { ...process.env, HAWSER_TEST_USAGE: told };
+  for await (const event of run({ files, cwd: root, isolation: "process", execArgv, env, timeout, signal })) {
     if (event.type === "test:summary") continue;
     if (event.type === "test:diagnostic" && ownTotal.test(event.data.message)) continue;
     yield event;

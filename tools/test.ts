@@ -95,7 +95,7 @@ process.env["HAWSER_TEST_RUN"] = runId;
 const scope = parseLeakScope(values.leaks);
 
 const problems: string[] = [];
-const total: TestCounts = { passed: 0, failed: 0, skipped: [], ran: [], seconds: new Map() };
+const total: TestCounts = { passed: 0, failed: 0, skipped: [], ran: [], usage: new Map() };
 const started = performance.now();
 
 if (all && spawnSync(process.execPath, ["tools/check.ts"], { cwd: root, stdio: "inherit" }).status !== 0) {
@@ -160,9 +160,15 @@ async function runStages(names: readonly string[]): Promise<void> {
     total.skipped.push(...counts.skipped);
     total.ran.push(...counts.ran);
     const took = ((performance.now() - stageStarted) / 1000).toFixed(1);
-    console.log(`== ${name}: ${counts.passed} passed, ${counts.failed} failed, ${took} s`);
-    const slowest = [...counts.seconds].sort(([, a], [, b]) => b - a).slice(0, 12);
-    for (const [file, seconds] of slowest) console.log(`${seconds.toFixed(1).padStart(7)} s  ${file}`);
+    const usage = [...counts.usage].toSorted(([, a], [, b]) => b.seconds - a.seconds);
+    const busy = usage.reduce((sum, [, { cpuSeconds }]) => sum + cpuSeconds, 0);
+    console.log(
+      `== ${name}: ${counts.passed} passed, ${counts.failed} failed, ${took} s, ${busy.toFixed(0)} s of processors`,
+    );
+    for (const [file, { seconds, cpuSeconds }] of usage.slice(0, 30))
+      console.log(
+        `${seconds.toFixed(1).padStart(7)} s, ${cpuSeconds.toFixed(1).padStart(6)} s busy  ${file}`,
+      );
   }
 }
 
