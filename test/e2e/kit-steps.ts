@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
+import { readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { eventually } from "@hawser/base/testing";
@@ -79,9 +79,13 @@ export function testSteps(
 ): void {
   let keeper = "";
   let baseline: readonly string[] = [];
+  let crashFile = "";
 
   before(async () => {
     const engine = target.engine();
+    crashFile = join(engine.execRoot, "crash");
+    await engine.stop();
+    await engine.start([], { HAWSER_CRASH_FILE: crashFile });
     await prepare(engine);
     keeper = wordOf((await must(engine, "POST /containers/create?name=keeper", rich))["Id"]);
     await must(engine, "POST /containers/keeper/start");
@@ -107,11 +111,11 @@ export function testSteps(
         const engine = target.engine();
         await act.prepare?.(engine);
         const pid = (await stateOf(engine, "keeper"))?.["Pid"];
-        await engine.stop();
-        await engine.start([], { HAWSER_CRASH_AT: step });
+        await writeFile(crashFile, step);
         const answer = await act.ask(engine);
         await engine.waitForEnd();
-        await engine.start();
+        await rm(crashFile);
+        await engine.start([], { HAWSER_CRASH_FILE: crashFile });
         await act.check(engine, { acknowledged: answer >= 200 && answer < 300 });
         assert.equal(
           (await stateOf(engine, "keeper"))?.["Pid"],

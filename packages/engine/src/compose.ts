@@ -96,7 +96,7 @@ export async function composeEngine(
 ): Promise<Engine> {
   await using built = new AsyncDisposableStack();
   const config = live.now;
-  const reach = crashAt(environment["HAWSER_CRASH_AT"]);
+  const reach = crashAt(environment["HAWSER_CRASH_FILE"]);
   await refuseForeignData(config.dataRoot);
   await makeFolders(config);
   built.use(openPidFile(config.pidFile, process.pid));

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from "node:fs";
 import type { ReachStep } from "@hawser/base";
 import { type StoreStep, storeSteps } from "@hawser/store";
 
@@ -72,16 +73,19 @@ export type EngineStep = StoreStep | (typeof engineSteps)[number];
 export type ReachEngineStep = ReachStep<EngineStep>;
 
 /**
- * End this process, as `kill -9` does, when `text` is reached: a step, or `<step>:2` for its second time. Without a text
- * nothing happens at any.
+ * End this process, as `kill -9` does, when what stands in the file at `path` is reached: a step, or `<step>:2` for its second
+ * time since that stands there. Without a path, or without a file, nothing happens at any.
  */
-export function crashAt(text: string | undefined): ReachEngineStep {
-  if (text === undefined) return () => {};
-  const [name, times = "1"] = text.split(":");
-  let left = Number(times);
+export function crashAt(path: string | undefined): ReachEngineStep {
+  if (path === undefined) return () => {};
+  let wanted = "";
+  let reached = 0;
   return (step) => {
+    const text = existsSync(path) ? readFileSync(path, "utf8") : "";
+    if (text !== wanted) [wanted, reached] = [text, 0];
+    const [name, times = "1"] = wanted.split(":");
     if (step !== name) return;
-    left -= 1;
-    if (left === 0) process.kill(process.pid, "SIGKILL");
+    reached += 1;
+    if (reached === Number(times)) process.kill(process.pid, "SIGKILL");
   };
 }
