@@ -1,19 +1,19 @@
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
-import { request } from "node:http";
 import { join } from "node:path";
 import { eventually, openTempDir } from "@hawser/base/testing";
 import { layoutOf } from "@hawser/engine/testing";
 import { root } from "../../tools/tree.ts";
 import { removeCgroups } from "./kit-cgroups.ts";
 import { dockerCli, formatFlags, hawserCli, mainOf } from "./kit-cli.ts";
+import { ask } from "./kit-http.ts";
 import { findMounts, findProcesses, type ProcessEntry } from "./kit-proc.ts";
 import {
   type CommandOptions,
   type CommandResult,
   type RunningProgram,
   runCommand,
-  runCommandOk,
   startProgram,
 } from "./kit-process.ts";
 
@@ -130,8 +130,10 @@ export async function openEngine(options: TestEngineOptions = {}): Promise<TestE
     ...env,
   });
   const ofEngine = () => findProcesses(({ command }) => folders.some((folder) => command.includes(folder)));
-  const native = () =>
-    ofEngine().filter(({ name }) => name.startsWith("hawser-") && name !== "hawser-keeper");
+  const natives = (wanted: "launcher" | "monitor") => {
+    const all = ofEngine().filter(({ name }) => name.startsWith("hawser-") && name !== "hawser-keeper");
+    return all.filter((entry) => isLauncher(entry, all) === (wanted === "launcher")).map(({ pid }) => pid);
+  };
 
   const engine: TestEngine = {
     host,
@@ -147,18 +149,17 @@ export async function openEngine(options: TestEngineOptions = {}): Promise<TestE
       if (running === undefined) throw new Error("the engine is not running");
       return running.pid;
     },
-    launchers: () => pidsOf(native().filter((entry) => isLauncher(entry, native()))),
-    monitors: () => pidsOf(native().filter((entry) => !isLauncher(entry, native()))),
+    launchers: () => natives("launcher"),
+    monitors: () => natives("monitor"),
     async start(extraFlags = [], env = {}) {
       const started = await startProgram([...argv, ...extraFlags], {
         log,
         env: { ...process.env, ...options.env, ...env },
       });
       running = started;
-      await eventually(async () => started.hasEnded() || (await ping(socket)), {
-        deadlineMs: 20_000,
-        what: "the engine answers",
-      });
+      const isThere = async () =>
+        started.hasEnded() || (existsSync(socket) && (await ask(socket, "GET /_ping")).status === 200);
+      await eventually(isThere, { deadlineMs: 20_000, what: "the engine answers" });
       if (started.hasEnded()) throw new Error(`the engine ended: ${started.output()}`);
     },
     async waitForEnd() {
@@ -183,7 +184,7 @@ export async function openEngine(options: TestEngineOptions = {}): Promise<TestE
       try {
         if (running === undefined || running.hasEnded()) await engine.start();
         await removeContainers(engine);
-        await runCommand([dockerCli(), "-H", host, "network", "prune", "-f"]);
+        await ask(socket, "POST /networks/prune");
         await engine.stop();
         problems.push(...(await leftovers()));
       } finally {
@@ -218,8 +219,10 @@ export async function openEngine(options: TestEngineOptions = {}): Promise<TestE
     }
     await eventually(() => ofEngine().length === 0, { what: "the engine's processes are gone" });
     await runCommand(["ip", "link", "delete", names.bridge]);
-    await runCommand(["nft", "delete", "table", "inet", names.nftTable]);
-    await runCommand(["nft", "delete", "table", "ip", names.nftTable]);
+    const tables = ["inet", "ip"].map((family) => `table ${family} ${names.nftTable}`);
+    // Made where it is not there, so that it can be deleted.
+    const input = tables.map((table) => `add ${table}\ndelete ${table}\n`).join("");
+    await runCommand(["nft", "-f", "-"], { input });
     for (const target of folders.flatMap(findMounts).toReversed()) await runCommand(["umount", "-l", target]);
     await removeCgroups([names.cgroupParent]);
     await rm(execRoot, { recursive: true, force: true });
@@ -241,30 +244,20 @@ function dockerdNames(execRoot: string) {
   return { bridge, nftTable, cgroupParent: cgroupParent.slice(1) };
 }
 
-async function removeContainers(engine: TestEngine): Promise<void> {
-  const { stdout } = await engine.docker(["ps", "-aq", "--no-trunc"]);
-  const ids = stdout.split("\n").filter((id) => id !== "");
-  if (ids.length === 0) return;
-  await runCommandOk([dockerCli(), "-H", engine.host, "rm", "-f", "-v", ...ids], { timeoutMs: 120_000 });
+/** By the API: a start of the client costs a tenth of a second of a processor, and this is done for every engine. */
+async function removeContainers({ socket }: TestEngine): Promise<void> {
+  const listed = await ask(socket, "GET /containers/json?all=1");
+  const found = JSON.parse(listed.text) as readonly { readonly Id: string }[];
+  const removed = await Promise.all(
+    found.map(({ Id }) => ask(socket, `DELETE /containers/${Id}?force=1&v=1`)),
+  );
+  for (const { status, text } of removed) {
+    if (status !== 204 && status !== 404) throw new Error(`a container stays: ${text}`);
+  }
 }
 
 /** A monitor is a fork of the launcher, which names itself as soon as it knows that it is one. */
 function isLauncher(entry: ProcessEntry, all: readonly ProcessEntry[]): boolean {
   if (entry.name === "hawser-monitor") return false;
   return all.every(({ pid }) => pid !== entry.parent);
-}
-
-function pidsOf(entries: readonly ProcessEntry[]): number[] {
-  return entries.map(({ pid }) => pid);
-}
-
-async function ping(socketPath: string): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const asked = request({ socketPath, path: "/_ping" }, (response) => {
-    response.resume();
-    resolve(response.statusCode === 200);
-  });
-  asked.on("error", () => resolve(false));
-  asked.end();
-  return await promise;
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import { openTempDir } from "@hawser/base/testing";
 import { openEngine, type TestEngine } from "./kit-engine.ts";
+import { ask } from "./kit-http.ts";
 
 /** An engine of a file's own, and a folder beside it. */
 export interface OwnEngine {
@@ -45,7 +46,7 @@ export function useOwnEngine(
   before(async () => {
     const dir = await openTempDir("hawser-own-engine-");
     opened = { dir, engine: await openEngine({ flags: flags(dir.path) }) };
-    await ok("pull", "-q", "busybox");
+    await ask(opened.engine.socket, "POST /images/create?fromImage=busybox&tag=latest");
     await options.prepare?.(dir.path);
   });
   after(async () => {

@@ -17,7 +17,7 @@ export function findProcesses(wanted: (entry: ProcessEntry) => boolean): Process
   for (const pid of readdirSync("/proc")) {
     if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue;
     const entry = readEntry(pid);
-    if (entry !== undefined && entry.command !== "" && wanted(entry)) found.push(entry);
+    if (entry !== undefined && wanted(entry)) found.push(entry);
   }
   return found;
 }
@@ -32,6 +32,8 @@ export function findMounts(path: string): string[] {
 
 function readEntry(pid: string): ProcessEntry | undefined {
   try {
+    const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+    if (command === "") return undefined;
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     const end = stat.lastIndexOf(")");
     const fields = stat.slice(end + 2).split(" "); // from field 3 of proc(5) on
@@ -40,7 +42,7 @@ function readEntry(pid: string): ProcessEntry | undefined {
       name: stat.slice(stat.indexOf("(") + 1, end),
       parent: Number(fields[1]),
       startedAt: Number(fields[19]),
-      command: readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim(),
+      command,
     };
   } catch {
     return undefined; // it ended meanwhile

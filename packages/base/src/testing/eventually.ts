@@ -1,5 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 
+/** What is waited for long may need the processor that asking takes. */
+const longestPauseMs = 40;
+
 /**
  * Wait until `condition` gives something other than `undefined`, `false` or a failure; its last failure is the reason
  * when the deadline passes. Tests wait for conditions with this, never for time.
@@ -10,7 +13,7 @@ export async function eventually<T>(
 ): Promise<T> {
   const end = performance.now() + (options.deadlineMs ?? 10_000);
   let last: unknown;
-  for (;;) {
+  for (let pauseMs = 5; ; pauseMs = Math.min(pauseMs * 1.5, longestPauseMs)) {
     try {
       const value = await condition();
       if (value !== undefined && value !== false) return value;
@@ -21,6 +24,6 @@ export async function eventually<T>(
     if (performance.now() > end) {
       throw new Error(`did not come true in time: ${options.what ?? condition.toString()}`, { cause: last });
     }
-    await delay(10);
+    await delay(pauseMs);
   }
 }
