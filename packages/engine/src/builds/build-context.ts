@@ -3,6 +3,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { readTar, rootedTarPath, type TarEntry, type TarSource, writeTar } from "@hawser/base";
 import {
+  diskFault,
   type FilesRoot,
   openArchive,
   readFiles,
@@ -40,7 +41,7 @@ export class BuildContext implements AsyncDisposable {
   /**
    * Unpack an archive, plain or compressed, into `folder`, which is made.
    *
-   * @throws {Fault} as `writeArchive`; nothing stays behind
+   * @throws {Fault} as `writeArchive`, `resource-exhausted`; nothing stays behind
    */
   static async open(
     archive: AsyncIterable<Uint8Array>,
@@ -55,7 +56,7 @@ export class BuildContext implements AsyncDisposable {
       return new BuildContext(folder, await readEntries(root, signal), committedAtMs);
     } catch (error) {
       await rm(folder, { recursive: true, force: true });
-      throw error;
+      throw diskFault(error, folder);
     }
   }
 
@@ -63,7 +64,7 @@ export class BuildContext implements AsyncDisposable {
    * Take files in one by one, into `folder`, which is made where it is missing; digests are made on the way.
    *
    * @param options.kept what the folder has already, and goes on having
-   * @throws {Fault} as `writeArchive`; nothing stays behind
+   * @throws {Fault} as `writeArchive`, `resource-exhausted`; nothing stays behind
    */
   static async receive(
     files: AsyncIterable<TarSource>,
@@ -83,7 +84,7 @@ export class BuildContext implements AsyncDisposable {
       return new BuildContext(folder, entries);
     } catch (error) {
       await rm(folder, { recursive: true, force: true });
-      throw error;
+      throw diskFault(error, folder);
     }
   }
 

@@ -16,7 +16,7 @@ import {
 import type { Platform } from "@hawser/oci";
 import type { RegistryAccess } from "@hawser/registry/client";
 import type { ContainerConfig, HostConfig } from "@hawser/runtime";
-import { type Image, type ImageMaker, openArchive, readFiles, type Store } from "@hawser/store";
+import { diskFault, type Image, type ImageMaker, openArchive, readFiles, type Store } from "@hawser/store";
 import type { Collaborators } from "../containers/collaborators.ts";
 import { createContainerId } from "../containers/names.ts";
 import { removeContainer } from "../containers/remove.ts";
@@ -214,6 +214,8 @@ export class BuildService {
       }
       await using part = await openArchive(root, `/${reference.folder}/.`, { signal });
       return await this.receiveFolder(part.archive, signal, { committedAtMs });
+    } catch (error) {
+      throw diskFault(error, folder);
     } finally {
       await rm(path, { recursive: true, force: true });
     }

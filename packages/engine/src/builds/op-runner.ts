@@ -7,6 +7,7 @@ import { type ChainId, parseChainId } from "@hawser/oci";
 import type { ContainerConfig, HostConfig } from "@hawser/runtime";
 import {
   type BuildCache,
+  diskFault,
   type HeldLayer,
   type ImageStore,
   type OverlayMount,
@@ -85,8 +86,13 @@ export function createOpRunner(parts: OpRunnerParts, scope: BuildScope): OpRunne
       }
       return stateOf(states);
     },
-    execute: (vertex, inputs, run) =>
-      execute(parts, scope, { vertex, inputs: keyedInputs(vertex, inputs), run }),
+    async execute(vertex, inputs, run) {
+      try {
+        return await execute(parts, scope, { vertex, inputs: keyedInputs(vertex, inputs), run });
+      } catch (error) {
+        throw diskFault(error, parts.folder);
+      }
+    },
     adopt: (state) => adopt(parts, scope, state),
   };
 }
