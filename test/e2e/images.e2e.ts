@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { type TarSource, writeTar } from "@hawser/base";
 import { openTempDir } from "@hawser/base/testing";
 import { openFakeRegistry } from "@hawser/registry/testing";
 import { root } from "../../tools/tree.ts";
@@ -143,6 +145,46 @@ describe("images", () => {
     assert.equal(textOf(image["RootFS"]?.["Type"]), "layers");
     assert.deepEqual(image["Config"]?.["Cmd"], ["/hello"]);
     await target.ok("rmi", "hello-world");
+  });
+
+  test("whose configuration says less, or in other letters, are what Docker takes them for", async () => {
+    await using dir = await openTempDir();
+    const layer = await findLayer("busybox");
+    const diffIds = [`sha256:${createHash("sha256").update(layer).digest("hex")}`];
+    const load = async (name: string, config: object) => {
+      const list = [{ Config: "config.json", RepoTags: [`${name}:latest`], Layers: ["layer.tar"] }];
+      const files = {
+        "config.json": JSON.stringify(config),
+        "layer.tar": layer,
+        "manifest.json": JSON.stringify(list),
+      };
+      const sources = Object.entries(files).map(
+        ([path, content]): TarSource => ({ path, type: "file", content: Buffer.from(content) }),
+      );
+      await writeFile(join(dir.path, "image.tar"), writeTar(sources));
+      await target.ok("load", "-i", join(dir.path, "image.tar"));
+    };
+    await load("says-less", { config: { Cmd: ["echo", "less"] }, rootfs: { diff_ids: diffIds } });
+    const less = await target.inspect("says-less");
+    assert.deepEqual([less["Architecture"], less["Os"]], ["", "linux"]);
+    assert.equal(await target.ok("run", "--name", "less", "says-less"), "less\n");
+    await target.ok("commit", "less", "says-more");
+    const { Architecture: own } = await target.inspect("busybox");
+    assert.equal((await target.inspect("says-more"))["Architecture"], own);
+    await target.ok("rm", "less");
+
+    await load("other-letters", {
+      ARCHITECTURE: "s390x",
+      architecture: own,
+      OS: "linux",
+      Config: { cmd: ["sh", "-c", "echo $A"], env: ["A=b"], LABELS: { X: "1", x: "2" } },
+      RootFS: { Type: "layers", Diff_IDs: diffIds },
+    });
+    assert.equal(await target.ok("run", "--rm", "other-letters"), "b\n");
+    const { Architecture, Config } = await target.inspect("other-letters");
+    assert.equal(Architecture, own);
+    assert.deepEqual(Config?.["Labels"], { X: "1", x: "2" });
+    await target.ok("rmi", "says-less", "says-more", "other-letters");
   });
 
   test("that are no archive leave nothing behind", async () => {

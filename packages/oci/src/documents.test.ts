@@ -57,6 +57,7 @@ describe("platforms", () => {
       "linux/amd64/v3": "linux/amd64/v3",
       "windows/amd64": "windows/amd64",
     };
+    assert.equal(formatPlatform({ os: "linux", architecture: "" }), "linux");
     for (const [text, wanted] of Object.entries(cases))
       assert.equal(formatPlatform(parsePlatform(text, host)), wanted);
     for (const text of ["", "a/b/c/d", "linux/", "no such/arch", "toaster"])
@@ -142,17 +143,27 @@ describe("image configurations", () => {
   });
 
   test("may leave nearly everything out, or say null", () => {
-    const least = {
-      architecture: "amd64",
-      config: null,
-      history: null,
-      rootfs: { type: "layers", diff_ids: [] },
-    };
-    const { os, execution, history } = parseImageConfig(json(least));
-    assert.deepEqual(
-      { os, cmd: execution.cmd, env: execution.env, history },
-      { os: "linux", cmd: undefined, env: [], history: [] },
-    );
+    for (const least of [
+      { rootfs: { diff_ids: [] } },
+      { architecture: "", os: "", rootfs: { type: "", diff_ids: [] } },
+      { architecture: null, config: null, history: null, rootfs: { type: "layers", diff_ids: [] } },
+    ]) {
+      const { os, architecture, execution, history } = parseImageConfig(json(least));
+      assert.deepEqual(
+        { os, architecture, cmd: execution.cmd, env: execution.env, history },
+        { os: "linux", architecture: "", cmd: undefined, env: [], history: [] },
+      );
+    }
+  });
+
+  test("have names of fields in any case, as Go reads them, and other names as they are", () => {
+    const text = `{"architecture":"one","Architecture":"two","O\u017f":"linux","RootFS":{"Diff_IDs":[]},
+      "CONFIG":{"cmd":["low"],"Wor\u212aingDir":"/k","Cmd":["high"],"labels":{"A":"1","a":"2"},"exposedports":{"80/TCP":{}}}}`;
+    const { architecture, os, execution } = parseImageConfig(Buffer.from(text));
+    assert.deepEqual([architecture, os, execution.workingDir], ["two", "linux", "/k"]);
+    assert.deepEqual(execution.cmd, ["high"]);
+    assert.deepEqual(execution.labels, { A: "1", a: "2" });
+    assert.deepEqual(execution.exposedPorts, ["80/TCP"]);
   });
 
   test("are refused when a field is not what it should be", () => {
@@ -167,7 +178,7 @@ describe("image configurations", () => {
       [{ history: [5] }, /not an object/],
       [{ rootfs: undefined }, /"rootfs" is missing/],
       [{ rootfs: { type: "layers", diff_ids: ["x"] } }, /digest/],
-      [{ architecture: undefined }, /"architecture" is missing/],
+      [{ rootfs: { type: "other", diff_ids: [] } }, /"type" is not "layers"/],
     ] as const) {
       refuses(() => parseImageConfig(json({ architecture: "amd64", rootfs, ...more })), says);
     }

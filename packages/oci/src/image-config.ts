@@ -60,18 +60,24 @@ export interface HistoryEntry {
   readonly emptyLayer: boolean;
 }
 
-/** @throws {Fault} `invalid-argument` */
+/**
+ * As Docker reads it: names of fields in any case, and what is not said is left open but for the system, which is Linux.
+ *
+ * @returns `architecture` is empty where none is said
+ * @throws {Fault} `invalid-argument`
+ */
 export function parseImageConfig(data: Uint8Array): ImageConfig {
   const what = "image configuration";
-  const reader = new DocumentReader(parseForeignJson(data, { what, maxBytes: maxConfigBytes }), what);
+  const document = parseForeignJson(data, { what, maxBytes: maxConfigBytes });
+  const reader = new DocumentReader(document, what, { foldsNames: true });
   const rootfs = reader.requiredObject("rootfs");
-  if (rootfs.requiredString("type") !== "layers") throw rootfs.fail('"type" is not "layers"');
+  if ((rootfs.string("type") || "layers") !== "layers") throw rootfs.fail('"type" is not "layers"');
   const diffIds = rootfs.strings("diff_ids");
   if (diffIds === undefined) throw rootfs.fail('"diff_ids" is missing');
   const created = readDate(reader, "created");
   return {
     os: reader.string("os") || "linux",
-    architecture: reader.requiredString("architecture"),
+    architecture: reader.string("architecture") ?? "",
     ...present("variant", reader.string("variant")),
     ...present("osVersion", reader.string("os.version")),
     ...(created && { created }),

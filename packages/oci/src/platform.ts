@@ -28,8 +28,9 @@ export function parsePlatform(text: string, host: Platform): Platform {
   return { os: first.toLowerCase(), ...normalizeArchitecture(second, third) };
 }
 
+/** What is not said is left out. */
 export function formatPlatform({ os, architecture, variant }: Platform): string {
-  return variant === undefined ? `${os}/${architecture}` : `${os}/${architecture}/${variant}`;
+  return [os, architecture, variant].filter(Boolean).join("/");
 }
 
 /** The machine that Node runs on (`process.platform`, `process.arch`). */

@@ -74,19 +74,31 @@ function findStructureProblem(text: string): string | undefined {
   return undefined;
 }
 
+export interface ReaderOptions {
+  /**
+   * Fields are found whatever case their names are written in, and of several with one name the last counts: what Go's encoding/json,
+   * and so Docker, takes them for. Default: only as they are called.
+   */
+  readonly foldsNames?: boolean;
+}
+
 /**
  * Reads fields of a parsed document with checks: a field of the wrong type is a fault that names it, one that is absent
  * or null is `undefined`.
  */
 export class DocumentReader {
   readonly #what: string;
-  readonly #fields: Readonly<Record<string, unknown>>;
+  readonly #options: ReaderOptions;
+  readonly #names: readonly string[];
+  readonly #fields: ReadonlyMap<string, unknown>;
 
   /** @throws {Fault} `invalid-argument` unless `value` is an object */
-  constructor(value: unknown, what: string) {
+  constructor(value: unknown, what: string, options: ReaderOptions = {}) {
     if (!isObject(value)) throw ociFaults.DOCUMENT_INVALID(what, "it is not an object");
     this.#what = what;
-    this.#fields = value;
+    this.#options = options;
+    this.#names = Object.keys(value);
+    this.#fields = new Map(Object.entries(value).map(([name, field]) => [this.#nameOf(name), field]));
   }
 
   fail(problem: string): Error {
@@ -95,7 +107,7 @@ export class DocumentReader {
 
   /** Of all its fields. */
   names(): readonly string[] {
-    return Object.keys(this.#fields);
+    return this.#names;
   }
 
   string(key: string): string | undefined {
@@ -128,7 +140,7 @@ export class DocumentReader {
 
   /** A command: a list of text, or one text, which is its only word. Docker takes both. */
   words(key: string): readonly string[] | undefined {
-    const value = Object.hasOwn(this.#fields, key) ? this.#fields[key] : undefined;
+    const value = this.#fields.get(this.#nameOf(key));
     return typeof value === "string" ? [value] : this.strings(key);
   }
 
@@ -149,7 +161,7 @@ export class DocumentReader {
 
   object(key: string): DocumentReader | undefined {
     const value = this.#take(key, "an object", isObject);
-    return value === undefined ? undefined : new DocumentReader(value, `${this.#what}, ${key}`);
+    return value && new DocumentReader(value, `${this.#what}, ${key}`, this.#options);
   }
 
   requiredObject(key: string): DocumentReader {
@@ -158,7 +170,8 @@ export class DocumentReader {
 
   objects(key: string): readonly DocumentReader[] | undefined {
     const value = this.#take(key, "a list", (list): list is unknown[] => Array.isArray(list));
-    return value?.map((item, index) => new DocumentReader(item, `${this.#what}, ${key}[${index}]`));
+    const whatOf = (index: number) => `${this.#what}, ${key}[${index}]`;
+    return value?.map((item, index) => new DocumentReader(item, whatOf(index), this.#options));
   }
 
   requiredObjects(key: string): readonly DocumentReader[] {
@@ -171,10 +184,15 @@ export class DocumentReader {
   }
 
   #take<T>(key: string, wanted: string, is: (value: unknown) => value is T): T | undefined {
-    const value = Object.hasOwn(this.#fields, key) ? this.#fields[key] : undefined;
+    const value = this.#fields.get(this.#nameOf(key));
     if (value === undefined || value === null) return undefined;
     if (!is(value)) throw this.fail(`"${key}" is not ${wanted}`);
     return value;
+  }
+
+  /** Folded as Go folds: two letters beyond ASCII are one case of `k` and of `s`, each by another of these ways. */
+  #nameOf(key: string): string {
+    return this.#options.foldsNames === true ? key.toUpperCase().toLowerCase() : key;
   }
 }
 

@@ -6,7 +6,8 @@ import type { PlannedImage } from "./image-build.ts";
 
 /** The configuration of an image as far as it is known before anything is executed: without layers of its own. */
 export function plannedConfig({ plan, createdMs, platform }: PlannedImage): ImageConfig {
-  const { os, architecture, variant } = platform ?? plan.base ?? platformOfNode(process);
+  const host = platformOfNode(process);
+  const { os, architecture, variant } = platform ?? (plan.base?.architecture ? plan.base : host);
   return {
     os,
     architecture,

@@ -179,7 +179,7 @@ export class ImageMaker {
    * @throws {Fault} as `load`; `not-found` for the image below
    */
   async commit(stream: AsyncIterable<Uint8Array>, options: CommitOptions): Promise<Image> {
-    const { index, now } = this.#parts;
+    const { index, now, platform } = this.#parts;
     const { parent, execution, author, message, createdBy, reference, signal } = options;
     const target = reference === undefined || reference === "" ? undefined : parseTarget(reference);
     const base = index.get(findImage(index, parent));
@@ -194,6 +194,7 @@ export class ImageMaker {
         const emptyLayer = diffIds.length === base.config.diffIds.length;
         return {
           ...inherited,
+          architecture: inherited.architecture || platform.architecture,
           created,
           ...(author !== "" && { author }),
           ...(message !== "" && { comment: message }),
