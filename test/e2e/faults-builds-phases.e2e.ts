@@ -173,7 +173,7 @@ describe("a process of a build", { skip: againstDockerd }, () => {
 });
 
 describe("a disk that gets full while something is built", { skip: againstDockerd }, () => {
-  test("fails the build with its reason, in a process and when the result is kept; then there is room again", async () => {
+  test("fails the build with its reason, in a process and when an image is made of the result; then there is room again", async () => {
     await using resources = new AsyncDisposableStack();
     const dataRoot = resources.use(await openTempDir("hawser-e2e-full-")).path;
     await runCommandOk(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", dataRoot]);
@@ -196,19 +196,25 @@ describe("a disk that gets full while something is built", { skip: againstDocker
     );
     assert.equal(inProcess.exitCode, 1);
     assert.match(inProcess.stderr, /\d dd: .*No space left on device\n[^]*\d last word\n[^]*exit code: 3/);
-    // There is room for what the process writes, but not for that and the layer that becomes of it.
-    const sizeBytes = Math.floor(before * 0.7);
-    const kept = await build(`RUN head -c ${sizeBytes} /dev/urandom > /big`);
-    assert.equal(kept.exitCode, 1, "the layer finds no room");
-    assert.match(kept.stderr, /no space left|disk.*full/i);
-    await eventually(async () => before - (await free()) < 2 << 20, {
-      deadlineMs: 30_000,
-      what: "nothing of what failed takes room",
-    });
+    const roomAgain = async () =>
+      await eventually(async () => before - (await free()) < 2 << 20, {
+        deadlineMs: 30_000,
+        what: "nothing of what failed takes room",
+      });
+    await roomAgain();
     const last = await build("RUN echo first > /first\nRUN echo last > /last");
     assert.equal(last.exitCode, 0, last.stderr);
     assert.match(last.stderr, /echo first > \/first\n#\d+ CACHED/);
+    // There is room for what the process writes, but not for that and its archive.
+    const sizeBytes = Math.floor(before * 0.7);
+    const run = `RUN head -c ${sizeBytes} /dev/urandom > /big`;
+    const made = await build(run);
+    assert.equal(made.exitCode, 1, "the archive finds no room");
+    assert.match(made.stderr, /exporting to image\n#\d+ ERROR: .*no space left/);
+    const again = await build(run);
+    assert.match(again.stderr, /\[2\/2\] RUN head.*\n#\d+ CACHED[^]*no space left/);
     assert.equal((await engine.docker(["builder", "prune", "-af"])).exitCode, 0);
+    await roomAgain();
   });
 });
 

@@ -10,7 +10,7 @@ import { findLeftovers, findPorts, listContainers, stockSize, wordOf } from "./k
 import type { Json, Target } from "./kit-target.ts";
 
 /** Whether a step is one of builds: they have a file of their own. */
-export const isOfBuilds = (step: EngineStep) => /^(build|encode)\./.test(step);
+export const isOfBuilds = (step: EngineStep) => /^(build|encode|seal)\./.test(step);
 
 /** Something that a client asks for, in the middle of which the engine dies. */
 export interface Act {

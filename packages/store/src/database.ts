@@ -11,7 +11,8 @@ import { keepRoom, logPages } from "./keep-room.ts";
  *     names      references in full (`docker.io/library/busybox:latest`, or `...@sha256:...`) to images; `attested` is an index
  *                of the image and of what is said of it, which others get by the name
  *     blobs      the blobs that an image keeps, the configuration first
- *     layers     unpacked layers by chain id; `blob` is an archive that makes it again; `synced` 0: made in `boot` and
+ *     layers     layers by chain id; `made` stands in it for the digest of one that a build has made here; `diff_id` and `blob`, an
+ *                archive that makes it again, are there once something has needed that; `synced` 0: made in `boot` and
  *                perhaps not on the disk yet; `folder` is the number of another layer's folder that it shares
  *     snapshots  writable layers by key
  *     build_cache  results of build steps: `chain_id` is kept, `parent` is what the step worked on
@@ -59,6 +60,22 @@ const migrations = [
    ) STRICT;`,
   "ALTER TABLE layers ADD COLUMN folder INTEGER;",
   "ALTER TABLE names ADD COLUMN attested TEXT;",
+  `CREATE TABLE layers_without_archives (
+     chain_id TEXT PRIMARY KEY,
+     number INTEGER NOT NULL UNIQUE,
+     folder INTEGER,
+     parent TEXT,
+     made TEXT,
+     diff_id TEXT,
+     blob TEXT,
+     size_bytes INTEGER NOT NULL,
+     boot TEXT NOT NULL,
+     synced INTEGER NOT NULL
+   ) STRICT;
+   INSERT INTO layers_without_archives
+     SELECT chain_id, number, folder, parent, NULL, diff_id, blob, size_bytes, boot, synced FROM layers;
+   DROP TABLE layers;
+   ALTER TABLE layers_without_archives RENAME TO layers;`,
 ] as const;
 
 export type Row = Readonly<Record<string, string | number | null>>;

@@ -47,7 +47,8 @@ export {
   type LayerEncoding,
   layerMediaType,
 } from "./layers/encode-layer.ts";
-export type { HeldLayer, Layer } from "./layers/layer-store.ts";
+export type { HeldLayer } from "./layers/layer-store.ts";
+export type { Layer, SealedLayer } from "./layers/layer-table.ts";
 export { defaultStoreLimits, type StoreLimits } from "./limits.ts";
 export { prepareWorkers } from "./prepare-workers.ts";
 export { removeTree } from "./remove-tree.ts";

@@ -13,11 +13,17 @@ export const storeSteps = [
   "pull.unpacked",
   "pull.kept",
   "pull.recorded",
-  /** A new layer's archive is staged; the same for `import`, and for steps of builds and their images. */
+  /** A new layer's archive is staged; the same for `import`, and for files of a build that come as one. */
   "commit.staged",
   "commit.unpacked",
   "commit.kept",
   "commit.recorded",
+  /** The archive of a layer that a build has made is staged; it has its name; the layer has it. */
+  "seal.staged",
+  "seal.kept",
+  "seal.recorded",
+  /** The layer is there under the name that others know. */
+  "seal.placed",
   "tag.recorded",
   /** A layer in another compression has its name, and nothing speaks of it. */
   "encode.kept",

@@ -93,8 +93,9 @@ export class Store implements AsyncDisposable {
           .finally(() => background.delete(watched));
         background.add(watched);
       };
-      const layersInUse = () => [...snapshots.parents(), ...buildCache.chainIds()];
-      const garbage: Garbage = new Garbage({ index, content, layers, layersInUse, inBackground, reach });
+      const mounted = () => snapshots.parents();
+      const results = () => buildCache.chainIds();
+      const garbage: Garbage = new Garbage({ index, content, layers, mounted, results, inBackground, reach });
       const platform = options.platform ?? platformOfNode(process);
       const imageParts = { index, content, layers, garbage, limits, inBackground, reach };
       const images = new ImageStore(imageParts);

@@ -5,7 +5,7 @@ export interface OpRunner<State> {
   /** What the same result has been kept under; `undefined`: it is not kept. */
   cacheKey(vertex: Vertex, inputs: readonly State[], run: OpRun): Promise<string | undefined>;
   /** A kept result of such a vertex. */
-  find(key: string, vertex: Vertex): Promise<State | undefined>;
+  find(key: string, vertex: Vertex, inputs: readonly State[], run: OpRun): Promise<State | undefined>;
   execute(vertex: Vertex, inputs: readonly State[], run: OpRun & { readonly key?: string }): Promise<State>;
   /** Another graph's work has come to this result: keep it as one's own. */
   adopt(state: State): State;
@@ -40,6 +40,7 @@ export interface SolveOptions<State> {
   readonly onResult?: (result: {
     readonly key: string;
     readonly vertex: Vertex;
+    readonly inputs: readonly State[];
     readonly state: State;
   }) => void;
 }
@@ -120,18 +121,27 @@ export class Solver<State> {
     const run = (signal: AbortSignal) =>
       graph.runner.execute(vertex, inputs, { signal, output, ...(key !== undefined && { key }) });
     if (key === undefined) return await run(graph.signal);
-    const state = await this.#findOrShare(vertex, { key, run }, graph);
-    graph.onResult?.({ key, vertex, state });
+    const find = () => graph.runner.find(key, vertex, inputs, { signal: graph.signal, output });
+    const state = await this.#findOrShare(vertex, { key, find, run }, graph);
+    graph.onResult?.({ key, vertex, inputs, state });
     return state;
   }
 
   async #findOrShare(
     vertex: Vertex,
-    { key, run }: { readonly key: string; readonly run: (signal: AbortSignal) => Promise<State> },
+    {
+      key,
+      find,
+      run,
+    }: {
+      readonly key: string;
+      readonly find: () => Promise<State | undefined>;
+      readonly run: (signal: AbortSignal) => Promise<State>;
+    },
     graph: SolveOptions<State>,
   ): Promise<State> {
     if (graph.ignoreCache(vertex)) return await run(graph.signal);
-    const kept = await graph.runner.find(key, vertex);
+    const kept = await find();
     if (kept !== undefined) {
       graph.onEvent({ kind: "cached", vertex });
       return kept;

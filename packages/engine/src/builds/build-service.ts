@@ -135,20 +135,17 @@ export class BuildService {
   /** Results of steps that are kept, newest use first. */
   kept(): readonly KeptRecord[] {
     const { cache, images } = this.#parts;
-    return listKept(cache, images.list());
+    return listKept(cache, images);
   }
 
   /** Begin a build of an image. */
   begin(options: ImageBuildOptions): ImageBuild {
     const build = new ImageBuild(this.#parts, options);
-    const limitBytes = this.#cacheLimitBytes;
-    if (limitBytes !== undefined) {
-      build.onDisposal(() => {
-        this.#shrinkCache(limitBytes).catch((error: unknown) =>
-          this.#parts.log.warn("cannot make the build cache smaller", { error }),
-        );
-      });
-    }
+    build.onDisposal(() => {
+      this.#tidyUp().catch((error: unknown) =>
+        this.#parts.log.warn("cannot tidy up after a build", { error }),
+      );
+    });
     return build;
   }
 
@@ -279,8 +276,9 @@ export class BuildService {
       const { committedAtMs } = context;
       const planned = await build.plan({ ...request, source, contexts: {}, entitlements: [], committedAtMs });
       onEvent({ kind: "planned", steps: planned.plan.steps });
-      const { config } = await build.execute(planned, () => request.noCache);
-      return await this.#maker.create(config, { references: request.names });
+      const { config, state } = await build.execute(planned, () => request.noCache);
+      const { diffIds } = await build.seal(state);
+      return await this.#maker.create({ ...config, diffIds }, { references: request.names });
     } catch (error) {
       throw showSource(error, { source, name: request.dockerfile });
     }
@@ -324,9 +322,17 @@ export class BuildService {
     return used.use(await this.receiveFolder(context, signal));
   }
 
+  /** What nothing refers to any more goes, and what is kept comes to the disk. */
+  async #tidyUp(): Promise<void> {
+    const { layers } = this.#parts.images;
+    if (this.#cacheLimitBytes !== undefined) this.#shrinkCache(this.#cacheLimitBytes);
+    await layers.collect();
+    layers.sync();
+  }
+
   /** Forget the results that were not used for the longest time, until the others are within the limit. */
-  async #shrinkCache(limitBytes: number): Promise<void> {
-    const { cache, images, log } = this.#parts;
+  #shrinkCache(limitBytes: number): void {
+    const { cache, log } = this.#parts;
     const tooMuch = selectPruned(this.kept(), {
       wanted: ({ isShared }) => !isShared,
       room: { ...noRoom, maxUsedBytes: limitBytes },
@@ -334,7 +340,6 @@ export class BuildService {
     });
     if (tooMuch.length === 0) return;
     cache.remove(tooMuch.map(({ key }) => key));
-    await images.layers.collect();
     log.info("build cache made smaller", { records: tooMuch.length, limitBytes });
   }
 }

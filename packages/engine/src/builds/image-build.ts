@@ -14,7 +14,6 @@ import type { BuildContainer } from "@hawser/build/grpc";
 import {
   type ChainId,
   formatReference,
-  type ImageConfig,
   type Platform,
   parseReference,
   platformOfNode,
@@ -31,10 +30,17 @@ import type { BuildState } from "./build-state.ts";
 import { type OpenContainerRequest, openBuildContainer } from "./buildkit/build-container.ts";
 import { type ImportedResults, isCacheFailure } from "./cache/imported-results.ts";
 import { buildFaults } from "./faults.ts";
-import { configOf } from "./image-config.ts";
+import { configOf, type ResultConfig } from "./image-config.ts";
 import { type LayoutBlobs, layoutScheme, parseLayoutReference, receiveLayoutImage } from "./layout-image.ts";
 import { resultKeys } from "./op-keys.ts";
-import { type BuildFiles, type BuildScope, createOpRunner, type OpRunnerParts } from "./op-runner.ts";
+import {
+  type BuildFiles,
+  type BuildScope,
+  createOpRunner,
+  keyOfInputs,
+  type OpRunnerParts,
+} from "./op-runner.ts";
+import { type SealedChain, sealResult } from "./seal-result.ts";
 
 export interface ImageBuildParts extends OpRunnerParts {
   readonly registry: Pick<RemoteImages, "pull" | "fetch" | "readConfig" | "openRepository">;
@@ -105,8 +111,16 @@ export interface PlannedImage {
 
 /** A plan that was executed. */
 export interface BuiltImage {
-  readonly config: ImageConfig;
+  readonly config: ResultConfig;
   readonly state: BuildState;
+}
+
+/** What a vertex has come to, and of what. */
+export interface VertexResult {
+  readonly chainId: ChainId;
+  readonly inputs: readonly BuildState[];
+  /** What it is kept under where these are the inputs. */
+  readonly keyOf: (inputs: readonly BuildState[]) => string;
 }
 
 /** What a Dockerfile is, and how it is to be built. */
@@ -121,7 +135,7 @@ export class ImageBuild implements Disposable {
   readonly #parts: ImageBuildParts;
   readonly #options: ImageBuildOptions;
   readonly #holds = new DisposableStack();
-  readonly #results = new Map<string, ChainId>();
+  readonly #results = new Map<string, VertexResult>();
 
   constructor(parts: ImageBuildParts, options: ImageBuildOptions) {
     prepareWorkers();
@@ -171,7 +185,8 @@ export class ImageBuild implements Disposable {
   async execute(planned: PlannedImage, ignoreCache: (vertex: Vertex) => boolean): Promise<BuiltImage> {
     const { plan, epochMs } = planned;
     const { limits, signal, onEvent } = this.#options;
-    const runner = this.#runner({ limits, epochOf: () => epochMs });
+    const scope = this.#scope({ limits, epochOf: () => epochMs });
+    const runner = createOpRunner(this.#parts, scope);
     const vertices = [...new Set(plan.history.flatMap(({ vertex }) => vertex ?? []))];
     if (plan.root !== undefined && !vertices.includes(plan.root)) vertices.push(plan.root);
     const nothing: BuildState = { kind: "files" };
@@ -180,7 +195,7 @@ export class ImageBuild implements Disposable {
         runner,
         signal,
         ignoreCache,
-        onResult: (result) => this.#note(result),
+        onResult: (result) => this.#note(result, scope),
         onEvent(event) {
           if (event.kind === "failed") {
             const { digest } = event.vertex;
@@ -215,14 +230,15 @@ export class ImageBuild implements Disposable {
     const { limits, signal, onEvent } = this.#options;
     if (root === undefined) return { kind: "files" };
     if (depth > maxGraphDepth) throw buildFaults.GRAPH_TOO_DEEP(maxGraphDepth);
-    const runner = this.#runner({ limits, epochOf: ({ digest }) => epochs.get(digest) ?? 0, depth });
+    const scope = this.#scope({ limits, epochOf: ({ digest }) => epochs.get(digest) ?? 0, depth });
+    const runner = createOpRunner(this.#parts, scope);
     const ignoreCache = ({ digest }: Vertex) => graph.ignored.has(digest);
     return await this.#withImports(async () => {
       const state = await this.#parts.solver.solve(root, {
         runner,
         signal,
         ignoreCache,
-        onResult: (result) => this.#note(result),
+        onResult: (result) => this.#note(result, scope),
         onEvent: (event) => {
           if (!isOfCache(event)) onEvent(event);
         },
@@ -238,15 +254,35 @@ export class ImageBuild implements Disposable {
   }
 
   /** What the vertices have come to, by what it is kept under. */
-  get results(): ReadonlyMap<string, ChainId> {
+  get results(): ReadonlyMap<string, VertexResult> {
     return this.#results;
   }
 
-  #note({ key, vertex, state }: { key: string; vertex: Vertex; state: BuildState }): void {
+  /** A result's layers as others know them; they are kept while the build goes on. @throws {Fault} as `sealResult` */
+  async seal(state: BuildState): Promise<SealedChain> {
+    const { signal } = this.#options;
+    const { images } = this.#parts;
+    return await sealResult(state, { images, signal, hold: (held) => void this.#holds.use(held) });
+  }
+
+  #note(
+    {
+      key,
+      vertex,
+      inputs,
+      state,
+    }: { key: string; vertex: Vertex; inputs: readonly BuildState[]; state: BuildState },
+    scope: BuildScope,
+  ): void {
     const states = state.kind === "several" ? state.states : [state];
     for (const [at, own] of resultKeys(key, vertex.op).entries()) {
       const one = states[at];
-      if (one?.kind === "files" && one.chainId !== undefined) this.#results.set(own, one.chainId);
+      if (one?.kind !== "files" || one.chainId === undefined) continue;
+      const keyOf = (others: readonly BuildState[]) => {
+        const other = keyOfInputs(vertex, others, scope) ?? key;
+        return resultKeys(other, vertex.op)[at] ?? other;
+      };
+      this.#results.set(own, { chainId: one.chainId, inputs, keyOf });
     }
   }
 
@@ -326,9 +362,12 @@ export class ImageBuild implements Disposable {
     if (chainId !== undefined) this.#holds.use(this.#parts.images.layers.hold(chainId));
   }
 
-  #runner({ depth = 0, ...scope }: Pick<BuildScope, "limits" | "epochOf"> & { readonly depth?: number }) {
+  #scope({
+    depth = 0,
+    ...scope
+  }: Pick<BuildScope, "limits" | "epochOf"> & { readonly depth?: number }): BuildScope {
     const { files, sources, onContainer, solveDefinition } = this.#options;
-    return createOpRunner(this.#parts, {
+    return {
       ...scope,
       ...(sources && { sources }),
       files,
@@ -341,7 +380,7 @@ export class ImageBuild implements Disposable {
         if (state.kind === "files") this.hold(state.chainId);
         return state;
       },
-    });
+    };
   }
 
   /** @param done called when the build is disposed of */
@@ -356,9 +395,12 @@ export class ImageBuild implements Disposable {
   async #useInput(name: string): Promise<BaseImage> {
     const built = await this.#options.input?.(name);
     if (built?.state.kind !== "files") throw buildFaults.INPUT_MISSING(name);
-    const { chainId } = built.state;
-    this.hold(chainId);
-    return { reference: name, config: built.config, ...(chainId !== undefined && { chainId }) };
+    const { chainId, diffIds } = await this.seal(built.state);
+    return {
+      reference: name,
+      config: { ...built.config, diffIds },
+      ...(chainId !== undefined && { chainId }),
+    };
   }
 
   #findLocal(reference: string): Image | undefined {

@@ -4,6 +4,9 @@ import type { ImageStore } from "@hawser/store";
 import type { BuildState } from "./build-state.ts";
 import type { PlannedImage } from "./image-build.ts";
 
+/** What an image of a result says, but for its layers' digests, which are known once it is sealed. */
+export type ResultConfig = Omit<ImageConfig, "diffIds">;
+
 /** The configuration of an image as far as it is known before anything is executed: without layers of its own. */
 export function plannedConfig({ plan, createdMs, platform }: PlannedImage): ImageConfig {
   const host = platformOfNode(process);
@@ -24,7 +27,7 @@ export function plannedConfig({ plan, createdMs, platform }: PlannedImage): Imag
 export function configOf(
   planned: PlannedImage,
   at: { readonly states: ReadonlyMap<Vertex, BuildState>; readonly images: ImageStore },
-): ImageConfig {
+): ResultConfig {
   const { plan, createdMs } = planned;
   const { states, images } = at;
   const top = plan.root === undefined ? undefined : states.get(plan.root);
@@ -41,5 +44,6 @@ export function configOf(
     if (chainId !== undefined) known.add(chainId);
     return { ...entry, created, emptyLayer };
   });
-  return { ...plannedConfig(planned), diffIds: layers.map(({ diffId }) => diffId), history };
+  const { diffIds: _base, ...config } = plannedConfig(planned);
+  return { ...config, history };
 }

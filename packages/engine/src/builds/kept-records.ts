@@ -1,4 +1,5 @@
-import type { BuildCache, BuildRecord, Image } from "@hawser/store";
+import type { ChainId } from "@hawser/oci";
+import type { BuildCache, BuildRecord, ImageStore } from "@hawser/store";
 
 /** A kept result, and who else has to do with it now. */
 export interface KeptRecord extends BuildRecord {
@@ -10,14 +11,18 @@ export interface KeptRecord extends BuildRecord {
   readonly isShared: boolean;
 }
 
-/** Newest use first. @param images all that there are */
-export function listKept(cache: BuildCache, images: readonly Image[]): readonly KeptRecord[] {
+/** Newest use first. */
+export function listKept(cache: BuildCache, images: ImageStore): readonly KeptRecord[] {
   const inUse = cache.inUse();
-  const shared = new Set(images.flatMap(({ layers }) => layers.map(({ chainId }) => chainId)));
+  const shared = new Set(images.list().flatMap(({ layers }) => layers.map(({ chainId }) => chainId)));
+  const isImages = (chainId: ChainId) => {
+    const sealed = images.layers.sealedAs(chainId);
+    return sealed !== undefined && shared.has(sealed);
+  };
   return cache.list().map((record) => ({
     ...record,
     sizeBytes: cache.sizeOf(record),
     isInUse: inUse.has(record.key),
-    isShared: record.chainId !== undefined && shared.has(record.chainId),
+    isShared: record.chainId !== undefined && isImages(record.chainId),
   }));
 }

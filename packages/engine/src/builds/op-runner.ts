@@ -31,6 +31,7 @@ import { netFile } from "./net-file.ts";
 import { describeVertex, keyOfVertex, resultKeys } from "./op-keys.ts";
 import { readSmallFile } from "./read-small-file.ts";
 import { runProcess } from "./run-process.ts";
+import { sealState } from "./seal-result.ts";
 
 export interface OpRunnerParts {
   readonly collaborators: Collaborators;
@@ -74,15 +75,17 @@ export interface BuildScope {
 /** A way to do ops that knows a build: its files, its limits, its clock. */
 export function createOpRunner(parts: OpRunnerParts, scope: BuildScope): OpRunner<BuildState> {
   return {
-    cacheKey: async (vertex, inputs) => keyOfVertex(vertex, keyedInputs(vertex, inputs), scope),
-    async find(key, vertex) {
+    cacheKey: async (vertex, inputs) => keyOfInputs(vertex, inputs, scope),
+    async find(key, vertex, inputs, run) {
       const states: BuildState[] = [];
-      for (const own of resultKeys(key, vertex.op)) {
+      for (const [at, own] of resultKeys(key, vertex.op).entries()) {
         const record = parts.cache.use(own);
-        const imported =
-          record === undefined ? await scope.imported?.find(own, describeVertex(vertex)) : undefined;
-        if (record === undefined && imported === undefined) return undefined;
-        states.push(keep(parts, scope, record === undefined ? imported : record.chainId));
+        const chainId =
+          record === undefined
+            ? await findShared(parts, scope, { vertex, inputs, at, own, run })
+            : record.chainId;
+        if (record === undefined && chainId === undefined) return undefined;
+        states.push(keep(parts, scope, chainId));
       }
       return stateOf(states);
     },
@@ -95,6 +98,42 @@ export function createOpRunner(parts: OpRunnerParts, scope: BuildScope): OpRunne
     },
     adopt: (state) => adopt(parts, scope, state),
   };
+}
+
+/** As `keyOfVertex`, for the inputs that there are. */
+export function keyOfInputs(
+  vertex: Vertex,
+  inputs: readonly BuildState[],
+  scope: BuildScope,
+): string | undefined {
+  return keyOfVertex(vertex, keyedInputs(vertex, inputs), scope);
+}
+
+/** A result of another builder. What that has worked on is known to it by its digest alone. */
+async function findShared(
+  { images }: OpRunnerParts,
+  scope: BuildScope,
+  {
+    vertex,
+    inputs,
+    at,
+    own,
+    run: { signal },
+  }: {
+    readonly vertex: Vertex;
+    readonly inputs: readonly BuildState[];
+    /** Which of the vertex' results. */
+    readonly at: number;
+    readonly own: string;
+    readonly run: OpRun;
+  },
+): Promise<ChainId | undefined> {
+  const { imported } = scope;
+  if (imported === undefined || !(await imported.hasAny())) return undefined;
+  const options = { images, signal, hold: (held: Disposable) => hold(scope, held) };
+  const sealed = await Promise.all(inputs.map((input) => sealState(input, options)));
+  const shared = resultKeys(keyOfInputs(vertex, sealed, scope) ?? own, vertex.op)[at] ?? own;
+  return await imported.find({ own, shared }, describeVertex(vertex));
 }
 
 function adopt(parts: OpRunnerParts, scope: BuildScope, state: BuildState): BuildState {
@@ -243,12 +282,21 @@ async function execProcess(
     const mount = op.mounts[output];
     return output < 0 ? 0 : mount?.kind === "bind" ? mount.input : -1;
   };
+  const sealing = {
+    images: parts.images,
+    signal: run.signal,
+    hold: (held: Disposable) => hold(scope, held),
+  };
   // Files of the user's that are written to, or that a process sees as its root, are a layer first.
   const whole = new Set([0, ...outputs.map(inputOf)]);
   const inputs = await Promise.all(
     call.inputs.map(async (input, at): Promise<BuildState | undefined> => {
-      if (input?.kind !== "context" || !whole.has(at)) return input;
-      return keep(parts, scope, await chainOf(parts, scope, { ...call, input }));
+      if (input === undefined) return input;
+      if (input.kind === "context" && whole.has(at))
+        return keep(parts, scope, await chainOf(parts, scope, { ...call, input }));
+      // A cache is found again by what it begins with, whoever has made that.
+      const isCaches = op.mounts.some((mount) => mount.kind === "cache" && mount.files?.input === at);
+      return isCaches ? await sealState(input, sealing) : input;
     }),
   );
   const parent = filesChain(inputs[0]);
@@ -404,7 +452,8 @@ async function onSnapshot(
     await change({ overlay, epochMs: scope.epochOf(call.vertex), signal });
     parts.collaborators.reach("build.copied");
     const layer = { path: overlay.upper, leaveOut: [], latestNs: latestNsOf(scope, call.vertex) };
-    return await addResult(parts, scope, { ...call, parent, layer });
+    const madeOf = call.run.key;
+    return await addResult(parts, scope, { ...call, parent, layer, ...(madeOf !== undefined && { madeOf }) });
   } finally {
     await snapshots.remove(key);
   }
@@ -417,13 +466,16 @@ async function addResult(
     readonly parent: ChainId | undefined;
     /** No file of it is younger than the epoch. A folder is taken. */
     readonly layer: AsyncIterable<Uint8Array> | WrittenFolder;
+    /** What a folder is always the same of; absent: doing it again may give another. */
+    readonly madeOf?: string;
   },
 ): Promise<BuildState> {
-  const { parent, layer, run, vertex } = result;
-  const held: HeldLayer | undefined = await images.layers.add(layer, {
-    ...(parent !== undefined && { parent }),
-    signal: run.signal,
-  });
+  const { parent, layer, madeOf, run, vertex } = result;
+  const options = { ...(parent !== undefined && { parent }), signal: run.signal };
+  const held: HeldLayer | undefined =
+    Symbol.asyncIterator in layer
+      ? await images.layers.add(layer, options)
+      : await images.layers.make(layer, { ...options, ...(madeOf !== undefined && { madeOf }) });
   if (held !== undefined) hold(scope, held);
   collaborators.reach("build.made");
   const chainId = held?.layer.chainId ?? parent;

@@ -11,25 +11,30 @@ import { namesIn } from "./tree-events.ts";
 export function settle({ leaveOut, latestNs }: SettleJob): number {
   const isLeftOut = leftOutBy(leaveOut);
   const counted = new Set<string>();
-  const settleFolder = (folder: string): number => {
-    let sizeBytes = 0;
+  let sizeBytes = 0;
+  /** Returns whether something was removed in it. */
+  const settleFolder = (folder: string): boolean => {
+    let isChanged = false;
     for (const name of namesIn(folder)) {
       const path = folder === "" ? name : `${folder}/${name}`;
       const stats = lstatSync(fsPath(path), { bigint: true });
       if (isLeftOut(path) || stats.isSocket()) {
         removeTree(path);
+        isChanged = true;
         continue;
       }
-      if (stats.isDirectory()) sizeBytes += settleFolder(path);
-      else if (isNew(stats, counted)) sizeBytes += Number(stats.size);
-      if (stats.mtimeNs > latestNs) setTimesNs(fsPath(path), latestNs, latestNs);
+      const isOther = stats.isDirectory() && settleFolder(path);
+      if (!stats.isDirectory() && isNew(stats, counted)) sizeBytes += Number(stats.size);
+      const timeNs = stats.mtimeNs > latestNs ? latestNs : stats.mtimeNs;
+      if (isOther || timeNs !== stats.mtimeNs) setTimesNs(fsPath(path), timeNs, timeNs);
     }
-    return sizeBytes;
+    return isChanged;
   };
   // An archive says nothing of its top.
   chownSync("/", 0, 0);
   chmodSync("/", 0o755);
-  return settleFolder("");
+  settleFolder("");
+  return sizeBytes;
 }
 
 function isNew({ dev, ino, nlink }: BigIntStats, counted: Set<string>): boolean {

@@ -9,7 +9,10 @@ export interface GarbageParts {
   readonly index: ImageIndex;
   readonly content: ContentStore;
   readonly layers: LayerStore;
-  readonly layersInUse: () => readonly ChainId[];
+  /** Layers that are perhaps mounted. */
+  readonly mounted: () => readonly ChainId[];
+  /** Layers of builds' results. */
+  readonly results: () => readonly ChainId[];
   readonly inBackground: (work: Promise<unknown>) => void;
   readonly reach: ReachStoreStep;
 }
@@ -31,11 +34,11 @@ export class Garbage implements Disposable {
    * not known what an image refers to.
    */
   async collect(blobs: Iterable<Digest>): Promise<readonly ChainId[]> {
-    const { index, content, layers, layersInUse, reach } = this.#parts;
+    const { index, content, layers, mounted, results, reach } = this.#parts;
     if (index.isDamaged) return [];
-    const referenced = index.list().flatMap(({ chainIds }) => chainIds.at(-1) ?? []);
+    const ofImages = index.list().flatMap(({ chainIds }) => chainIds.at(-1) ?? []);
     const layerBlobs = layers.blobs();
-    const removed = await layers.collect([...referenced, ...layersInUse()]);
+    const removed = await layers.collect({ mounted: mounted(), kept: [...ofImages, ...results()] });
     const isNeeded = (digest: Digest) =>
       index.blobs().has(digest) ||
       layers.blobs().has(digest) ||

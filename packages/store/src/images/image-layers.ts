@@ -1,14 +1,18 @@
+import { randomBytes } from "node:crypto";
+import { readdir } from "node:fs/promises";
 import { type ChainId, chainIdsOf, type Digest, digestOf } from "@hawser/oci";
 import { checkLayerCount } from "../archive/archived-image.ts";
 import type { ContentStore } from "../content/content-store.ts";
+import { settleWritten, type WrittenFolder } from "../files/run-files-job.ts";
 import type { EncodedLayer, LayerEncoding } from "../layers/encode-layer.ts";
-import type { HeldLayer, Layer, LayerStore } from "../layers/layer-store.ts";
+import type { HeldLayer, LayerStore } from "../layers/layer-store.ts";
+import type { Layer, SealedLayer } from "../layers/layer-table.ts";
 import type { StoreLimits } from "../limits.ts";
 import type { ReachStoreStep } from "../steps.ts";
 import { encodeLayers } from "./distribute-image.ts";
 import type { Garbage } from "./garbage.ts";
-import { archiveOf, folderOf, type LayerOrigin } from "./layer-origin.ts";
 import { type LayerNews, type LayerToReceive, receiveLayer } from "./receive-layers.ts";
+import { LayerSeals } from "./seal-layers.ts";
 import { type LayerInProgress, unpackAll } from "./unpack-all.ts";
 
 export interface ImageLayersParts {
@@ -24,10 +28,12 @@ export interface ImageLayersParts {
 export class ImageLayers {
   readonly #parts: ImageLayersParts;
   readonly #layers: LayerStore;
+  readonly #seals: LayerSeals;
 
   constructor(parts: ImageLayersParts) {
     this.#parts = parts;
     this.#layers = parts.layers;
+    this.#seals = new LayerSeals(parts);
   }
 
   /** Whether a layer and those below it are there. */
@@ -46,24 +52,60 @@ export class ImageLayers {
   }
 
   /**
-   * A new layer on top of `parent`; held until disposal. One without entries makes none.
+   * A new layer on top of `parent`, of an archive, plain or compressed; held until disposal. One without entries makes none.
    *
    * @throws {Fault} as `ImageMaker.load`; `not-found` for the layer below
    */
   async add(
-    source: LayerOrigin,
+    archive: AsyncIterable<Uint8Array>,
     { parent, ...cancelable }: { readonly parent?: ChainId; readonly signal?: AbortSignal },
-  ): Promise<HeldLayer | undefined> {
+  ): Promise<HeldLayer<SealedLayer> | undefined> {
     using _hold = parent === undefined ? undefined : this.#layers.hold(parent);
-    await using blob = await this.#parts.content.stage(archiveOf(source, cancelable), cancelable);
+    await using blob = await this.#parts.content.stage(archive, cancelable);
     if (blob.digest === emptyArchive) return undefined;
     this.#parts.reach("commit.staged");
-    const made = await folderOf(source, cancelable);
     return await this.#parts.garbage.leased([blob], async () => {
-      const held = await this.#layers.unpack({ parent, diffId: undefined, blob, ...made, ...cancelable });
+      const held = await this.#layers.unpack({ parent, diffId: undefined, blob, ...cancelable });
       this.#parts.reach("commit.unpacked");
       return held;
     });
+  }
+
+  /**
+   * A new layer on top of `parent`, of a folder that overlay has written, which is taken away from where it is; held until disposal. It
+   * has no archive until it is sealed. An empty one makes none.
+   *
+   * @param options.madeOf what the same layer is always made of: where there is one of that on `parent` already, it is that
+   * @throws {Fault} `not-found` for the layer below, `resource-exhausted`
+   */
+  async make(
+    folder: WrittenFolder,
+    options: { readonly parent?: ChainId; readonly madeOf?: string; readonly signal?: AbortSignal },
+  ): Promise<HeldLayer | undefined> {
+    const { parent, madeOf, signal } = options;
+    using _hold = parent === undefined ? undefined : this.#layers.hold(parent);
+    const sizeBytes = await settleWritten(folder, signal && { signal });
+    if ((await readdir(folder.path, { encoding: "buffer" })).length === 0) return undefined;
+    const name = digestOf(madeOf === undefined ? randomBytes(32) : Buffer.from(madeOf));
+    return await this.#layers.make({ path: folder.path, sizeBytes, parent, name });
+  }
+
+  /** @see LayerSeals.seal */
+  async seal(
+    chainId: ChainId,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<HeldLayer<SealedLayer>> {
+    return await this.#seals.seal(chainId, options);
+  }
+
+  /** The chain id by which others know a layer; `undefined`: not all of its chain is sealed. @throws {Fault} `not-found` */
+  sealedAs(chainId: ChainId): ChainId | undefined {
+    return this.#layers.sealedAs(chainId);
+  }
+
+  /** Bring to the disk what was made, in the background: what was not is gone after a power cut. */
+  sync(): void {
+    this.#parts.inBackground(this.#layers.sync());
   }
 
   /**

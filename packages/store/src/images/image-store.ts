@@ -199,7 +199,7 @@ export class ImageStore {
         id,
         ...(manifestDigest && { manifestDigest }),
         ...(chainId && { chainId }),
-        layerBlobs: chainIds.map((layer) => this.#parts.layers.blobOf(layer)),
+        layerBlobs: chainIds.map((layer) => this.#parts.layers.archiveOf(layer).blob),
         names,
       };
     });

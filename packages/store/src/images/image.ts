@@ -1,6 +1,7 @@
 import { type ChainId, type Digest, formatFamiliar, type ImageConfig, type Reference } from "@hawser/oci";
 import { storeFaults } from "../faults.ts";
-import type { Layer, LayerStore } from "../layers/layer-store.ts";
+import type { LayerStore } from "../layers/layer-store.ts";
+import type { Layer } from "../layers/layer-table.ts";
 import type { ImageIndex, ImageRecord } from "./image-index.ts";
 
 /** An image of the store, as it was when it was asked for. */

@@ -18,6 +18,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { getXattr, mknod, setTimesNs, setXattr } from "@hawser/linux";
 import { readWritten, type WrittenFolder } from "../files/run-files-job.ts";
+import type { HeldLayer } from "../layers/layer-store.ts";
 import { openTestStore } from "../testing/open-test-store.ts";
 
 const latestNs = 1_700_000_000_000_000_000n;
@@ -67,6 +68,8 @@ function look(top: string): readonly unknown[] {
     });
 }
 
+const layerOf = ({ layer: { chainId, diffId, sizeBytes } }: HeldLayer) => ({ chainId, diffId, sizeBytes });
+
 test("a folder that is taken is the layer that its archive would have been unpacked to", async () => {
   await using taking = await openTestStore();
   await using unpacking = await openTestStore();
@@ -84,10 +87,15 @@ test("a folder that is taken is the layer that its archive would have been unpac
     })(),
     {},
   );
-  using taken = await taking.store.images.layers.add(folder, {});
+  using taken = await taking.store.images.layers.make(folder, {});
   assert.ok(taken !== undefined && unpacked !== undefined);
-  assert.deepEqual(taken.layer, unpacked.layer);
-  const { chainId } = taken.layer;
+  assert.equal((await taking.counts())["content/sha256"], undefined);
+  using sealed = await taking.store.images.layers.seal(taken.layer.chainId);
+  const { chainId, diffId, sizeBytes } = sealed.layer;
+  assert.deepEqual({ chainId, diffId, sizeBytes }, layerOf(unpacked));
+  assert.deepEqual(taking.store.snapshots.lowerFolders(chainId), [
+    ...taking.store.snapshots.lowerFolders(taken.layer.chainId),
+  ]);
   const [made = "", wanted = ""] = [taking, unpacking].map(
     ({ store }) => store.snapshots.lowerFolders(chainId)[0],
   );

@@ -43,8 +43,7 @@ export async function encodeLayer(
   options: { readonly encoding: LayerEncoding; readonly lease: Set<Digest>; readonly signal?: AbortSignal },
 ): Promise<EncodedLayer> {
   const { encoding, lease, signal } = options;
-  const { diffId } = layers.get(chainId);
-  const blob = layers.blobOf(chainId);
+  const { diffId, blob } = layers.archiveOf(chainId);
   lease.add(blob);
   const kept = await content.get(blob);
   const is = await readCompression(content, blob);

@@ -1,15 +1,9 @@
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { mkdir, readdir, rename } from "node:fs/promises";
-import { abortable, Holds, KeyedMutex, type Logger, Semaphore } from "@hawser/base";
+import { join } from "node:path";
+import { Holds, KeyedMutex, type Logger } from "@hawser/base";
 import { syncFileSystem } from "@hawser/linux";
-import {
-  type ChainId,
-  chainIdOf,
-  type Digest,
-  digestAlgorithm,
-  parseChainId,
-  parseDigest,
-} from "@hawser/oci";
+import { type ChainId, chainIdOf, type Digest } from "@hawser/oci";
 import type { ContentStore, StagedBlob } from "../content/content-store.ts";
 import type { Database } from "../database.ts";
 import { diskFault } from "../disk-fault.ts";
@@ -18,75 +12,43 @@ import type { StoreLimits } from "../limits.ts";
 import type { StorePaths } from "../paths.ts";
 import type { ReachStoreStep } from "../steps.ts";
 import type { Trash } from "../trash.ts";
-import { decompress } from "./decompress.ts";
-import {
-  completeLayer,
-  layersAtOnce,
-  layerWorkers,
-  type UnpackedLayer,
-  unpackLayer,
-} from "./unpack-layer.ts";
-
-/** An unpacked layer on top of its parents. */
-export interface Layer {
-  readonly chainId: ChainId;
-  readonly parent?: ChainId;
-  readonly diffId: Digest;
-  /** Of the files' data. */
-  readonly sizeBytes: number;
-}
-
-interface StoredLayer extends Layer {
-  readonly number: number;
-  /** Of its folder: its own number, or that of a layer with the same content, perhaps gone by now. */
-  readonly folder: number;
-  /** An archive of the content store that makes the layer again. */
-  readonly blob: Digest;
-}
+import { type Layer, LayerTable, type SealedLayer, type StoredLayer } from "./layer-table.ts";
+import { LayerUnpacker, type UnpackedFolder, type UnpackRequest } from "./layer-unpacker.ts";
+import { layerWorkers } from "./unpack-layer.ts";
+import { verifyArchive } from "./verify-archive.ts";
 
 /** A layer that `collect` leaves alone until disposal. */
-export interface HeldLayer extends Disposable {
-  readonly layer: Layer;
+export interface HeldLayer<L extends Layer = Layer> extends Disposable {
+  readonly layer: L;
 }
 
-export interface UnpackRequest {
-  readonly parent: ChainId | undefined;
-  /** The parent's own unpacking: this layer is published after it. */
-  readonly after?: Promise<unknown>;
-  /** What the archive must hash to when it is plain; `undefined`: whatever it is. */
-  readonly diffId: Digest | undefined;
-  readonly blob: StagedBlob;
-  /** A folder in overlay's form that is what the plain archive says: it is taken, and nothing unpacked. */
-  readonly made?: { readonly folder: string; readonly sizeBytes: number };
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (readBytes: number) => void;
-}
-
-interface UnpackedFolder extends UnpackedLayer {
-  /** In the ingest folder. */
-  readonly folder: string;
+/** A folder in overlay's form that is to be a layer. */
+export interface MadeFolder {
+  readonly path: string;
+  /** Of its files' data. */
+  readonly sizeBytes: number;
+  readonly parent?: ChainId | undefined;
+  /** What it is called: the same name on the same parent, the same content. */
+  readonly name: Digest;
 }
 
 /**
- * Unpacked layers by chain id: immutable folders in overlay's form. A layer is there when its row is; its folder is
- * whole then. A layer lives as long as an image, a snapshot, a child or a hold refers to it.
+ * Layers by chain id: immutable folders in overlay's form. A layer is there when its row is; its folder is whole then. A layer lives
+ * as long as an image, a snapshot, a child or a hold refers to it. One that was unpacked has an archive that makes it again; one that
+ * was made here has none until it is sealed, and then a chain id for others, too.
  */
 export class LayerStore {
-  readonly #database: Database;
+  readonly #table: LayerTable;
   readonly #content: ContentStore;
   readonly #paths: StorePaths;
   readonly #trash: Trash;
   readonly #log: Logger;
   readonly #limits: StoreLimits;
-  /** Names this run of the kernel. */
-  readonly #bootId: string;
   readonly #reach: ReachStoreStep;
 
-  readonly #layers = new Map<ChainId, StoredLayer>();
   readonly #holds = new Holds<ChainId>();
   readonly #busy = new KeyedMutex();
-  readonly #workers = new Semaphore(layersAtOnce);
-  #nextNumber = 1;
+  readonly #unpacker: LayerUnpacker;
 
   constructor(parts: {
     readonly database: Database;
@@ -95,50 +57,35 @@ export class LayerStore {
     readonly trash: Trash;
     readonly log: Logger;
     readonly limits: StoreLimits;
+    /** Names this run of the kernel. */
     readonly bootId: string;
     readonly reach: ReachStoreStep;
   }) {
     this.#reach = parts.reach;
-    this.#database = parts.database;
+    this.#unpacker = new LayerUnpacker(parts);
+    this.#table = new LayerTable(parts.database, parts.bootId);
     this.#content = parts.content;
     this.#paths = parts.paths;
     this.#trash = parts.trash;
     this.#log = parts.log;
     this.#limits = parts.limits;
-    this.#bootId = parts.bootId;
   }
 
-  /** Read what is there, throw away what a crash left, make again what a power cut may have damaged. */
+  /**
+   * Read what is there, throw away what a crash left. What a power cut may have damaged is made again of its archive; where there is
+   * none, it is forgotten with what lies on it.
+   */
   async recover(): Promise<void> {
     await mkdir(this.#paths.layerDiff(0), { recursive: true, mode: 0o755 });
-    for (const row of this.#database.all("SELECT * FROM layers")) {
-      const layer: StoredLayer = {
-        chainId: parseChainId(String(row["chain_id"])),
-        ...(row["parent"] !== null && { parent: parseChainId(String(row["parent"])) }),
-        diffId: parseDigest(String(row["diff_id"])),
-        sizeBytes: Number(row["size_bytes"]),
-        number: Number(row["number"]),
-        folder: Number(row["folder"] ?? row["number"]),
-        blob: parseDigest(String(row["blob"])),
-      };
-      this.#layers.set(layer.chainId, layer);
-    }
-    const stored = [...this.#layers.values()];
-    const known = new Set([0, ...stored.map(({ folder }) => folder)]);
+    const doubtful = this.#table.recover();
+    const known = new Set([0, ...this.#table.list().map(({ folder }) => folder)]);
     for (const name of await readdir(this.#paths.layers)) {
       const number = /^[0-9]+$/.test(name) ? Number(name) : undefined;
       if (number === undefined) continue;
-      this.#nextNumber = Math.max(this.#nextNumber, number + 1);
+      this.#table.reserve(number);
       if (!known.has(number)) await this.#trash.discard(this.#paths.layer(number));
     }
-    const taken = [...known, ...stored.map(({ number }) => number)];
-    this.#nextNumber = Math.max(this.#nextNumber, ...taken.map((number) => number + 1));
-    const doubtful = this.#database.all(
-      "SELECT chain_id FROM layers WHERE synced = 0 AND boot <> ?",
-      this.#bootId,
-    );
-    for (const row of doubtful) {
-      const chainId = parseChainId(String(row["chain_id"]));
+    for (const chainId of doubtful) {
       try {
         await this.#remake(chainId);
       } catch (error) {
@@ -151,42 +98,34 @@ export class LayerStore {
   }
 
   has(chainId: ChainId): boolean {
-    return this.#layers.has(chainId);
+    return this.#table.has(chainId);
   }
 
   /** @throws {Fault} `not-found` */
   get(chainId: ChainId): Layer {
-    return this.#get(chainId);
+    return this.#table.get(chainId);
   }
 
-  /** The blob whose archive makes a layer. @throws {Fault} `not-found` */
-  blobOf(chainId: ChainId): Digest {
-    return this.#get(chainId).blob;
+  /** A layer's digest, and the blob whose archive makes it. @throws {Fault} `not-found`: there is no such layer, or no archive of it */
+  archiveOf(chainId: ChainId): { readonly diffId: Digest; readonly blob: Digest } {
+    const { diffId, blob } = this.#table.get(chainId);
+    if (diffId === undefined || blob === undefined) throw storeFaults.LAYER_NOT_FOUND(chainId);
+    return { diffId, blob };
   }
 
   /** From now on `blob`, another archive of the same content, is what makes the layer again. @throws {Fault} `not-found` */
   replaceBlob(chainId: ChainId, blob: Digest): void {
-    const layer = this.#get(chainId);
-    this.#database.run("UPDATE layers SET blob = ? WHERE chain_id = ?", blob, chainId);
-    this.#layers.set(chainId, { ...layer, blob });
+    this.#table.replaceBlob(this.archiveOf(chainId).blob, blob);
   }
 
   /** The layer and those below it, topmost first. @throws {Fault} `not-found` */
   chain(chainId: ChainId | undefined): readonly Layer[] {
-    const chain: Layer[] = [];
-    for (let id = chainId; id !== undefined; ) {
-      const layer = this.#get(id);
-      chain.push(layer);
-      id = layer.parent;
-    }
-    return chain;
+    return this.#table.chain(chainId);
   }
 
   /** Overlay's lower folders for what lies at and below `chainId`, topmost first, never empty. @throws {Fault} `not-found` */
   folders(chainId: ChainId | undefined): readonly string[] {
-    const folders = this.chain(chainId).map((layer) =>
-      this.#paths.layerDiff(this.#get(layer.chainId).folder),
-    );
+    const folders = this.#table.chain(chainId).map(({ folder }) => this.#paths.layerDiff(folder));
     return folders.length === 0 ? [this.#paths.layerDiff(0)] : folders;
   }
 
@@ -205,10 +144,10 @@ export class LayerStore {
    *
    * @throws {Fault} `data-loss` when the archive is not `diffId`, else as `unpackLayer`. Nothing stays behind.
    */
-  async unpack(request: UnpackRequest): Promise<HeldLayer> {
+  async unpack(request: UnpackRequest): Promise<HeldLayer<SealedLayer>> {
     const { diffId, parent, blob } = request;
     if (diffId === undefined) {
-      const made = await this.#makeFolder(request);
+      const made = await this.#unpack(request);
       const chainId = chainIdOf(made.diffId, parent);
       const hold = this.hold(chainId);
       return await this.#busy.run(chainId, () => this.#publish(request, { made, hold }));
@@ -217,20 +156,74 @@ export class LayerStore {
     const hold = this.hold(chainId);
     try {
       const work = async () => {
-        const existing = this.#layers.get(chainId);
+        const existing = this.#table.find(chainId);
         if (existing === undefined)
-          return await this.#publish(request, { made: await this.#makeFolder(request), hold });
+          return await this.#publish(request, { made: await this.#unpack(request), hold });
         // What claims to be this layer must be it, or images would keep content that nobody checked.
         if (blob.digest !== existing.blob && (blob.digest !== diffId || blob.arrival !== undefined)) {
-          await this.#verify(request);
+          await verifyArchive(request.blob, { ...request, diffId, limits: this.#limits });
         }
-        return heldLayer(existing, hold);
+        return heldLayer(this.#sealed(chainId), hold);
       };
       return await this.#busy.run(chainId, work, request.signal);
     } catch (error) {
       hold[Symbol.dispose]();
       throw error;
     }
+  }
+
+  /**
+   * A folder as a layer, taken from where it is; without an archive. Where there is that layer already, the folder stays.
+   *
+   * @throws {Fault} `not-found` for the layer below, `resource-exhausted`
+   */
+  async make({ path, sizeBytes, parent, name }: MadeFolder): Promise<HeldLayer> {
+    const chainId = chainIdOf(name, parent);
+    const hold = this.hold(chainId);
+    return await this.#busy.run(chainId, async () => {
+      const ingest = this.#paths.ingestedLayer(randomUUID());
+      try {
+        this.#table.chain(parent);
+        const existing = this.#table.find(chainId);
+        if (existing !== undefined) return heldLayer(existing, hold);
+        await mkdir(ingest, { mode: 0o755 });
+        await rename(path, join(ingest, "diff"));
+        const layer = { chainId, ...(parent !== undefined && { parent }), made: name, sizeBytes };
+        return heldLayer(await this.#place(ingest, layer), hold);
+      } catch (error) {
+        hold[Symbol.dispose]();
+        await this.#trash.discard(ingest);
+        throw diskFault(error, this.#paths.root);
+      }
+    });
+  }
+
+  /** Layers of a chain that have no archive yet, and their folders. @throws {Fault} `not-found` */
+  unsealed(chainId: ChainId): readonly { readonly chainId: ChainId; readonly folder: string }[] {
+    const layers = this.#table.chain(chainId).filter(({ blob }) => blob === undefined);
+    return layers.map((layer) => ({ chainId: layer.chainId, folder: this.#paths.layerDiff(layer.folder) }));
+  }
+
+  /** A blob that makes a layer of that digest. */
+  findArchive(diffId: Digest): Digest | undefined {
+    return this.#table.list().find((layer) => layer.diffId === diffId)?.blob;
+  }
+
+  /** From now on a layer has a digest, and a blob that makes it again. @throws {Fault} `not-found` */
+  seal(chainId: ChainId, archive: { readonly diffId: Digest; readonly blob: Digest }): void {
+    this.#table.seal(this.#table.get(chainId).folder, archive);
+  }
+
+  /** The chain id by which others know a layer; `undefined`: not all of its chain is sealed. @throws {Fault} `not-found` */
+  sealedAs(chainId: ChainId): ChainId | undefined {
+    return this.#table.sealedAs(chainId);
+  }
+
+  /** A chain that is sealed, under the chain ids by which others know it. Held until disposal. @throws {Fault} `not-found` */
+  placeSealed(chainId: ChainId): HeldLayer<SealedLayer> {
+    const chain = this.#table.chain(chainId).toReversed();
+    const placed = this.#table.place(chain, { isSealed: true })?.chainId ?? chainId;
+    return heldLayer(this.#sealed(placed), this.hold(placed));
   }
 
   /**
@@ -241,61 +234,63 @@ export class LayerStore {
    * @throws {Fault} `not-found`
    */
   stack(chainIds: readonly ChainId[]): HeldLayer | undefined {
-    const wanted = chainIds.map((chainId) => this.#get(chainId));
-    const isLast = ({ diffId }: StoredLayer, at: number) =>
-      wanted.findLastIndex((layer) => layer.diffId === diffId) === at;
-    let top: StoredLayer | undefined;
-    for (const { parent: _, ...layer } of wanted.filter(isLast)) {
-      const chainId = chainIdOf(layer.diffId, top?.chainId);
-      const placed: StoredLayer = this.#layers.get(chainId) ?? {
-        ...layer,
-        chainId,
-        ...(top && { parent: top.chainId }),
-        number: this.#nextNumber++,
-      };
-      if (!this.#layers.has(chainId)) this.#record(placed);
-      top = placed;
-    }
+    const wanted = chainIds.map((chainId) => this.#table.get(chainId));
+    const isLast = (one: StoredLayer, at: number) =>
+      wanted.findLastIndex((other) => isSameContent(one, other)) === at;
+    const top = this.#table.place(wanted.filter(isLast), { isSealed: false });
     return top && heldLayer(top, this.hold(top.chainId));
   }
 
   /** Layers that somebody holds, and those below them. */
   held(): ReadonlySet<ChainId> {
-    return this.#withThoseBelow(this.#holds.keys());
+    return this.#table.withThoseBelow(this.#holds.keys());
   }
 
-  /** Remove layers that nothing refers to any more, topmost first. Returns them. */
-  async collect(referenced: Iterable<ChainId>): Promise<readonly ChainId[]> {
-    const live = this.#withThoseBelow([...referenced, ...this.#holds.keys()]);
-    const dead = [...this.#layers.values()].filter((layer) => !live.has(layer.chainId));
-    if (dead.length === 0) return [];
-    dead.sort((a, b) => this.#depth(b) - this.#depth(a));
-    this.#database.durably(() => {
-      for (const { chainId } of dead) this.#database.run("DELETE FROM layers WHERE chain_id = ?", chainId);
-    });
-    this.#reach("layer.forgotten");
-    for (const { chainId } of dead) this.#layers.delete(chainId);
-    const used = new Set([...this.#layers.values()].map(({ folder }) => folder));
+  /**
+   * Remove layers that nothing refers to any more, topmost first, and folders of which there is another.
+   *
+   * @param references.mounted layers that may be mounted
+   * @param references.kept others that somebody refers to
+   * @returns layers whose content is gone, as others know them
+   */
+  async collect({
+    mounted,
+    kept,
+  }: {
+    readonly mounted: readonly ChainId[];
+    readonly kept: readonly ChainId[];
+  }): Promise<readonly ChainId[]> {
+    // Nothing is waited for before the rows are gone: what somebody refers to meanwhile is not in what was given.
+    const open = this.#table.withThoseBelow([...mounted, ...this.#holds.keys()]);
+    const doubles = this.#table.doubles(open);
+    this.#table.shareFolders(doubles);
+    const live = this.#table.withThoseBelow([...mounted, ...kept, ...this.#holds.keys()]);
+    const depthOf = ({ chainId }: Layer) => this.#table.chain(chainId).length;
+    const dead = this.#table.list().filter(({ chainId }) => !live.has(chainId));
+    dead.sort((a, b) => depthOf(b) - depthOf(a));
+    this.#table.remove(dead, () => this.#reach("layer.forgotten"));
+    const used = new Set(this.#table.list().map(({ folder }) => folder));
     const unused = new Set(dead.map(({ folder }) => folder).filter((folder) => !used.has(folder)));
-    await Promise.all([...unused].map((folder) => this.#trash.discard(this.#paths.layer(folder))));
+    const folders = [...doubles.keys(), ...unused];
+    if (folders.length === 0) return [];
+    await Promise.all(folders.map((folder) => this.#trash.discard(this.#paths.layer(folder))));
     this.#reach("layer.discarded");
-    return dead.map((layer) => layer.chainId);
+    return dead
+      .filter(({ folder, made }) => unused.has(folder) && made === undefined)
+      .map(({ chainId }) => chainId);
   }
 
   /** Blobs that layers can be made from again. */
   blobs(): ReadonlySet<Digest> {
-    return new Set([...this.#layers.values()].map((layer) => layer.blob));
+    return new Set(this.#table.list().flatMap(({ blob }) => blob ?? []));
   }
 
   /**
-   * Bring what was unpacked to the disk. Until then layers survive a crash of the engine, but after a power cut they are
-   * made again from their blobs, so nobody needs to wait for this.
+   * Bring layers to the disk. Until then they survive a crash of the engine, but after a power cut they are made again from their
+   * blobs, so nobody needs to wait for this; those that have none are gone then.
    */
   async sync(): Promise<void> {
-    const pending = this.#database.all(
-      "SELECT chain_id FROM layers WHERE synced = 0 AND boot = ?",
-      this.#bootId,
-    );
+    const pending = this.#table.unsynced();
     if (pending.length === 0) return;
     try {
       await syncFileSystem(this.#paths.layers);
@@ -303,44 +298,21 @@ export class LayerStore {
       this.#log.warn("cannot sync layers to disk", { error });
       return;
     }
-    for (const row of pending) {
-      this.#database.run("UPDATE layers SET synced = 1 WHERE chain_id = ?", String(row["chain_id"]));
-    }
+    this.#table.markSynced(pending);
   }
 
   async #publish(
     { parent, blob }: UnpackRequest,
     { made, hold }: { readonly made: UnpackedFolder; readonly hold: Disposable },
-  ): Promise<HeldLayer> {
+  ): Promise<HeldLayer<SealedLayer>> {
     const chainId = chainIdOf(made.diffId, parent);
-    const existing = this.#layers.get(chainId);
+    const { diffId, sizeBytes } = made;
     try {
-      if (existing !== undefined) return heldLayer(existing, hold);
-      const number = this.#nextNumber++;
-      const layer: StoredLayer = {
-        chainId,
-        ...(parent !== undefined && { parent }),
-        diffId: made.diffId,
-        sizeBytes: made.sizeBytes,
-        number,
-        folder: number,
-        blob: blob.digest,
-      };
-      await rename(made.folder, this.#paths.layer(number));
-      this.#reach("layer.placed");
-      const stacked = this.#layers.get(chainId);
-      if (stacked !== undefined) {
-        await this.#trash.discard(this.#paths.layer(number));
-        return heldLayer(stacked, hold);
+      if (!this.#table.has(chainId)) {
+        const layer = { chainId, ...(parent !== undefined && { parent }), diffId, sizeBytes };
+        await this.#place(made.folder, { ...layer, blob: blob.digest });
       }
-      try {
-        this.#record(layer);
-      } catch (error) {
-        await this.#trash.discard(this.#paths.layer(number));
-        throw error;
-      }
-      this.#reach("layer.recorded");
-      return heldLayer(layer, hold);
+      return heldLayer(this.#sealed(chainId), hold);
     } catch (error) {
       hold[Symbol.dispose]();
       throw diskFault(error, this.#paths.root);
@@ -349,136 +321,53 @@ export class LayerStore {
     }
   }
 
-  #record(layer: StoredLayer): void {
-    const { chainId, number, folder, parent, diffId, sizeBytes, blob } = layer;
-    this.#database.run(
-      "INSERT INTO layers (chain_id, number, folder, parent, diff_id, size_bytes, blob, boot, synced) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)",
-      chainId,
-      number,
-      folder === number ? null : folder,
-      parent ?? null,
-      diffId,
-      sizeBytes,
-      blob,
-      this.#bootId,
-    );
-    this.#layers.set(chainId, layer);
-  }
-
-  async #makeFolder(request: UnpackRequest): Promise<UnpackedFolder> {
-    const { diffId, parent, after, made } = request;
-    const name = randomUUID();
-    const folder = this.#paths.ingestedLayer(name);
-    const diff = this.#paths.ingestedLayerDiff(name);
+  /** Give a folder of the ingest folder its number and its row, unless there is that layer meanwhile: chains are placed at any time. */
+  async #place(ingest: string, layer: Omit<StoredLayer, "number" | "folder">): Promise<StoredLayer> {
+    const number = this.#table.takeNumber();
+    await rename(ingest, this.#paths.layer(number));
     try {
-      await mkdir(diff, { recursive: true, mode: 0o755 });
-      const unpacked =
-        made === undefined
-          ? await this.#unpackInto(diff, request)
-          : await takeFolder(made, diff, request.blob);
-      if (unpacked.archiveDigest !== undefined) request.blob.arrival?.verify(unpacked.archiveDigest);
-      if (diffId !== undefined && unpacked.diffId !== diffId) {
-        throw storeFaults.LAYER_DIGEST_MISMATCH(diffId, unpacked.diffId);
-      }
-      await request.blob.commit();
-      await after;
-      const below = parent === undefined ? [] : this.folders(parent);
-      await completeLayer(unpacked, { folder: diff, below, signal: request.signal });
-      return { ...unpacked, folder };
+      this.#reach("layer.placed");
+      if (!this.#table.has(layer.chainId)) this.#table.add({ ...layer, number, folder: number });
+      else await this.#trash.discard(this.#paths.layer(number));
     } catch (error) {
-      await this.#trash.discard(folder);
-      throw diskFault(error, this.#paths.root);
+      await this.#trash.discard(this.#paths.layer(number));
+      throw error;
     }
+    this.#reach("layer.recorded");
+    return this.#table.get(layer.chainId);
   }
 
-  async #unpackInto(folder: string, { blob, signal, onProgress }: UnpackRequest): Promise<UnpackedLayer> {
-    const stop = eitherSignal(signal, blob.arrival?.broken);
-    using _slot = await this.#workers.acquire(stop);
-    await using file = await blob.open();
-    const { digest, sizeBytes, arrival, isFresh } = blob;
-    return await unpackLayer(file, {
-      folder,
-      limits: this.#limits,
-      ...(isFresh === true && { digest }),
-      ...(arrival && { arriving: { digest, sizeBytes, arrival } }),
-      ...(stop && { signal: stop }),
-      ...(onProgress && { onProgress }),
-    });
+  #sealed(chainId: ChainId): SealedLayer {
+    return { ...this.#table.get(chainId), diffId: this.archiveOf(chainId).diffId };
   }
 
-  async #verify({ blob, diffId, signal }: UnpackRequest): Promise<void> {
-    if (blob.arrival !== undefined) await abortable(blob.arrival.complete, signal);
-    await using file = await blob.open();
-    const hash = createHash("sha256");
-    const stream = file.createReadStream({
-      autoClose: false,
-      highWaterMark: 1 << 20,
-      ...(signal && { signal }),
-    });
-    const algorithm = digestAlgorithm(blob.digest);
-    const archiveHash = createHash(algorithm);
-    const archive = async function* () {
-      for await (const chunk of stream as AsyncIterable<Buffer>) {
-        archiveHash.update(chunk);
-        yield chunk;
-      }
-    };
-    for await (const chunk of decompress(archive(), this.#limits)) hash.update(chunk);
-    blob.arrival?.verify(parseDigest(`${algorithm}:${archiveHash.digest("hex")}`));
-    const is = `sha256:${hash.digest("hex")}`;
-    if (is !== diffId) throw storeFaults.LAYER_DIGEST_MISMATCH(String(diffId), is);
+  async #unpack(request: UnpackRequest): Promise<UnpackedFolder> {
+    return await this.#unpacker.unpack(request, (chainId) => this.folders(chainId));
   }
 
   /** Put a layer's folder, which may have lost files, in its place again. */
   async #remake(chainId: ChainId): Promise<void> {
-    const layer = this.#get(chainId);
-    const info = await this.#content.get(layer.blob);
+    const { parent, folder } = this.#table.get(chainId);
+    const { diffId, blob: digest } = this.archiveOf(chainId);
+    const info = await this.#content.get(digest);
     const blob: StagedBlob = {
       ...info,
       open: () => this.#content.openFile(info.digest),
       commit: async () => {},
       [Symbol.asyncDispose]: async () => {},
     };
-    const made = await this.#makeFolder({ parent: layer.parent, diffId: layer.diffId, blob });
-    await this.#trash.discard(this.#paths.layer(layer.folder));
-    await rename(made.folder, this.#paths.layer(layer.folder));
-    this.#database.run("UPDATE layers SET boot = ? WHERE chain_id = ?", this.#bootId, chainId);
-  }
-
-  #get(chainId: ChainId): StoredLayer {
-    const layer = this.#layers.get(chainId);
-    if (layer === undefined) throw storeFaults.LAYER_NOT_FOUND(chainId);
-    return layer;
-  }
-
-  #withThoseBelow(topmost: Iterable<ChainId>): ReadonlySet<ChainId> {
-    const found = new Set<ChainId>();
-    for (const start of topmost) {
-      let id: ChainId | undefined = start;
-      for (; id !== undefined && !found.has(id); id = this.#layers.get(id)?.parent) found.add(id);
-    }
-    return found;
-  }
-
-  #depth(layer: Layer): number {
-    return this.chain(layer.chainId).length;
+    const made = await this.#unpack({ parent, diffId, blob });
+    await this.#trash.discard(this.#paths.layer(folder));
+    await rename(made.folder, this.#paths.layer(folder));
+    this.#table.markRemade(chainId);
   }
 }
 
-/** In place of an empty folder. */
-async function takeFolder(
-  { folder, sizeBytes }: NonNullable<UnpackRequest["made"]>,
-  place: string,
-  { digest }: StagedBlob,
-): Promise<UnpackedLayer> {
-  await rename(folder, place);
-  return { diffId: digest, sizeBytes, implicitFolders: [] };
+/** Whether one hides all of the other. */
+function isSameContent(one: StoredLayer, other: StoredLayer): boolean {
+  return one.folder === other.folder || (one.diffId !== undefined && one.diffId === other.diffId);
 }
 
-function eitherSignal(a: AbortSignal | undefined, b: AbortSignal | undefined): AbortSignal | undefined {
-  return a !== undefined && b !== undefined ? AbortSignal.any([a, b]) : (a ?? b);
-}
-
-function heldLayer(layer: Layer, hold: Disposable): HeldLayer {
+function heldLayer<L extends Layer>(layer: L, hold: Disposable): HeldLayer<L> {
   return { layer, [Symbol.dispose]: () => hold[Symbol.dispose]() };
 }

@@ -2,6 +2,7 @@ import { type TarSource, writeTar } from "@hawser/base";
 import { type ExporterRequest, type SentFile, sendBytes, sendFolder } from "@hawser/build/grpc";
 import {
   formatImageConfig,
+  type ImageConfig,
   mediaTypes,
   type Platform,
   parseReference,
@@ -32,6 +33,12 @@ export interface BuiltPlatform {
   readonly name: string;
   readonly platform: Platform;
   readonly built: AttestedImage;
+}
+
+type SealedPlatform = BuiltPlatform & { readonly config: ImageConfig };
+
+async function sealAll(all: readonly BuiltPlatform[]): Promise<readonly SealedPlatform[]> {
+  return await Promise.all(all.map(async (one) => ({ ...one, config: await one.built.seal() })));
 }
 
 /**
@@ -68,8 +75,8 @@ interface Asked<Kind extends Exporter["kind"]> {
 }
 
 /** Each as the client wants it: annotations may be for one of them. */
-function indexedImages(all: readonly BuiltPlatform[], request: ExporterRequest): readonly IndexedImage[] {
-  return all.map(({ name, platform, built: { config, attestations } }) => {
+function indexedImages(all: readonly SealedPlatform[], request: ExporterRequest): readonly IndexedImage[] {
+  return all.map(({ name, platform, config, built: { attestations } }) => {
     const exporter = readExporter(request, { platform: name, isIndex: true });
     if (exporter.kind === "tree") throw buildFaults.EXPORTER_UNKNOWN(request.type);
     return { config, platform, attestations, form: exporter.form };
@@ -77,29 +84,30 @@ function indexedImages(all: readonly BuiltPlatform[], request: ExporterRequest):
 }
 
 async function exportImages(
-  all: readonly BuiltPlatform[],
+  results: readonly BuiltPlatform[],
   { exporter, request }: Asked<"image">,
   context: ExportContext,
 ): Promise<Readonly<Record<string, string>>> {
   const { progress, registry, signal, access } = context;
   const { names, stores, push, form } = exporter;
-  const [first] = all;
-  if (first === undefined) throw buildFaults.RESULT_EMPTY();
   return await progress.step("exporting to image", async (step) => {
+    const all = await sealAll(results);
+    const [first] = all;
+    if (first === undefined) throw buildFaults.RESULT_EMPTY();
     const host = platformOfNode(process);
     const own = all.find(({ platform }) => platformsMatch(host, platform)) ?? first;
-    const ownId = blobOf(formatImageConfig(own.built.config)).digest;
+    const ownId = blobOf(formatImageConfig(own.config)).digest;
     const images: { readonly image: Image["id"]; readonly platform: Platform }[] = [];
     for (const one of stores ? all : []) {
       const references = one === own ? names : [];
-      const image = await context.collaborators.images.create(one.built.config, { references });
+      const image = await context.collaborators.images.create(one.config, { references });
       images.push({ image: image.id, platform: one.platform });
       step.status(`writing image ${image.id} for ${one.name}`, { current: 0, isDone: true });
     }
     if (stores) {
       for (const name of names) step.status(`naming ${own.name} to ${name}`, { current: 0, isDone: true });
     }
-    const told = responseOf(own.built.config, names);
+    const told = responseOf(own.config, names);
     const isAttested = all.some(({ built }) => built.attestations.length > 0);
     if (push === "no" && !isAttested) return told;
     if (!stores || !form.isDefault || isAttested || push === "by-digest") {
@@ -139,7 +147,7 @@ async function exportLayout(
   const { index: annotations, indexDescriptor: descriptor } = form.annotations;
   const options = { names, annotations, descriptor, isFile, id: request.id, session };
   return await progress.step("exporting to oci image format", async () => {
-    const index = await sendIndexed(indexedImages(all, request), options, context);
+    const index = await sendIndexed(indexedImages(await sealAll(all), request), options, context);
     return { ...responseOfIndex(index), ...(names.length > 0 && { "image.name": names.join(",") }) };
   });
 }

@@ -37,6 +37,12 @@ export type ExportContext = ExportPorts &
 /** A result, and what is said of it. */
 export interface AttestedImage extends BuiltImage {
   readonly attestations: readonly Attestation[];
+  /**
+   * The whole configuration: archives are made of those of its layers that have none, and are kept until the build is over.
+   *
+   * @throws {Fault} as `sealResult`
+   */
+  readonly seal: () => Promise<ImageConfig>;
 }
 
 /** Bring a result to where the client wants it. @returns what is told of it, by BuildKit's names */
@@ -68,8 +74,8 @@ async function exportImage(
 ): Promise<Readonly<Record<string, string>>> {
   const { progress, collaborators, registry, signal, access } = context;
   const { names, form, stores, push } = exporter;
-  const { config } = built;
   return await progress.step("exporting to image", async (step) => {
+    const config = await built.seal();
     if (stores) {
       const image = await collaborators.images.create(config, { references: names });
       step.status(`writing image ${image.id}`, { current: 0, isDone: true });
@@ -86,7 +92,7 @@ async function exportImage(
     const options = { names, isTop: push === "by-name", keptAs, onPush };
     if (isAttested) {
       const index = { annotations: form.annotations.index, pushes: push !== "no" };
-      await bringIndexed([indexed(built, form)], { ...options, ...index }, context);
+      await bringIndexed([indexed(built, { config, form })], { ...options, ...index }, context);
       return responseOf(config, names, manifest);
     }
     // As the client wants it written down, past what is kept here of the image.
@@ -110,7 +116,10 @@ async function exportImage(
   });
 }
 
-function indexed({ config, attestations }: AttestedImage, form: ImageForm): IndexedImage {
+function indexed(
+  { attestations }: AttestedImage,
+  { config, form }: { readonly config: ImageConfig; readonly form: ImageForm },
+): IndexedImage {
   const { os, architecture, variant } = config;
   return { config, platform: { os, architecture, ...(variant && { variant }) }, form, attestations };
 }
@@ -138,19 +147,21 @@ async function exportArchive(
   context: ExportContext,
 ): Promise<Readonly<Record<string, string>>> {
   const { progress, images, content, signal, session } = context;
-  const { config } = built;
   if (session === undefined) throw buildFaults.SESSION_NEEDED();
   const { names, form, isDocker, isFile, id } = exporter;
   const { descriptor } = form.annotations;
   if (built.attestations.length > 0) {
     const { index: annotations, indexDescriptor } = form.annotations;
     const options = { names, annotations, descriptor: indexDescriptor, isFile, id, session };
-    return await progress.step("exporting to oci image format", async () =>
-      responseOf(config, names, await sendIndexed([indexed(built, form)], options, context)),
-    );
+    return await progress.step("exporting to oci image format", async () => {
+      const config = await built.seal();
+      const index = await sendIndexed([indexed(built, { config, form })], options, context);
+      return responseOf(config, names, index);
+    });
   }
-  return await progress.step(`exporting to ${isDocker ? "docker" : "oci"} image format`, () =>
-    withImageBlobs(config, form, {
+  return await progress.step(`exporting to ${isDocker ? "docker" : "oci"} image format`, async () => {
+    const config = await built.seal();
+    return await withImageBlobs(config, form, {
       images,
       content,
       signal,
@@ -172,8 +183,8 @@ async function exportArchive(
         };
         return responseOf(config, names, told);
       },
-    }),
-  );
+    });
+  });
 }
 
 type TreeExporter = Exporter & { readonly kind: "tree"; readonly id: number };

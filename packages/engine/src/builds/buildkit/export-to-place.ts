@@ -20,10 +20,11 @@ type PlaceContext = ExportPorts &
 /**
  * Bring kept results to a place of a client's choice. @returns what is told of it, by BuildKit's names
  *
+ * @param share what makes them what all builders know
  * @throws {Fault} what the place says, unless the client does not mind (`ignore-error`)
  */
 export async function exportToPlace(
-  results: ResultsToExport,
+  share: () => Promise<ResultsToExport>,
   { type, attributes }: CachePlaceRequest,
   context: PlaceContext,
 ): Promise<Readonly<Record<string, string>>> {
@@ -35,7 +36,7 @@ export async function exportToPlace(
   const work = progress.step(title, async (step) => {
     await using place = await openPlace({ type, attributes }, context);
     const onBlob = (digest: Digest) => step.status(`writing layer ${digest}`, { current: 0, isDone: true });
-    const manifest = await exportCache(results, place.target, {
+    const manifest = await exportCache(await share(), place.target, {
       form,
       images,
       content,

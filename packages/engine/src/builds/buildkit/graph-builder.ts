@@ -4,11 +4,12 @@ import {
   planDefinition,
   readDefinitionBytes,
 } from "@hawser/build/grpc";
-import { type ImageConfig, type Platform, parseImageConfig, platformOfNode } from "@hawser/oci";
+import { type Platform, parseImageConfig, platformOfNode } from "@hawser/oci";
 import type { ImageStore } from "@hawser/store";
 import type { BuildState } from "../build-state.ts";
 import { buildFaults } from "../faults.ts";
 import type { BuiltImage, ImageBuild } from "../image-build.ts";
+import type { ResultConfig } from "../image-config.ts";
 
 /** Plans and executes graphs of a client's or a front end's. */
 export class GraphBuilder {
@@ -70,7 +71,7 @@ export interface GraphBuilderOptions {
 }
 
 /** Of a file system that nobody has said anything of. */
-function plainConfig(state: BuildState, images: ImageStore): ImageConfig {
+function plainConfig(state: BuildState, images: ImageStore): ResultConfig {
   const { os, architecture, variant } = platformOfNode(process);
   const execution = {
     user: "",
@@ -81,16 +82,16 @@ function plainConfig(state: BuildState, images: ImageStore): ImageConfig {
     labels: {},
     stopSignal: "",
   };
-  const config = { os, architecture, ...(variant && { variant }), execution, diffIds: [], history: [] };
-  return withLayers({ ...config, created: new Date(0) }, state, images);
+  const config = { os, architecture, ...(variant && { variant }), execution, history: [] };
+  return withHistory({ ...config, created: new Date(0) }, state, images);
 }
 
-/** What a front end says of an image, with the layers that it has. @throws {Fault} `invalid-argument` */
+/** What a front end says of an image, with a history of the layers that it has. @throws {Fault} `invalid-argument` */
 export function configOfFrontEnd(
   bytes: Uint8Array,
   { state }: Pick<BuiltImage, "state">,
   { images, platform }: { readonly images: ImageStore; readonly platform: Platform },
-): ImageConfig {
+): ResultConfig {
   let said: unknown;
   try {
     said = JSON.parse(Buffer.from(bytes).toString());
@@ -100,14 +101,13 @@ export function configOfFrontEnd(
   if (typeof said !== "object" || said === null || Array.isArray(said)) throw buildFaults.CONFIG_INVALID();
   const { os, architecture } = platform;
   const whole = { os, architecture, ...said, rootfs: { type: "layers", diff_ids: [] } };
-  const config = parseImageConfig(Buffer.from(JSON.stringify(whole)));
-  return withLayers({ ...config, created: config.created ?? new Date(0) }, state, images);
+  const { diffIds: _none, ...config } = parseImageConfig(Buffer.from(JSON.stringify(whole)));
+  return withHistory({ ...config, created: config.created ?? new Date(0) }, state, images);
 }
 
-/** With the layers' digests, and as many entries of the history as there are layers. */
-function withLayers(config: ImageConfig, state: BuildState, images: ImageStore): ImageConfig {
-  const layers = images.layers.chain(state.kind === "files" ? state.chainId : undefined);
-  let left = layers.length;
+/** With as many entries of the history as there are layers. */
+function withHistory(config: ResultConfig, state: BuildState, images: ImageStore): ResultConfig {
+  let left = images.layers.chain(state.kind === "files" ? state.chainId : undefined).length;
   const told = config.history.map((entry) => {
     const emptyLayer = entry.emptyLayer || left === 0;
     if (!emptyLayer) left--;
@@ -121,5 +121,5 @@ function withLayers(config: ImageConfig, state: BuildState, images: ImageStore):
     comment: "buildkit.exporter.image.v0",
     emptyLayer: false,
   }));
-  return { ...config, diffIds: layers.map(({ diffId }) => diffId), history: [...told, ...untold] };
+  return { ...config, history: [...told, ...untold] };
 }

@@ -1,13 +1,15 @@
 import type { CachePlaceRequest, ExporterRequest, PlannedResult, PlatformResult } from "@hawser/build/grpc";
-import { formatPlatform, type Platform, platformOfNode } from "@hawser/oci";
+import { formatPlatform, type ImageConfig, type Platform, platformOfNode } from "@hawser/oci";
 import { createProvenance } from "../attest/provenance.ts";
 import type { ResultFacts } from "../attest/result-facts.ts";
 import { scanResult } from "../attest/scan-result.ts";
+import type { Attestation } from "../attest/statement.ts";
 import type { BuildState } from "../build-state.ts";
-import { inlineCacheOf, type ResultsToExport, resultsToExport } from "../cache/export-cache.ts";
+import { inlineCacheOf, resultsToExport, shareResults } from "../cache/export-cache.ts";
 import type { ImportedResults } from "../cache/imported-results.ts";
 import { buildFaults } from "../faults.ts";
-import type { BuiltImage, ImageBuild } from "../image-build.ts";
+import type { BuiltImage, ImageBuild, VertexResult } from "../image-build.ts";
+import { type SealOptions, sealResult } from "../seal-result.ts";
 import { type BuiltPlatform, exportPlatforms } from "./export-platforms.ts";
 import { type AttestedImage, type ExportContext, exportResult } from "./export-result.ts";
 import { exportToPlace } from "./export-to-place.ts";
@@ -30,6 +32,8 @@ export interface ExportedBuild {
   readonly imported: () => ImportedResults | undefined;
   /** Kept results are not used, or not all of them. */
   readonly isUncached: () => boolean;
+  /** Keep layers until it is over. */
+  readonly hold: (held: Disposable) => void;
   /** Begin one more, which sees none of the client's files. */
   readonly beginApart: () => ImageBuild;
 }
@@ -65,7 +69,8 @@ export class ResultExports {
     const images = await Promise.all(results.map((result) => this.#build.known(result).build()));
     if (mode === "max") await this.#receiveAll();
     const states = images.map(({ state }) => state);
-    return await exportToPlace(this.#kept(mode, states), place, this.#context);
+    const share = async () => await shareResults(this.#kept(mode, states), this.#sealing);
+    return await exportToPlace(share, place, this.#context);
   }
 
   /** One after the other where nothing kept may be used: what several need is made once all the same. */
@@ -99,41 +104,48 @@ export class ResultExports {
   ): Promise<AttestedImage> {
     const { exporter, said } = options;
     const built = this.#asSaid(image, result, said);
-    const whole = exporter.hasInlineCache === true ? this.#withInlineCache(built) : built;
-    return await this.#attest(whole, result, exporter);
+    const attestations = await this.#attest(built, result, exporter);
+    return { ...built, attestations, seal: () => this.#seal(built, exporter) };
+  }
+
+  async #seal({ state, config }: BuiltImage, { hasInlineCache }: ExporterRequest): Promise<ImageConfig> {
+    const { diffIds } = await sealResult(state, this.#sealing);
+    if (hasInlineCache !== true) return { ...config, diffIds };
+    const { images } = this.#context;
+    const results = await shareResults(this.#kept("min", [state]), this.#sealing);
+    return { ...config, diffIds, inlineCache: inlineCacheOf(results, { diffIds, images }) };
+  }
+
+  get #sealing(): SealOptions {
+    const { images, signal } = this.#context;
+    return { images, signal, hold: this.#build.hold };
   }
 
   /** What others are given is here, wherever it is from. */
   async #receiveAll(): Promise<void> {
     const imported = this.#build.imported();
     for (const { results } of this.#build.begun) {
-      for (const chainId of new Set(results.values())) await imported?.receive(chainId);
+      const chainIds = new Set([...results.values()].map(({ chainId }) => chainId));
+      for (const chainId of chainIds) await imported?.receive(chainId);
     }
   }
 
-  /** What the build has made and found, in the order of its keys: which of several steps was done first changes nothing. */
-  #kept(mode: string, states: readonly BuildState[]): ResultsToExport {
-    const found = this.#build.begun.flatMap(({ results }) => [...results]);
-    const all = new Map(found.toSorted(([one], [other]) => (one < other ? -1 : 1)));
-    return resultsToExport(all, {
+  /** What the build has made and found. */
+  #kept(mode: string, states: readonly BuildState[]): readonly VertexResult[] {
+    const found = new Map(this.#build.begun.flatMap(({ results }) => [...results]));
+    return resultsToExport([...found.values()], {
       mode,
       tops: states.flatMap((state) => (state.kind === "files" ? (state.chainId ?? []) : [])),
       images: this.#context.images,
     });
   }
 
-  #withInlineCache({ config, state }: BuiltImage): BuiltImage {
-    const { images } = this.#context;
-    const inlineCache = inlineCacheOf(this.#kept("min", [state]), { diffIds: config.diffIds, images });
-    return { config: { ...config, inlineCache }, state };
-  }
-
-  /** With what the client wants to be told of it. */
+  /** What the client wants to be told of it. */
   async #attest(
     built: BuiltImage,
     result: PlannedResult,
     { attestations: { provenance, sbom } = {} }: ExporterRequest,
-  ): Promise<AttestedImage> {
+  ): Promise<readonly Attestation[]> {
     const { state, config } = built;
     const known = this.#build.known(result);
     const { os, architecture, variant } = config;
@@ -147,13 +159,7 @@ export class ResultExports {
         name: formatPlatform(machine),
         isUncached: this.#build.isUncached(),
       }));
-    return {
-      ...built,
-      attestations: [
-        ...(scanned ?? []),
-        ...(provenance ? [createProvenance(known.facts, provenance, machine)] : []),
-      ],
-    };
+    return [...(scanned ?? []), ...(provenance ? [createProvenance(known.facts, provenance, machine)] : [])];
   }
 
   /** With the configuration that a front end has made where that is another one. */

@@ -103,6 +103,7 @@ export class SessionBuild implements BuildWork {
         begun: this.#begun,
         imported: () => this.#imported,
         isUncached: () => this.#isUncached,
+        hold: (held) => void this.#used.use(held),
         beginApart: () => this.#beginApart(),
       },
     );

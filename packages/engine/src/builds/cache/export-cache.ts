@@ -1,13 +1,15 @@
 import { type CacheLayer, cacheConfigMediaType, formatCacheConfig, formatInlineCache } from "@hawser/build";
 import { type ChainId, type Digest, digestOf, mediaTypes } from "@hawser/oci";
-import type { ContentStore, ImageStore, LayerEncoding } from "@hawser/store";
+import type { ContentStore, ImageStore, LayerEncoding, SealedLayer } from "@hawser/store";
 import { layerMediaType } from "@hawser/store";
 import type { ReachEngineStep } from "../../steps.ts";
 import { readLayerEncoding, readTruth } from "../export/attributes.ts";
+import type { VertexResult } from "../image-build.ts";
+import { type SealOptions, sealResult, sealState } from "../seal-result.ts";
 import type { BlobTarget, GivenManifest } from "./blob-place.ts";
 import { digestOfKey } from "./imported-results.ts";
 
-/** What is brought out: by keys, what the work has come to. */
+/** What is brought out: by keys, what the work has come to, both as all builders call them. */
 export type ResultsToExport = ReadonlyMap<string, ChainId>;
 
 /** How a cache is written down. */
@@ -34,17 +36,35 @@ export function readCacheForm(attributes: Readonly<Record<string, string>>): Cac
  * @param tops topmost layers of the results
  */
 export function resultsToExport(
-  results: ResultsToExport,
+  results: readonly VertexResult[],
   {
     mode,
     tops,
     images,
   }: { readonly mode: string; readonly tops: readonly ChainId[]; readonly images: ImageStore },
-): ResultsToExport {
+): readonly VertexResult[] {
   const own = new Set(tops.flatMap((top) => images.layers.chain(top).map(({ chainId }) => chainId)));
-  return new Map(
-    [...results].filter(([, chainId]) => images.layers.has(chainId) && (mode === "max" || own.has(chainId))),
+  return results.filter(({ chainId }) => images.layers.has(chainId) && (mode === "max" || own.has(chainId)));
+}
+
+/**
+ * Results as all builders know them, in the order of their keys: which of several steps was done first changes nothing. Archives are
+ * made of what has none.
+ *
+ * @throws {Fault} as `sealResult`
+ */
+export async function shareResults(
+  results: readonly VertexResult[],
+  options: SealOptions,
+): Promise<ResultsToExport> {
+  const shared = await Promise.all(
+    results.map(async ({ chainId, inputs, keyOf }): Promise<readonly (readonly [string, ChainId])[]> => {
+      const sealed = await sealResult({ kind: "files", chainId }, options);
+      const key = keyOf(await Promise.all(inputs.map((input) => sealState(input, options))));
+      return sealed.chainId === undefined ? [] : [[key, sealed.chainId]];
+    }),
   );
+  return new Map(shared.flat().toSorted(([one], [other]) => (one < other ? -1 : 1)));
 }
 
 /**
@@ -140,8 +160,9 @@ export function inlineCacheOf(
   results: ResultsToExport,
   { diffIds, images }: { readonly diffIds: readonly Digest[]; readonly images: ImageStore },
 ): string {
-  const chains = [...results].map(
-    ([key, chainId]) => [digestOfKey(key), images.layers.chain(chainId)] as const,
-  );
+  const chains = [...results].map(([key, chainId]): readonly [Digest, readonly SealedLayer[]] => [
+    digestOfKey(key),
+    images.layers.chain(chainId).flatMap(({ diffId, ...layer }) => (diffId ? { ...layer, diffId } : [])),
+  ]);
   return formatInlineCache(new Map(chains), diffIds).toString("base64");
 }

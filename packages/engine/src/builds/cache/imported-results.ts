@@ -72,14 +72,29 @@ export class ImportedResults {
     this.#reach = parts.reach;
   }
 
-  /** What a key's work has come to elsewhere. Its layers may not be here yet. @param description for those who look at the cache */
-  async find(key: string, description: string): Promise<ChainId | undefined> {
+  /** Whether any place has something. */
+  async hasAny(): Promise<boolean> {
+    for (const source of this.#sources) if ((await this.#load(source)) !== undefined) return true;
+    return false;
+  }
+
+  /**
+   * What a key's work has come to elsewhere. Its layers may not be here yet.
+   *
+   * @param key.own what it is kept under here
+   * @param key.shared what all builders call it
+   * @param description for those who look at the cache
+   */
+  async find(
+    { own, shared }: { readonly own: string; readonly shared: string },
+    description: string,
+  ): Promise<ChainId | undefined> {
     for (const source of this.#sources) {
       const config = await this.#load(source);
-      const chainId = config?.find(digestOfKey(key));
+      const chainId = config?.find(digestOfKey(shared));
       if (config === undefined || chainId === undefined) continue;
       const found = this.#found.get(chainId) ?? { source, layers: config.layersOf(chainId), keys: new Map() };
-      found.keys.set(key, description);
+      found.keys.set(own, description);
       this.#found.set(chainId, found);
       return chainId;
     }
