@@ -115,10 +115,15 @@ export class BuildProgress {
   }
 
   #takeFor(step: string, event: VertexEvent): void {
-    const { state, completed } = this.#steps.get(step) ?? {};
+    const { state, cached, completed } = this.#steps.get(step) ?? {};
+    const { open, made } = state ?? {};
+    if (event.kind === "missed" && cached === true) {
+      open?.add(event.vertex.digest);
+      made?.add(event.vertex.digest);
+      this.#reopen(step);
+    }
     // What several graphs of a build need is told of once.
     if (completed !== undefined && event.kind !== "output") return;
-    const { open, made } = state ?? {};
     switch (event.kind) {
       case "started":
         this.#begin(step);
@@ -130,6 +135,8 @@ export class BuildProgress {
       case "completed":
         open?.delete(event.vertex.digest);
         if (open?.size === 0) this.#end(step, {});
+        break;
+      case "missed":
         break;
       case "failed":
         this.#end(step, { error: event.error });
@@ -195,6 +202,13 @@ export class BuildProgress {
   #begin(digest: string): void {
     if (this.#steps.get(digest)?.started !== undefined) return;
     this.#change(digest, { started: timestampFromMs(this.#now()) });
+  }
+
+  /** It was shown as kept, and is done all the same. */
+  #reopen(digest: string): void {
+    const vertex = this.#steps.get(digest);
+    if (vertex !== undefined) delete vertex.completed;
+    this.#change(digest, { cached: false, started: timestampFromMs(this.#now()) });
   }
 
   #end(digest: string, { error }: { readonly error?: unknown }): void {

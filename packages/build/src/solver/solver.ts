@@ -17,10 +17,11 @@ export interface OpRun {
   readonly output: (stream: "stdout" | "stderr", bytes: Uint8Array) => void;
 }
 
-/** What happens to a vertex. `cached`: its result was there. */
+/** What happens to a vertex. `cached`: its result was there; `missed`: it was not, also where a graph that is solved again had found it. */
 export type VertexEvent =
   | { readonly kind: "started"; readonly vertex: Vertex }
   | { readonly kind: "cached"; readonly vertex: Vertex }
+  | { readonly kind: "missed"; readonly vertex: Vertex }
   | { readonly kind: "completed"; readonly vertex: Vertex }
   | { readonly kind: "failed"; readonly vertex: Vertex; readonly error: unknown }
   | {
@@ -146,6 +147,7 @@ export class Solver<State> {
       graph.onEvent({ kind: "cached", vertex });
       return kept;
     }
+    graph.onEvent({ kind: "missed", vertex });
     return graph.runner.adopt(await this.#share(key, run, graph.signal));
   }
 

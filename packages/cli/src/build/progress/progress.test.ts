@@ -51,6 +51,17 @@ WARN: Rule: careful (line 2)
     assert.equal(printer.failed?.name, "[2/2] RUN make");
   });
 
+  test("a step that was kept, and is done all the same, is shown again", () => {
+    const out = new PassThrough();
+    const printer = new PlainPrinter({ out, now: () => 0 });
+    const step = { digest: "a", name: "[1/1] RUN make", started: at(0) };
+    printer.take({ vertexes: [{ ...step, completed: at(0), cached: true }] });
+    printer.take({ vertexes: [{ ...step, started: at(1000) }] });
+    printer.take({ logs: [{ vertex: "a", data: base64("one\n"), timestamp: at(1500) }] });
+    printer.take({ vertexes: [{ ...step, started: at(1000), completed: at(2000) }] });
+    assert.equal(String(out.read()), "#1 [1/1] RUN make\n#1 CACHED\n#1 0.500 one\n#1 DONE 1.0s\n");
+  });
+
   test("tree: what goes on is there when there is no room for all, and no line is wider than the terminal", () => {
     const steps = new BuildSteps();
     for (const line of told.slice(0, -1)) steps.take(line);

@@ -96,6 +96,15 @@ export class BuildSteps {
   #takeStep(told: NonNullable<StatusLine["vertexes"]>[number]): readonly StepChange[] {
     const { digest, name } = told;
     const step = this.#steps.get(digest) ?? this.#add(digest, name);
+    // What was kept could not be had, and is done after all.
+    if (
+      step.isCached &&
+      step.completedMs !== undefined &&
+      told.cached !== true &&
+      told.completed === undefined
+    ) {
+      Object.assign(step, { isCached: false, startedMs: undefined, completedMs: undefined });
+    }
     const before = { ...step };
     step.name = name;
     step.startedMs = timeOf(told.started) ?? step.startedMs;

@@ -47,6 +47,7 @@ export class BuildTranscript {
         break;
       }
       case "started":
+      case "missed":
       case "failed":
     }
     this.#flush();
