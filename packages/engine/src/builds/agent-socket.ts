@@ -3,7 +3,7 @@ import { chmod, chown, mkdir, open } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import type { BuildFiles } from "./op-runner.ts";
+import type { BuildFiles } from "./op-scope.ts";
 
 /** A socket on which a process finds the user's ssh agent, until it is disposed of. */
 export interface AgentSocket extends AsyncDisposable {

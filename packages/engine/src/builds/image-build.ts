@@ -33,13 +33,9 @@ import { buildFaults } from "./faults.ts";
 import { configOf, type ResultConfig } from "./image-config.ts";
 import { type LayoutBlobs, layoutScheme, parseLayoutReference, receiveLayoutImage } from "./layout-image.ts";
 import { resultKeys } from "./op-keys.ts";
-import {
-  type BuildFiles,
-  type BuildScope,
-  createOpRunner,
-  keyOfInputs,
-  type OpRunnerParts,
-} from "./op-runner.ts";
+import { keyOfInputs } from "./op-results.ts";
+import { createOpRunner } from "./op-runner.ts";
+import type { BuildFiles, BuildScope, OpRunnerParts } from "./op-scope.ts";
 import { type SealedChain, sealResult } from "./seal-result.ts";
 
 export interface ImageBuildParts extends OpRunnerParts {

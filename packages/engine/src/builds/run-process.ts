@@ -20,7 +20,7 @@ import { planAttachments } from "../networks/plan-attachments.ts";
 import type { BuildState } from "./build-state.ts";
 import type { CacheMounts } from "./cache-mounts.ts";
 import { buildFaults } from "./faults.ts";
-import type { BuildFiles } from "./op-runner.ts";
+import type { BuildFiles } from "./op-scope.ts";
 import { prepareMounts } from "./prepare-mounts.ts";
 import { outputOf, startAttached } from "./process-streams.ts";
 

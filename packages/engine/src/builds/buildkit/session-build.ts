@@ -36,7 +36,7 @@ import type {
   PlannedImage,
 } from "../image-build.ts";
 import { plannedConfig } from "../image-config.ts";
-import type { BuildFiles } from "../op-runner.ts";
+import type { BuildFiles } from "../op-scope.ts";
 import type { ExportPorts } from "./export-result.ts";
 import type { GivenFiles } from "./given-files.ts";
 import { GraphBuilder, type GraphBuilderOptions } from "./graph-builder.ts";

@@ -10,7 +10,7 @@ import { type BuildService, maxDockerfileBytes } from "../build-service.ts";
 import type { BuildSources } from "../build-sources.ts";
 import { buildFaults } from "../faults.ts";
 import { type LocalFolder, listLocalFolder } from "../local-folder.ts";
-import type { BuildFiles } from "../op-runner.ts";
+import type { BuildFiles } from "../op-scope.ts";
 import type { GivenFiles, GivenFolder } from "./given-files.ts";
 import { receiveTexts } from "./session-answers.ts";
 import { titleOf } from "./step-traits.ts";
