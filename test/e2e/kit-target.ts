@@ -25,7 +25,7 @@ export interface Target {
   docker(args: readonly string[], options?: CommandOptions): Promise<CommandResult>;
   /** The docker CLI; anything but exit code 0 is an error. Returns its standard output. */
   ok(...args: readonly string[]): Promise<string>;
-  /** What `docker inspect` tells of one object. */
+  /** What the API tells of one object, looked for as `docker inspect` looks for it, without a start of that. */
   inspect(name: string): Promise<Inspected>;
   /** Environment in which every client finds the target. */
   environment(): Readonly<Record<string, string | undefined>>;
@@ -107,9 +107,16 @@ export function useTarget(
       return stdout;
     },
     async inspect(name) {
-      const [found] = JSON.parse(await target.ok("inspect", name)) as Inspected[];
-      if (found === undefined) throw new Error(`docker inspect ${name} told nothing`);
-      return found;
+      for (const path of [
+        `containers/${name}/json`,
+        `images/${name}/json`,
+        `networks/${name}`,
+        `volumes/${name}`,
+      ]) {
+        const answer = await ask(target.socket(), `GET /${path}`);
+        if (answer.status === 200) return JSON.parse(answer.text) as Inspected;
+      }
+      throw new Error(`no object has the name ${name}`);
     },
   };
   before(async () => {
