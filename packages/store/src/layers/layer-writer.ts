@@ -6,16 +6,13 @@ import {
   ftruncateSync,
   lchownSync,
   linkSync,
-  lstatSync,
   mkdirSync,
   openSync,
   rmSync,
-  type Stats,
-  statSync,
   symlinkSync,
   writeSync,
 } from "node:fs";
-import { errnoOf, rootedTarPath, type TarEntry, type TarEvent, tarPathBytes } from "@hawser/base";
+import { errnoOf, rootedTarPath, type TarEntry, type TarEvent } from "@hawser/base";
 import {
   deviceNumber,
   type FileAttributes,
@@ -28,6 +25,7 @@ import {
 import { outsideOf, type UserMap } from "@hawser/oci";
 import { storeFaults } from "../faults.ts";
 import { fsPath } from "../files/fs-path.ts";
+import { checkKind, isFolder, isWhiteout, leadsToFolder, lstat, setOpaque, shown } from "./root-entries.ts";
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY, S_IFBLK, S_IFCHR, S_IFIFO } = constants;
 
@@ -365,42 +363,4 @@ export class LayerWriter {
     // A folder, or a link to one, took all names below it along.
     if (existing?.isFile() !== true) this.#folders = new Set([""]);
   }
-}
-
-/** Docker's words. */
-function checkKind(path: string, { entry, base }: { readonly entry: TarEntry; readonly base: string }): void {
-  const existing = lstat(path);
-  if (existing === undefined || existing.isDirectory() === (entry.type === "directory")) return;
-  throw existing.isDirectory()
-    ? storeFaults.KIND_KEPT("directory", shown(`/${path}`), "non-directory", shown(`/${base}`))
-    : storeFaults.KIND_KEPT("non-directory", shown(`/${path}`), "directory", shown(`/${base}`));
-}
-
-function lstat(path: string): Stats | undefined {
-  return lstatSync(fsPath(path), { throwIfNoEntry: false });
-}
-
-function isFolder(path: string): boolean {
-  try {
-    return lstat(path)?.isDirectory() === true;
-  } catch (error) {
-    if (["ENOTDIR", "ELOOP"].includes(errnoOf(error) ?? "")) return false;
-    throw error;
-  }
-}
-
-function leadsToFolder(path: string): boolean {
-  return statSync(fsPath(path), { throwIfNoEntry: false })?.isDirectory() ?? false;
-}
-
-function isWhiteout(stats: Stats): boolean {
-  return stats.isCharacterDevice() && stats.rdev === 0;
-}
-
-function setOpaque(path: string): void {
-  setXattr(fsPath(path), "trusted.overlay.opaque", Buffer.from("y"));
-}
-
-function shown(path: string): string {
-  return tarPathBytes(path).toString();
 }
