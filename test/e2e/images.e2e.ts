@@ -187,6 +187,29 @@ describe("images", () => {
     await target.ok("rmi", "says-less", "says-more", "other-letters");
   });
 
+  test("that are committed have escaped arguments only of who asks, and of no command that is new", async () => {
+    await target.ok("create", "--name", "escaping", "busybox");
+    const body = { ArgsEscaped: true, Cmd: ["sh"] };
+    const found: Record<string, unknown> = {};
+    for (const change of ["", "ENV a=b", "CMD echo hi", 'CMD ["echo"]', "ENTRYPOINT echo hi"]) {
+      const changes = change === "" ? "" : `&changes=${encodeURIComponent(change)}`;
+      const what = `POST /commit?container=escaping&repo=escaped${changes}`;
+      const { status, text } = await ask(target.socket(), what, { body });
+      assert.equal(status, 201, text);
+      found[change] = (await target.inspect("escaped"))["Config"]?.["ArgsEscaped"];
+    }
+    assert.deepEqual(found, {
+      "": true,
+      "ENV a=b": true,
+      "CMD echo hi": undefined,
+      'CMD ["echo"]': undefined,
+      "ENTRYPOINT echo hi": undefined,
+    });
+    await target.ok("rm", "escaping");
+    await target.ok("rmi", "escaped");
+    await target.ok("image", "prune", "-f");
+  });
+
   test("that are no archive leave nothing behind", async () => {
     await using dir = await openTempDir();
     await writeFile(join(dir.path, "junk"), "this is no archive");

@@ -34,12 +34,13 @@ export function applyChanges<T extends ExecutionConfig>(config: T, changes: Part
   const joined = (own: readonly string[] = [], more: readonly string[] = []) => [
     ...new Set([...own, ...more]),
   ];
-  // A new entrypoint has no use for the old one's arguments.
-  const { cmd: _cmd, ...others } = config;
-  const kept = changes.entrypoint !== undefined ? others : config;
+  const { cmd, argsEscaped, ...others } = config;
   const { workingDir } = changes;
   return {
-    ...(kept as T),
+    ...(others as T),
+    // A new entrypoint has no use for the old one's arguments.
+    ...(changes.entrypoint === undefined && cmd && { cmd }),
+    ...(changes.entrypoint === undefined && changes.cmd === undefined && argsEscaped && { argsEscaped }),
     ...changes,
     ...(workingDir !== undefined && { workingDir: posix.resolve("/", config.workingDir, workingDir) }),
     env: [...env.values()],
