@@ -14,25 +14,32 @@ import {
 /** The `json` of an image, before it is told which layers it has. */
 export interface V1Config {
   readonly id: string;
-  readonly json: Buffer;
   /** Id of the image below. */
   readonly parent?: string;
+  /** What an image keeps of it, each as JSON. */
+  readonly fields: ReadonlyMap<string, string>;
   /** Its entry of the history, as JSON. */
   readonly history: string;
 }
 
 /**
- * The configuration of an image of Docker before 1.10. Docker Image Specification v1.0, "Image JSON Description".
+ * The configuration of an image of Docker before 1.10. Docker Image Specification v1.0, "Image JSON Description". Of what Docker before
+ * 1.8.3 wrote only the fields that are known are left, and each that a container has is there; later ones keep all.
  *
  * @throws {Fault} `invalid-argument`
  */
 export function parseV1Config(id: string, json: Buffer): V1Config {
-  const reader = readerOf({ id, json });
+  const what = `${id}/json`.slice(0, 300);
+  const reader = new DocumentReader(parseForeignJson(json, { what, maxBytes: maxConfigBytes }), what);
   const parent = reader.string("parent") || undefined;
+  const fields = isBefore(reader.string("docker_version") ?? "", [1, 8, 3])
+    ? new Map(knownFields(reader))
+    : fieldsOf(json.toString());
+  for (const name of ["id", "parent", "Size", "parent_id", "layer_id", "throwaway"]) fields.delete(name);
   return {
     id,
-    json,
     ...(parent !== undefined && { parent }),
+    fields,
     history: formatObject([
       ["created", formatTime(reader)],
       ["created_by", filledText((reader.object("container_config")?.words("Cmd") ?? []).join(" "))],
@@ -43,11 +50,9 @@ export function parseV1Config(id: string, json: Buffer): V1Config {
 }
 
 /**
- * The configuration that dockerd 28 makes of an image's, byte for byte: what it hashes to is the image's id there, too. Of what
- * Docker before 1.8.3 wrote only the fields that are known are left, and each that a container has is there; later ones keep all.
+ * The configuration that dockerd 28 makes of an image's, byte for byte: what it hashes to is the image's id there, too.
  *
  * @param chain the image and those below it, lowest first
- * @throws {Fault} `invalid-argument`
  */
 export function convertV1Config(
   chain: readonly V1Config[],
@@ -55,19 +60,10 @@ export function convertV1Config(
 ): Buffer {
   const image = chain.at(-1);
   if (image === undefined) throw new Error("an image is at least itself");
-  const reader = readerOf(image);
-  const fields = isBefore(reader.string("docker_version") ?? "", [1, 8, 3])
-    ? new Map(knownFields(reader))
-    : fieldsOf(image.json.toString());
-  for (const name of ["id", "parent", "Size", "parent_id", "layer_id", "throwaway"]) fields.delete(name);
+  const fields = new Map(image.fields);
   fields.set("rootfs", JSON.stringify({ type: "layers", diff_ids: diffIds }));
   fields.set("history", `[${chain.map(({ history }) => history).join(",")}]`);
   return Buffer.from(formatObject(inOrder(fields)));
-}
-
-function readerOf({ id, json }: Pick<V1Config, "id" | "json">): DocumentReader {
-  const what = `${id}/json`.slice(0, 300);
-  return new DocumentReader(parseForeignJson(json, { what, maxBytes: maxConfigBytes }), what);
 }
 
 /** As moby compares versions: a part that is no number is 0. */
@@ -80,7 +76,7 @@ function isBefore(version: string, limit: readonly number[]): boolean {
   return false;
 }
 
-/** moby's `image.V1Image`, but for what `convertV1Config` drops. */
+/** moby's `image.V1Image`, but for what is dropped anyway. */
 function knownFields(reader: DocumentReader): (readonly [string, string])[] {
   const config = reader.object("config");
   const fields: readonly Field[] = [
