@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { closeSync, readFileSync } from "node:fs";
-import { connect, createServer, type Server } from "node:net";
+import { connect } from "node:net";
 import { test } from "node:test";
 import { Fault, type FaultKind, runProgramOk } from "@hawser/base";
 import { eventually } from "@hawser/base/testing";
@@ -14,7 +14,7 @@ import { createBridge, deleteLink } from "./netlink/link.ts";
 import { type FlatPlace, openBridge } from "./testing/open-bridge.ts";
 import { openOutside } from "./testing/outside.ts";
 import { inOwnNetwork, openCleanNetwork } from "./testing/own-network.ts";
-import { bash } from "./testing/places.ts";
+import { ask, bash, openTcp } from "./testing/places.ts";
 
 const kind = (wanted: FaultKind) => (error: unknown) => Fault.is(error, wanted);
 
@@ -27,22 +27,6 @@ function openUdp(namespaceFd: number, port = 0) {
   return { socket, received, [Symbol.dispose]: () => void socket.close() };
 }
 
-/** A TCP server in a namespace that tells each client its address. */
-async function openTcp(namespaceFd: number): Promise<Server> {
-  const server = createServer((socket) => socket.end(`${socket.remoteAddress}\n`));
-  server.listen({ fd: socketInNamespace({ namespaceFd, protocol: "tcp", address: "0.0.0.0", port: 80 }) });
-  await once(server, "listening");
-  return server;
-}
-
-/** What a TCP server says to a client in the namespace. */
-async function askTcp(namespaceFd: number, address: string): Promise<string> {
-  const script = `exec 3<>/dev/tcp/${address}/80 && cat <&3`;
-  const program = ["nsenter", `--net=/proc/${process.pid}/fd/${namespaceFd}`, ...bash, script] as const;
-  const { stdout } = await runProgramOk([...program], { signal: AbortSignal.timeout(10_000) });
-  return stdout.trim();
-}
-
 inOwnNetwork(import.meta.filename, () => {
   test("containers reach each other, the host reaches them, under their own addresses", async () => {
     await using _clean = await openCleanNetwork();
@@ -51,8 +35,8 @@ inOwnNetwork(import.meta.filename, () => {
     using first = await opened.acquire();
     using second = await opened.acquire();
     assert.notEqual(first.address, second.address);
-    await using _server = await openTcp(first.namespaceFd);
-    assert.equal(await askTcp(second.namespaceFd, first.address), second.address);
+    await using _server = await openTcp("0.0.0.0", 80, first.namespaceFd);
+    assert.equal(await ask(first.address, 80, second.namespaceFd), second.address);
     const client = connect(80, first.address);
     const [greeting] = await once(client, "data");
     assert.equal(String(greeting).trim(), bridge.info.gateway);
@@ -69,8 +53,8 @@ inOwnNetwork(import.meta.filename, () => {
     using outside = await openOutside();
     await using opened = await openBridge();
     using endpoint = await opened.acquire();
-    await using _server = await openTcp(outside.namespaceFd);
-    assert.equal(await askTcp(endpoint.namespaceFd, outside.address), outside.hostAddress);
+    await using _server = await openTcp("0.0.0.0", 80, outside.namespaceFd);
+    assert.equal(await ask(outside.address, 80, endpoint.namespaceFd), outside.hostAddress);
 
     using inside = openUdp(endpoint.namespaceFd, 7);
     using stranger = openUdp(outside.namespaceFd);
@@ -153,7 +137,7 @@ inOwnNetwork(import.meta.filename, () => {
       assert.notEqual(endpoint.address, running.address);
       assert.notEqual(endpoint.hostInterface, running.hostInterface);
       const program = ["nsenter", `--net=/proc/${container.pid}/ns/net`, ...bash] as const;
-      await using _server = await openTcp(endpoint.namespaceFd);
+      await using _server = await openTcp("0.0.0.0", 80, endpoint.namespaceFd);
       const { stdout } = await runProgramOk([
         ...program,
         `exec 3<>/dev/tcp/${endpoint.address}/80 && cat <&3`,
@@ -183,15 +167,15 @@ inOwnNetwork(import.meta.filename, () => {
     await using _clean = await openCleanNetwork();
     using outside = await openOutside();
     await using one = await openBridge();
-    await using _server = await openTcp(outside.namespaceFd);
+    await using _server = await openTcp("0.0.0.0", 80, outside.namespaceFd);
     {
       await using two = await openBridge({ bridge: "hwtest1", table: "hwtest1" });
       assert.notEqual(one.bridge.info.subnet, two.bridge.info.subnet);
       using endpoint = await two.acquire();
-      assert.equal(await askTcp(endpoint.namespaceFd, outside.address), outside.hostAddress);
+      assert.equal(await ask(outside.address, 80, endpoint.namespaceFd), outside.hostAddress);
     }
     using endpoint = await one.acquire();
-    assert.equal(await askTcp(endpoint.namespaceFd, outside.address), outside.hostAddress);
+    assert.equal(await ask(outside.address, 80, endpoint.namespaceFd), outside.hostAddress);
   });
 
   test("another's interface or subnet is not taken", async () => {
