@@ -9,7 +9,10 @@ import type { Target } from "./kit-target.ts";
 /** Releases of buildx and Compose that are tested: what the tests' set-up took out of Debian's packages. */
 export const pluginSuites = ["trixie", "sid"] as const;
 
-/** The docker CLI with buildx and Compose, against a target. */
+/**
+ * The docker CLI with buildx and Compose, against a target. What begins with `buildx` is given to that program itself: the CLI
+ * would start it twice, once to ask what it is.
+ */
 export interface BuildkitClient extends AsyncDisposable {
   run(
     args: readonly string[],
@@ -25,7 +28,8 @@ export async function openBuildkitClient(
   suite: (typeof pluginSuites)[number],
 ): Promise<BuildkitClient> {
   const dir = await openTempDir();
-  await symlink(join(root, "build/docker-plugins", suite), join(dir.path, "cli-plugins"));
+  const plugins = join(root, "build/docker-plugins", suite);
+  await symlink(plugins, join(dir.path, "cli-plugins"));
   const environment = {
     ...target.environment(),
     DOCKER_CONFIG: dir.path,
@@ -33,8 +37,10 @@ export async function openBuildkitClient(
     BUILDKIT_PROGRESS: "plain",
     COMPOSE_ANSI: "never",
   };
-  const run: BuildkitClient["run"] = (args, options = {}) =>
-    runCommand([dockerCli(), ...args], { env: environment, timeoutMs: 120_000, ...options });
+  const run: BuildkitClient["run"] = ([verb = "", ...args], options = {}) => {
+    const program = verb === "buildx" ? [join(plugins, "docker-buildx")] : [dockerCli(), verb];
+    return runCommand([...program, ...args], { env: environment, timeoutMs: 120_000, ...options });
+  };
   return {
     run,
     environment,

@@ -27,7 +27,10 @@ describe("Dockerfiles as the public has them", () => {
       const run = (args: readonly string[]) => engine.docker(args);
       const common = { run, isBase, syntax: true };
       const docker = JSON.parse(await readFile(recordingPath(shape.name), "utf8"));
-      const byBuildx = await recordShape(shape, { ...common, build: (args) => client.run(args) });
+      const byBuildx = await recordShape(shape, {
+        ...common,
+        build: (args) => client.run(["buildx", ...args]),
+      });
       const found = compareRecords(docker, byBuildx).map((difference) => `${shape.name}: ${difference}`);
       differences.push(...found);
       assert.deepEqual(judge(found).unexplained, []);
