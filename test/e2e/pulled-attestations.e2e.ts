@@ -46,7 +46,7 @@ describe("what is said of an image", { skip: againstDockerd }, () => {
   /** An image, and a manifest that says something of it, as an index lists them. */
   const publish = async (repository: string, tag: string) => {
     const plainLayers = [await layerOf({ word: repository + tag })];
-    const { manifestDigest } = publishImage(registry, { repository, tag, form: "oci", plainLayers });
+    const { manifestDigest, layers } = publishImage(registry, { repository, tag, form: "oci", plainLayers });
     const statement = blob(`{"_type":"of ${repository}:${tag}"}`, statementType);
     const about = registry.addManifest(repository, `about-${tag}`, {
       schemaVersion: 2,
@@ -63,7 +63,7 @@ describe("what is said of an image", { skip: againstDockerd }, () => {
       platform: { os: "unknown", architecture: "unknown" },
     };
     const image = { ...described(repository, manifestDigest), ...forMachine("amd64") };
-    return { image, attestation, statement };
+    return { image, attestation, statement, layer: layers[0] };
   };
   const addIndex = (repository: string, tag: string, manifests: readonly object[]) =>
     registry.addManifest(repository, tag, { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests });
@@ -167,10 +167,18 @@ describe("what is said of an image", { skip: againstDockerd }, () => {
         ]),
       /attestations are not kept: .*at most/,
     ],
-  ] satisfies [string, (published: Published) => void, RegExp][]) {
+    [
+      "says another size than what is here has",
+      async ({ image, attestation, layer }) => {
+        await docker("pull", named("broken/x:one"));
+        addIndex("broken/x", "v1", [image, { ...attestation, digest: layer, size: 10 }]);
+      },
+      /attestations are not kept: .*10 were announced/,
+    ],
+  ] satisfies [string, (published: Published) => unknown, RegExp][]) {
     test(`that ${when} is left out, which is said, and the image comes`, async () => {
       const before = await blobs();
-      damage(await publishOne("broken/x"));
+      await damage(await publishOne("broken/x"));
       assert.match(await docker("pull", named("broken/x:v1")), words);
       assert.equal((await blobs()).length, before.length + 3, "manifest, configuration, layer");
       await docker("tag", named("broken/x:v1"), named("broken/back:v1"));

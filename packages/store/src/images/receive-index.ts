@@ -1,6 +1,7 @@
 import { Fault } from "@hawser/base";
 import type { Digest } from "@hawser/oci";
 import type { ContentStore } from "../content/content-store.ts";
+import { storeFaults } from "../faults.ts";
 import type { StoreLimits } from "../limits.ts";
 import type { Garbage } from "./garbage.ts";
 import type { IndexOrigin } from "./image-requests.ts";
@@ -58,7 +59,12 @@ async function receiveIndex(
   await using staged = new AsyncDisposableStack();
   const stage: StageDescribed = async (of, kind) => {
     lease.add(of.digest);
-    if (await content.has(of.digest)) return storedBlob(content, of);
+    if (await content.has(of.digest)) {
+      const there = await content.get(of.digest);
+      if (there.sizeBytes !== of.sizeBytes)
+        throw storeFaults.BLOB_SIZE_MISMATCH(of.sizeBytes, there.sizeBytes);
+      return storedBlob(content, there);
+    }
     return staged.use(await content.stage(origin.open(of, { kind, signal }), { expected: of, signal }));
   };
   const said = await stageAttestations(attestations, { limits, stage });
