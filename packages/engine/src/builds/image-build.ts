@@ -1,4 +1,4 @@
-import { Fault, type Logger } from "@hawser/base";
+import type { Logger } from "@hawser/base";
 import {
   type BaseImage,
   type BuildPlan,
@@ -11,27 +11,16 @@ import {
   withRange,
 } from "@hawser/build";
 import type { BuildContainer } from "@hawser/build/grpc";
-import {
-  type ChainId,
-  formatReference,
-  type Platform,
-  parseReference,
-  platformOfNode,
-  platformsMatch,
-  repositoryOf,
-  withDefaultTag,
-} from "@hawser/oci";
-import type { RegistryAccess } from "@hawser/registry/client";
+import { type ChainId, type Platform, platformOfNode, platformsMatch } from "@hawser/oci";
 import type { HostConfig } from "@hawser/runtime";
-import { type Image, prepareWorkers } from "@hawser/store";
-import type { RemoteImages } from "../images/remote-images.ts";
-import { type BuildSources, checkPinnedById } from "./build-sources.ts";
+import { prepareWorkers } from "@hawser/store";
+import { BuildImages, type BuildImagesOptions, type BuildImagesParts } from "./build-images.ts";
+import type { BuildSources } from "./build-sources.ts";
 import type { BuildState } from "./build-state.ts";
 import { type OpenContainerRequest, openBuildContainer } from "./buildkit/build-container.ts";
 import { type ImportedResults, isCacheFailure } from "./cache/imported-results.ts";
 import { buildFaults } from "./faults.ts";
 import { configOf, type ResultConfig } from "./image-config.ts";
-import { type LayoutBlobs, layoutScheme, parseLayoutReference, receiveLayoutImage } from "./layout-image.ts";
 import { resultKeys } from "./op-keys.ts";
 import { keyOfInputs } from "./op-results.ts";
 import { createOpRunner } from "./op-runner.ts";
@@ -39,26 +28,17 @@ import type { BuildFiles, BuildScope, OpRunnerParts } from "./op-scope.ts";
 import { type SealedChain, sealResult } from "./seal-result.ts";
 
 export interface ImageBuildParts extends OpRunnerParts {
-  readonly registry: Pick<RemoteImages, "pull" | "fetch" | "readConfig" | "openRepository">;
+  readonly registry: BuildImagesParts["registry"];
   readonly solver: Solver<BuildState>;
   readonly log: Logger;
 }
 
-export interface ImageBuildOptions {
+export interface ImageBuildOptions extends BuildImagesOptions {
   readonly files: BuildFiles;
   /** Of the processes of `RUN`. */
   readonly limits: Partial<HostConfig>;
-  /** What images are asked for with. @param domain of the registry */
-  readonly access: (domain: string) => Promise<RegistryAccess>;
   /** Results of other builds by the names that the plan's contexts have for them, `input:name`. */
   readonly input?: (name: string) => Promise<BuiltImage>;
-  /** Told of what the build begins with; where it has pins, nothing else is used. */
-  readonly sources?: BuildSources;
-  /** Blobs of an OCI layout that the client lends; `undefined`: it lends none of that name. */
-  readonly layout?: (store: string) => LayoutBlobs | undefined;
-  /** Ask registries although an image is here. */
-  readonly pull: boolean;
-  readonly signal: AbortSignal;
   readonly onEvent: (event: VertexEvent) => void;
   readonly onContainer: (vertex: Vertex, id: string) => void;
   /** Results of other builders. */
@@ -68,13 +48,6 @@ export interface ImageBuildOptions {
     bytes: Uint8Array,
     run: OpRun & { readonly depth: number },
   ) => Promise<BuildState>;
-}
-
-/** An image that is here. */
-export interface ResolvedImage extends BaseImage {
-  readonly chainId?: ChainId;
-  /** Of its manifest or index, where it came by one. */
-  readonly digest?: string;
 }
 
 /** Vertices of a client's or a front end's making. */
@@ -91,8 +64,6 @@ export interface BuildGraph {
 
 const maxGraphDepth = 4;
 
-/** Layers of an image that was asked about only. */
-const notHere = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 const maxOthers = 3;
 
 /** A Dockerfile's plan. */
@@ -132,11 +103,14 @@ export class ImageBuild implements Disposable {
   readonly #options: ImageBuildOptions;
   readonly #holds = new DisposableStack();
   readonly #results = new Map<string, VertexResult>();
+  /** What it begins with. */
+  readonly images: BuildImages;
 
   constructor(parts: ImageBuildParts, options: ImageBuildOptions) {
     prepareWorkers();
     this.#parts = parts;
     this.#options = options;
+    this.images = new BuildImages(parts, { ...options, holds: this.#holds });
   }
 
   /**
@@ -167,8 +141,8 @@ export class ImageBuild implements Disposable {
           // Where nobody has said which, an image that is here is the one that is meant.
           const isAsked = request.platform !== undefined || !platformsMatch(machine, host);
           const platform = isAsked ? machine : undefined;
-          if (configsOnly) return await this.#describeImage(reference, platform);
-          return await this.resolveImage(reference, { platform });
+          if (configsOnly) return await this.images.describe(reference, platform);
+          return await this.images.resolve(reference, { platform });
         },
       },
     );
@@ -296,61 +270,12 @@ export class ImageBuild implements Disposable {
     }
   }
 
-  /**
-   * An image for a build, kept while it goes on: of the store, pulled where it is not here, or of a layout that the client lends
-   * (`oci-layout://store@digest`).
-   *
-   * @throws {Fault} `not-found`, as a pull, as `receiveLayoutImage`
-   */
-  async resolveImage(
-    reference: string,
-    options: { readonly platform: Platform | undefined; readonly pull?: boolean },
-  ): Promise<ResolvedImage> {
-    if (reference.startsWith(layoutScheme)) return await this.#receiveLayout(reference, options);
-    const { image, digest: named } = await this.#findImage(reference, options);
-    const machine = options.platform ?? platformOfNode(process);
-    this.#options.sources?.useImage(reference, image, { machine, digest: named });
-    this.hold(image.chainId);
-    this.#parts.log.debug("build uses an image", { reference, image: image.id });
-    const { config, chainId } = image;
-    const digest = digestOfName(image, reference);
-    return { reference, config, ...(chainId !== undefined && { chainId }), ...(digest && { digest }) };
-  }
-
-  async #receiveLayout(
-    reference: string,
-    { platform: wanted }: { readonly platform: Platform | undefined },
-  ): Promise<ResolvedImage> {
-    const { store, digest } = parseLayoutReference(reference);
-    const blobs = this.#options.layout?.(store);
-    if (blobs === undefined) throw buildFaults.LAYOUT_ABSENT(store);
-    const image = await receiveLayoutImage(blobs, this.#parts, {
-      digest,
-      platform: wanted ?? platformOfNode(process),
-      signal: this.#options.signal,
-      hold: (held) => this.#holds.use(held),
-    });
-    return { reference: `${layoutScheme}${store}@${image.digest}`, ...image };
-  }
-
   /** A container on results of the build. @throws {Fault} as `openBuildContainer` */
   async openContainer(request: Omit<OpenContainerRequest, "work" | "folder">): Promise<BuildContainer> {
     const { collaborators, defaults, folder, cacheMounts: caches } = this.#parts;
     const { limits, files, signal } = this.#options;
     const work = { defaults, limits, files, caches, signal };
     return await openBuildContainer(collaborators, { ...request, work, folder });
-  }
-
-  /** What an image is, without its files. */
-  async #describeImage(reference: string, platform: Platform | undefined): Promise<BaseImage> {
-    const found = this.#findLocal(reference);
-    const isMeant = platform === undefined || (found !== undefined && platformsMatch(platform, found.config));
-    if (found !== undefined && isMeant) return { reference, config: found.config, chainId: notHere };
-    const { access, signal } = this.#options;
-    const parsed = withDefaultTag(parseReference(reference));
-    const options = { access: await access(parsed.domain), platform, signal };
-    const config = await this.#parts.registry.readConfig(formatReference(parsed), options);
-    return { reference, config, chainId: notHere };
   }
 
   /** Keep layers while the build goes on. */
@@ -398,69 +323,11 @@ export class ImageBuild implements Disposable {
       ...(chainId !== undefined && { chainId }),
     };
   }
-
-  #findLocal(reference: string): Image | undefined {
-    try {
-      return this.#parts.collaborators.images.resolve(reference);
-    } catch (error) {
-      if (Fault.is(error, "not-found")) return undefined;
-      throw error;
-    }
-  }
-
-  /** One that is here, or else from where there are images. */
-  async #findImage(
-    reference: string,
-    { platform: machine, pull = false }: { readonly platform: Platform | undefined; readonly pull?: boolean },
-  ): Promise<FoundImage> {
-    const { images } = this.#parts.collaborators;
-    const { signal, access, sources } = this.#options;
-    const pin = sources?.imagePin(reference, machine ?? platformOfNode(process));
-    const byId = pin !== undefined && "id" in pin ? this.#findLocal(pin.id) : undefined;
-    if (byId !== undefined) {
-      checkPinnedById(reference, { image: byId, machine });
-      return { image: byId };
-    }
-    const wanted = pin !== undefined && "digest" in pin ? atDigest(reference, pin.digest) : reference;
-    if (pin !== undefined || (!pull && !this.#options.pull)) {
-      const found = this.#findLocal(wanted);
-      if (found !== undefined && (machine === undefined || platformsMatch(machine, found.config)))
-        return { image: found };
-    }
-    const parsed = withDefaultTag(parseReference(wanted));
-    const name = formatReference(parsed);
-    const options = { access: await access(parsed.domain), platform: machine, signal };
-    if (machine !== undefined && !platformsMatch(machine, platformOfNode(process))) {
-      return await this.#parts.registry.fetch(name, { ...options, platform: machine });
-    }
-    for await (const _ of this.#parts.registry.pull(name, options)); // one that ends without a fault has the image
-    return { image: images.resolve(name) };
-  }
-}
-
-interface FoundImage {
-  readonly image: Image;
-  /** What the name means at its registry, an index perhaps; absent: the image has it among its own names. */
-  readonly digest?: string;
-}
-
-/** The digest that an image has by a name, where it came by that name. */
-function digestOfName({ repoDigests }: Image, name: string): string | undefined {
-  if (/^(sha256:)?[0-9a-f]{6,}$/.test(name)) return undefined;
-  const { domain, path, digest } = parseReference(name);
-  if (digest !== undefined) return digest;
-  const found = repoDigests.map(parseReference).find((own) => own.domain === domain && own.path === path);
-  return found?.digest;
 }
 
 /** It is done again without that place. */
 function isOfCache(event: VertexEvent): boolean {
   return event.kind === "failed" && isCacheFailure(event.error);
-}
-
-/** The same repository's image of that digest. */
-function atDigest(reference: string, digest: string): string {
-  return `${formatReference(repositoryOf(parseReference(reference)))}@${digest}`;
 }
 
 /**

@@ -46,7 +46,7 @@ export async function scanResult(
 ): Promise<readonly Attestation[]> {
   const { build, snapshots, name, isUncached, progress, signal } = options;
   const host = platformOfNode(process);
-  const image = await build.resolveImage(generator, { platform: host }).catch((error: unknown) => {
+  const image = await build.images.resolve(generator, { platform: host }).catch((error: unknown) => {
     signal.throwIfAborted();
     throw buildFaults.GENERATOR_MISSING(generator, Fault.from(error).message).because(error);
   });

@@ -50,7 +50,7 @@ export class GraphBuilder {
       entitlements,
       signal,
       resolveImage: async (reference, { platform, pull }) =>
-        await this.#build.resolveImage(reference, { platform, pull }),
+        await this.#build.images.resolve(reference, { platform, pull }),
       resolveResult: async (id) => {
         const { state, config } = await builtOf(id);
         if (state.kind !== "files") throw buildFaults.INPUT_MISSING(id);

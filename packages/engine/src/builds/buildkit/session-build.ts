@@ -369,7 +369,7 @@ export class SessionBuild implements BuildWork {
     { platform: wanted, pull }: { readonly platform?: Platform; readonly pull: boolean },
   ): Promise<NamedResult> {
     const { build } = this.#graphs;
-    const { config, chainId, digest } = await build.resolveImage(reference, { platform: wanted, pull });
+    const { config, chainId, digest } = await build.images.resolve(reference, { platform: wanted, pull });
     const state: BuildState = { kind: "files", ...(chainId && { chainId }) };
     const bytes = formatImageConfig(config);
     const facts = { sources: build.sources ? [build.sources] : [], inputs: [] };
