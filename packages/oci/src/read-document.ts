@@ -89,25 +89,23 @@ export interface ReaderOptions {
 export class DocumentReader {
   readonly #what: string;
   readonly #options: ReaderOptions;
-  readonly #names: readonly string[];
-  readonly #fields: ReadonlyMap<string, unknown>;
+  readonly #fields: Readonly<Record<string, unknown>>;
 
   /** @throws {Fault} `invalid-argument` unless `value` is an object */
   constructor(value: unknown, what: string, options: ReaderOptions = {}) {
     if (!isObject(value)) throw ociFaults.DOCUMENT_INVALID(what, "it is not an object");
     this.#what = what;
     this.#options = options;
-    this.#names = Object.keys(value);
-    this.#fields = new Map(Object.entries(value).map(([name, field]) => [this.#nameOf(name), field]));
+    this.#fields = options.foldsNames === true ? foldNames(value) : value;
   }
 
   fail(problem: string): Error {
     return ociFaults.DOCUMENT_INVALID(this.#what, problem);
   }
 
-  /** Of all its fields. */
+  /** Of all its fields; folded, where they are. */
   names(): readonly string[] {
-    return this.#names;
+    return Object.keys(this.#fields);
   }
 
   string(key: string): string | undefined {
@@ -140,7 +138,7 @@ export class DocumentReader {
 
   /** A command: a list of text, or one text, which is its only word. Docker takes both. */
   words(key: string): readonly string[] | undefined {
-    const value = this.#fields.get(this.#nameOf(key));
+    const value = this.#find(key);
     return typeof value === "string" ? [value] : this.strings(key);
   }
 
@@ -184,16 +182,25 @@ export class DocumentReader {
   }
 
   #take<T>(key: string, wanted: string, is: (value: unknown) => value is T): T | undefined {
-    const value = this.#fields.get(this.#nameOf(key));
+    const value = this.#find(key);
     if (value === undefined || value === null) return undefined;
     if (!is(value)) throw this.fail(`"${key}" is not ${wanted}`);
     return value;
   }
 
-  /** Folded as Go folds: two letters beyond ASCII are one case of `k` and of `s`, each by another of these ways. */
-  #nameOf(key: string): string {
-    return this.#options.foldsNames === true ? key.toUpperCase().toLowerCase() : key;
+  #find(key: string): unknown {
+    const name = this.#options.foldsNames === true ? foldName(key) : key;
+    return Object.hasOwn(this.#fields, name) ? this.#fields[name] : undefined;
   }
+}
+
+function foldNames(value: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [foldName(name), field]));
+}
+
+/** As Go folds: two letters beyond ASCII are one case of `k` and of `s`, each by another of these ways. */
+function foldName(name: string): string {
+  return name.toUpperCase().toLowerCase();
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

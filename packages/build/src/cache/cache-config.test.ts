@@ -62,12 +62,13 @@ describe("a cache configuration", () => {
     assert.equal(read.find(digest("2")), undefined);
   });
 
-  // Looked at from each of its layers in turn, this list would take longer than a test may.
-  test("is read when it is as large as it may be, each layer once", () => {
+  test("is read in no time when it is as large as it may be", () => {
     const layers = Array.from({ length: 25_000 }, (_, at) => listed(a, at + 1));
+    const started = performance.now();
     const bytes = json({ layers, records: [record("1", 0)] });
     assert.ok(bytes.length > 6 << 20);
     assert.equal(parseCacheConfig(bytes).size, 0);
+    assert.ok(performance.now() - started < 5000);
   });
 });
 
