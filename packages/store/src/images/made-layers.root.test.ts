@@ -200,6 +200,21 @@ test("layers without an archive outlive the engine, and are gone after a power c
   assert.equal(shownIn(store, again.layer.chainId), "low");
 });
 
+test("a folder that several layers share is made again for all of them", async () => {
+  await using test = await openTestStore();
+  const made = await make(test.store, { text: "content" });
+  const sealed = await test.store.images.layers.seal(made.layer.chainId);
+  for (const { layer } of [made, sealed])
+    test.store.buildCache.put({ key: layer.chainId, chainId: layer.chainId, description: "" });
+  for (const held of [made, sealed]) held[Symbol.dispose]();
+  await test.reopen();
+  cutPower(test.root);
+  const store = await test.reopen();
+  for (const { layer } of [made, sealed]) assert.equal(shownIn(store, layer.chainId), "content");
+  using database = new DatabaseSync(join(test.root, "store.db"));
+  assert.deepEqual(database.prepare("SELECT * FROM layers WHERE boot = 'before'").all(), []);
+});
+
 test("layers of a store that an earlier version has left are there", async () => {
   await using test = await openTestStore();
   const made = await make(test.store, { text: "content" });

@@ -359,7 +359,7 @@ export class LayerStore {
     const made = await this.#unpack({ parent, diffId, blob });
     await this.#trash.discard(this.#paths.layer(folder));
     await rename(made.folder, this.#paths.layer(folder));
-    this.#table.markRemade(chainId);
+    this.#table.markRemade(folder);
   }
 }
 

@@ -51,7 +51,7 @@ export class LayerTable {
   /**
    * Read what is there. Layers that a power cut may have damaged and that nothing can make again are forgotten, with those above them.
    *
-   * @returns layers that may be damaged, and that their archives make again
+   * @returns of each folder that may be damaged one of its layers; their archives make them again
    */
   recover(): readonly ChainId[] {
     for (const row of this.#database.all("SELECT * FROM layers")) {
@@ -65,7 +65,10 @@ export class LayerTable {
     const lost = new Set(doubtful.filter((chainId) => this.get(chainId).blob === undefined));
     const isLost = ({ chainId }: StoredLayer) => this.chain(chainId).some((layer) => lost.has(layer.chainId));
     if (lost.size > 0) this.remove(this.list().filter(isLost));
-    return doubtful.filter((chainId) => this.#layers.has(chainId));
+    const left = doubtful.flatMap((chainId) => this.#layers.get(chainId) ?? []);
+    // Of those that share it the one that it was written for, if that is there: it lies on what it was written on.
+    const inOrder = [...left.filter((layer) => !isOwner(layer)), ...left.filter(isOwner)];
+    return [...new Map(inOrder.map(({ folder, chainId }) => [folder, chainId])).values()];
   }
 
   list(): readonly StoredLayer[] {
@@ -239,9 +242,9 @@ export class LayerTable {
       this.#database.run("UPDATE layers SET synced = 1 WHERE chain_id = ?", chainId);
   }
 
-  /** Its folder was written again in this run of the kernel. */
-  markRemade(chainId: ChainId): void {
-    this.#database.run("UPDATE layers SET boot = ? WHERE chain_id = ?", this.#bootId, chainId);
+  /** It was written again in this run of the kernel. */
+  markRemade(folder: number): void {
+    this.#database.run("UPDATE layers SET boot = ? WHERE coalesce(folder, number) = ?", this.#bootId, folder);
   }
 
   /** As much of it is on the disk as of the layer whose folder it shares. */
@@ -257,10 +260,23 @@ export class LayerTable {
   }
 }
 
+function isOwner({ number, folder }: StoredLayer): boolean {
+  return number === folder;
+}
+
 function columnsOf(layer: StoredLayer): readonly (string | number | null)[] {
   const { chainId, number, folder, parent, made, diffId, blob, sizeBytes } = layer;
-  const ownFolder = folder === number ? null : folder;
-  return [chainId, number, ownFolder, parent ?? null, made ?? null, diffId ?? null, blob ?? null, sizeBytes];
+  const otherFolder = isOwner(layer) ? null : folder;
+  return [
+    chainId,
+    number,
+    otherFolder,
+    parent ?? null,
+    made ?? null,
+    diffId ?? null,
+    blob ?? null,
+    sizeBytes,
+  ];
 }
 
 function layerOf(row: Row): StoredLayer {
