@@ -117,10 +117,9 @@ export class BuildProgress {
   #takeFor(step: string, event: VertexEvent): void {
     const { state, cached, completed } = this.#steps.get(step) ?? {};
     const { open, made } = state ?? {};
-    if (event.kind === "missed" && cached === true) {
-      open?.add(event.vertex.digest);
-      made?.add(event.vertex.digest);
-      this.#reopen(step);
+    if (event.kind === "missed") {
+      if (cached === true) this.#reopen(step, event.vertex.digest);
+      return;
     }
     // What several graphs of a build need is told of once.
     if (completed !== undefined && event.kind !== "output") return;
@@ -135,8 +134,6 @@ export class BuildProgress {
       case "completed":
         open?.delete(event.vertex.digest);
         if (open?.size === 0) this.#end(step, {});
-        break;
-      case "missed":
         break;
       case "failed":
         this.#end(step, { error: event.error });
@@ -204,11 +201,13 @@ export class BuildProgress {
     this.#change(digest, { started: timestampFromMs(this.#now()) });
   }
 
-  /** It was shown as kept, and is done all the same. */
-  #reopen(digest: string): void {
-    const vertex = this.#steps.get(digest);
-    if (vertex !== undefined) delete vertex.completed;
-    this.#change(digest, { cached: false, started: timestampFromMs(this.#now()) });
+  /** It was shown as kept, and a vertex of it is done all the same. */
+  #reopen(step: string, vertex: string): void {
+    const shown = this.#steps.get(step);
+    shown?.state?.open.add(vertex);
+    shown?.state?.made.add(vertex);
+    delete shown?.completed;
+    this.#change(step, { cached: false, started: timestampFromMs(this.#now()) });
   }
 
   #end(digest: string, { error }: { readonly error?: unknown }): void {
