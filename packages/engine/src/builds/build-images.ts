@@ -30,7 +30,7 @@ const notHere = "sha256:00000000000000000000000000000000000000000000000000000000
 export interface BuildImagesParts {
   readonly images: ImageStore;
   readonly cache: BuildCache;
-  readonly registry: Pick<RemoteImages, "pull" | "fetch" | "readConfig" | "openRepository">;
+  readonly registry: Pick<RemoteImages, "pull" | "fetch" | "readConfig">;
   readonly log: Logger;
 }
 

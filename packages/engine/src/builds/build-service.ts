@@ -20,7 +20,6 @@ import { diskFault, type Image, type ImageMaker, openArchive, readFiles, type St
 import type { Collaborators } from "../containers/collaborators.ts";
 import { createContainerId } from "../containers/names.ts";
 import { removeContainer } from "../containers/remove.ts";
-import type { RemoteImages } from "../images/remote-images.ts";
 import { BuildContext } from "./build-context.ts";
 import type { BuildSources } from "./build-sources.ts";
 import type { BuildState } from "./build-state.ts";
@@ -68,7 +67,7 @@ export type BuildEvent =
 export interface BuildServiceParts {
   readonly collaborators: Collaborators;
   readonly store: Pick<Store, "images" | "maker" | "buildCache">;
-  readonly registry: Pick<RemoteImages, "pull" | "fetch" | "readConfig" | "openRepository">;
+  readonly registry: ImageBuildParts["registry"];
   readonly defaults: { readonly config: ContainerConfig; readonly hostConfig: HostConfig };
   readonly folder: string;
   /** Size up to which results are kept; absent: they are removed by users only. */

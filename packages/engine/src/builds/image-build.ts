@@ -14,6 +14,7 @@ import type { BuildContainer } from "@hawser/build/grpc";
 import { type ChainId, type Platform, platformOfNode, platformsMatch } from "@hawser/oci";
 import type { HostConfig } from "@hawser/runtime";
 import { prepareWorkers } from "@hawser/store";
+import type { RemoteImages } from "../images/remote-images.ts";
 import { BuildImages, type BuildImagesOptions, type BuildImagesParts } from "./build-images.ts";
 import type { BuildSources } from "./build-sources.ts";
 import type { BuildState } from "./build-state.ts";
@@ -28,7 +29,8 @@ import type { BuildFiles, BuildScope, OpRunnerParts } from "./op-scope.ts";
 import { type SealedChain, sealResult } from "./seal-result.ts";
 
 export interface ImageBuildParts extends OpRunnerParts {
-  readonly registry: BuildImagesParts["registry"];
+  /** Where images are, and results of other builders. */
+  readonly registry: BuildImagesParts["registry"] & Pick<RemoteImages, "openRepository">;
   readonly solver: Solver<BuildState>;
   readonly log: Logger;
 }
