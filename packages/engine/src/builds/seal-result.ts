@@ -23,7 +23,7 @@ export async function sealResult(state: BuildState, options: SealOptions): Promi
   const sealed = await images.layers.seal(state.chainId, { signal });
   hold(sealed);
   const { chainId } = sealed.layer;
-  return { chainId, diffIds: images.layers.chain(chainId).flatMap(({ diffId }) => diffId ?? []) };
+  return { chainId, diffIds: images.layers.sealedChain(chainId).map(({ diffId }) => diffId) };
 }
 
 /** The same state, its layers called what others call them. Those that are not here have such names already. */

@@ -51,6 +51,11 @@ export class ImageLayers {
     return this.#layers.chain(chainId).toReversed();
   }
 
+  /** As `chain`. @throws {Fault} `not-found`, also for a layer that is not sealed */
+  sealedChain(chainId: ChainId | undefined): readonly SealedLayer[] {
+    return this.#layers.sealedChain(chainId).toReversed();
+  }
+
   /**
    * A new layer on top of `parent`, of an archive, plain or compressed; held until disposal. One without entries makes none.
    *

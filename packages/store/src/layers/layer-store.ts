@@ -123,6 +123,11 @@ export class LayerStore {
     return this.#table.chain(chainId);
   }
 
+  /** As `chain`. @throws {Fault} `not-found`, also for a layer that is not sealed */
+  sealedChain(chainId: ChainId | undefined): readonly SealedLayer[] {
+    return this.#table.chain(chainId).map((layer) => this.#sealed(layer.chainId));
+  }
+
   /** Overlay's lower folders for what lies at and below `chainId`, topmost first, never empty. @throws {Fault} `not-found` */
   folders(chainId: ChainId | undefined): readonly string[] {
     const folders = this.#table.chain(chainId).map(({ folder }) => this.#paths.layerDiff(folder));

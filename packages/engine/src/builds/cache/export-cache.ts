@@ -1,6 +1,6 @@
 import { type CacheLayer, cacheConfigMediaType, formatCacheConfig, formatInlineCache } from "@hawser/build";
 import { type ChainId, type Digest, digestOf, mediaTypes } from "@hawser/oci";
-import type { ContentStore, ImageStore, LayerEncoding, SealedLayer } from "@hawser/store";
+import type { ContentStore, ImageStore, LayerEncoding } from "@hawser/store";
 import { layerMediaType } from "@hawser/store";
 import type { ReachEngineStep } from "../../steps.ts";
 import { readLayerEncoding, readTruth } from "../export/attributes.ts";
@@ -160,9 +160,8 @@ export function inlineCacheOf(
   results: ResultsToExport,
   { diffIds, images }: { readonly diffIds: readonly Digest[]; readonly images: ImageStore },
 ): string {
-  const chains = [...results].map(([key, chainId]): readonly [Digest, readonly SealedLayer[]] => [
-    digestOfKey(key),
-    images.layers.chain(chainId).flatMap(({ diffId, ...layer }) => (diffId ? { ...layer, diffId } : [])),
-  ]);
+  const chains = [...results].map(
+    ([key, chainId]) => [digestOfKey(key), images.layers.sealedChain(chainId)] as const,
+  );
   return formatInlineCache(new Map(chains), diffIds).toString("base64");
 }
