@@ -46,7 +46,9 @@ export function useOwnEngine(
   before(async () => {
     const dir = await openTempDir("hawser-own-engine-");
     opened = { dir, engine: await openEngine({ flags: flags(dir.path) }) };
-    await ask(opened.engine.socket, "POST /images/create?fromImage=busybox&tag=latest");
+    const pulled = await ask(opened.engine.socket, "POST /images/create?fromImage=busybox&tag=latest");
+    assert.equal(pulled.status, 200, pulled.text);
+    assert.doesNotMatch(pulled.text, /"error"/);
     await options.prepare?.(dir.path);
   });
   after(async () => {
