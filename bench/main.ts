@@ -7,6 +7,7 @@ import { serversArchive } from "../test/images/debian.ts";
 import { root } from "../tools/tree.ts";
 import { makeImages } from "./images.ts";
 import type { Peer } from "./peer.ts";
+import { openCliAlone } from "./peers/cli-alone.ts";
 import { openCrunPeer } from "./peers/crun.ts";
 import { openDockerPeer } from "./peers/docker.ts";
 import { openHawserPeers } from "./peers/hawser.ts";
@@ -87,10 +88,11 @@ const peers = new Map<string, Peer>();
 for (const name of values.peers.split(",")) {
   progress(`opening ${name}`);
   if (name === "docker") peers.set(name, opened.use(await openDockerPeer(images)));
+  else if (name === "cli-alone") peers.set(name, opened.use(await openCliAlone()));
   else if (name === "podman") peers.set(name, opened.use(await openPodmanPeer(images)));
   else if (name === "hawser") {
     for (const peer of opened.use(await openHawserPeers(images)).peers) peers.set(peer.name, peer);
-  } else throw new Error(`peers are docker, podman, hawser; not "${name}"`);
+  } else throw new Error(`peers are docker, podman, hawser, cli-alone; not "${name}"`);
 }
 
 const loadBefore = loadavg();

@@ -22,5 +22,3 @@ export interface Images {
   readonly hello: { readonly rootfs: string; readonly archive: string };
   readonly idle: { readonly rootfs: string; readonly archive: string };
 }
-
-export type PeerName = "crun" | "docker" | "podman" | "hawser" | "hawser-cli";
