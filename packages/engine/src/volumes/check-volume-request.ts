@@ -1,7 +1,7 @@
 import { volumeFaults } from "./faults.ts";
+import type { VolumeRequest } from "./plan-volume.ts";
 import { parseSize } from "./volume-quota.ts";
 import { localDriver } from "./volume-record.ts";
-import type { VolumeRequest } from "./volume-service.ts";
 
 /** Whether a volume's folder may have that name. */
 export function isVolumeName(name: string): boolean {

@@ -2,8 +2,9 @@ import { readdir } from "node:fs/promises";
 import { openArchive, withoutForeignCompression, writeArchive } from "@hawser/store";
 import { TransferFeed } from "../images/transfer-feed.ts";
 import { volumeFaults } from "./faults.ts";
+import type { VolumeRequest } from "./plan-volume.ts";
 import type { VolumeRecord } from "./volume-record.ts";
-import type { VolumeRequest, VolumeService } from "./volume-service.ts";
+import type { VolumeService } from "./volume-service.ts";
 
 /** How far an import or a clone is. */
 export type VolumeCopyEvent =

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { errnoOf, Fault } from "@hawser/base";
 import { volumeFaults } from "./faults.ts";
 import { VolumePlugin } from "./volume-plugin.ts";
+import type { VolumeRecord } from "./volume-record.ts";
 
 const endings = [".sock", ".spec", ".json"] as const;
 
@@ -72,6 +73,29 @@ export class VolumePlugins {
       if (found !== undefined) return plugin;
     }
     return undefined;
+  }
+
+  /** Have a plugin make a volume, unless it has it. @throws {Fault} `not-found`, `internal` with its words; Docker's words */
+  async createVolume(driver: string, name: string, options: Readonly<Record<string, string>>): Promise<void> {
+    try {
+      const plugin = await this.get(driver);
+      if ((await plugin.find(name)) === undefined) await plugin.create(name, options);
+    } catch (error) {
+      const { message } = Fault.from(error);
+      throw Fault.is(error, "not-found")
+        ? volumeFaults.VOLUME_CREATE_UNKNOWN_DRIVER(name, message).because(error)
+        : volumeFaults.VOLUME_CREATE_FAILED(name, message).because(error);
+    }
+  }
+
+  /** Have the plugin of a volume, if one has it, remove it. @throws {Fault} `internal`, with its words, unless `force` */
+  async removeVolume({ name, driver }: VolumeRecord, { force }: { readonly force: boolean }): Promise<void> {
+    if (driver === undefined) return;
+    try {
+      await (await this.get(driver)).remove(name);
+    } catch (error) {
+      if (!force) throw volumeFaults.VOLUME_REMOVE_FAILED(name, Fault.from(error).message).because(error);
+    }
   }
 
   async #socketOf(name: string): Promise<string | undefined> {

@@ -1,29 +1,18 @@
 import { randomUUID } from "node:crypto";
-import { mkdirSync, renameSync, rmdirSync } from "node:fs";
-import { mkdir, readdir, rm, rmdir, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { errnoOf, Fault, Holds, KeyedMutex, type Logger } from "@hawser/base";
-import { measureFiles, removeTree } from "@hawser/store";
+import { Holds, KeyedMutex, type Logger } from "@hawser/base";
+import { measureFiles } from "@hawser/store";
 import type { EventBus } from "../events/event-bus.ts";
 import type { VolumeTable } from "../state/volume-table.ts";
 import type { ReachEngineStep } from "../steps.ts";
-import { checkVolumeRequest, isVolumeName } from "./check-volume-request.ts";
+import { isVolumeName } from "./check-volume-request.ts";
 import { copyUp } from "./copy-up.ts";
 import { volumeFaults } from "./faults.ts";
 import { needsMount } from "./local-mount.ts";
+import { planVolume, type VolumeRequest } from "./plan-volume.ts";
+import { VolumeFolders } from "./volume-folders.ts";
 import { VolumeMounts } from "./volume-mounts.ts";
 import type { VolumePlugins } from "./volume-plugins.ts";
-import { freeProject, limitFolder, parseSize, unlimitFolder } from "./volume-quota.ts";
-import { anonymousLabel, localDriver, type VolumeRecord } from "./volume-record.ts";
-
-export interface VolumeRequest {
-  /** Absent or empty: it is anonymous. */
-  readonly name?: string;
-  /** Absent or empty: that of the volume of this name, else the engine itself. */
-  readonly driver?: string;
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly options?: Readonly<Record<string, string>>;
-}
+import { localDriver, type VolumeRecord } from "./volume-record.ts";
 
 export interface HeldVolume extends Disposable {
   readonly record: VolumeRecord;
@@ -44,8 +33,8 @@ export interface VolumeServiceParts {
 }
 
 /**
- * Volumes of the local driver. Each is a row and a folder, `<root>/<name>/_data`; the folder is made before the row and goes
- * before it, so that a row always has its data.
+ * Volumes. One of the local driver is a row and a folder; the folder is made before the row and goes before it, so that a row
+ * always has its data.
  */
 export class VolumeService {
   readonly #parts: VolumeServiceParts;
@@ -53,10 +42,12 @@ export class VolumeService {
   /** Volumes of containers that are being made. */
   readonly #holds = new Holds<string>();
   readonly #locks = new KeyedMutex();
+  readonly #folders: VolumeFolders;
   readonly #mounts: VolumeMounts;
 
   private constructor(parts: VolumeServiceParts) {
     this.#parts = parts;
+    this.#folders = new VolumeFolders(parts.root, parts.log);
     this.#mounts = new VolumeMounts({
       placeOf: (record) => this.mountpointOf(record),
       plugins: parts.plugins,
@@ -77,8 +68,7 @@ export class VolumeService {
   ): Promise<VolumeService> {
     const service = new VolumeService(parts);
     const { table, root } = parts;
-    await mkdir(root, { recursive: true, mode: 0o711 });
-    const folders = new Set(await readdir(root));
+    const folders = await service.#folders.open();
     for (const record of table.list()) {
       if (record.driver !== undefined || folders.has(record.name)) service.#records.set(record.name, record);
       else table.remove(record.name);
@@ -91,9 +81,9 @@ export class VolumeService {
     });
     for (const name of folders) {
       if (stuck.has(name)) continue;
-      if (!isVolumeName(name)) service.#removeInBackground(join(root, name));
+      if (!isVolumeName(name)) service.#folders.removeStray(name);
       else if (!service.#records.has(name)) await service.#adopt(name);
-      else await rm(join(root, name, "_filling"), { recursive: true, force: true });
+      else await service.#folders.sweepFilling(name);
     }
     for (const record of service.list()) {
       if (record.boundTo === undefined || stuck.has(record.name)) continue;
@@ -120,7 +110,7 @@ export class VolumeService {
 
   /** Where its data is on this host, unless a plugin has it. */
   mountpointOf({ name }: VolumeRecord): string {
-    return join(this.#parts.root, name, "_data");
+    return this.#folders.dataOf(name);
   }
 
   /** Ids of the containers that mount it. */
@@ -161,14 +151,10 @@ export class VolumeService {
     const { name, driver = "", options = {} } = wanted;
     const hold = this.hold(wanted);
     try {
-      const plugin = await this.#parts.plugins.get(driver);
-      if ((await plugin.find(name)) === undefined) await plugin.create(name, options);
+      await this.#parts.plugins.createVolume(driver, name, options);
     } catch (error) {
       hold[Symbol.dispose]();
-      const { message } = Fault.from(error);
-      throw Fault.is(error, "not-found")
-        ? volumeFaults.VOLUME_CREATE_UNKNOWN_DRIVER(name, message).because(error)
-        : volumeFaults.VOLUME_CREATE_FAILED(name, message).because(error);
+      throw error;
     }
     const existing = this.#records.get(name); // somebody else was faster
     const record = existing ?? wanted;
@@ -184,15 +170,7 @@ export class VolumeService {
     const wanted = this.#plan(request, boundTo);
     const existing = this.#records.get(wanted.name);
     if (existing !== undefined) return existing;
-    const folder = this.mountpointOf(wanted);
-    mkdirSync(folder, { recursive: true, mode: 0o755 });
-    try {
-      limitFolder(folder, wanted);
-    } catch (error) {
-      rmdirSync(folder);
-      rmdirSync(dirname(folder));
-      throw error;
-    }
+    this.#folders.make(wanted);
     this.#parts.reach("volume.made");
     this.#put(wanted);
     this.#parts.reach("volume.recorded");
@@ -209,19 +187,11 @@ export class VolumeService {
     const wanted = this.#plan(request);
     const { name } = wanted;
     if (needsMount(wanted)) throw volumeFaults.VOLUME_NOT_A_FOLDER(name);
-    if (this.#records.has(name)) throw volumeFaults.VOLUME_EXISTS(name);
-    const filling = join(this.#parts.root, `.${randomUUID()}`);
-    const folder = join(filling, "_data");
-    try {
-      await mkdir(folder, { recursive: true, mode: 0o755 });
-      limitFolder(folder, wanted);
-      await fill(folder);
+    const check = () => {
       if (this.#records.has(name)) throw volumeFaults.VOLUME_EXISTS(name);
-      renameSync(filling, join(this.#parts.root, name));
-    } catch (error) {
-      this.#removeInBackground(filling);
-      throw error;
-    }
+    };
+    check();
+    await this.#folders.makeFilled(wanted, fill, check);
     this.#put(wanted);
     this.#publish("create", wanted);
     return wanted;
@@ -239,25 +209,9 @@ export class VolumeService {
     }
   }
 
-  /** The record that a request asks for. */
   #plan(request: VolumeRequest, boundTo?: string): VolumeRecord {
-    const anonymous = request.name === undefined || request.name === "";
-    const name = anonymous ? Buffer.from(this.#parts.randomBytes(32)).toString("hex") : request.name;
-    checkVolumeRequest(name, request);
-    const isLocal = !request.driver || request.driver === localDriver;
-    const options = Object.entries(request.options ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
-    const isBounded = isLocal && (parseSize(request.options?.["size"] ?? "") ?? 0) > 0;
-    const labels = anonymous ? { ...request.labels, [anonymousLabel]: "" } : request.labels;
-    return {
-      name,
-      createdAtMs: this.#parts.now(),
-      ...(!isLocal && { driver: request.driver }),
-      ...(labels && { labels }),
-      ...(options.length > 0 && { options: Object.fromEntries(options) }),
-      anonymous,
-      ...(isBounded && { project: freeProject(this.#records.values()) }),
-      ...(boundTo !== undefined && anonymous && { boundTo }),
-    };
+    const { now, randomBytes } = this.#parts;
+    return planVolume(request, { now, randomBytes, existing: this.#records.values(), boundTo });
   }
 
   /** Keep a volume from removal until disposal. */
@@ -279,7 +233,7 @@ export class VolumeService {
     record: VolumeRecord,
     source: { readonly layers: readonly string[]; readonly path: string; readonly signal?: AbortSignal },
   ): Promise<void> {
-    const filling = join(this.#parts.root, record.name, "_filling");
+    const filling = this.#folders.fillingOf(record.name);
     // Where a project begins, nothing can be moved to.
     const isMounted =
       needsMount(record) || record.project !== undefined || this.#parts.usedBy(record.name).length > 0;
@@ -343,7 +297,7 @@ export class VolumeService {
       const users = this.#parts.usedBy(name);
       if (!isFree || users.length > 0 || this.#holds.has(name))
         throw volumeFaults.VOLUME_IN_USE(name, users.join(", "));
-      await this.#removePlugged(record, options);
+      await this.#parts.plugins.removeVolume(record, options);
       this.#discard(record);
     });
   }
@@ -371,7 +325,7 @@ export class VolumeService {
     this.#mounts
       .whenSettled(record.name, async (isFree) => {
         if (!isFree || !this.#records.has(record.name)) return;
-        await this.#removePlugged(record, { force: false });
+        await this.#parts.plugins.removeVolume(record, { force: false });
         this.#discard(record);
       })
       .catch((error: unknown) =>
@@ -402,58 +356,23 @@ export class VolumeService {
     return { names, reclaimedBytes };
   }
 
-  /** Have the plugin remove what it has. @throws {Fault} `internal`, with its words, unless `force` */
-  async #removePlugged(
-    { name, driver }: VolumeRecord,
-    { force }: { readonly force: boolean },
-  ): Promise<void> {
-    if (driver === undefined) return;
-    try {
-      await (await this.#parts.plugins.get(driver)).remove(name);
-    } catch (error) {
-      if (!force) throw volumeFaults.VOLUME_REMOVE_FAILED(name, Fault.from(error).message).because(error);
-    }
-  }
-
   #discard(record: VolumeRecord): void {
-    const { root, table, reach } = this.#parts;
-    const away = join(root, `.${randomUUID()}`);
-    this.#unlimit(record);
-    if (record.driver === undefined) renameSync(join(root, record.name), away);
+    const { table, reach } = this.#parts;
+    const removeFiles = record.driver === undefined ? this.#folders.takeAway(record) : undefined;
     reach("volume.moved");
     table.remove(record.name);
     reach("volume.forgotten");
     this.#records.delete(record.name);
     this.#publish("destroy", record);
-    if (record.driver === undefined) this.#removeInBackground(away);
-  }
-
-  #unlimit(record: VolumeRecord): void {
-    try {
-      unlimitFolder(this.mountpointOf(record), record);
-    } catch (error) {
-      this.#parts.log.warn("cannot lift the bound of a volume", { volume: record.name, error });
-    }
-  }
-
-  #removeInBackground(path: string): void {
-    removeTree(path).catch((error: unknown) =>
-      this.#parts.log.warn("cannot remove the folder of a volume", { path, error }),
-    );
+    removeFiles?.();
   }
 
   /** A folder without a row: nothing was ever in it, or the row was lost. */
   async #adopt(name: string): Promise<void> {
-    const folder = join(this.#parts.root, name);
-    try {
-      await rmdir(join(folder, "_data"));
-      await rmdir(folder);
-    } catch (error) {
-      if (errnoOf(error) !== "ENOTEMPTY" && errnoOf(error) !== "ENOENT") throw error;
-      if (errnoOf(error) === "ENOENT") return;
-      this.#parts.log.warn("found a volume that was not on record", { volume: name });
-      this.#put({ name, createdAtMs: (await stat(folder)).mtimeMs, anonymous: false });
-    }
+    const createdAtMs = await this.#folders.dateOrRemove(name);
+    if (createdAtMs === undefined) return;
+    this.#parts.log.warn("found a volume that was not on record", { volume: name });
+    this.#put({ name, createdAtMs, anonymous: false });
   }
 
   #put(record: VolumeRecord): void {

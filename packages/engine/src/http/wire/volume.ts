@@ -1,6 +1,6 @@
 import type { Volume } from "@hawser/api";
+import type { VolumeRequest } from "../../volumes/plan-volume.ts";
 import { localDriver, type VolumeRecord } from "../../volumes/volume-record.ts";
-import type { VolumeRequest } from "../../volumes/volume-service.ts";
 import { map, optional, record, string } from "./codec.ts";
 import { formatTime } from "./container-inspect.ts";
 
