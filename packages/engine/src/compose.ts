@@ -1,5 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
-import { chmod, mkdir, readdir, readFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { KeyedMutex, type Logger, version } from "@hawser/base";
@@ -11,28 +10,26 @@ import {
   NameKeeper,
   openHostInterfaceNames,
   PublishedPorts,
-  resolverAddresses,
   watchDeletedLinks,
 } from "@hawser/network";
 import { platformOfNode } from "@hawser/oci";
 import { defaultRetryPolicy, RegistryClient } from "@hawser/registry/client";
-import { Launcher, MigrationWarmer, readHostFacts, SeccompCompiler } from "@hawser/runtime";
+import { MigrationWarmer, SeccompCompiler } from "@hawser/runtime";
 import { Store } from "@hawser/store";
 import { BuildService } from "./builds/build-service.ts";
 import type { EngineBuildServices } from "./builds/buildkit/open-build-services.ts";
 import type { EngineConfig, ReloadableConfig } from "./config/engine-config.ts";
-import { configFaults } from "./config/faults.ts";
-import { type LiveConfig, reloadedConfig } from "./config/live-config.ts";
+import { reloadedConfig } from "./config/live-config.ts";
 import type { Collaborators } from "./containers/collaborators.ts";
 import { ContainerIndex } from "./containers/container-index.ts";
 import { isRunning } from "./containers/container-record.ts";
-import type { ContainerHost } from "./containers/host.ts";
 import { stopLogDeliveries } from "./containers/log-delivery.ts";
 import { containersWithVolume, usesImage } from "./containers/plan-mounts.ts";
 import { recoverContainers } from "./containers/recover.ts";
 import { bringBack, restartNow } from "./containers/restart.ts";
 import { Restarts } from "./containers/restarts.ts";
 import { stopAllContainers } from "./containers/stop-all.ts";
+import { makeFolders, refuseForeignData } from "./data-root.ts";
 import { EventBus } from "./events/event-bus.ts";
 import { absentRoutes } from "./http/routes/absent.ts";
 import { buildkitRoutes } from "./http/routes/buildkit.ts";
@@ -63,7 +60,9 @@ import { endpointsIn, membersIn } from "./networks/members.ts";
 import { NetworkService } from "./networks/network-service.ts";
 import { ownSubnet6 } from "./networks/own-subnet.ts";
 import { prefixTextsOf } from "./networks/plan-network.ts";
+import { openLauncher } from "./open-launcher.ts";
 import { lockRoot, openPidFile } from "./pid-file.ts";
+import { findGroupId, readHost, readResolvers } from "./read-host.ts";
 import { ContainerTable } from "./state/container-table.ts";
 import { NetworkTable } from "./state/network-table.ts";
 import { VolumeTable } from "./state/volume-table.ts";
@@ -116,16 +115,9 @@ export async function composeEngine(
     }),
   );
   const nextHostInterface = openHostInterfaceNames(config.bridge);
-  const launcherProgram = join(config.nativeDir, "hawser-launcher");
   const [store, launcher, bridge] = await Promise.all([
     Store.open({ root: config.dataRoot, log, reach }),
-    Launcher.open({
-      execRoot: config.execRoot,
-      program: launcherProgram,
-      version: await readProgramVersion(launcherProgram),
-      preload: [config.runtimes[config.defaultRuntime]?.path ?? ""].filter(startsItselfAgain),
-      log,
-    }),
+    openLauncher(config, log),
     DefaultBridge.open({
       bridge: config.bridge,
       ...(config.bridgeAddress !== undefined && { subnet: config.bridgeAddress }),
@@ -364,75 +356,6 @@ export async function composeEngine(
 const standInProgram = fileURLToPath(
   new URL(import.meta.url.endsWith(".ts") ? "./stand-in.ts" : "./stand-in.js", import.meta.url),
 );
-
-/** Whether an OCI runtime starts itself a second time, from memory, unless that is where it came from. */
-function startsItselfAgain(path: string): boolean {
-  return /\/(crun|runc)$/.test(path);
-}
-
-/** What tells one build of the launcher from another: an engine of a new build does not work with an old launcher. */
-async function readProgramVersion(path: string): Promise<string> {
-  const digest = createHash("sha256")
-    .update(await readFile(path))
-    .digest("hex");
-  return `${version}+${digest.slice(0, 12)}`;
-}
-
-/** The name servers that the host asks, which networks must not hide. */
-async function readResolvers(): Promise<readonly string[]> {
-  const paths = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"];
-  const texts = await Promise.all(paths.map((path) => readFile(path, "utf8").catch(() => "")));
-  return resolverAddresses(texts.join("\n"));
-}
-
-/** `undefined` when this host has no such group: the sockets are root's alone then. */
-async function findGroupId(name: string): Promise<number | undefined> {
-  const groups = await readFile("/etc/group", "utf8").catch(() => "");
-  const line = groups.split("\n").find((text) => text.startsWith(`${name}:`));
-  const [, , id] = line?.split(":") ?? [];
-  return id === undefined ? undefined : Number(id);
-}
-
-async function makeFolders({ dataRoot, execRoot }: EngineConfig): Promise<void> {
-  for (const root of [dataRoot, execRoot]) {
-    await mkdir(join(root, "containers"), { recursive: true, mode: 0o711 });
-    await chmod(root, 0o711);
-  }
-}
-
-/** Docker's own engine keeps other things under the names of ours; what no record speaks of would be swept. */
-async function refuseForeignData(dataRoot: string): Promise<void> {
-  const names: readonly string[] = await readdir(dataRoot).catch(() => []);
-  if (names.includes("hawser.db")) return;
-  if (names.some((name) => ["engine-id", "image", "buildkit", "swarm", "overlay2", "network"].includes(name)))
-    throw configFaults.DATA_ROOT_TAKEN(dataRoot);
-}
-
-async function readHost(live: LiveConfig): Promise<ContainerHost> {
-  const facts = await readHostFacts();
-  const config = live.now;
-  return {
-    dataRoot: config.dataRoot,
-    execRoot: config.execRoot,
-    defaults: config.containers,
-    get runtimes() {
-      return live.now.runtimes;
-    },
-    get defaultRuntime() {
-      return live.now.defaultRuntime;
-    },
-    cgroupParent: config.cgroupParent,
-    cgroups: facts.cgroups,
-    facts: { ...facts, ...(config.userMap && { userMap: config.userMap }) },
-    initPath: config.initPath,
-    stopTimeoutSeconds: 10,
-    get runtimeDeadlineMs() {
-      return live.now.runtimeDeadlineSeconds * 1000;
-    },
-    now: Date.now,
-    randomBytes,
-  };
-}
 
 function describeUse({ id, record }: ReturnType<ContainerIndex["list"]>[number]) {
   return { id, running: isRunning(record) };
