@@ -41,6 +41,7 @@ struct view {
   int namespace_fd; /* -1: the process' own */
   bool root_only;
   bool read_only; /* the root, not what is bound in it */
+  bool is_volatile;
   struct list lower;
   struct text upper, work; /* empty: none */
   struct list binds;
@@ -75,7 +76,8 @@ static int mount_in_one_text(const struct view *view, const char *place) {
   }
   if (view->upper.data[0] != '\0') {
     const size_t room = sizeof options - length;
-    const int written = snprintf(options + length, room, ",upperdir=%s,workdir=%s", view->upper.data, view->work.data);
+    const int written = snprintf(options + length, room, ",upperdir=%s,workdir=%s%s", view->upper.data, view->work.data,
+                                 view->is_volatile ? ",volatile" : "");
     if (written < 0 || (size_t)written >= room) return errno = E2BIG, -1;
   }
   if (mount("overlay", place, "overlay", view->upper.data[0] == '\0' ? MS_RDONLY : 0, options) != 0) return -1;
@@ -90,7 +92,17 @@ static bool configure(int context, const struct view *view) {
   if (view->upper.data[0] != '\0' && (fsconfig(context, FSCONFIG_SET_STRING, "upperdir", view->upper.data, 0) != 0 ||
                                       fsconfig(context, FSCONFIG_SET_STRING, "workdir", view->work.data, 0) != 0))
     return false;
+  if (view->is_volatile && fsconfig(context, FSCONFIG_SET_FLAG, "volatile", NULL, 0) != 0) return false;
   return fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0;
+}
+
+/* Overlay marks a work folder that was once mounted so, and mounts it no more: files may be missing since. Here no power cut was between. */
+static void forget_volatile(const char *work) {
+  char path[PATH_MAX];
+  for (const char *const *name = (const char *const[]){"volatile/dirty", "volatile", NULL}; *name != NULL; name++) {
+    const int length = snprintf(path, sizeof path, "%s/work/incompat/%s", work, *name);
+    if (length > 0 && (size_t)length < sizeof path) remove(path);
+  }
 }
 
 /* The layers as one tree, attached over the topmost folder: only this namespace sees that. */
@@ -102,6 +114,7 @@ static int mount_layers(const struct view *view, struct failure *failure) {
     const int fd = open(first, O_PATH | O_DIRECTORY | O_CLOEXEC);
     return fd >= 0 ? fd : fail(failure, "open", first);
   }
+  if (view->is_volatile) forget_volatile(view->work.data);
   const int context = fsopen("overlay", FSOPEN_CLOEXEC);
   if (context < 0) return fail(failure, "fsopen", NULL);
   int root = -1;
@@ -257,7 +270,7 @@ static int enter(const struct view *view, struct failure *failure) {
 }
 
 /*
- * confineThreadToView(namespaceFd, flags, lower, upper, work, binds): flags 1: root_only, 2: read_only. All or nothing, so that a thread that is ended on the
+ * confineThreadToView(namespaceFd, flags, lower, upper, work, binds): flags 1: root_only, 2: read_only, 4: is_volatile. All or nothing, so that a thread that is ended on the
  * way leaves no descriptor. binds: source, part of it or empty, target, options, layers that are at `source` as one, an empty text (`r` recursive, `o` read-only), each with NUL.
  */
 napi_value confine_thread_to_view(napi_env env, napi_callback_info info) {
@@ -271,6 +284,7 @@ napi_value confine_thread_to_view(napi_env env, napi_callback_info info) {
     return NULL;
   view.root_only = (flags & 1) != 0;
   view.read_only = (flags & 2) != 0;
+  view.is_volatile = (flags & 4) != 0;
   if (gettid() == getpid()) return throw_system_error(env, EPERM, "unshare", NULL);
   struct failure failure = {0};
   if (enter(&view, &failure) != 0) return throw_system_error(env, errno, failure.syscall, failure.path);

@@ -18,15 +18,16 @@ FROM busybox
 COPY --from=made /deps/size /size
 `;
 
-describe("archives of what a build makes", { skip: againstDockerd }, () => {
+describe("what a build makes, on the disk", { skip: againstDockerd }, () => {
   let engine: TestEngine;
   before(async () => {
     engine = await openEngine();
   });
   after(() => engine[Symbol.asyncDispose]());
 
-  const build = async (...flags: readonly string[]) => {
-    await using dir = await openFiles({ Dockerfile: source });
+  const build = (...flags: readonly string[]) => buildOf(source, ...flags);
+  const buildOf = async (dockerfile: string, ...flags: readonly string[]) => {
+    await using dir = await openFiles({ Dockerfile: dockerfile });
     const { exitCode, stdout, stderr } = await engine.hawser(["build", ...flags, dir.path]);
     assert.equal(exitCode, 0, stderr);
     return stdout + stderr;
@@ -63,6 +64,11 @@ describe("archives of what a build makes", { skip: againstDockerd }, () => {
     await build("--target", "made", "-t", "made:1");
     await build("-t", "result:1");
     assert.deepEqual([await idOf("made:1"), await idOf("result:1")], [made, result]);
+  });
+
+  test("no step waits for the disk: overlay is told so", async () => {
+    const step = "RUN grep -q '^overlay / overlay .*[,=]volatile' /proc/mounts";
+    await buildOf(`FROM busybox\n${step}\n`, "-o", "type=cacheonly");
   });
 
   test("a stage that was made before the engine died is found by the next one, and its archive is made then", async () => {

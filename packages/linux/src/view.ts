@@ -26,6 +26,8 @@ export type ViewRoot =
       readonly work?: string;
       /** The layers together cannot be written, unlike what is bound in them. */
       readonly readOnly?: boolean;
+      /** What is written need not survive a power cut: the end of the mount does not wait for the disk. */
+      readonly volatile?: boolean;
     }
   /** Another mount namespace, without its /proc and /sys; `rootOnly`: its root file system without what is mounted in it. */
   | { readonly kind: "namespace"; readonly fd: number; readonly rootOnly: boolean };
@@ -62,7 +64,7 @@ export function confineThreadToView(root: ViewRoot, binds: readonly ViewBind[] =
 
 function flagsOf(root: ViewRoot): number {
   if (root.kind === "namespace") return root.rootOnly ? 1 : 0;
-  return root.readOnly === true ? 2 : 0;
+  return (root.readOnly === true ? 2 : 0) + (root.volatile === true ? 4 : 0);
 }
 
 function textList(texts: readonly string[]): Buffer {

@@ -44,6 +44,11 @@ export interface FilesWork {
   readonly signal: AbortSignal;
 }
 
+/** What is written to, which comes to the disk with all that the build makes. */
+export function openTarget({ overlay }: FilesWork): OpenFiles {
+  return new OpenFiles({ kind: "layers", ...overlay, volatile: true });
+}
+
 /** `COPY` and `ADD`. @throws {Fault} `invalid-argument`, `unavailable` for the net's sake */
 export async function copyFiles(
   op: CopyOp,
@@ -51,7 +56,7 @@ export async function copyFiles(
   work: FilesWork,
 ): Promise<void> {
   await using opened = new AsyncDisposableStack();
-  const root = opened.use(new OpenFiles({ kind: "layers", ...work.overlay }));
+  const root = opened.use(openTarget(work));
   const roots = inputs.map((input) => input && opened.use(new OpenFiles(rootOf(input))));
   const owner = op.owner === undefined ? undefined : resolveOwner(op.owner, work.overlay);
   const sources: FoundSource[] = [];
@@ -107,7 +112,7 @@ export async function makeFolder(
   request: { readonly path: string; readonly owner?: string },
   work: FilesWork,
 ): Promise<void> {
-  await using root = new OpenFiles({ kind: "layers", ...work.overlay });
+  await using root = openTarget(work);
   const { folder, missing } = await findFolder(root, request.path, work);
   if (missing === "") return;
   const owner = request.owner === undefined ? undefined : resolveOwner(request.owner, work.overlay);

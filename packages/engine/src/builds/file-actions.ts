@@ -21,7 +21,7 @@ import {
   writeArchive,
 } from "@hawser/store";
 import { readAccounts } from "../containers/accounts.ts";
-import { type CopyInput, type FilesWork, rootOf } from "./copy-files.ts";
+import { type CopyInput, type FilesWork, openTarget, rootOf } from "./copy-files.ts";
 import { buildFaults } from "./faults.ts";
 import { hasWildcard } from "./path-pattern.ts";
 import {
@@ -105,7 +105,7 @@ class Target implements AsyncDisposable {
 
   constructor(work: FilesWork) {
     this.work = work;
-    this.root = new OpenFiles({ kind: "layers", ...work.overlay });
+    this.root = openTarget(work);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

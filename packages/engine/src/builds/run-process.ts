@@ -191,6 +191,7 @@ export async function createBuildContainer(
     state: createdState,
     restartCount: 0,
   });
+  container.isVolatile = true;
   folders.move();
   return container;
 }

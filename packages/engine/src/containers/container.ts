@@ -29,6 +29,8 @@ export class Container {
   readonly execs = new Map<string, ExecSession>();
   /** Environment that its first process gets and no record keeps: secrets of builds. */
   secretEnv: readonly string[] = [];
+  /** What it writes to its layers need not survive a power cut: the end of a run does not wait for the disk. Such a container runs once. */
+  isVolatile = false;
   /** Resolves when the run that is now, or comes next, has ended and its record says so. */
   nextExit: PromiseWithResolvers<ExitNotice> = Promise.withResolvers();
   /** Resolves, with the last exit, when the container is gone, or when that has failed. */

@@ -107,7 +107,7 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
         id: record.id,
         dir: runDirOf(host, record.id),
         rootfs: bundle.rootfs,
-        overlay,
+        overlay: { ...overlay, ...(container.isVolatile && { options: ["volatile"] }) },
         ...(userMap && { owners: layerOwnersOf(userMap) }),
         binds: bundle.binds,
         ...(bundle.shm && { shm: bundle.shm }),

@@ -16,6 +16,8 @@ export type FilesRoot =
       readonly work?: string;
       /** The layers together cannot be written, unlike what is bound in them. */
       readonly readOnly?: boolean;
+      /** What is written need not survive a power cut: the end of the work does not wait for the disk. */
+      readonly volatile?: boolean;
       readonly binds?: readonly ViewBind[];
     }
   /**

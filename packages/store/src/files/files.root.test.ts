@@ -73,6 +73,17 @@ test("a view shows the layers together, with what is bound in them, and leaves n
   assert.equal(await readFile("/proc/self/mountinfo", "utf8"), before);
 });
 
+test("what need not survive a power cut is written to once more", async () => {
+  await using layers = await openLayers();
+  const view = { ...layers.view, volatile: true };
+  for (const name of ["one", "two"]) {
+    await writeArchive(view, writeTar([file(name, name)]), { path: "/etc", ...into });
+    // So overlay says that it has not waited for the disk.
+    assert.deepEqual(await readdir(join(layers.root, "work/work/incompat")), ["volatile"]);
+  }
+  assert.deepEqual((await readdir(join(layers.upper, "etc"))).toSorted(), ["one", "two"]);
+});
+
 test("links of a container never lead out of it", async () => {
   await using layers = await openLayers();
   await symlink(layers.outside, join(layers.upper, "abs"));
