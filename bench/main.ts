@@ -65,6 +65,7 @@ const { values } = parseArgs({
     peers: { type: "string", default: "docker,podman,hawser" },
     rounds: { type: "string" },
     count: { type: "string", default: "100" },
+    full: { type: "boolean", default: false },
     json: { type: "string", default: join(root, "build/bench.json") },
   },
 });
@@ -102,6 +103,7 @@ for (const row of chosen) {
     peers,
     crun,
     count: Number(values.count),
+    full: values.full,
     ...(values.rounds !== undefined && { rounds: Number(values.rounds) }),
     onFailure(name, error) {
       const key = `${row.name} ${name}`;

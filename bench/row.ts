@@ -9,6 +9,8 @@ export interface RowContext {
   readonly crun: CrunPeer;
   /** Rounds asked for on the command line; absent: the row's own number. */
   readonly rounds?: number;
+  /** Transfers of the sizes that the goals name; else of a third and a fifth of them. */
+  readonly full: boolean;
   /** Containers of the rows that hold many. */
   readonly count: number;
   readonly onFailure: (name: string, error: unknown) => void;
