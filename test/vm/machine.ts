@@ -7,7 +7,7 @@ import { parseReportLine, type ReportLine } from "./report.ts";
 import type { RootImage } from "./root-image.ts";
 import { writeTreeImage } from "./tree-image.ts";
 
-/** A virtual machine without any network device that runs test files of this tree and then powers off. */
+/** A virtual machine without any network device that runs the tests of `guest/tests.ts` and then powers off. */
 export interface Machine extends AsyncDisposable {
   /** Its report, ending after `end`. @throws {Error} with what the console said when it stops before. */
   report(): AsyncIterable<ReportLine>;
@@ -17,8 +17,6 @@ export interface Machine extends AsyncDisposable {
 
 export interface MachineOptions {
   readonly image: RootImage;
-  /** Test files, from the top of the tree. */
-  readonly files: readonly string[];
   /** Disk images beside, from `/dev/nvme2n1` on. What is written to them is lost. */
   readonly disks?: readonly string[];
   /** Ends the machine. */
@@ -30,16 +28,14 @@ export interface MachineOptions {
  * lost. It ends with this process, and with disposal.
  */
 export async function bootMachine(options: MachineOptions): Promise<Machine> {
-  const { image, files, disks = [], signal } = options;
+  const { image, disks = [], signal } = options;
   await using made = new AsyncDisposableStack();
   const dir = made.use(await openTempDir("hawser-vm-"));
   const tree = await writeTreeImage(dir.path, { signal });
   const consoleLog = join(dir.path, "console.log");
-  const kernelArguments =
-    "console=ttyS0 loglevel=4 mitigations=off panic=-1 root=/dev/nvme0n1 rw init=/init" +
-    ` hawser.files=${files.join(",")}`;
+  const kernelArguments = "console=ttyS0 loglevel=4 mitigations=off panic=-1 root=/dev/nvme0n1 rw init=/init";
   const qemu = [
-    ..."qemu-system-x86_64 -accel tcg,thread=multi -smp 2 -m 2048".split(" "),
+    ..."qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 2048".split(" "),
     ..."-nodefaults -no-reboot -display none -device nvme,drive=root,serial=root".split(" "),
     ..."-device nvme,drive=tree,serial=tree -chardev stdio,id=report,signal=off".split(" "),
     "-drive",

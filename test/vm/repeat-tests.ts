@@ -6,18 +6,15 @@ import { root } from "../../tools/tree.ts";
 import { bootMachine, type MachineOptions } from "./machine.ts";
 import { openRootImage } from "./root-image.ts";
 
-/** The machine needs a minute or three when it has a processor for itself; the first run of all makes its disk before. */
+/** The machine needs two minutes when it has a processor for itself; the first run of all makes its disk before. */
 const imageDeadlineMs = 240_000;
-const machineDeadlineMs = 330_000;
+const machineDeadlineMs = 600_000;
 
 export const skipMachine =
   process.arch === "x64" ? false : "the machine runs this tree's native programs, and is an x86-64";
 
-/** Run test files in a machine, and each of their tests as one of `t`'s. */
-export async function repeatTests(
-  t: TestContext,
-  options: Pick<MachineOptions, "files" | "disks">,
-): Promise<void> {
+/** Run the tests in a machine, and each of them as one of `t`'s. */
+export async function repeatTests(t: TestContext, options: Pick<MachineOptions, "disks">): Promise<void> {
   await buildPrograms();
   const image = await openRootImage(join(root, "build/vm"), { signal: AbortSignal.timeout(imageDeadlineMs) });
   // Node was seen to die in software emulation while it loads, before any test.
@@ -47,7 +44,7 @@ class MachineDied extends Error {
 async function runMachine(
   t: TestContext,
   image: Awaited<ReturnType<typeof openRootImage>>,
-  options: Pick<MachineOptions, "files" | "disks">,
+  options: Pick<MachineOptions, "disks">,
 ): Promise<void> {
   await using machine = await bootMachine({
     image,

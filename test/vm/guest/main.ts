@@ -1,9 +1,10 @@
+import { join } from "node:path";
 import { run } from "node:test";
 import { inspect } from "node:util";
 import { formatReportLine, type ReportLine } from "../report.ts";
 
-/** `node main.ts <file>[,<file>…]`: runs test files one after the other and reports on standard output. */
-const files = (process.argv[2] ?? "").split(",");
+/** Runs the tests, which are bundled as `tests.js` beside it, and reports on standard output. */
+const files = [join(import.meta.dirname, "tests.js")];
 
 const suites: string[] = [];
 for await (const event of run({ files, isolation: "none", concurrency: false })) {

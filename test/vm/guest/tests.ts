@@ -1,11 +1,12 @@
 import { mkdirSync } from "node:fs";
 import { before } from "node:test";
 import { runProgramOk } from "@hawser/base";
+import { cgroupTests } from "./cgroup-v2.ts";
 import { Engine } from "./engine.ts";
 import { networkTests } from "./networks.ts";
 import { quotaTests } from "./quota.ts";
 
-/** What a kernel may lack, with the data root on the machine's third disk, which has project quotas. */
+/** All tests, with one engine; its data root is on the machine's third disk, which has project quotas. */
 const engine = new Engine();
 
 before(async () => {
@@ -16,5 +17,6 @@ before(async () => {
   await engine.ok("run", "--rm", "busybox", "true");
 });
 
-quotaTests(engine);
 networkTests(engine);
+quotaTests(engine);
+cgroupTests(engine);
