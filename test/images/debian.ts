@@ -4,51 +4,60 @@ import { join } from "node:path";
 import { root } from "../../tools/tree.ts";
 import { runCommandOk } from "../e2e/kit-process.ts";
 
-/**
- * A minimal Debian root file system as a tar archive, made with mmdebstrap from Debian's registry the first time (half a
- * minute) and kept in build/test-images. Serves as an image (`docker import`) wherever a test needs bash and coreutils, and
- * as the disk of a fresh machine.
- */
-export async function debianArchive(options: {
-  readonly suite: "bookworm" | "trixie";
-  /** Packages beyond the variant's. */
-  readonly include?: readonly string[];
-  /** `minbase` (the default) can install packages; `essential` is half its size: bash and coreutils, no apt, no manuals. */
-  readonly variant?: "minbase" | "essential";
-}): Promise<string> {
-  const include = options.include ?? [];
-  const variant = options.variant ?? "minbase";
-  const folder = join(root, "build/test-images");
-  const name = variant === "minbase" ? options.suite : `${options.suite}-${variant}`;
-  const archive = join(folder, [name, ...include].join("+").concat(".tar"));
-  if (existsSync(archive)) return archive;
-  await mkdir(folder, { recursive: true });
-  const part = join(folder, `part-${process.pid}.tar`);
-  try {
-    // Each by one alone: who has waited finds what the other has made.
-    const make =
-      'archive=$1 part=$2; shift 2; test -e "$archive" || { "$@" "$part" && mv "$part" "$archive"; }';
-    const locked = ["flock", `${archive}.lock`, "sh", "-c", make, "sh", archive, part];
-    const extra = include.length === 0 ? [] : [`--include=${include.join(",")}`];
-    const without =
-      variant === "minbase" ? [] : unneeded.map((pattern) => `--dpkgopt=path-exclude=${pattern}`);
-    const flags = [`--variant=${variant}`, ...extra, ...without];
-    await runCommandOk([...locked, "mmdebstrap", "--quiet", ...flags, options.suite], {
-      timeoutMs: 600_000,
-    });
-  } finally {
-    await rm(part, { force: true });
-  }
-  return archive;
+// Root file systems of Debian as tar archives, made with mmdebstrap from Debian's registry the first time (a minute of a
+// processor each) and kept in build/test-images.
+
+const folder = join(root, "build/test-images");
+const pathOf = (name: string) => join(folder, `${name}.tar`);
+const essential = pathOf("bookworm-essential");
+
+/** The disk of a fresh machine: what can install packages, and certificates. */
+export async function machineArchive(suite: "bookworm" | "trixie"): Promise<string> {
+  const flags = ["--variant=minbase", "--include=ca-certificates"];
+  return await makeOnce(pathOf(`${suite}+ca-certificates`), [...flags, suite]);
 }
 
-/** Debian with servers to start as they are: the root of images for tests of whole stacks, and of throughput. */
-export const serversArchive = (): Promise<string> =>
-  debianArchive({
-    suite: "bookworm",
-    variant: "essential",
-    include: ["iperf3", "nginx-light", "postgresql", "redis-server"],
-  });
+/** The smallest Debian, as an image (`docker import`) wherever a test needs bash and coreutils. */
+export async function essentialArchive(): Promise<string> {
+  if (!existsSync(essential)) await serversArchive();
+  return essential;
+}
+
+/** That one with servers to start as they are: the root of images for tests of whole stacks, and of throughput. */
+export async function serversArchive(): Promise<string> {
+  // One installation of the essential packages is both archives': the first is taken before the servers come.
+  const left = mmdebstraps.map((pattern) => `--exclude='${pattern}'`).join(" ");
+  const back = "--transform='s,/start-stop-daemon.REAL$,/start-stop-daemon,'";
+  const take =
+    `tar -C "$1" --one-file-system --xattrs ${left} ${back} -cf '${essential}.part' .` +
+    ` && mv '${essential}.part' '${essential}'`;
+  const without = unneeded.map((pattern) => `--dpkgopt=path-exclude=${pattern}`);
+  const flags = [
+    "--variant=essential",
+    `--include=${servers.join(",")}`,
+    `--essential-hook=${take}`,
+    ...without,
+  ];
+  return await makeOnce(pathOf("bookworm-servers"), [...flags, "bookworm"]);
+}
+
+const servers = ["iperf3", "nginx-light", "postgresql", "redis-server"];
+
+/** What mmdebstrap has in the folder while it works, and takes away or puts back in the end. */
+const mmdebstraps = [
+  "./dev/*",
+  "./etc/apt/apt.conf.d/*mmdebstrap",
+  "./etc/dpkg/dpkg.cfg.d/99mmdebstrap",
+  "./etc/hostname",
+  "./etc/resolv.conf",
+  "./tmp/*",
+  "./usr/sbin/policy-rc.d",
+  "./usr/sbin/start-stop-daemon",
+  "./var/cache/apt/*",
+  "./var/cache/ldconfig/*",
+  "./var/lib/apt/lists/*",
+  "./var/log/*.log",
+];
 
 /** Manuals, and the compiler that PostgreSQL would have for queries of many seconds. */
 const unneeded = [
@@ -58,3 +67,19 @@ const unneeded = [
   "/usr/lib/*/libLLVM*",
   "/usr/lib/*/libz3*",
 ];
+
+/** By one alone: who has waited finds what the other has made. Returns the archive. */
+async function makeOnce(archive: string, flags: readonly string[]): Promise<string> {
+  if (existsSync(archive)) return archive;
+  await mkdir(folder, { recursive: true });
+  const part = join(folder, `part-${process.pid}.tar`);
+  try {
+    const make =
+      'archive=$1 part=$2; shift 2; test -e "$archive" || { "$@" "$part" && mv "$part" "$archive"; }';
+    const locked = ["flock", `${archive}.lock`, "sh", "-c", make, "sh", archive, part];
+    await runCommandOk([...locked, "mmdebstrap", "--quiet", ...flags], { timeoutMs: 600_000 });
+  } finally {
+    await rm(part, { force: true });
+  }
+  return archive;
+}
