@@ -15,8 +15,9 @@ export interface KeptRecord extends BuildRecord {
 export function listKept(cache: BuildCache, images: ImageStore): readonly KeptRecord[] {
   const inUse = cache.inUse();
   const shared = new Set(images.list().flatMap(({ layers }) => layers.map(({ chainId }) => chainId)));
+  const names = images.layers.sealedNames();
   const isImages = (chainId: ChainId) => {
-    const sealed = images.layers.sealedAs(chainId);
+    const sealed = names.get(chainId);
     return sealed !== undefined && shared.has(sealed);
   };
   return cache.list().map((record) => ({

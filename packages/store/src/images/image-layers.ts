@@ -103,9 +103,9 @@ export class ImageLayers {
     return await this.#seals.seal(chainId, options);
   }
 
-  /** The chain id by which others know a layer; `undefined`: not all of its chain is sealed. @throws {Fault} `not-found` */
-  sealedAs(chainId: ChainId): ChainId | undefined {
-    return this.#layers.sealedAs(chainId);
+  /** Of the layers that are sealed with all below them, the chain ids by which others know them. */
+  sealedNames(): ReadonlyMap<ChainId, ChainId> {
+    return this.#layers.sealedNames();
   }
 
   /** Bring to the disk what was made, in the background: what was not is gone after a power cut. */

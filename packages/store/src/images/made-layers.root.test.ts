@@ -48,7 +48,7 @@ test("a layer that is made has no archive until it is sealed, and one from then 
   using low = await make(test.store, { text: "low" });
   using high = await make(test.store, { text: "high", parent: low.layer.chainId });
   assert.equal(high.layer.diffId, undefined);
-  assert.equal(test.store.images.layers.sealedAs(high.layer.chainId), undefined);
+  assert.equal(test.store.images.layers.sealedNames().get(high.layer.chainId), undefined);
   await hasOnly(test, { layers: 2 });
 
   const { layers } = test.store.images;
@@ -58,7 +58,7 @@ test("a layer that is made has no archive until it is sealed, and one from then 
   assert.deepEqual(sealed, other);
   const diffIds = layers.chain(sealed.chainId).flatMap(({ diffId }) => diffId ?? []);
   assert.equal(chainIdsOf(diffIds).at(-1), sealed.chainId);
-  assert.equal(layers.sealedAs(high.layer.chainId), sealed.chainId);
+  assert.equal(layers.sealedNames().get(high.layer.chainId), sealed.chainId);
   await hasOnly(test, { layers: 2, "content/sha256": 2 });
 });
 
@@ -242,7 +242,7 @@ test("layers of a store that an earlier version has left are there", async () =>
     store.images.layers.chain(chainId).map((layer) => layer.diffId),
     [diffId],
   );
-  assert.equal(store.images.layers.sealedAs(chainId), chainId);
+  assert.equal(store.images.layers.sealedNames().get(chainId), chainId);
 });
 
 test("who gives up does not stop others that want the same archive", async () => {
@@ -255,6 +255,6 @@ test("who gives up does not stop others that want the same archive", async () =>
   stop.abort(new Error("given up"));
   await assert.rejects(given, /given up/);
   using sealed = await wanted;
-  assert.equal(layers.sealedAs(made.layer.chainId), sealed.layer.chainId);
+  assert.equal(layers.sealedNames().get(made.layer.chainId), sealed.layer.chainId);
   assert.equal((await test.counts())["content/ingest"], undefined);
 });

@@ -219,9 +219,9 @@ export class LayerStore {
     this.#table.seal(this.#table.get(chainId).folder, archive);
   }
 
-  /** The chain id by which others know a layer; `undefined`: not all of its chain is sealed. @throws {Fault} `not-found` */
-  sealedAs(chainId: ChainId): ChainId | undefined {
-    return this.#table.sealedAs(chainId);
+  /** Of the layers that are sealed with all below them, the chain ids by which others know them. */
+  sealedNames(): ReadonlyMap<ChainId, ChainId> {
+    return this.#table.sealedNames();
   }
 
   /** A chain that is sealed, under the chain ids by which others know it. Held until disposal. @throws {Fault} `not-found` */

@@ -1,4 +1,4 @@
-import { type ChainId, chainIdOf, chainIdsOf, type Digest, parseChainId, parseDigest } from "@hawser/oci";
+import { type ChainId, chainIdOf, type Digest, parseChainId, parseDigest } from "@hawser/oci";
 import type { Database, Row } from "../database.ts";
 import { storeFaults } from "../faults.ts";
 
@@ -111,12 +111,23 @@ export class LayerTable {
     return found;
   }
 
-  /** The chain id by which others know a layer; `undefined`: it, or one below it, is not sealed. @throws {Fault} `not-found` */
-  sealedAs(chainId: ChainId): ChainId | undefined {
-    const chain = this.chain(chainId).toReversed();
-    if (chain.every(({ made }) => made === undefined)) return chainId;
-    const diffIds = chain.flatMap(({ diffId }) => diffId ?? []);
-    return diffIds.length === chain.length ? chainIdsOf(diffIds).at(-1) : undefined;
+  /** Of the layers that are sealed with all below them, the chain ids by which others know them. */
+  sealedNames(): ReadonlyMap<ChainId, ChainId> {
+    const names = new Map<ChainId, ChainId>();
+    const unsealed = new Set<ChainId>();
+    for (const { chainId } of this.#layers.values()) {
+      for (const layer of this.chain(chainId).toReversed()) {
+        if (names.has(layer.chainId) || unsealed.has(layer.chainId)) continue;
+        const below = layer.parent && names.get(layer.parent);
+        if (layer.diffId === undefined || (below === undefined) !== (layer.parent === undefined)) {
+          unsealed.add(layer.chainId);
+        } else {
+          const isOwn = layer.made === undefined && below === layer.parent;
+          names.set(layer.chainId, isOwn ? layer.chainId : chainIdOf(layer.diffId, below));
+        }
+      }
+    }
+    return names;
   }
 
   /** A number that no folder has had. */
