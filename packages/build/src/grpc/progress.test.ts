@@ -43,3 +43,26 @@ test("a step whose kept result could not be had is shown as executed when it is 
   }
   assert.deepEqual(told, ["announced", "started", "cached", "cached", "started", "done\n", "completed"]);
 });
+
+test("how far something is, is told now and then, and at its end", async () => {
+  let nowMs = 0;
+  const progress = new BuildProgress({ now: () => nowMs });
+  await progress.step("load", async (step) => {
+    for (let current = 1; current <= 250; current++) {
+      nowMs++;
+      step.status("files", { current });
+    }
+    step.status("files", { current: 250, isDone: true });
+  });
+  progress.close();
+  const told: (readonly [number, boolean])[] = [];
+  for await (const { statuses } of progress.follow(new AbortController().signal)) {
+    for (const { current, completed } of statuses) told.push([Number(current), completed !== undefined]);
+  }
+  assert.deepEqual(told, [
+    [1, false],
+    [101, false],
+    [201, false],
+    [250, true],
+  ]);
+});

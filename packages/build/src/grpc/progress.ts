@@ -32,6 +32,8 @@ interface StepState {
 
 /** More output of one step is left out: a client's memory, and ours, are bounded. */
 const maxLogBytes = 2 << 20;
+/** As BuildKit: how far a transfer is costs the client work each time, from the processor that it sends with. */
+const statusPauseMs = 100;
 /** More warnings than so many bytes of one build are left out, likewise. */
 const maxWarnedBytes = 16 << 20;
 
@@ -77,14 +79,16 @@ export class BuildProgress {
     const digest = `sha256:${randomBytes(32).toString("hex")}`;
     this.announce([{ digest, name, inputs: [] }]);
     this.#begin(digest);
-    const statuses = new Map<string, number>();
+    const statuses = new Map<string, { readonly startedMs: number; readonly toldMs: number }>();
     try {
       return await work({
         digest,
         log: (stream, bytes) => this.#log(digest, stream === "stdout" ? 1 : 2, bytes),
         status: (id, { current, total, isDone }) => {
-          const started = statuses.get(id) ?? this.#now();
-          statuses.set(id, started);
+          const nowMs = this.#now();
+          const { startedMs, toldMs } = statuses.get(id) ?? { startedMs: nowMs, toldMs: -Infinity };
+          if (isDone !== true && nowMs - toldMs < statusPauseMs) return;
+          statuses.set(id, { startedMs, toldMs: nowMs });
           this.#tell({
             statuses: [
               {
@@ -92,9 +96,9 @@ export class BuildProgress {
                 vertex: digest,
                 current: BigInt(current),
                 total: BigInt(total ?? 0),
-                timestamp: timestampFromMs(this.#now()),
-                started: timestampFromMs(started),
-                ...(isDone && { completed: timestampFromMs(this.#now()) }),
+                timestamp: timestampFromMs(nowMs),
+                started: timestampFromMs(startedMs),
+                ...(isDone && { completed: timestampFromMs(nowMs) }),
               },
             ],
           });
@@ -255,7 +259,7 @@ export interface StepTold {
   readonly digest: string;
   /** What it prints. */
   log(stream: "stdout" | "stderr", bytes: Uint8Array): void;
-  /** How far something within the step is; `id` is what is shown. */
+  /** How far something within the step is; `id` is what is shown. It is told now and then, and when it is done. */
   status(
     id: string,
     state: { readonly current: number; readonly total?: number; readonly isDone?: boolean },
