@@ -69,6 +69,19 @@ describe("a build cache, by hawser build", { skip: againstDockerd }, () => {
     assert.match(none, /skipped: it has no cache of the tag latest/);
   });
 
+  test("has what lies on a step that is done again here, and comes to the same", async () => {
+    const noise = "head -c 20 /dev/urandom | od -An -tx1";
+    await using dir = await openFiles({
+      Dockerfile: `FROM busybox AS low\nRUN echo low > /low\nFROM low\nRUN ${noise} | tee /both > /own\n`,
+    });
+    await using cache = await openTempDir();
+    await build(first, "--cache-to", `type=local,dest=${cache.path},mode=max`, dir.path);
+    const from = ["--no-cache-filter", "low", "--cache-from", `type=local,src=${cache.path}`];
+    const output = await build(second, ...from, dir.path);
+    assert.equal(output.match(/CACHED/g)?.length, 1, output);
+    assert.equal(await shown(second), await shown(first));
+  });
+
   test("of a kind that is not known is refused by name", async () => {
     await using dir = await openFiles({ Dockerfile: "FROM busybox\n" });
     for (const [flag, type] of [

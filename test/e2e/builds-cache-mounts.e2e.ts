@@ -66,13 +66,16 @@ RUN --mount=type=cache,id=of-stage,target=/c,from=first,source=/seed \\
       "bad/Dockerfile":
         "FROM busybox\nRUN --mount=type=cache,id=bad,target=/c,from=busybox,source=/etc/passwd true\n",
     });
-    const seen = async (run: string) => {
+    const seen = async (run: string, ...flags: readonly string[]) => {
       const given = ["--build-context", `given=${join(files.path, "given")}`];
-      await ok("build", ...given, "--build-arg", `run=${run}`, "-t", "caches:kit", files.path);
+      await ok("build", ...flags, ...given, "--build-arg", `run=${run}`, "-t", "caches:kit", files.path);
       return await ok("run", "--rm", "caches:kit", "cat", "/seen");
     };
     assert.equal(await seen("1"), "seeded\n7:8\n/etc\ngiven");
     assert.equal(await seen("2"), "seeded\n1\n7:8\n/etc\ngiven\n1");
+    // Of a stage that is made again, and is the same, it is the same cache.
+    const third = await seen("3", "--no-cache-filter", "first");
+    assert.equal(third, "seeded\n1\n2\n7:8\n/etc\ngiven\n1\n2");
     assert.match(
       await refused("build", join(files.path, "bad")),
       /a cache cannot begin with "\/etc\/passwd", which is not a directory/,
