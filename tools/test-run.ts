@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "node:test";
@@ -14,7 +14,7 @@ export interface TestCounts {
   readonly skipped: string[];
   /** Full names of those that ran. */
   readonly ran: string[];
-  /** What each file took. */
+  /** What each file took, or files that shared a process. */
   readonly usage: Map<string, FileUsage>;
 }
 
@@ -35,6 +35,8 @@ export interface TestReport {
 export interface TestLimits {
   readonly testTimeoutMs: number;
   readonly fileTimeoutMs: number;
+  /** How many files may share a process, whose start costs more than most of them. Default: one. */
+  readonly together?: number;
   readonly signal: AbortSignal;
 }
 
@@ -57,10 +59,10 @@ export function openReport(): TestReport {
 }
 
 /**
- * Run test files, each in a process of its own and reported as it ends. The first taker has the files of the first queue one
- * after the other, all further ones share the second; who finds nothing more in the own queue goes on with the other. A test
- * fails after `testTimeoutMs`; a file that fails to load, that is not over after `fileTimeoutMs` (something was left open)
- * or that `signal` stops counts as a failure.
+ * Run test files, each (or some `together`) in a process of its own and reported as it ends. The first taker has the files of
+ * the first queue one after the other, all further ones share the second; who finds nothing more in the own queue goes on with
+ * the other. A test fails after `testTimeoutMs`; a file that fails to load, that is not over after `fileTimeoutMs` (something
+ * was left open) or that `signal` stops counts as a failure.
  */
 export async function runTests(
   queues: readonly [readonly string[], readonly string[]],
@@ -69,29 +71,51 @@ export async function runTests(
   const counts: TestCounts = { passed: 0, failed: 0, skipped: [], ran: [], usage: new Map() };
   const [first, second] = [[...queues[0]], [...queues[1]]];
   const folder = mkdtempSync(join(tmpdir(), "hawser-usage-"));
+  const { together = 1, concurrency } = options;
+  const take = (queue: string[]) =>
+    queue.splice(0, Math.min(together, Math.ceil(queue.length / concurrency / 2)));
   const work = async (own: string[], other: string[]) => {
-    for (let file = own.shift() ?? other.shift(); file !== undefined; file = own.shift() ?? other.shift()) {
+    for (;;) {
+      const files = take(own.length > 0 ? own : other);
+      const [head, ...more] = files;
+      if (head === undefined) return;
       const events: TestEvent[] = [];
       const started = performance.now();
-      const told = join(folder, file.replaceAll("/", "-"));
-      for await (const event of runFile(file, told, options)) events.push(event);
+      for await (const event of runFiles(files, { ...options, folder })) events.push(event);
+      const told = usageFile(folder, head);
       const cpuSeconds = existsSync(told) ? Number(readFileSync(told, "utf8")) : 0;
-      counts.usage.set(file, { seconds: (performance.now() - started) / 1000, cpuSeconds });
+      const name = more.length === 0 ? head : `${head} and ${more.length} more`;
+      counts.usage.set(name, { seconds: (performance.now() - started) / 1000, cpuSeconds });
       count(events, counts);
       options.report.write(events);
     }
   };
-  const others = Array.from({ length: options.concurrency - 1 }, () => work(second, first));
+  const others = Array.from({ length: concurrency - 1 }, () => work(second, first));
   await Promise.all([work(first, second), ...others]);
   rmSync(folder, { recursive: true });
   return counts;
 }
 
-/** All that the reporter shall see of one file: everything but the runner's own totals. Its processor time is in `told` then. */
-async function* runFile(file: string, told: string, limits: TestLimits): AsyncGenerator<TestEvent, void> {
-  const signal = AbortSignal.any([limits.signal, AbortSignal.timeout(limits.fileTimeoutMs)]);
+/**
+ * All that the reporter shall see of files that share a process: everything but the runner's own totals. Their processor time
+ * is in `usageFile` then.
+ */
+async function* runFiles(
+  names: readonly string[],
+  { folder, ...limits }: TestLimits & { readonly folder: string },
+): AsyncGenerator<TestEvent, void> {
+  const [first = ""] = names;
+  const deadline = AbortSignal.timeout(limits.fileTimeoutMs * names.length);
+  const signal = AbortSignal.any([limits.signal, deadline]);
   const timeout = limits.testTimeoutMs;
-  const files = [join(root, file)];
+  const told = usageFile(folder, first);
+  const files = [names.length === 1 ? join(root, first) : `${told}.mjs`];
+  if (names.length > 1) {
+    const imports = names.map(
+      (name) => `await import(${JSON.stringify(pathToFileURL(join(root, name)).href)});\n`,
+    );
+    writeFileSync(`${told}.mjs`, imports.join(""));
+  }
   const execArgv = ["--import", pathToFileURL(join(root, "tools/test-process.mjs")).href];
   const env = { ...process.env, HAWSER_TEST_USAGE: told };
   for await (const event of run({ files, cwd: root, isolation: "process", execArgv, env, timeout, signal })) {
@@ -99,6 +123,10 @@ async function* runFile(file: string, told: string, limits: TestLimits): AsyncGe
     if (event.type === "test:diagnostic" && ownTotal.test(event.data.message)) continue;
     yield event;
   }
+}
+
+function usageFile(folder: string, first: string): string {
+  return join(folder, first.replaceAll("/", "-"));
 }
 
 const ownTotal = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/;

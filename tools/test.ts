@@ -25,6 +25,8 @@ interface Stage {
   readonly slow?: RegExp;
   readonly testTimeoutMs: number;
   readonly fileTimeoutMs: number;
+  /** How many files may share a process. */
+  readonly together?: number;
   /** Whether the machine must be compared before and after. */
   readonly touchesMachine: boolean;
 }
@@ -37,6 +39,7 @@ const stages: Readonly<Record<string, Stage>> = {
     concurrency: availableParallelism(),
     testTimeoutMs: 20_000,
     fileTimeoutMs: 60_000,
+    together: 8,
     touchesMachine: false,
   },
   native: {
