@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { readdir, stat } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { eventually } from "@hawser/base/testing";
 import { openFiles } from "./kit-buildkit.ts";
 import { openEngine, type TestEngine } from "./kit-engine.ts";
 import { ask } from "./kit-http.ts";
@@ -64,6 +66,22 @@ describe("what a build makes, on the disk", { skip: againstDockerd }, () => {
     await build("--target", "made", "-t", "made:1");
     await build("-t", "result:1");
     assert.deepEqual([await idOf("made:1"), await idOf("result:1")], [made, result]);
+  });
+
+  test("a layer of an image gets its archive while the next step goes on", async () => {
+    await forget();
+    const steps = [
+      `RUN yes | head -c ${largeBytes} > /large`,
+      "RUN --mount=type=cache,id=gate,target=/gate until [ -e /gate/open ]; do sleep 0.1; done",
+    ];
+    const gate = join(engine.dataRoot, "builds/cache", createHash("sha256").update("gate").digest("hex"));
+    const built = buildOf(["FROM busybox", ...steps].join("\n"), "-t", "made:1");
+    try {
+      await eventually(async () => (await large()) === 1, { deadlineMs: 60_000 });
+    } finally {
+      await writeFile(join(gate, "open"), "");
+      await built;
+    }
   });
 
   test("no step waits for the disk: overlay is told so", async () => {

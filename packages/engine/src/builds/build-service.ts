@@ -85,6 +85,8 @@ export class BuildService {
   /** Folders of the users', for builds that get them in parts. */
   readonly contexts: KeptContexts;
   readonly #repositories: GitRepositories;
+  /** Once after builds that end together: a client's may be several. */
+  #isToTidyUp = false;
 
   private constructor(
     parts: ImageBuildParts,
@@ -141,9 +143,14 @@ export class BuildService {
   begin(options: ImageBuildOptions): ImageBuild {
     const build = new ImageBuild(this.#parts, options);
     build.onDisposal(() => {
-      this.#tidyUp().catch((error: unknown) =>
-        this.#parts.log.warn("cannot tidy up after a build", { error }),
-      );
+      if (this.#isToTidyUp) return;
+      this.#isToTidyUp = true;
+      setImmediate(() => {
+        this.#isToTidyUp = false;
+        this.#tidyUp().catch((error: unknown) =>
+          this.#parts.log.warn("cannot tidy up after a build", { error }),
+        );
+      });
     });
     return build;
   }
@@ -261,6 +268,7 @@ export class BuildService {
     using imported = this.openImports(sources, { signal });
     using build = this.begin({
       ...request,
+      becomesImage: () => true,
       imported,
       files: {
         folder: async () => context,

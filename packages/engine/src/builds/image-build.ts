@@ -27,6 +27,7 @@ import { keyOfInputs } from "./op-results.ts";
 import { createOpRunner } from "./op-runner.ts";
 import type { BuildFiles, BuildScope, OpRunnerParts } from "./op-scope.ts";
 import { type SealedChain, sealResult } from "./seal-result.ts";
+import { SealsAhead } from "./seals-ahead.ts";
 
 export interface ImageBuildParts extends OpRunnerParts {
   /** Where images are, and results of other builders. */
@@ -39,6 +40,8 @@ export interface ImageBuildOptions extends BuildImagesOptions {
   readonly files: BuildFiles;
   /** Of the processes of `RUN`. */
   readonly limits: Partial<HostConfig>;
+  /** Whether a Dockerfile's result goes anywhere as an image: archives of its layers are made while later steps go on. */
+  readonly becomesImage: () => boolean;
   /** Results of other builds by the names that the plan's contexts have for them, `input:name`. */
   readonly input?: (name: string) => Promise<BuiltImage>;
   readonly onEvent: (event: VertexEvent) => void;
@@ -105,6 +108,7 @@ export class ImageBuild implements Disposable {
   readonly #options: ImageBuildOptions;
   readonly #holds = new DisposableStack();
   readonly #results = new Map<string, VertexResult>();
+  readonly #sealsAhead: SealsAhead;
   /** What it begins with. */
   readonly images: BuildImages;
 
@@ -113,6 +117,7 @@ export class ImageBuild implements Disposable {
     this.#parts = parts;
     this.#options = options;
     this.images = new BuildImages(parts, { ...options, holds: this.#holds });
+    this.#sealsAhead = this.#holds.use(new SealsAhead(parts.images.layers));
   }
 
   /**
@@ -162,12 +167,16 @@ export class ImageBuild implements Disposable {
     const vertices = [...new Set(plan.history.flatMap(({ vertex }) => vertex ?? []))];
     if (plan.root !== undefined && !vertices.includes(plan.root)) vertices.push(plan.root);
     const nothing: BuildState = { kind: "files" };
+    const ofImage = this.#options.becomesImage() ? layersOf(plan.root) : new Set<string>();
     return await this.#withImports(async () => {
       const solved = await this.#parts.solver.solveAll(vertices, {
         runner,
         signal,
         ignoreCache,
-        onResult: (result) => this.#note(result, scope),
+        onResult: (result) => {
+          this.#note(result, scope);
+          if (ofImage.has(result.vertex.digest)) this.#sealsAhead.add(result.state);
+        },
         onEvent(event) {
           if (event.kind === "failed") {
             const { digest } = event.vertex;
@@ -325,6 +334,13 @@ export class ImageBuild implements Disposable {
       ...(chainId !== undefined && { chainId }),
     };
   }
+}
+
+/** Digests of the vertices whose layers those of a Dockerfile's result are: each lies on what its first input has come to. */
+function layersOf(root: Vertex | undefined): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (let vertex = root; vertex !== undefined; vertex = vertex.inputs[0]) found.add(vertex.digest);
+  return found;
 }
 
 /** It is done again without that place. */

@@ -18,33 +18,23 @@ import {
   shownSteps,
 } from "@hawser/build/grpc";
 import { formatImageConfig, type Platform } from "@hawser/oci";
-import type { RegistryAccess } from "@hawser/registry/client";
 import type { FilesRoot } from "@hawser/store";
 import type { ResultFacts } from "../attest/result-facts.ts";
 import type { BuildService } from "../build-service.ts";
 import { BuildSources } from "../build-sources.ts";
 import type { BuildState } from "../build-state.ts";
-import type { ImportedResults } from "../cache/imported-results.ts";
-import { lentBlobs } from "../cache/lent-blobs.ts";
 import { readExporter } from "../export/read-exporter.ts";
 import { buildFaults } from "../faults.ts";
-import type {
-  BuiltImage,
-  DockerfileRequest,
-  ImageBuild,
-  ImageBuildOptions,
-  PlannedImage,
-} from "../image-build.ts";
+import type { BuiltImage, DockerfileRequest, ImageBuild, PlannedImage } from "../image-build.ts";
 import { plannedConfig } from "../image-config.ts";
-import type { BuildFiles } from "../op-scope.ts";
 import type { ExportPorts } from "./export-result.ts";
 import type { GivenFiles } from "./given-files.ts";
 import { GraphBuilder, type GraphBuilderOptions } from "./graph-builder.ts";
 import { lintSource } from "./lint-source.ts";
-import { openImports } from "./open-imports.ts";
 import { type KnownResult, ResultExports } from "./result-exports.ts";
 import { lookAtFiles, readFilePart, rootOfState } from "./result-files.ts";
-import { ignoring, sessionAccess } from "./session-answers.ts";
+import { ignoring } from "./session-answers.ts";
+import { SessionBuilds } from "./session-builds.ts";
 import { SessionFolders } from "./session-folders.ts";
 import { ignoredVertices, inBuildkitsWords } from "./step-traits.ts";
 
@@ -53,25 +43,19 @@ export type PlannedResults = WeakMap<PlannedResult, KnownResult>;
 
 /** A build whose files, secrets and logins a client serves while it goes on. */
 export class SessionBuild implements BuildWork {
-  readonly #builds: BuildService;
+  readonly #builds: SessionBuilds;
   readonly #ports: ExportPorts;
   readonly #context: BuildContextOfClient;
   readonly #folders: SessionFolders;
   readonly #given: GivenFiles | undefined;
-  /** Of all that is built. */
-  readonly #sources: BuildSources;
   readonly #results: PlannedResults;
-  readonly #used = new AsyncDisposableStack();
   /** Of graphs and containers that the client or a front end wants. */
   #opened: { readonly build: ImageBuild; readonly graphs: GraphBuilder } | undefined;
   /** Kept results are not used, or not all of them. */
   #isUncached = false;
-  /** Digests of vertices that this build has executed already, and of sources that were told what is wrong with them. */
-  readonly #made = new Set<string>();
-  readonly #begun: ImageBuild[] = [];
+  /** Digests of sources that were told what is wrong with them. */
+  readonly #linted = new Set<string>();
   readonly #exports: ResultExports;
-  /** Opened when a build begins: then there is a session. */
-  #imported: ImportedResults | undefined;
 
   constructor(
     builds: BuildService,
@@ -89,22 +73,22 @@ export class SessionBuild implements BuildWork {
     },
   ) {
     this.#given = given;
-    this.#sources = given?.sources ?? new BuildSources();
+    const sources = given?.sources ?? new BuildSources();
     this.#results = results;
-    this.#builds = builds;
+    this.#builds = new SessionBuilds({ builds, ports, context, given, sources });
     this.#ports = ports;
     this.#context = context;
-    this.#folders = new SessionFolders(builds, { context, given, sources: this.#sources.part() });
-    const access = (domain: string) => this.#access(domain);
+    this.#folders = new SessionFolders(builds, { context, given, sources: sources.part() });
+    const access = (domain: string) => this.#builds.access(domain);
     this.#exports = new ResultExports(
       { ...ports, ...context, access },
       {
         known: (result) => this.#known(result),
-        begun: this.#begun,
-        imported: () => this.#imported,
+        begun: this.#builds.begun,
+        imported: () => this.#builds.imported,
         isUncached: () => this.#isUncached,
-        hold: (held) => void this.#used.use(held),
-        beginApart: () => this.#beginApart(),
+        hold: (held) => this.#builds.use(held),
+        beginApart: () => this.#builds.beginApart(),
       },
     );
   }
@@ -118,8 +102,8 @@ export class SessionBuild implements BuildWork {
     const { digest, ...source } = await this.#folders.readSource(options);
     const build = this.#beginDockerfile(options, inputs);
     // Of several platforms one is enough to tell.
-    const isFirst = !this.#made.has(digest);
-    this.#made.add(digest);
+    const isFirst = !this.#linted.has(digest);
+    this.#linted.add(digest);
     let planned: PlannedImage;
     try {
       planned = await build.plan(await this.#requestFor(options, source.text));
@@ -134,7 +118,7 @@ export class SessionBuild implements BuildWork {
       );
       const config = formatImageConfig(plannedConfig(planned));
       const isIgnored = ignoredVertices(planned, options);
-      const ignores = (vertex: Vertex) => isIgnored(vertex) && !this.#made.has(vertex.digest);
+      const ignores = (vertex: Vertex) => isIgnored(vertex) && !this.#builds.made.has(vertex.digest);
       this.#isUncached ||= options.noCache === "all" || options.noCache.length > 0;
       const facts = {
         request: { frontend: "dockerfile.v0", ...options, text: source.text },
@@ -162,7 +146,7 @@ export class SessionBuild implements BuildWork {
   /** Begin the build that a Dockerfile asks for. */
   #beginDockerfile(options: DockerfileOptions, inputs: ReadonlyMap<string, PlannedResult>): ImageBuild {
     const { extraHosts, ulimits, cgroupParent, shmSizeBytes } = options;
-    return this.#begin({
+    return this.#builds.begin({
       folder: ({ name }) => this.#folders.folder({ name: name === "context" ? options.contextName : name }),
       limits: {
         ...this.#given?.limits,
@@ -221,7 +205,7 @@ export class SessionBuild implements BuildWork {
 
   #openGraphs() {
     const { entitlements, signal, progress } = this.#context;
-    const build = this.#begin({
+    const build = this.#builds.begin({
       folder: (part) => this.#folders.folder(part),
       limits: { ...this.#given?.limits },
       pull: false,
@@ -231,57 +215,6 @@ export class SessionBuild implements BuildWork {
     const announce: GraphBuilderOptions["announce"] = (steps) => progress.announce(steps);
     const graphs = new GraphBuilder(build, { images, entitlements, signal, announce });
     return { build, graphs };
-  }
-
-  /** Begin a build with what the client serves. */
-  #begin({
-    folder,
-    ...options
-  }: Pick<ImageBuildOptions, "limits" | "pull" | "input" | "solveDefinition"> &
-    Pick<BuildFiles, "folder">): ImageBuild {
-    const { progress, signal, session } = this.#context;
-    const sources = this.#sources.part();
-    const build = this.#used.use(
-      this.#builds.begin({
-        ...options,
-        sources,
-        imported: this.#openImports(),
-        files: {
-          folder,
-          repository: async (reference, { keepsGitDir }) =>
-            this.#used.use(await this.#builds.receiveRepository(reference, { keepsGitDir, signal, sources })),
-          secret: async (id) => await session?.secret(id, signal),
-          agent: async (id) => await session?.agent(id, signal),
-        },
-        layout: (store) => (session === undefined ? undefined : lentBlobs(session, `oci:${store}`)),
-        access: (domain) => this.#access(domain),
-        signal,
-        onEvent: (event) => {
-          if (event.kind === "completed") this.#made.add(event.vertex.digest);
-          progress.take(event.kind === "failed" ? { ...event, error: inBuildkitsWords(event.error) } : event);
-        },
-        onContainer: () => {},
-      }),
-    );
-    this.#begun.push(build);
-    return build;
-  }
-
-  /** A build that sees results alone. */
-  #beginApart(): ImageBuild {
-    const folder = () => {
-      throw buildFaults.RESULT_EMPTY();
-    };
-    return this.#begin({ folder, limits: { ...this.#given?.limits }, pull: false });
-  }
-
-  /** The same for all builds of a session: what one has asked for the others know. */
-  #openImports(): ImportedResults | undefined {
-    if (this.#context.cacheImports.length === 0 || this.#imported !== undefined) return this.#imported;
-    const access = (domain: string) => this.#access(domain);
-    const parts = { ...this.#ports, ...this.#context, access, builds: this.#builds };
-    this.#imported = this.#used.use(openImports(parts));
-    return this.#imported;
   }
 
   /** A result that is executed when it is first needed. @param known.source that what fails may point into */
@@ -321,7 +254,8 @@ export class SessionBuild implements BuildWork {
   }
 
   checkExporter(exporter: ExporterRequest, isSeveral?: boolean): void {
-    readExporter(exporter, isSeveral === undefined ? {} : { isIndex: isSeveral });
+    const { kind } = readExporter(exporter, isSeveral === undefined ? {} : { isIndex: isSeveral });
+    this.#builds.becomesImage ||= kind !== "tree";
   }
 
   async export(
@@ -387,13 +321,13 @@ export class SessionBuild implements BuildWork {
       ),
     );
     const container = await this.#graphs.build.openContainer({ ...request, inputs });
-    this.#used.use(container);
+    this.#builds.use(container);
     return container;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await using _folders = this.#folders;
-    await this.#used.disposeAsync();
+    await this.#builds[Symbol.asyncDispose]();
   }
 
   async #build(result: PlannedResult): Promise<BuiltImage> {
@@ -404,11 +338,5 @@ export class SessionBuild implements BuildWork {
     const known = this.#results.get(result);
     if (known === undefined) throw buildFaults.RESULT_EMPTY();
     return known;
-  }
-
-  async #access(domain: string): Promise<RegistryAccess> {
-    const { session, signal } = this.#context;
-    if (this.#given !== undefined) return this.#given.access(domain);
-    return (session && (await sessionAccess(session, domain, signal))) ?? {};
   }
 }
