@@ -244,6 +244,32 @@ describe("a container", () => {
     }
   });
 
+  test("with --rm keeps its files over a restart", async () => {
+    await startPolite("auto-restart", "--rm");
+    await target.ok("exec", "auto-restart", "touch", "/file");
+    await target.ok("restart", "auto-restart");
+    await target.ok("exec", "auto-restart", "ls", "/file");
+    await target.ok("kill", "auto-restart");
+  });
+
+  test("removed by force while it is restarted is gone", async () => {
+    for (const flags of [[], ["--rm"]]) {
+      const deaf = ["busybox", "sh", "-c", 'trap "echo asked" TERM; while :; do sleep 0.1; done'];
+      await target.ok("run", "-d", "--name", "torn", ...flags, ...deaf);
+      const restart = target.docker(["restart", "-t", "20", "torn"]);
+      await eventually(async () => (await target.ok("logs", "torn")) === "asked\n");
+      await target.ok("rm", "-f", "torn");
+      assert.equal((await restart).exitCode, 1);
+      assert.equal((await call("GET /containers/torn/json")).status, 404);
+    }
+  });
+
+  test("waits for the disk when it ends, unless it is removed then", { skip: againstDockerd }, async () => {
+    const command = ["busybox", "grep", "-c", "^overlay / overlay .*[,=]volatile", "/proc/mounts"];
+    assert.equal(await target.ok("run", "--rm", ...command), "1\n");
+    assert.equal((await target.docker(["run", "--name", "kept", ...command])).stdout, "0\n");
+  });
+
   test("of an unknown name is not found", async () => {
     for (const what of [
       "GET /containers/nosuch/json",

@@ -29,7 +29,7 @@ export class Container {
   readonly execs = new Map<string, ExecSession>();
   /** Environment that its first process gets and no record keeps: secrets of builds. */
   secretEnv: readonly string[] = [];
-  /** What it writes to its layers need not survive a power cut: the end of a run does not wait for the disk. Such a container runs once. */
+  /** What it writes to its layers need not survive a power cut: the end of a run does not wait for the disk. */
   isVolatile = false;
   /** Resolves when the run that is now, or comes next, has ended and its record says so. */
   nextExit: PromiseWithResolvers<ExitNotice> = Promise.withResolvers();
@@ -41,6 +41,8 @@ export class Container {
   stopRequested = false;
   /** It is told as a stop when the run ends. */
   stopping = false;
+  /** It starts again as soon as it has ended: not an end that removes it. */
+  restarting = false;
   /** The last pause before a restart by the policy; 0: none since the last start by a user. */
   restartDelayMs = 0;
 

@@ -98,7 +98,7 @@ export function endRun(collaborators: Collaborators, container: Container, exit:
     container.restartDelayMs = nextRestartDelay(container.restartDelayMs, ranMs);
     restarts.schedule(container, container.restartDelayMs);
   }
-  if (!container.record.hostConfig.autoRemove) return;
+  if (!container.record.hostConfig.autoRemove || container.restarting) return;
   discardContainer(collaborators, container).catch((error: unknown) => {
     log.error("cannot remove a container that ended", { container: container.id, error });
   });

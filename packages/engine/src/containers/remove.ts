@@ -38,10 +38,7 @@ export async function removeContainer(
     await killContainer(collaborators, container, "SIGKILL");
     await ended;
     collaborators.reach("remove.ended");
-    if (container.record.hostConfig.autoRemove) {
-      const { error } = await container.removed.promise;
-      if (error === undefined) return;
-    }
+    if (collaborators.index.find(container.id) === undefined) return; // it has removed itself
   }
   if (options.force) await giveUpStart(container);
   const isGone = await collaborators.locks.run(container.id, async () => {

@@ -1,5 +1,15 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { Fault } from "@hawser/base";
-import { type HostConfig, layerOwnersOf, logFileLimits, type Monitor, userMapOf } from "@hawser/runtime";
+import {
+  type HostConfig,
+  layerOwnersOf,
+  logFileLimits,
+  type Monitor,
+  type StartRequest,
+  userMapOf,
+} from "@hawser/runtime";
+import type { OverlayMount } from "@hawser/store";
 import { attachmentsOf, withoutEndpoints } from "../networks/attachment.ts";
 import { withLinkVariables } from "../networks/network-files.ts";
 import { endPendingAttaches, handToMonitor } from "./attach.ts";
@@ -107,7 +117,7 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
         id: record.id,
         dir: runDirOf(host, record.id),
         rootfs: bundle.rootfs,
-        overlay: { ...overlay, ...(container.isVolatile && { options: ["volatile"] }) },
+        overlay: asMounted(overlay, container),
         ...(userMap && { owners: layerOwnersOf(userMap) }),
         binds: bundle.binds,
         ...(bundle.shm && { shm: bundle.shm }),
@@ -142,6 +152,14 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
   } finally {
     container.starting = undefined;
   }
+}
+
+/** The layers of a container. What does not survive a power cut anyway is written so that its end does not wait for the disk. */
+function asMounted(overlay: OverlayMount, { isVolatile, record }: Container): StartRequest["overlay"] {
+  if (!isVolatile && !record.hostConfig.autoRemove) return overlay;
+  // Overlay mounts nothing that it once mounted so, since files may be missing after a power cut. This is a restart.
+  rmSync(join(overlay.work, "work/incompat/volatile"), { recursive: true, force: true });
+  return { ...overlay, options: ["volatile"] };
 }
 
 async function runMonitor(

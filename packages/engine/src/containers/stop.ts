@@ -37,13 +37,20 @@ export async function stopContainer(
   await endRun(collaborators, container, options);
 }
 
-/** Stop, when it runs, then start. */
+/** Stop, when it runs, then start; one that is removed when it ends is not, in between. */
 export async function restartContainer(
   collaborators: Collaborators,
   container: Container,
   options: StopOptions = {},
 ): Promise<void> {
-  if (isRunning(container.record)) await stopContainer(collaborators, container, options);
+  if (isRunning(container.record)) {
+    container.restarting = true;
+    try {
+      await stopContainer(collaborators, container, options);
+    } finally {
+      container.restarting = false;
+    }
+  }
   await startContainer(collaborators, container);
   publishContainerEvent(collaborators.events, container, "restart");
 }
