@@ -4,6 +4,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { eventually, openTempDir } from "@hawser/base/testing";
 import { layoutOf } from "@hawser/engine/testing";
+import { runNft } from "@hawser/linux";
 import { root } from "../../tools/tree.ts";
 import { removeCgroups } from "./kit-cgroups.ts";
 import { dockerCli, formatFlags, hawserCli, mainOf } from "./kit-cli.ts";
@@ -221,8 +222,7 @@ export async function openEngine(options: TestEngineOptions = {}): Promise<TestE
     await runCommand(["ip", "link", "delete", names.bridge]);
     const tables = ["inet", "ip"].map((family) => `table ${family} ${names.nftTable}`);
     // Made where it is not there, so that it can be deleted.
-    const input = tables.map((table) => `add ${table}\ndelete ${table}\n`).join("");
-    await runCommand(["nft", "-f", "-"], { input });
+    await runNft(tables.map((table) => `add ${table}\ndelete ${table}\n`).join(""));
     for (const target of folders.flatMap(findMounts).toReversed()) await runCommand(["umount", "-l", target]);
     await removeCgroups([names.cgroupParent]);
     await rm(execRoot, { recursive: true, force: true });
