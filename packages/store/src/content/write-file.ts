@@ -1,6 +1,8 @@
 import type { FileHandle } from "node:fs/promises";
 
 const blockBytes = 1 << 20;
+/** The first block: what is small needs no more memory, and who reads the file meanwhile has something soon. */
+const firstBlockBytes = 64 << 10;
 
 /** So much may be written before the disk is asked to begin with it. */
 const flushStepBytes = 16 << 20;
@@ -25,8 +27,8 @@ export async function writeFile(
   stream: Pieces,
   { take, onWritten }: WriteHooks,
 ): Promise<void> {
-  let block = Buffer.allocUnsafeSlow(blockBytes);
-  let spare = Buffer.allocUnsafeSlow(blockBytes);
+  const free = [Buffer.allocUnsafeSlow(firstBlockBytes)];
+  let block: Buffer<ArrayBuffer> | undefined;
   let filled = 0;
   let position = 0;
   let flushed = 0;
@@ -42,28 +44,33 @@ export async function writeFile(
         flushing = undefined;
       });
   };
-  const writeBlock = async (): Promise<void> => {
+  const writeBlock = async (full: Buffer<ArrayBuffer>): Promise<void> => {
     await writing;
+    const bytes = full.subarray(0, filled);
     const end = position + filled;
-    writing = writeAll(file, block.subarray(0, filled), position).then(() => onWritten?.(end));
+    writing = writeAll(file, bytes, position).then(() => {
+      if (full.length === blockBytes) free.push(full);
+      onWritten?.(end);
+    });
     writing.catch(() => {}); // awaited before the next one, and at the end
     position = end;
     filled = 0;
-    [block, spare] = [spare, block];
+    block = undefined;
     flush();
   };
   try {
     for await (const chunk of stream) {
       take(chunk);
       for (let done = 0; done < chunk.length; ) {
-        const part = chunk.subarray(done, done + blockBytes - filled);
+        block ??= free.pop() ?? Buffer.allocUnsafeSlow(blockBytes);
+        const part = chunk.subarray(done, done + block.length - filled);
         block.set(part, filled);
         filled += part.length;
         done += part.length;
-        if (filled === blockBytes) await writeBlock();
+        if (filled === block.length) await writeBlock(block);
       }
     }
-    await writeBlock();
+    if (block !== undefined) await writeBlock(block);
     await writing;
   } finally {
     await Promise.allSettled([writing, flushing]);

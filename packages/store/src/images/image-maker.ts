@@ -90,7 +90,17 @@ export class ImageMaker {
     remote: RemoteImage,
     options: ReceiveOptions = {},
   ): Promise<{ readonly image: Image; readonly isNew: boolean }> {
-    const { content, garbage, inBackground, index, layers, limits, reach } = this.#parts;
+    const result = await this.#receive(remote, options);
+    // Only now: what is removed while a file system is synced waits for it.
+    this.#parts.inBackground(this.#parts.layers.sync());
+    return result;
+  }
+
+  async #receive(
+    remote: RemoteImage,
+    options: ReceiveOptions,
+  ): Promise<{ readonly image: Image; readonly isNew: boolean }> {
+    const { content, garbage, index, layers, limits, reach } = this.#parts;
     const { manifest, references } = remote;
     const config = parseImageConfig(remote.config.bytes);
     checkLayerCount({ wanted: config.diffIds.length, is: remote.layers.length, limits });
@@ -143,7 +153,6 @@ export class ImageMaker {
         references.map((reference) => ({ reference, attested: attested?.digest })),
       );
       reach("pull.recorded");
-      inBackground(layers.sync());
       return { image: getImage(this.#parts, configBlob.digest), isNew };
     });
   }

@@ -1,6 +1,6 @@
 import { chmodSync, chownSync, lstatSync, type Stats } from "node:fs";
-import { tarPathBytes } from "@hawser/base";
 import { getXattr, listXattr, setTimesNs, setXattr } from "@hawser/linux";
+import { fsPath } from "../files/fs-path.ts";
 
 /**
  * Folders that a layer's archive puts files in without describing them are those of the layers below: give them their
@@ -17,15 +17,17 @@ export function completeFolders(
   const made = new KnownFolders(options.folder);
   const below = options.below.map((top) => new KnownFolders(top));
   for (const path of paths) {
-    if (made.find(path) === undefined) continue;
+    const is = made.find(path);
+    if (is === undefined) continue;
     const target = absolute(options.folder, path);
     let timeNs = 0n;
     for (const layer of below) {
       const found = layer.find(path);
       if (found === undefined) continue;
       const source = absolute(layer.top, path);
-      chownSync(target, found.uid, found.gid);
-      chmodSync(target, found.mode & 0o7777);
+      const isOwned = found.uid === is.uid && found.gid === is.gid;
+      if (!isOwned) chownSync(target, found.uid, found.gid);
+      if (!isOwned || found.mode !== is.mode) chmodSync(target, found.mode & 0o7777);
       for (const name of listXattr(source)) {
         const value = name.startsWith("trusted.overlay.") ? undefined : getXattr(source, name);
         if (value !== undefined) setXattr(target, name, value);
@@ -58,6 +60,7 @@ class KnownFolders {
   }
 }
 
-function absolute(top: string, path: string): Buffer {
-  return Buffer.concat([Buffer.from(`${top}/`), tarPathBytes(path)]);
+function absolute(top: string, path: string): string | Buffer {
+  const inside = fsPath(path);
+  return typeof inside === "string" ? top + inside : Buffer.concat([Buffer.from(top), inside]);
 }
