@@ -41,6 +41,7 @@ const programs: Readonly<Record<string, Program>> = {
     entries: { main: "packages/engine/src/main.ts", dockerd: "packages/engine/src/dockerd.ts" },
     workers: {
       "stand-in": "packages/engine/src/stand-in.ts",
+      "expand-worker": "packages/store/src/layers/expand-worker.ts",
       "layer-worker": "packages/store/src/layers/layer-worker.ts",
       "files-worker": "packages/store/src/files/files-worker.ts",
     },

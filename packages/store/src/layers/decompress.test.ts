@@ -25,7 +25,8 @@ async function expand(source: () => AsyncIterable<Uint8Array>, limits = {}): Pro
     }
   };
   const streamed = await settle(decompress(source(), all));
-  const inThread = await settle(decompress(inOneMemory(source()), all, { inThread: true }));
+  const memory = Buffer.alloc(100_000);
+  const inThread = await settle(decompress(inOneMemory(source()), all, { room: () => memory }));
   if (Buffer.isBuffer(streamed)) assert.ok(Buffer.isBuffer(inThread) && inThread.equals(streamed));
   else assert.deepEqual(kindOf(inThread), kindOf(streamed));
   if (!Buffer.isBuffer(streamed)) throw streamed;

@@ -23,8 +23,8 @@ export async function* decompress(
   limits: Pick<StoreLimits, "maxExpandedBytes" | "maxExpansionRatio" | "ratioFromBytes">,
   options: {
     readonly onPlain?: () => void;
-    /** Expand on this thread, which has nothing else to do, and into memory that is used again: a chunk is good until the next one. */
-    readonly inThread?: boolean;
+    /** Expand on this thread, which has nothing else to do, and into what this gives: a chunk is good until the next one. */
+    readonly room?: () => Uint8Array;
   } = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const iterator = source[Symbol.asyncIterator]();
@@ -76,10 +76,10 @@ export function compressionOf(head: Buffer): "none" | "gzip" | "zstd" {
 function expand(
   source: AsyncIterable<Uint8Array>,
   compression: "gzip" | "zstd",
-  { inThread = false }: { readonly inThread?: boolean },
+  { room }: { readonly room?: () => Uint8Array },
 ): AsyncIterable<Uint8Array> {
   if (compression === "zstd") return expandZstd(source);
-  if (inThread) return expandGzip(source);
+  if (room !== undefined) return expandGzip(source, room);
   // A failure on either side also ends the transform, so that whoever reads it sees it.
   return pipeline(source, createGunzip({ chunkSize: chunkBytes }), () => {});
 }

@@ -1,24 +1,23 @@
 import { Inflater } from "@hawser/linux";
 
-/** What was expanded is hashed and written while the processor's cache has it. */
-const chunkBytes = 256 * 1024;
-
 /**
  * The members of a gzip archive, one behind the other, expanded on this thread. A zero byte behind a member begins what is ignored:
  * padding. A chunk of either side is good until the next one is asked for.
  *
+ * @param room where to expand the next bytes to
  * @throws {Error} as node:zlib, with `code` `Z_DATA_ERROR`; `Z_BUF_ERROR` when a member does not end.
  */
 export async function* expandGzip(
   source: AsyncIterable<Uint8Array>,
+  room: () => Uint8Array,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const inflater = new Inflater();
-  const output = Buffer.allocUnsafeSlow(chunkBytes);
   let place: "start" | "member" | "between" | "padding" = "start";
   for await (const chunk of source) {
     for (let input = chunk; ; ) {
       if (place === "between" && input[0] === 0) place = "padding";
       if (place === "padding" || (place !== "member" && input.length === 0)) break;
+      const output = room();
       const { read, written, ended } = inflater.inflate(input, output);
       place = ended ? "between" : "member";
       input = input.subarray(read);

@@ -14,7 +14,7 @@ import type { ReachStoreStep } from "../steps.ts";
 import type { Trash } from "../trash.ts";
 import { type Layer, LayerTable, type SealedLayer, type StoredLayer } from "./layer-table.ts";
 import { LayerUnpacker, type UnpackedFolder, type UnpackRequest } from "./layer-unpacker.ts";
-import { layerWorkers } from "./unpack-layer.ts";
+import { expectLayers } from "./unpack-layer.ts";
 import { verifyArchive } from "./verify-archive.ts";
 
 /** A layer that `collect` leaves alone until disposal. */
@@ -141,7 +141,7 @@ export class LayerStore {
 
   /** These are wanted in a moment: what will unpack one that is not there gets ready. */
   expect(chainIds: readonly ChainId[]): void {
-    if (chainIds.some((chainId) => !this.has(chainId))) layerWorkers.warm();
+    expectLayers(chainIds.filter((chainId) => !this.has(chainId)).length);
   }
 
   /**

@@ -8,7 +8,13 @@ import { storeFaults } from "../faults.ts";
 import type { StoreLimits } from "../limits.ts";
 import type { StorePaths } from "../paths.ts";
 import type { Trash } from "../trash.ts";
-import { completeLayer, layersAtOnce, type UnpackedLayer, unpackLayer } from "./unpack-layer.ts";
+import {
+  completeLayer,
+  haveTwoThreads,
+  layersAtOnce,
+  type UnpackedLayer,
+  unpackLayer,
+} from "./unpack-layer.ts";
 
 export interface UnpackRequest {
   readonly parent: ChainId | undefined;
@@ -32,10 +38,14 @@ interface Parts {
   readonly limits: StoreLimits;
 }
 
+/** What is smaller is done before a second thread has begun. */
+const inTwoFromBytes = 512 * 1024;
+
 /** Makes folders of layers' archives, a few at a time. */
 export class LayerUnpacker {
   readonly #parts: Parts;
   readonly #workers = new Semaphore(layersAtOnce);
+  #underWay = 0;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -56,6 +66,7 @@ export class LayerUnpacker {
     const name = randomUUID();
     const folder = paths.ingestedLayer(name);
     const diff = paths.ingestedLayerDiff(name);
+    this.#underWay++;
     try {
       await mkdir(diff, { recursive: true, mode: 0o755 });
       const unpacked = await this.#unpackInto(diff, request);
@@ -63,14 +74,20 @@ export class LayerUnpacker {
       if (diffId !== undefined && unpacked.diffId !== diffId) {
         throw storeFaults.LAYER_DIGEST_MISMATCH(diffId, unpacked.diffId);
       }
-      await request.blob.commit();
-      await after;
-      const below = parent === undefined ? [] : foldersOf(parent);
-      await completeLayer(unpacked, { folder: diff, below, signal: request.signal });
+      const complete = async () => {
+        await after;
+        const below = parent === undefined ? [] : foldersOf(parent);
+        await completeLayer(unpacked, { folder: diff, below, signal: request.signal });
+      };
+      const work = [request.blob.commit(), complete()];
+      await Promise.allSettled(work); // the folder is left alone when one has failed
+      await Promise.all(work);
       return { ...unpacked, folder };
     } catch (error) {
       await trash.discard(folder);
       throw diskFault(error, paths.root);
+    } finally {
+      this.#underWay--;
     }
   }
 
@@ -84,6 +101,8 @@ export class LayerUnpacker {
       limits: this.#parts.limits,
       ...(isFresh === true && { digest }),
       ...(arrival && { arriving: { digest, sizeBytes, arrival } }),
+      // What was hashed when it was written is most often plain: nothing of it would be expanded.
+      inTwo: isFresh !== true && sizeBytes >= inTwoFromBytes && haveTwoThreads(this.#underWay),
       ...(stop && { signal: stop }),
       ...(onProgress && { onProgress }),
     });

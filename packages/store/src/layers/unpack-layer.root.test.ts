@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -19,7 +19,11 @@ async function archiveOf(entries: readonly TarSource[]): Promise<Buffer> {
 async function refuses(
   archive: readonly TarSource[] | Uint8Array,
   kind: FaultKind,
-  options: { readonly limits?: Partial<StoreLimits>; readonly says?: RegExp } = {},
+  options: {
+    readonly limits?: Partial<StoreLimits>;
+    readonly inTwo?: boolean;
+    readonly says?: RegExp;
+  } = {},
 ): Promise<void> {
   await assert.rejects(
     async () => {
@@ -366,6 +370,58 @@ test("unpackLayer() ends at once when it is cancelled, and then writes no more",
   const controller = new AbortController();
   setImmediate(() => controller.abort(reason));
   await assert.rejects(unpackForTest(archive, { signal: controller.signal }), (error) => error === reason);
+});
+
+describe("a layer that one thread expands while another one makes its files", () => {
+  const inTwo = { inTwo: true };
+  const large = (name: string) => ({ path: name, type: "file", content: randomBytes(3 << 20) }) as const;
+
+  test("comes to the same in every compression", async () => {
+    const archive = await archiveOf([large("a"), folder("d"), large("d/b"), file("d/c", "x"), large("e")]);
+    const diffId = `sha256:${createHash("sha256").update(archive).digest("hex")}`;
+    const parts = [archive.subarray(0, 4_000_001), archive.subarray(4_000_001)];
+    for (const compressed of [
+      archive,
+      gzipSync(archive, { level: 1 }),
+      zstdCompressSync(archive),
+      Buffer.concat(parts.map((part) => gzipSync(part, { level: 1 }))),
+      Buffer.concat(parts.map((part) => zstdCompressSync(part))),
+    ]) {
+      await using made = await unpackForTest(compressed, inTwo);
+      assert.equal(made.layer.diffId, diffId);
+      assert.equal(made.layer.sizeBytes, 3 * (3 << 20) + 1);
+      assert.deepEqual(readdirSync(made.folder).toSorted(), ["a", "d", "e"]);
+    }
+  });
+
+  test("is refused when either finds something wrong, while the other one waits", async () => {
+    const rest = Array.from({ length: 6 }, (_, index) => large(`f${index}`));
+    await refuses([file("../evil"), ...rest], "invalid-argument", { ...inTwo, says: /leaves the folder/ });
+    await refuses([...rest, file("../evil")], "invalid-argument", { ...inTwo, says: /leaves the folder/ });
+    const compressed = gzipSync(await archiveOf(rest), { level: 1 });
+    await refuses(compressed.subarray(0, -9), "data-loss", inTwo);
+    compressed.fill(0, 100_000, 200_000);
+    await refuses(compressed, "data-loss", inTwo);
+    await refuses(await archiveOf(rest), "invalid-argument", {
+      ...inTwo,
+      limits: { maxExpandedBytes: 16 << 20 },
+      says: /expands/,
+    });
+    // And both can be had again.
+    await using made = await unpackForTest([large("after")], inTwo);
+    assert.deepEqual(readdirSync(made.folder), ["after"]);
+  });
+
+  test("ends at once when it is cancelled", async () => {
+    const archive = gzipSync(await archiveOf(Array.from({ length: 8 }, (_, index) => large(`f${index}`))));
+    const reason = new Error("not wanted");
+    const controller = new AbortController();
+    setImmediate(() => controller.abort(reason));
+    await assert.rejects(
+      unpackForTest(archive, { ...inTwo, signal: controller.signal }),
+      (error) => error === reason,
+    );
+  });
 });
 
 test("unpackLayer() leaves the process' own root alone", async () => {

@@ -8,7 +8,8 @@ import type { BlobArrival } from "../content/incoming-blob.ts";
 import { storeFaults } from "../faults.ts";
 import { WorkerStock } from "../files/worker-stock.ts";
 import type { StoreLimits } from "../limits.ts";
-import type { FoldersWork, LayerReport, UnpackWork } from "./layer-worker.ts";
+import { ChunkRing } from "./chunk-ring.ts";
+import type { ArchiveFile, LayerReport, LayerWork } from "./layer-work.ts";
 
 export interface UnpackedLayer {
   readonly diffId: Digest;
@@ -20,22 +21,42 @@ export interface UnpackedLayer {
   readonly implicitFolders: readonly string[];
 }
 
-/** In a bundle the worker lies beside it as `layer-worker.js`. */
-const workerUrl = new URL(
-  import.meta.url.endsWith(".ts") ? "./layer-worker.ts" : "./layer-worker.js",
-  import.meta.url,
-);
+/** In a bundle the workers lie beside it as `layer-worker.js` and `expand-worker.js`. */
+const urlOf = (name: string) =>
+  new URL(`./${name}-worker.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url);
 
 /** What grows with an archive is its list of folders; this is room for two million. */
 const resourceLimits = { maxOldGenerationSizeMb: 512 };
 /** On a small machine more than it has processors: some wait for what is still coming. */
 export const layersAtOnce = Math.max(availableParallelism(), 3);
-export const layerWorkers = new WorkerStock(workerUrl, {
+const layerWorkers = new WorkerStock(urlOf("layer"), {
   name: "layer",
   size: 1,
   kept: layersAtOnce,
   resourceLimits,
 });
+const expandWorkers = new WorkerStock(urlOf("expand"), {
+  name: "expand",
+  size: 1,
+  kept: Math.floor(availableParallelism() / 2),
+});
+
+/** Whether there are two processors for each of so many layers: one expands the archive, the other makes its files. */
+export function haveTwoThreads(layers: number): boolean {
+  return layers * 2 <= availableParallelism();
+}
+
+/** So many layers are unpacked in a moment. */
+export function expectLayers(count: number): void {
+  if (count === 0) return;
+  layerWorkers.warm();
+  if (haveTwoThreads(count)) expandWorkers.warm();
+}
+
+/** Layers are unpacked soon, and for a while. */
+export function prepareLayerWorkers(): void {
+  layerWorkers.prepare();
+}
 
 /**
  * Unpack the layer archive in `file`, which may still be coming, into the empty `folder`, in a thread that cannot leave it.
@@ -54,17 +75,17 @@ export async function unpackLayer(
     readonly digest?: Digest;
     /** The archive is on its way. Its failure is not looked at: give a signal that has it. */
     readonly arriving?: Pick<StagedBlob, "digest" | "sizeBytes"> & { readonly arrival: BlobArrival };
+    /** Have another thread expand the archive. */
+    readonly inTwo?: boolean;
     readonly signal?: AbortSignal;
     /** Bytes of the archive read so far. */
     readonly onProgress?: (readBytes: number) => void;
   },
 ): Promise<UnpackedLayer> {
-  const { folder, limits, digest, arriving, signal, onProgress } = options;
+  const { folder, limits, digest, arriving, inTwo, signal, onProgress } = options;
   signal?.throwIfAborted();
-  const work: UnpackWork = {
-    kind: "unpack",
+  const archive: ArchiveFile = {
     fd: file.fd,
-    folder,
     limits,
     ...(digest !== undefined && digestAlgorithm(digest) === "sha256" && { digest }),
     ...(arriving && {
@@ -75,16 +96,57 @@ export async function unpackLayer(
       },
     }),
   };
-  const worker = layerWorkers.take();
-  worker.postMessage(work);
-  using _watch = arriving?.arrival.onArrive((bytes) => worker.postMessage(bytes));
-  const { sizeBytes, implicitFolders, ...digests } = await reportOf(worker, "done", { signal, onProgress });
+  const unpack = inTwo ? unpackInTwo : unpackInOne;
+  const unpacked = await unpack(archive, { folder, limits, arrival: arriving?.arrival, signal, onProgress });
+  const { kind: _kind, diffId, archiveDigest, ...rest } = unpacked;
   return {
-    diffId: parseDigest(digests.diffId),
-    ...(digests.archiveDigest !== undefined && { archiveDigest: parseDigest(digests.archiveDigest) }),
-    sizeBytes,
-    implicitFolders,
+    ...rest,
+    diffId: parseDigest(diffId),
+    ...(archiveDigest !== undefined && { archiveDigest: parseDigest(archiveDigest) }),
   };
+}
+
+interface Unpacking {
+  readonly folder: string;
+  readonly limits: StoreLimits;
+  readonly arrival: BlobArrival | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: ((readBytes: number) => void) | undefined;
+}
+
+async function unpackInOne(from: ArchiveFile, options: Unpacking): Promise<ReportOf<"unpacked">> {
+  const { folder, limits, arrival } = options;
+  const worker = begin(layerWorkers, { kind: "unpack", from, folder, limits });
+  using _watch = arrival?.onArrive((bytes) => worker.postMessage(bytes));
+  return await reportOf(worker, "unpacked", { ...options, stock: layerWorkers });
+}
+
+/** One expands what the other one makes files of. */
+async function unpackInTwo(archive: ArchiveFile, options: Unpacking): Promise<ReportOf<"unpacked">> {
+  const { folder, limits, arrival, onProgress } = options;
+  const { memory: ring } = new ChunkRing();
+  const failed = new AbortController();
+  const signal = AbortSignal.any([failed.signal, ...(options.signal === undefined ? [] : [options.signal])]);
+  const expander = begin(expandWorkers, { kind: "expand", archive, ring });
+  using _watch = arrival?.onArrive((bytes) => expander.postMessage(bytes));
+  const maker = begin(layerWorkers, { kind: "unpack", from: ring, folder, limits });
+  const reports = [
+    reportOf(expander, "expanded", { stock: expandWorkers, signal, onProgress }),
+    reportOf(maker, "unpacked", { stock: layerWorkers, signal }),
+  ] as const;
+  // Who waits for one that has failed would wait for ever.
+  for (const each of reports) each.catch((error: unknown) => failed.abort(error));
+  const [expanded, made] = await Promise.allSettled(reports);
+  if (expanded.status === "rejected" || made.status === "rejected") throw signal.reason;
+  return { ...made.value, archiveDigest: expanded.value.archiveDigest };
+}
+
+type ReportOf<K extends LayerReport["kind"]> = Extract<LayerReport, { readonly kind: K }>;
+
+function begin(stock: WorkerStock, work: LayerWork): Worker {
+  const worker = stock.take();
+  worker.postMessage(work);
+  return worker;
 }
 
 /**
@@ -103,24 +165,25 @@ export async function completeLayer(
   if (implicitFolders.length === 0) return;
   const { folder, below, signal } = options;
   signal?.throwIfAborted();
-  const worker = layerWorkers.take();
-  worker.postMessage({ kind: "folders", paths: implicitFolders, folder, below } satisfies FoldersWork);
-  await reportOf(worker, "completed", { signal });
+  const worker = begin(layerWorkers, { kind: "folders", paths: implicitFolders, folder, below });
+  await reportOf(worker, "completed", { stock: layerWorkers, signal });
 }
 
-/** Wait for a worker's last word, of `kind`, and give it back; end it if that is another, or none. */
-async function reportOf<K extends "done" | "completed">(
+/** Wait for a worker's last word, of `kind`, give it back, and give that back; end the worker if it is another word, or none. */
+async function reportOf<K extends LayerReport["kind"]>(
   worker: Worker,
   kind: K,
   {
+    stock,
     signal,
     onProgress,
   }: {
+    readonly stock: WorkerStock;
     readonly signal: AbortSignal | undefined;
     readonly onProgress?: ((readBytes: number) => void) | undefined;
   },
-): Promise<Extract<LayerReport, { readonly kind: K }>> {
-  const { promise, resolve, reject } = Promise.withResolvers<Extract<LayerReport, { readonly kind: K }>>();
+): Promise<ReportOf<K>> {
+  const { promise, resolve, reject } = Promise.withResolvers<ReportOf<K>>();
   const abort = () => reject(signal?.reason);
   signal?.addEventListener("abort", abort);
   worker.on("error", (error) => {
@@ -135,7 +198,7 @@ async function reportOf<K extends "done" | "completed">(
   });
   try {
     const report = await promise;
-    await layerWorkers.give(worker);
+    await stock.give(worker);
     return report;
   } catch (error) {
     await worker.terminate(); // also waits until it writes no more
@@ -145,14 +208,11 @@ async function reportOf<K extends "done" | "completed">(
   }
 }
 
-function isOf<K extends LayerReport["kind"]>(
-  report: LayerReport,
-  kind: K,
-): report is Extract<LayerReport, { readonly kind: K }> {
+function isOf<K extends LayerReport["kind"]>(report: LayerReport, kind: K): report is ReportOf<K> {
   return report.kind === kind;
 }
 
-function faultOf({ fault, problem }: Extract<LayerReport, { readonly kind: "failed" }>) {
+function faultOf({ fault, problem }: ReportOf<"failed">) {
   switch (fault) {
     case "invalid-argument":
       return storeFaults.LAYER_REFUSED(problem);

@@ -15,7 +15,11 @@ export interface TestLayer extends AsyncDisposable {
 /** Unpack entries, or an archive, as a layer into a folder of its own. Needs root. */
 export async function unpackForTest(
   archive: readonly TarSource[] | Uint8Array,
-  options: { readonly limits?: Partial<StoreLimits>; readonly signal?: AbortSignal } = {},
+  options: {
+    readonly limits?: Partial<StoreLimits>;
+    readonly inTwo?: boolean;
+    readonly signal?: AbortSignal;
+  } = {},
 ): Promise<TestLayer> {
   const dir = await openTempDir();
   try {
@@ -27,6 +31,7 @@ export async function unpackForTest(
     const layer = await unpackLayer(file, {
       folder,
       limits: { ...defaultStoreLimits, ...options.limits },
+      ...(options.inTwo !== undefined && { inTwo: options.inTwo }),
       ...(options.signal && { signal: options.signal }),
     });
     return { outside: dir.path, folder, layer, [Symbol.asyncDispose]: () => dir[Symbol.asyncDispose]() };
