@@ -25,7 +25,7 @@ interface Stage {
   readonly slow?: RegExp;
   readonly testTimeoutMs: number;
   readonly fileTimeoutMs: number;
-  /** How many files may share a process. */
+  /** How many files may share a process: what one does at its top, as a hook for each test, it does to all. */
   readonly together?: number;
   /** Whether the machine must be compared before and after. */
   readonly touchesMachine: boolean;
