@@ -17,8 +17,8 @@ before(async () => {
   await engine.ok("run", "--rm", "busybox", "true");
 });
 
-// First: until 6.15 the kernel refuses a macvlan or ipvlan while an interface of the host has the index that it is to have in its
-// namespace (64), and hosts have that one after a few dozen containers.
+// First: this kernel (6.1) was seen to refuse a macvlan or ipvlan while an interface of the host has the index that it is to have in its
+// namespace (64), it seems, and hosts have that one after a few dozen containers.
 networkTests(engine);
 quotaTests(engine);
 cgroupTests(engine);
