@@ -1,5 +1,6 @@
 export { abortable } from "./abortable.ts";
 export { syncFolder, writeFileAtomic } from "./atomic-file.ts";
+export { parseByteSize } from "./byte-size.ts";
 export { defineFaults, errnoOf, Fault, type FaultKind } from "./fault.ts";
 export { formatDurationNs, parseDuration } from "./go-duration.ts";
 export { Holds } from "./holds.ts";

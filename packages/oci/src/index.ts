@@ -43,3 +43,4 @@ export {
 } from "./reference.ts";
 export type * from "./runtime-spec.ts";
 export { formatRuntimeSpec } from "./runtime-spec.ts";
+export { parseSignal } from "./signal.ts";

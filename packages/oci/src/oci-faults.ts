@@ -16,6 +16,7 @@ export const ociFaults = defineFaults({
     "invalid-argument",
     (text: string) => `Cannot read platform "${text}": wanted os[/architecture[/variant]]`,
   ],
+  SIGNAL_INVALID: ["invalid-argument", (text: string) => `invalid signal: ${text}`],
   DOCUMENT_INVALID: [
     "invalid-argument",
     (what: string, problem: string) => `Cannot read ${what}: ${problem}`,

@@ -8,7 +8,6 @@ export const runtimeFaults = defineFaults({
     "invalid-argument",
     (option: string, name: string) => `invalid ${option}: unknown capability: "${name}"`,
   ],
-  SIGNAL_INVALID: ["invalid-argument", (text: string) => `invalid signal: ${text}`],
   SECURITY_OPT_INVALID: [
     "invalid-argument",
     (rule: 1 | 2, option: string) => `invalid --security-opt ${rule}: ${JSON.stringify(option)}`,

@@ -32,7 +32,6 @@ export { shmOptions } from "./spec/mounts.ts";
 export { type IpcMode, parseIpcMode } from "./spec/namespaces.ts";
 export { swapIds } from "./spec/owners.ts";
 export { buildExecProcess, type ExecRequest } from "./spec/process.ts";
-export { formatSignal, parseSignal } from "./spec/signal.ts";
 export type {
   HostDevice,
   HostFacts,

@@ -73,10 +73,6 @@ class Expansion {
         if (char === this.#escape) {
           // At the very end it stands for nothing.
           const next = this.#take();
-          if (this.#keepQuotes && next !== "$" && next !== this.#escape) {
-            add(char + next);
-            continue;
-          }
           if (next === "") break;
           this.#append(next);
           add(next);

@@ -11,6 +11,12 @@ export interface Heredoc {
   readonly expands: boolean;
 }
 
+interface HeredocNode {
+  readonly name: string;
+  readonly text: string;
+  readonly isJson: boolean;
+}
+
 interface Opening {
   readonly name: string;
   /** `<<-`: tabs at the beginning of its lines go. */
@@ -18,36 +24,40 @@ interface Opening {
   readonly expands: boolean;
 }
 
-const opening = /^\d*<<(-?)\s*(["']?)([^\s"'<>]+)\2$/;
-
-/** `<<EOF`, `<<-EOF`, `<<"EOF"`; `undefined` for another word. */
+/** `<<EOF`, `<<-EOF`, `<<"EOF"`, `<<\\EOF`; `undefined` for another word. */
 export function parseHeredocWord(word: string): Opening | undefined {
-  const [, dash, quote, name] = opening.exec(word) ?? [];
-  if (name === undefined) return undefined;
-  return { name, chomps: dash === "-", expands: quote === "" };
+  const [, dash, text = ""] = /^\d*<<(-?)\s*([^<]*)$/.exec(word) ?? [];
+  const name = text.replace(quoted, (_, single, double, escaped) => single ?? double ?? escaped);
+  const plain = text.replace(quoted, "");
+  if (name === "" || /["'\\\s]/.test(plain)) return undefined;
+  return { name, chomps: dash === "-", expands: plain === text };
 }
 
+const quoted = /'([^']*)'|"([^"]*)"|\\(.)/g;
+
 /**
- * The texts that an instruction of `lines` asks for, which begin at line `at` (counted from 0).
+ * The texts that an instruction of `lines`, or the one in an `ONBUILD`, asks for, which begin at line `at` (counted from 0). Ends of
+ * lines in them are what they are in the file.
  *
  * @throws {Fault} `invalid-argument` for a text without end
  */
 export function extractHeredocs(
-  node: { readonly name: string; readonly text: string; readonly isJson: boolean },
+  { inner, ...node }: HeredocNode & { readonly inner?: HeredocNode | undefined },
   lines: readonly string[],
   at: number,
 ): { readonly heredocs: readonly Heredoc[]; readonly nextLine: number } {
   let next = at;
-  if (node.isJson || !["RUN", "COPY", "ADD"].includes(node.name)) return { heredocs: [], nextLine: next };
-  const heredocs = openingsOf(node.text).map(({ name, chomps, expands }): Heredoc => {
+  const { name, text, isJson } = inner ?? node;
+  if (isJson || !["RUN", "COPY", "ADD"].includes(name)) return { heredocs: [], nextLine: next };
+  const heredocs = openingsOf(text).map(({ name, chomps, expands }): Heredoc => {
     const raw: string[] = [];
     const content: string[] = [];
     for (;;) {
       const line = lines[next];
-      if (line === undefined) throw dockerfileFaults.DOCKERFILE_INVALID(`unterminated heredoc "${name}"`);
+      if (line === undefined) throw dockerfileFaults.DOCKERFILE_INVALID("unterminated heredoc");
       next++;
       const shown = chomps ? line.replace(/^\t+/, "") : line;
-      if (shown === name) break;
+      if (shown.replace(/\r$/, "") === name) break;
       raw.push(`${line}\n`);
       content.push(`${shown}\n`);
     }
@@ -62,7 +72,12 @@ function openingsOf(text: string): readonly Opening[] {
   const words: string[] = [];
   let word = "";
   let quote = "";
-  for (const char of text) {
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charAt(at);
+    if (char === "\\" && quote !== "'") {
+      word += char + text.charAt(++at);
+      continue;
+    }
     if (quote === "" && /\s/.test(char)) {
       words.push(word);
       word = "";

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { Fault } from "@hawser/base";
 import { expandWord, expandWords } from "./expand.ts";
 import { rangeOf } from "./faults.ts";
-import { type InstructionNode, parseDockerfile } from "./parse-dockerfile.ts";
+import { type InstructionNode, parseDockerfile, parseTrigger } from "./parse-dockerfile.ts";
 
 const data = join(import.meta.dirname, "testdata");
 const read = (...parts: readonly string[]) => readFileSync(join(data, ...parts), "utf8");
@@ -78,6 +78,37 @@ describe("parseDockerfile()", () => {
       ],
     );
     assert.throws(() => parseDockerfile("FROM a\nRUN <<EOF\nno end\n"), { message: /unterminated heredoc/ });
+  });
+
+  test("reads their names as a shell does, and keeps the ends of their lines", () => {
+    const source = "FROM a\r\nRUN <<\\A <<'B C' <<\"D\"e\r\n1\r\nA\r\n2\nB C\nDe\nRUN $((1<<2)) <<<x\n";
+    const [, run, last] = parseDockerfile(source).instructions;
+    assert.deepEqual(
+      run?.heredocs.map(({ name, content, expands }) => [name, content, expands]),
+      [
+        ["A", "1\r\n", false],
+        ["B C", "2\n", false],
+        ["De", "", false],
+      ],
+    );
+    assert.deepEqual(last?.heredocs, []);
+  });
+
+  test("reads the texts of what an ONBUILD triggers", () => {
+    const [, node] = parseDockerfile("FROM a\nONBUILD RUN <<-EOF\n\t\tx\n\tEOF\n").instructions;
+    assert.deepEqual(
+      node?.heredocs.map(({ raw }) => raw),
+      ["\t\tx\n"],
+    );
+    const range = { firstLine: 1, lastLine: 1 };
+    const trigger = parseTrigger("RUN <<-EOF\n\t\tx\nEOF", { escape: "\\", range });
+    assert.deepEqual(
+      trigger.heredocs.map(({ content }) => content),
+      ["x\n"],
+    );
+    assert.throws(() => parseTrigger("RUN x\nRUN y", { escape: "\\", range }), {
+      message: "onbuild trigger should be a single expression",
+    });
   });
 
   test("reads directives before anything else only", () => {

@@ -40,7 +40,7 @@ const maxInstructions = 100_000;
  */
 export function parseDockerfile(source: string): ParsedDockerfile {
   if (source.length > maxBytes) throw dockerfileFaults.DOCKERFILE_TOO_LARGE(maxBytes);
-  const lines = source.replace(/^\uFEFF/, "").split(/\r?\n/);
+  const lines = source.replace(/^\uFEFF/, "").split("\n");
   const { directives, escape } = readDirectives(lines);
   const instructions: InstructionNode[] = [];
   for (let at = 0; at < lines.length; ) {
@@ -65,8 +65,21 @@ export function parseDockerfile(source: string): ParsedDockerfile {
   return { instructions, escape, directives };
 }
 
-/** One instruction that stands alone, such as an image's `ONBUILD` triggers. @throws {Fault} `invalid-argument` */
-export function parseInstruction(
+/** One instruction that stands alone, with its texts: an image's `ONBUILD` trigger. @throws {Fault} `invalid-argument` */
+export function parseTrigger(
+  source: string,
+  { escape, range }: { readonly escape: string; readonly range: SourceRange },
+): InstructionNode {
+  const lines = source.split("\n");
+  const { text = "", next = 0 } = joinLines(lines, { at: 0, escape }) ?? {};
+  const node = parseInstruction(text, { escape, range });
+  const { heredocs, nextLine } = extractHeredocs(node, lines, next);
+  if (lines.slice(nextLine).some((line) => line.trim() !== ""))
+    throw invalidAt(range, "onbuild trigger should be a single expression");
+  return { ...node, heredocs };
+}
+
+function parseInstruction(
   text: string,
   { escape, range }: { readonly escape: string; readonly range: SourceRange },
 ): Omit<InstructionNode, "heredocs"> & { readonly heredocs: readonly [] } {
@@ -120,7 +133,7 @@ function joinLines(
   let next = at;
   let continues = true;
   while (continues && next < lines.length) {
-    const raw = lines[next] ?? "";
+    const raw = (lines[next] ?? "").replace(/\r$/, "");
     next++;
     // Comments and empty lines inside of an instruction are not part of it.
     if (parts.length > 0 && /^\s*(#|$)/.test(raw)) continue;

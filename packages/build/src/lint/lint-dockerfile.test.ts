@@ -40,7 +40,7 @@ CMD echo
     "an empty line within": ["FROM a\nRUN b \\\n\n  c\n", ["NoEmptyContinuation 4"]],
     "texts of a shell": [
       'FROM a\nCMD b\nENTRYPOINT c\nCMD ["d"]\n',
-      ["JSONArgsRecommended 2", "JSONArgsRecommended 3", "MultipleInstructionsDisallowed 4"],
+      ["JSONArgsRecommended 2", "MultipleInstructionsDisallowed 2", "JSONArgsRecommended 3"],
     ],
     "old ways": [
       "FROM a\nMAINTAINER b\nENV c d\nLABEL e f\nWORKDIR g\n",

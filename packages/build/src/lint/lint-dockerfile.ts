@@ -26,7 +26,8 @@ type Add = (rule: RuleName, node: { readonly range: SourceRange }, detail: strin
 
 /** A stage while its instructions are looked at. */
 interface StageFacts {
-  readonly seen: Map<string, number>;
+  /** The last instruction of each name. */
+  readonly seen: Map<string, InstructionNode>;
   hasShell: boolean;
   hasWorkdir: boolean;
 }
@@ -164,11 +165,11 @@ function checkFrom(
 
 function checkInstruction(node: InstructionNode, stage: StageFacts, add: Add): void {
   const { name, args } = node;
-  const before = stage.seen.get(name) ?? 0;
-  stage.seen.set(name, before + 1);
-  if (onlyOnce.includes(name) && before > 0) {
+  const before = stage.seen.get(name);
+  stage.seen.set(name, node);
+  if (onlyOnce.includes(name) && before !== undefined) {
     const words = `Multiple ${name} instructions should not be used in the same stage because only the last one will be used`;
-    add("MultipleInstructionsDisallowed", node, words);
+    add("MultipleInstructionsDisallowed", before, words);
   }
   switch (name) {
     case "SHELL":
@@ -186,11 +187,11 @@ function checkInstruction(node: InstructionNode, stage: StageFacts, add: Add): v
       break;
     case "WORKDIR": {
       const [path = ""] = args;
-      if (/^[/$]/.test(path)) stage.hasWorkdir = true;
-      else if (!stage.hasWorkdir) {
+      if (!stage.hasWorkdir && !/^[/$]/.test(path)) {
         const words = `Relative workdir ${JSON.stringify(path)} can have unexpected results if the base image changes`;
         add("WorkdirRelativePath", node, words);
       }
+      stage.hasWorkdir = true;
       break;
     }
     case "ENV":

@@ -1,5 +1,7 @@
+import { isIP } from "node:net";
 import { posix } from "node:path";
 import { formatDurationNs, goQuote, goQuoteChar } from "@hawser/base";
+import { parseSignal } from "@hawser/oci";
 import { invalidAt } from "../dockerfile/faults.ts";
 import { readHealthInterval } from "../dockerfile/health-interval.ts";
 import type { InstructionNode } from "../dockerfile/parse-dockerfile.ts";
@@ -81,9 +83,7 @@ const appliers: Readonly<Record<string, Applier>> = {
   },
   STOPSIGNAL(node, { execution }, scope) {
     const signal = scope.word(node.args[0] ?? "");
-    if (!/^(\d{1,2}|(SIG)?[A-Z][A-Z0-9+-]*)$/i.test(signal)) {
-      throw invalidAt(node.range, `Invalid signal: ${signal}`);
-    }
+    parseSignal(signal);
     execution.stopSignal = signal;
     return `STOPSIGNAL ${signal}`;
   },
@@ -118,7 +118,8 @@ const appliers: Readonly<Record<string, Applier>> = {
         inner.name === "ONBUILD" ? "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed" : undefined;
       throw invalidAt(node.range, words ?? `${inner.name} isn't allowed as an ONBUILD trigger`);
     }
-    execution.onBuild = [...(execution.onBuild ?? []), text];
+    const texts = node.heredocs.map(({ raw, name }) => `\n${raw}${name}`);
+    execution.onBuild = [...(execution.onBuild ?? []), `${text}${texts.join("")}`];
     return undefined; // what a later build does is no step of this one
   },
 };
@@ -143,16 +144,34 @@ function pairsOf(node: InstructionNode, scope: Scope): readonly (readonly [strin
   return pairs;
 }
 
-/** `80`, `80/udp`, `8000-8010`. */
+/** `80`, `80/udp`, `8000-8010`; what `docker run -p` takes has an address and the host's port before that, which count for nothing. */
 function portsOf(node: InstructionNode, text: string): readonly string[] {
-  const [, first, last, protocol = "tcp"] =
-    /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/i.exec(text) ?? [];
-  const from = Number(first);
-  const to = last === undefined ? from : Number(last);
-  if (first === undefined || from > to || to > 65535) {
-    throw invalidAt(node.range, `invalid containerPort: ${text}`);
+  const bad = (words: string) => invalidAt(node.range, words);
+  const [, address = "", hostPort, rest = ""] = /^(?:(?:(.*):)?([^:]*):)?([^:]*)$/s.exec(text) ?? [];
+  const [port = "", protocol = "tcp"] = rest.split("/", 2);
+  if (port === "") throw bad(`invalid port: ${goQuote(text)}: no port specified`);
+  const kind = protocol.toLowerCase();
+  if (!["tcp", "udp", "sctp"].includes(kind))
+    throw bad(`invalid port: ${goQuote(text)}: invalid proto: ${protocol}`);
+  if (address !== "" && isIP(address.replace(/^\[(.*)\]$/, "$1")) === 0)
+    throw bad(`invalid IP address: ${address}`);
+  const ports = portRange(port);
+  if (ports === undefined) throw bad(`invalid containerPort: ${port}`);
+  if (hostPort) {
+    const hosts = portRange(hostPort);
+    if (hosts === undefined) throw bad(`invalid hostPort: ${hostPort}`);
+    if (ports.length !== hosts.length && ports.length > 1)
+      throw bad(`invalid ranges specified for container and host Ports: ${port} and ${hostPort}`);
   }
-  return Array.from({ length: to - from + 1 }, (_, at) => `${from + at}/${protocol.toLowerCase()}`);
+  return ports.map((one) => `${one}/${kind}`);
+}
+
+/** `80`, `80-90`; `undefined`: it is none. */
+function portRange(text: string): readonly number[] | undefined {
+  const [, first, last = first] = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(text) ?? [];
+  const [from, to] = [Number(first), Number(last)];
+  if (first === undefined || from > to || to > 65535) return undefined;
+  return Array.from({ length: to - from + 1 }, (_, at) => from + at);
 }
 
 function healthcheckOf(node: InstructionNode) {

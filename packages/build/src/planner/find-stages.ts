@@ -64,6 +64,8 @@ function readFrom(
   const base = scope.word(image);
   if (base === "") throw invalidAt(node.range, `base name (${image}) should not be blank`);
   const platform = flags.text("platform");
-  const wanted = platform === undefined ? "" : scope.word(platform);
-  return { name, base, ...(wanted !== "" && { platform: parsePlatform(wanted, host) }) };
+  if (platform === undefined) return { name, base };
+  const wanted = scope.word(platform);
+  if (wanted === "") throw invalidAt(node.range, `empty platform value from expression ${platform}`);
+  return { name, base, platform: parsePlatform(wanted, host) };
 }

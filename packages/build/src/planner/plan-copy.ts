@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import { compileIgnorePatterns } from "@hawser/base";
 import { invalidAt } from "../dockerfile/faults.ts";
 import { parseHeredocWord } from "../dockerfile/heredoc.ts";
 import type { InstructionNode } from "../dockerfile/parse-dockerfile.ts";
@@ -37,20 +38,27 @@ export async function planCopy(
   const targetText = words.at(-1) ?? "";
   const texts = [...node.heredocs];
   const checksum = value("checksum");
+  if (checksum !== undefined) {
+    // Nobody is to believe that something was compared which was not.
+    if (words.length > 2) throw bad("checksum can't be specified for multiple sources");
+    if (placeOf(words[0] ?? "") === "context") throw bad("checksum requires HTTP(S) or Git sources");
+  }
   const inputs: (Vertex | undefined)[] = [stage.root];
   let fromInput: number | undefined;
   const sources = words.slice(0, -1).map((word): CopySource => {
     const opening = node.isJson ? undefined : parseHeredocWord(word);
     const text = opening === undefined ? undefined : texts.shift();
     if (text !== undefined) return { kind: "text", name: text.name, content: heredocText(text, at) };
-    if (isAdd && parseGitReference(word) !== undefined) {
+    const place = placeOf(word);
+    if (!isAdd && place !== "context")
+      throw bad(`source can't be a ${place === "git" ? "git ref" : "URL"} for COPY`);
+    if (place === "git") {
       const keepsGitDir = flags.switch("keep-git-dir");
-      const checksum = value("checksum");
       const reference = checksum === undefined ? word : pinned(word, checksum);
       inputs.push(createVertex({ kind: "git", reference, keepsGitDir }));
       return { kind: "path", input: inputs.length - 1, path: "/" };
     }
-    if (isAdd && /^https?:\/\//i.test(word)) {
+    if (place === "net") {
       const file = { url: word, ...(checksum !== undefined && { checksum }), name: nameOfUrl(word) };
       inputs.push(createVertex({ kind: "http", ...file, mode: 0o600, uid: 0, gid: 0 }));
       const unpacks = flags.text("unpack") !== undefined && flags.switch("unpack");
@@ -60,11 +68,6 @@ export async function planCopy(
     return { kind: "path", input: fromInput, path: word };
   });
   const isFolder = targetText.endsWith("/") || targetText === "." || targetText.endsWith("/.");
-  if (sources.length > 1 && !isFolder) {
-    throw bad(
-      `When using ${node.name} with more than one source file, the destination must be a directory and end with a /`,
-    );
-  }
   const target = posix.resolve(stage.execution.workingDir || "/", targetText);
   const mode = value("chmod");
   const isOctal = mode !== undefined && /^[0-7]{1,4}$/.test(mode);
@@ -81,7 +84,10 @@ export async function planCopy(
       ...(owner !== undefined && { owner }),
       ...(mode !== undefined && (isOctal ? { mode: Number.parseInt(mode, 8) } : { modeText: mode })),
       keepsParents,
-      exclude: flags.texts("exclude").map((pattern) => at.scope.word(pattern)),
+      exclude: excluded(
+        flags.texts("exclude").map((pattern) => at.scope.word(pattern)),
+        bad,
+      ),
       unpacks: isAdd && (flags.text("unpack") === undefined || flags.switch("unpack")),
     },
     inputs,
@@ -96,6 +102,22 @@ export async function planCopy(
     targetText,
   ];
   return { root, createdBy: `${told.join(" ")} # buildkit` };
+}
+
+/** Where a source is: `github.com/a/b`, which a build's context may be called, is a path here. */
+export function placeOf(word: string): "git" | "net" | "context" {
+  if (/^[^/#]*:/.test(word) && parseGitReference(word) !== undefined) return "git";
+  return /^https?:\/\//i.test(word) ? "net" : "context";
+}
+
+/** BuildKit's patterns are of paths without a slash at their beginning: one that has it fits nothing. */
+function excluded(patterns: readonly string[], bad: (words: string) => Error): readonly string[] {
+  try {
+    compileIgnorePatterns(patterns);
+  } catch {
+    throw bad(`invalid excludepatterns: [${patterns.join(" ")}]: syntax error in pattern`);
+  }
+  return patterns.filter((pattern) => !pattern.startsWith("/"));
 }
 
 const symbolicMode = /^[ugoa]*(?:[-+=][rwxXst]*)+(?:,[ugoa]*(?:[-+=][rwxXst]*)+)*$/;

@@ -191,13 +191,21 @@ ADD --checksum=sha256:${"0".repeat(64)} http://host/file .`);
   test("refuses with BuildKit's words and a place", async () => {
     assert.deepEqual(await refused("RUN x"), ["no build stage in current context", 1]);
     assert.deepEqual(await refused("FROM a\n\nCOPY --no=1 x /"), ["unknown flag: --no", 3]);
-    assert.deepEqual(await refused("FROM a\nCOPY x y z"), [
-      "When using COPY with more than one source file, the destination must be a directory and end with a /",
+    assert.deepEqual(await refused("FROM a AS bc", { target: "bd" }), [
+      'target stage "bd" could not be found (did you mean bc?)',
+      undefined,
+    ]);
+    assert.deepEqual(await refused("FROM a AS b\nCOPY --from=1 x y\nFROM b", { target: "b" }), [
+      'cannot copy from stage "1", it needs to be defined before current stage "b"',
       2,
     ]);
-    assert.deepEqual(await refused("FROM a", { target: "b" }), ['target stage "b" could not be found', 1]);
-    assert.deepEqual(await refused("FROM a AS b\nCOPY --from=1 x y\nFROM b"), [
-      "invalid stage index 1: only earlier stages can be used",
+    assert.deepEqual(await refused("FROM a AS b\nRUN --mount=from=b,target=/m true"), [
+      "circular dependency detected on stage: b",
+      2,
+    ]);
+    assert.deepEqual(await refused("FROM a\nCOPY --from=7 x y"), ["invalid stage index 7", 2]);
+    assert.deepEqual(await refused("FROM --platform=$NONE a"), [
+      "empty platform value from expression $NONE",
       1,
     ]);
     assert.deepEqual(await refused("FROM a\nONBUILD FROM b"), [
@@ -205,13 +213,55 @@ ADD --checksum=sha256:${"0".repeat(64)} http://host/file .`);
       2,
     ]);
     assert.deepEqual(await refused('FROM a\nENV x="${y?it is needed}"'), ["y: it is needed", 2]);
-    assert.deepEqual(await refused("FROM a\nRUN --mount=type=cache,target=/c,sharing=often true"), [
-      'unsupported sharing value "often"',
-      2,
+    const lines: Readonly<Record<string, string>> = {
+      "STOPSIGNAL NOPE": "invalid signal: NOPE",
+      "EXPOSE 80/foo": 'invalid port: "80/foo": invalid proto: foo',
+      "EXPOSE 1:2:70000": "invalid IP address: 1",
+      "EXPOSE 80-81:1-3": "invalid ranges specified for container and host Ports: 1-3 and 80-81",
+      "ADD --checksum=sha256:0 x /": "checksum requires HTTP(S) or Git sources",
+      "ADD --checksum=sha256:0 https://h/a https://h/b /": "checksum can't be specified for multiple sources",
+      "COPY https://h/a /": "source can't be a URL for COPY",
+      "COPY git@h:a /": "source can't be a git ref for COPY",
+      "COPY --exclude=[ x /": "invalid excludepatterns: [[]: syntax error in pattern",
+    };
+    for (const [line, words] of Object.entries(lines))
+      assert.deepEqual(await refused(`FROM a\n${line}`), [words, 2], line);
+  });
+
+  test("of a mount what nobody knows is refused", async () => {
+    const mounts: Readonly<Record<string, string>> = {
+      "type=cache,target=/c,sharing=often": 'unsupported sharing value "often"',
+      "type=cache": 'invalid mount target "/"',
+      "type=tmpfs,target=/": 'invalid mount target "/"',
+      "type=cach,target=/c": 'unsupported mount type "cach" (did you mean cache?)',
+      "type=cache,target=/c,sharin=locked":
+        "unexpected key 'sharin' in 'sharin=locked' (did you mean sharing?)",
+      "type=cache,target=/c,locked": "invalid field 'locked' must be a key=value pair",
+      "type=cache,target=/c,mode=0999": "invalid value 0999 for mode",
+      "type=cache,target=/c,uid=-1": "invalid value -1 for uid",
+      "target=/c,gid=1": 'gid not allowed for "bind" type mounts',
+      "target=/c,ro=maybe": "invalid value for ro: maybe",
+      "type=tmpfs,target=/c,size=-1": "invalid value for size: -1",
+      "type=cache,target=/c,size=1m": "unexpected key 'size' for mount type 'cache'",
+      "type=secret": "invalid secret mount. one of source, target required",
+      "type=secret,id=a,source=b": "both source and id can't be set",
+    };
+    for (const [text, words] of Object.entries(mounts)) {
+      assert.deepEqual(await refused(`FROM a\nRUN --mount=${text} true`), [words, 2], text);
+    }
+    const { root } = await plan(`FROM a
+WORKDIR /w
+RUN --mount=type=tmpfs,target=t,size=1.5MiB --mount=type=secret,source=a/b --mount=type=cache,uid=4 true`);
+    assert.deepEqual(root?.op.kind === "exec" && root.op.mounts, [
+      { kind: "tmpfs", target: "/w/t", sizeBytes: 1_572_864 },
+      { kind: "secret", id: "a/b", isRequired: false, mode: 0o400, uid: 0, gid: 0, target: "/run/secrets/b" },
+      { kind: "cache", id: "/w", target: "/w", readOnly: false, rights: { mode: 0o755, uid: 4, gid: 0 } },
     ]);
-    assert.deepEqual(await refused("FROM a\nRUN --mount=type=cache true"), [
-      '"target" is required for a mount of type "cache"',
-      2,
-    ]);
+  });
+
+  test("a local path may look like a repository's name without a scheme", async () => {
+    const { root } = await plan("FROM a\nADD github.com/a/b /");
+    assert.deepEqual(kinds(root), ["copy", "image"]);
+    assert.equal(root?.inputs[1]?.op.kind, "local");
   });
 });

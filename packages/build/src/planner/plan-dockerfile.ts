@@ -6,17 +6,16 @@ import {
   type Platform,
   parseReference,
 } from "@hawser/oci";
-import { invalidAt, withRange } from "../dockerfile/faults.ts";
+import { dockerfileFaults, invalidAt, withRange } from "../dockerfile/faults.ts";
 import { parseHeredocWord } from "../dockerfile/heredoc.ts";
-import { type InstructionNode, parseDockerfile, parseInstruction } from "../dockerfile/parse-dockerfile.ts";
+import { type InstructionNode, parseDockerfile, parseTrigger } from "../dockerfile/parse-dockerfile.ts";
 import { didYouMean } from "../lint/did-you-mean.ts";
 import type { LintFinding } from "../lint/lint-dockerfile.ts";
-import { parseGitReference } from "../plan/git-reference.ts";
 import { createVertex, type Vertex } from "../plan/vertex.ts";
 import { applyConfig } from "./apply-config.ts";
 import type { PlanRequest, ResolveImage } from "./build-request.ts";
 import { type FoundStage, splitStages } from "./find-stages.ts";
-import { planCopy } from "./plan-copy.ts";
+import { placeOf, planCopy } from "./plan-copy.ts";
 import { planRun } from "./plan-run.ts";
 import { isScanArg, type ScannedFiles, scannedFiles } from "./scanned.ts";
 import { continueStage, createStage, type PlannedHistory, type Stage, type Step } from "./stage.ts";
@@ -86,14 +85,16 @@ export async function planDockerfile(
 
 function findTarget(stages: readonly FoundStage[], target: string | undefined): FoundStage {
   const last = stages.at(-1);
-  if (last === undefined) throw invalidAt({ firstLine: 1, lastLine: 1 }, "no build stage in current context");
+  if (last === undefined) throw dockerfileFaults.DOCKERFILE_INVALID("dockerfile contains no stages to build");
   if (target === undefined || target === "") return last;
   const wanted = target.toLowerCase();
   const found =
     stages.findLast(({ name }) => name.toLowerCase() === wanted) ??
     (/^\d+$/.test(target) ? stages[Number(target)] : undefined);
   if (found === undefined) {
-    throw invalidAt(last.node.range, `target stage ${JSON.stringify(target)} could not be found`);
+    const names = stages.flatMap(({ name }) => (name === "" ? [] : [name.toLowerCase()]));
+    const words = `target stage ${JSON.stringify(target)} could not be found`;
+    throw dockerfileFaults.DOCKERFILE_INVALID(`${words}${didYouMean(wanted, names, "")}`);
   }
   return found;
 }
@@ -202,7 +203,7 @@ class Planner {
     const triggers = stage.execution.onBuild ?? [];
     delete stage.execution.onBuild;
     for (const text of triggers) {
-      const node = parseInstruction(text, { escape: this.#escape, range: from.range });
+      const node = parseTrigger(text, { escape: this.#escape, range: from.range });
       await this.#apply(node, stage, { step: false });
     }
   }
@@ -277,7 +278,8 @@ class Planner {
     const known = new Set([...this.#declared.keys(), ...stage.declared, ...envNames(stage.execution.env)]);
     for (const name of missing) {
       if (stage.declared.has(name)) continue;
-      const detail = `Usage of undefined variable '$${name}'${didYouMean(name, known, "$")}`;
+      const others = known.difference(new Set([name]));
+      const detail = `Usage of undefined variable '$${name}'${didYouMean(name, others, "$")}`;
       this.findings.push({ rule: "UndefinedVar", detail, range: node.range });
     }
   }
@@ -288,7 +290,7 @@ class Planner {
     if (!isCopy || isIgnored === undefined || node.flags.some((flag) => flag.startsWith("--from="))) return;
     const scope = createScope(stageLookup(stage), this.#escape);
     for (const word of node.args.slice(0, -1)) {
-      if (parseHeredocWord(word) !== undefined || isElsewhere(word)) continue;
+      if (parseHeredocWord(word) !== undefined || placeOf(word) !== "context") continue;
       const path = scope.word(word);
       if (!isIgnored(posix.normalize(path).replace(/\/$/, ""))) continue;
       const verb = node.name === "ADD" ? "Add" : "Copy";
@@ -316,16 +318,18 @@ class Planner {
 
   /** `--from`: an earlier stage by name or number, a context of the user's, or an image. */
   async #findInput(name: string, stage: Stage): Promise<Vertex | undefined> {
-    const found = this.#stages.findLast(
-      (other) => other.index < stage.index && (matches(other, name) || String(other.index) === name),
-    );
+    const named = this.#stages.filter((other) => matches(other, name) || String(other.index) === name);
+    const found = named.findLast(({ index }) => index < stage.index);
     if (found !== undefined) return (await this.plan(found)).root;
-    if (/^\d+$/.test(name)) {
-      throw invalidAt(
-        this.#stages[stage.index]?.node.range ?? { firstLine: 1, lastLine: 1 },
-        `invalid stage index ${name}: only earlier stages can be used`,
+    const [later] = named;
+    if (later !== undefined) {
+      throw dockerfileFaults.DOCKERFILE_INVALID(
+        later.index === stage.index
+          ? `circular dependency detected on stage: ${name}`
+          : `cannot copy from stage ${JSON.stringify(name)}, it needs to be defined before current stage ${JSON.stringify(stage.name)}`,
       );
     }
+    if (/^\d+$/.test(name)) throw dockerfileFaults.DOCKERFILE_INVALID(`invalid stage index ${name}`);
     const folder = /^local:(.+)$/.exec(this.#request.contexts[name] ?? "")?.[1];
     if (folder !== undefined) return createVertex({ kind: "local", name: folder });
     const image = await this.#image(name, undefined);
@@ -368,11 +372,6 @@ function isReference(text: string): boolean {
 
 function envNames(env: readonly string[]): readonly string[] {
   return env.map((text) => text.slice(0, text.indexOf("=")));
-}
-
-/** A source that is not of the context. */
-function isElsewhere(word: string): boolean {
-  return /^https?:\/\//i.test(word) || parseGitReference(word) !== undefined;
 }
 
 function matches(stage: FoundStage, name: string): boolean {

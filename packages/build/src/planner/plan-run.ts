@@ -1,4 +1,3 @@
-import { posix } from "node:path";
 import { expandText } from "../dockerfile/expand.ts";
 import { invalidAt } from "../dockerfile/faults.ts";
 import { parseHeredocWord } from "../dockerfile/heredoc.ts";
@@ -6,6 +5,7 @@ import type { InstructionNode } from "../dockerfile/parse-dockerfile.ts";
 import { createVertex, type ExecMount, type ExecOp, type Vertex } from "../plan/vertex.ts";
 import type { PlanRequest } from "./build-request.ts";
 import { Flags } from "./flags.ts";
+import { planMount, readMountOptions } from "./plan-mount.ts";
 import type { Stage } from "./stage.ts";
 import { proxyNames, type Scope, stageLookup } from "./variables.ts";
 
@@ -33,7 +33,7 @@ export async function planRun(node: InstructionNode, stage: Stage, at: RunContex
   const flags = new Flags(node, ["mount", "network", "security"]);
   const network = flags.text("network") ?? at.request.network;
   if (network !== "default" && network !== "none" && network !== "host") {
-    throw invalidAt(node.range, `unsupported network mode "${network}"`);
+    throw invalidAt(node.range, `invalid network mode "${network}"`);
   }
   const security = flags.text("security") ?? "sandbox";
   if (security !== "sandbox" && security !== "insecure") {
@@ -50,7 +50,8 @@ export async function planRun(node: InstructionNode, stage: Stage, at: RunContex
   const mounts: ExecMount[] = [];
   for (const text of flags.texts("mount")) {
     const agents = mounts.filter(({ kind }) => kind === "ssh").length;
-    mounts.push(...(await planMount(text, { node, inputs, stage, at, agents })));
+    const options = readMountOptions(text, { range: node.range, scope: at.scope });
+    mounts.push(...(await planMount(options, { range: node.range, inputs, stage, at, agents })));
   }
   const agent = mounts.find(({ kind }) => kind === "ssh");
   const command = commandOf(node, stage);
@@ -115,116 +116,6 @@ function commandOf(
   if (!first.content.startsWith("#!")) return { args: [...shell, first.content], mounts: [] };
   const target = `/dev/pipes/${first.name}`;
   return { args: [...shell, target], mounts: [{ kind: "text", content: first.content, target }] };
-}
-
-/** `--mount=type=…,…`. @throws {Fault} `invalid-argument` */
-async function planMount(
-  text: string,
-  where: {
-    readonly node: InstructionNode;
-    readonly inputs: (Vertex | undefined)[];
-    readonly stage: Stage;
-    readonly at: RunContext;
-    /** How many ssh agents there are before. */
-    readonly agents: number;
-  },
-): Promise<readonly ExecMount[]> {
-  const { node, inputs, stage, at } = where;
-  const fields = new Map(
-    text.split(",").map((field) => {
-      const cut = field.indexOf("=");
-      const name = (cut < 0 ? field : field.slice(0, cut)).toLowerCase();
-      return [name, cut < 0 ? "true" : at.scope.word(field.slice(cut + 1))] as const;
-    }),
-  );
-  const field = (...names: readonly string[]) => names.map((name) => fields.get(name)).find(Boolean);
-  const bad = (words: string) => invalidAt(node.range, words);
-  const kind = field("type") ?? "bind";
-  const id = field("id");
-  const given = field("target", "dst", "destination");
-  const target = given === undefined ? undefined : posix.resolve(stage.execution.workingDir || "/", given);
-  const isReadOnly = (initial: boolean) => {
-    if (field("rw", "readwrite") !== undefined) return field("rw", "readwrite") !== "true";
-    return field("ro", "readonly") === undefined ? initial : field("ro", "readonly") === "true";
-  };
-  const rights = (mode: number) => ({
-    mode: Number.parseInt(field("mode") ?? mode.toString(8), 8),
-    uid: Number(field("uid") ?? 0),
-    gid: Number(field("gid") ?? 0),
-  });
-  switch (kind) {
-    case "cache": {
-      if (target === undefined) throw bad('"target" is required for a mount of type "cache"');
-      const from = field("from");
-      if (from !== undefined) inputs.push(await at.find(from));
-      return [
-        {
-          kind,
-          id: id ?? target,
-          target,
-          readOnly: isReadOnly(false),
-          ...sharingOf(field("sharing"), bad),
-          ...(from !== undefined && {
-            files: { input: inputs.length - 1, source: field("source", "src") ?? "/" },
-          }),
-          ...(field("mode", "uid", "gid") !== undefined && { rights: rights(0o755) }),
-        },
-      ];
-    }
-    case "tmpfs": {
-      if (target === undefined) throw bad('"target" is required for a mount of type "tmpfs"');
-      const size = field("size");
-      return [{ kind, target, ...(size !== undefined && { sizeBytes: Number(size) }) }];
-    }
-    case "secret": {
-      const variable = field("env");
-      const name = id ?? (target === undefined ? variable : posix.basename(target));
-      if (name === undefined) throw bad("invalid secret mount: one of source, target required");
-      const isRequired = field("required") === "true";
-      const file = { kind, id: name, isRequired, ...rights(0o400) } as const;
-      return [
-        ...(variable === undefined
-          ? []
-          : [{ kind: "secret-variable", id: name, name: variable, isRequired } as const]),
-        ...(variable === undefined || target !== undefined
-          ? [{ ...file, target: target ?? `/run/secrets/${name}` }]
-          : []),
-      ];
-    }
-    case "bind": {
-      if (target === undefined) throw bad('"target" is required for a mount of type "bind"');
-      const from = field("from");
-      const input = from === undefined ? at.context : await at.find(from);
-      inputs.push(input);
-      return [
-        {
-          kind,
-          input: inputs.length - 1,
-          source: field("source", "src") ?? "/",
-          target,
-          readOnly: isReadOnly(true),
-        },
-      ];
-    }
-    case "ssh":
-      return [
-        {
-          kind,
-          id: id ?? "default",
-          target: target ?? `/run/buildkit/ssh_agent.${where.agents}`,
-          isRequired: field("required") === "true",
-          ...rights(0o600),
-        },
-      ];
-    default:
-      throw bad(`unsupported mount type "${kind}"`);
-  }
-}
-
-function sharingOf(text: string | undefined, bad: (words: string) => Error) {
-  if (text === undefined || text === "shared") return {};
-  if (text === "private" || text === "locked") return { sharing: text } as const;
-  throw bad(`unsupported sharing value ${JSON.stringify(text)}`);
 }
 
 /** A text below an instruction, with variables where its name was not quoted. */

@@ -17,10 +17,9 @@ import { readAccounts } from "../containers/accounts.ts";
 import type { BuildContext } from "./build-context.ts";
 import { type BuildState, identityOf } from "./build-state.ts";
 import { buildFaults } from "./faults.ts";
-import { compilePattern } from "./path-pattern.ts";
 import {
   fileBytes,
-  findFolder,
+  findPlace,
   folderModeOf,
   isFolder,
   joinPath,
@@ -61,15 +60,13 @@ export async function copyFiles(
   const owner = op.owner === undefined ? undefined : resolveOwner(op.owner, work.overlay);
   const sources: FoundSource[] = [];
   for (const source of op.sources) sources.push(...(await findSources(source, { op, inputs, roots, work })));
-  const target = await findFolder(root, op.target, work);
-  const intoFolder =
-    op.target.endsWith("/") || target.missing === "" || sources.length > 1 || op.keepsParents;
-  const exclude = op.exclude.map((pattern) =>
-    compilePattern(pattern.replace(/^\/|\/$/g, ""), { isDeep: true }),
-  );
+  let target = await findPlace(root, op.target, work);
   const write = (entries: Iterable<TarSource>, folder: string) =>
     writeArchive(root, writeTar(entries), { ...whole, path: folder, signal: work.signal });
-  for (const source of sources) {
+  for (const [number, source] of sources.entries()) {
+    // What came before may have made it.
+    if (number > 0 && target.missing !== "") target = await findPlace(root, op.target, work);
+    const intoFolder = op.target.endsWith("/") || target.missing === "" || op.keepsParents;
     if (source.kind === "archive") {
       await write(parentEntries(`${target.missing}/`, { owner, work }), target.folder);
       const folder = posix.join(target.folder, target.missing);
@@ -77,10 +74,12 @@ export async function copyFiles(
         ...whole,
         path: folder,
         signal: work.signal,
+        ...(owner && { owner }),
       });
       continue;
     }
     const isContent = source.kind === "tree" && source.isFolder && !op.keepsParents;
+    if (isContent && target.isFile) throw buildFaults.TARGET_NO_FOLDER(op.target);
     const name = op.keepsParents && source.kind === "tree" ? source.asked : source.name;
     // Below the deepest folder that is there.
     const place = isContent || !intoFolder ? target.missing : joinPath(target.missing, name);
@@ -96,7 +95,7 @@ export async function copyFiles(
       folder: target.folder,
       place,
       isContent,
-      exclude,
+      exclude: op.exclude,
       parents: parentFolders(isContent && place !== "" ? `${place}/` : place, dress),
       change: changeOf(source, { op, owner, work }),
       signal: work.signal,
@@ -113,7 +112,7 @@ export async function makeFolder(
   work: FilesWork,
 ): Promise<void> {
   await using root = openTarget(work);
-  const { folder, missing } = await findFolder(root, request.path, work);
+  const { folder, missing } = await findPlace(root, `${request.path}/`, work);
   if (missing === "") return;
   const owner = request.owner === undefined ? undefined : resolveOwner(request.owner, work.overlay);
   await writeArchive(root, writeTar(parentEntries(`${missing}/`, { owner, work })), {
@@ -236,14 +235,21 @@ function fileEntry({ content, mode }: FoundText, path: string, { op, owner, work
   return { path, type: "file", mode: modeChange(op)(mode, false), mtimeNs, content, ...owner };
 }
 
+/** As BuildKit: a user whom nobody knows is root, so that a stage without accounts can say `--chown=root:root`; a group, the user's. */
 function resolveOwner(text: string, overlay: OverlayMount): Owner {
-  try {
-    const { uid, gid } = resolveUser(text, readAccounts(overlay));
-    // A user without a group: the group of the same number, as Docker has it, unless the user is known by name.
-    return /^\d+$/.test(text) ? { uid, gid: Number(text) } : { uid, gid };
-  } catch (error) {
-    throw buildFaults.OWNER_UNKNOWN(text, Fault.from(error).message);
-  }
+  const accounts = readAccounts(overlay);
+  const find = (wanted: string, otherwise: Owner): Owner => {
+    try {
+      return resolveUser(wanted, accounts);
+    } catch {
+      return otherwise;
+    }
+  };
+  const [user = "", group = ""] = text.split(":", 2);
+  const { uid, gid } = find(user, { uid: 0, gid: 0 });
+  if (group !== "") return { uid, gid: find(`0:${group}`, { uid, gid }).gid };
+  // A user without a group: the group of the same number, as Docker has it, unless the user is known by name.
+  return { uid, gid: /^\d+$/.test(text) ? uid : gid };
 }
 
 /** What the sources of a copy have, for the key of its result. */

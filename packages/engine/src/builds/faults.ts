@@ -9,6 +9,8 @@ export const buildFaults = defineFaults({
       `COPY failed: file not found in build context or excluded by .dockerignore: stat ${path}: file does not exist`,
   ],
   SOURCE_MISSING: ["invalid-argument", (path: string) => `COPY failed: ${JSON.stringify(path)}: not found`],
+  TARGET_NO_FOLDER: ["invalid-argument", (path: string) => `cannot copy to non-directory: ${path}`],
+  FOLDER_BLOCKED: ["invalid-argument", (path: string) => `mkdir ${path}: not a directory`],
   SOURCE_NO_FOLDER: [
     "invalid-argument",
     (path: string) => `a cache cannot begin with ${JSON.stringify(path)}, which is not a directory`,
@@ -19,7 +21,6 @@ export const buildFaults = defineFaults({
     (what: string, path: string, why: string) => `failed to ${what} ${path}: ${why}`,
   ],
   PATTERN_INVALID: ["invalid-argument", (text: string) => `invalid patterns: ${text}`],
-  TARGET_NO_FOLDER: ["invalid-argument", (path: string) => `Cannot copy to ${path}: it is not a directory`],
   PROCESS_FAILED: [
     "invalid-argument",
     (command: string, exitCode: number) => `The command '${command}' returned a non-zero code: ${exitCode}`,
@@ -38,10 +39,6 @@ export const buildFaults = defineFaults({
     "invalid-argument",
     (command: string, exitCode: string) =>
       `process ${JSON.stringify(command)} did not complete successfully: exit code: ${exitCode}`,
-  ],
-  OWNER_UNKNOWN: [
-    "invalid-argument",
-    (owner: string, why: string) => `unable to convert uid/gid chown string ${owner} to host mapping: ${why}`,
   ],
   DOWNLOAD_FAILED: ["unavailable", (url: string, why: string) => `ADD failed: cannot get ${url}: ${why}`],
   DOWNLOAD_MISMATCH: [

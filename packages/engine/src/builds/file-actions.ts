@@ -38,6 +38,7 @@ import {
   parentEntries,
   restOf,
   selectFiles,
+  statIfThere,
   type Tree,
 } from "./tree-files.ts";
 
@@ -158,15 +159,6 @@ class Target implements AsyncDisposable {
   ): Promise<void> {
     const { signal } = this.work;
     await writeArchive(this.root, writeTar(entries), { keepKinds, keepFolder: true, path: folder, signal });
-  }
-}
-
-async function statIfThere({ root, path }: Tree, { signal }: FilesWork) {
-  try {
-    return await statPath(root, `/${path.replace(/^\/+/, "")}`, { signal });
-  } catch (error) {
-    if (Fault.is(error, "not-found") || Fault.is(error, "invalid-argument")) return undefined;
-    throw error;
   }
 }
 

@@ -26,9 +26,13 @@ export function keyOfVertex(
     epochMs: scope.epochOf(vertex),
     sources: sourcesDigest(vertex, inputs),
     ...(op.kind === "exec" && { limits: scope.limits }),
+    ...(op.kind === "copy" && { version: copyVersion }),
   };
   return createHash("sha256").update(JSON.stringify(told)).digest("hex");
 }
+
+/** Another one where the same copy gives other files than before: what an older engine has kept is no answer then. */
+const copyVersion = 2;
 
 /** Ops whose results are not kept under a key: where they come from is asked each time, or costs nothing. */
 const unkept: ReadonlySet<Op["kind"]> = new Set(["local", "image", "git", "http", "build", "output"]);

@@ -77,6 +77,44 @@ export async function findFolder(
   return { folder: `/${parts.slice(0, count).join("/")}`, missing: parts.slice(count).join("/") };
 }
 
+/**
+ * The same for what is to be written at `path`, a folder where that ends with `/`. A link that leads to no folder is followed, as
+ * one to a folder is.
+ *
+ * @returns `isFile`: something is there that is no folder, and its place may be taken
+ * @throws {Fault} `invalid-argument` for something on the way that is no folder
+ */
+export async function findPlace(
+  root: FilesPlace,
+  path: string,
+  work: FilesWork,
+): Promise<{ readonly folder: string; readonly missing: string; readonly isFile: boolean }> {
+  const { folder, missing } = await findFolder(root, path, work);
+  if (missing === "") return { folder, missing, isFile: false };
+  const [first = "", ...rest] = missing.split("/");
+  const blocking = posix.join(folder, first);
+  const there = await statIfThere({ root, path: blocking }, work);
+  if (there === undefined) return { folder, missing, isFile: false };
+  if (there.linkTarget !== "" && there.linkTarget !== blocking)
+    return await findPlace(
+      root,
+      `${posix.join(there.linkTarget, ...rest)}${path.endsWith("/") ? "/" : ""}`,
+      work,
+    );
+  if (rest.length > 0 || path.endsWith("/")) throw buildFaults.FOLDER_BLOCKED(blocking);
+  return { folder, missing, isFile: true };
+}
+
+/** Of a link at the end itself; `undefined`: nothing is there. */
+export async function statIfThere({ root, path }: Tree, { signal }: FilesWork) {
+  try {
+    return await statPath(root, `/${path.replace(/^\/+/, "")}`, { signal });
+  } catch (error) {
+    if (Fault.is(error, "not-found") || Fault.is(error, "invalid-argument")) return undefined;
+    throw error;
+  }
+}
+
 /** A name in the archive without the tree's own; one byte a character. */
 export function restOf(path: Buffer, { path: tree }: { readonly path: string }): string {
   const parts = rootedTarPath(path).split("/");

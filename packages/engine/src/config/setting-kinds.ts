@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { parseByteSize } from "@hawser/base";
 import type { RuntimeProgram } from "../containers/host.ts";
 import { boolean, integer, list, map, record, string } from "../http/wire/codec.ts";
 import { configFaults } from "./faults.ts";
@@ -221,7 +222,7 @@ function parseBoolean(word: string): boolean {
 }
 
 function parseSize(word: string): number {
-  const [, digits, unit = ""] = /^(\d{1,15}(?:\.\d{1,6})?) ?([kmgtp]?)(?:i?b)?$/i.exec(word) ?? [];
-  if (digits === undefined) throw invalid(`invalid size: '${word}'`);
-  return Math.floor(Number(digits) * 1024 ** " kmgtp".indexOf(unit.toLowerCase() || " "));
+  const bytes = parseByteSize(word);
+  if (bytes === undefined) throw invalid(`invalid size: '${word}'`);
+  return bytes;
 }

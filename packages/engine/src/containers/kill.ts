@@ -1,5 +1,5 @@
 import { Fault } from "@hawser/base";
-import { parseSignal } from "@hawser/runtime";
+import { parseSignal } from "@hawser/oci";
 import { callOffRestart } from "./call-off-restart.ts";
 import type { Collaborators } from "./collaborators.ts";
 import type { Container } from "./container.ts";

@@ -1,7 +1,6 @@
 import { posix } from "node:path";
 import { readHealthInterval } from "@hawser/build";
-import type { ExecutionConfig } from "@hawser/oci";
-import { parseSignal } from "@hawser/runtime";
+import { type ExecutionConfig, parseSignal } from "@hawser/oci";
 import { imageFaults } from "./faults.ts";
 
 type Changes = { -readonly [Key in keyof ExecutionConfig]?: ExecutionConfig[Key] };

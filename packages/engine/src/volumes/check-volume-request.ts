@@ -1,6 +1,6 @@
+import { parseByteSize } from "@hawser/base";
 import { volumeFaults } from "./faults.ts";
 import type { VolumeRequest } from "./plan-volume.ts";
-import { parseSize } from "./volume-quota.ts";
 import { localDriver } from "./volume-record.ts";
 
 /** Whether a volume's folder may have that name. */
@@ -31,7 +31,7 @@ export function checkVolumeRequest(name: string, { driver = "", options = {} }: 
     throw volumeFaults.VOLUME_CIFS_PORT(name);
   const { size } = options;
   if (size === undefined) return;
-  const sizeBytes = parseSize(size);
+  const sizeBytes = parseByteSize(size);
   if (sizeBytes === undefined) throw volumeFaults.VOLUME_SIZE_INVALID(name, size);
   // What is mounted has bounds of its own.
   if (sizeBytes > 0 && device !== undefined) throw volumeFaults.VOLUME_QUOTA_MISSING(name);

@@ -1,5 +1,6 @@
+import { parseByteSize } from "@hawser/base";
 import { checkVolumeRequest } from "./check-volume-request.ts";
-import { freeProject, parseSize } from "./volume-quota.ts";
+import { freeProject } from "./volume-quota.ts";
 import { anonymousLabel, localDriver, type VolumeRecord } from "./volume-record.ts";
 
 export interface VolumeRequest {
@@ -32,7 +33,7 @@ export function planVolume(
   checkVolumeRequest(name, request);
   const isLocal = !request.driver || request.driver === localDriver;
   const options = Object.entries(request.options ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const isBounded = isLocal && (parseSize(request.options?.["size"] ?? "") ?? 0) > 0;
+  const isBounded = isLocal && (parseByteSize(request.options?.["size"] ?? "") ?? 0) > 0;
   const labels = anonymous ? { ...request.labels, [anonymousLabel]: "" } : request.labels;
   return {
     name,

@@ -1,3 +1,4 @@
+import { parseByteSize } from "@hawser/base";
 import { setProjectQuota } from "@hawser/linux";
 import { volumeFaults } from "./faults.ts";
 import type { VolumeRecord } from "./volume-record.ts";
@@ -20,7 +21,7 @@ export function freeProject(records: Iterable<VolumeRecord>): number {
 export function limitFolder(folder: string, { name, project, options }: VolumeRecord): void {
   if (project === undefined) return;
   try {
-    setProjectQuota(folder, { project, sizeBytes: parseSize(options?.["size"] ?? "") ?? 0 });
+    setProjectQuota(folder, { project, sizeBytes: parseByteSize(options?.["size"] ?? "") ?? 0 });
   } catch (error) {
     throw volumeFaults.VOLUME_QUOTA_MISSING(name).because(error);
   }
@@ -29,11 +30,4 @@ export function limitFolder(folder: string, { name, project, options }: VolumeRe
 /** The volume is going, and its number may be another's. */
 export function unlimitFolder(folder: string, { project }: VolumeRecord): void {
   if (project !== undefined) setProjectQuota(folder, { project, sizeBytes: 0 });
-}
-
-/** A number of bytes, as Docker's options have it: `10m`, `1.5GiB`. */
-export function parseSize(text: string): number | undefined {
-  const [, digits, unit = ""] = /^(\d+(?:\.\d+)?) ?(?:([kmgtp])(?:i?b)?|b)?$/i.exec(text) ?? [];
-  if (digits === undefined) return undefined;
-  return Math.floor(Number(digits) * 1024 ** " kmgtp".indexOf(unit.toLowerCase() || " "));
 }

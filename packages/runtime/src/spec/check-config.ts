@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { parseSignal } from "@hawser/oci";
 import type { ContainerConfig, Healthcheck, HostConfig } from "../container-config.ts";
 import { runtimeFaults } from "../faults.ts";
 import { checkMounts } from "./bind.ts";
@@ -9,7 +10,6 @@ import { parseDeviceRule } from "./devices.ts";
 import { parseCgroupnsMode, parseIpcMode, parsePidMode, parseUtsMode } from "./namespaces.ts";
 import { buildRlimits } from "./resources.ts";
 import { parseSecurityOptions } from "./security-opt.ts";
-import { parseSignal } from "./signal.ts";
 import type { HostFacts } from "./spec-input.ts";
 import { checkSysctls } from "./sysctls.ts";
 import { checkUserMap } from "./user-map.ts";

@@ -1,4 +1,4 @@
-import { goQuote } from "@hawser/base";
+import { goQuote, parseByteSize } from "@hawser/base";
 import type { HostConfig } from "../container-config.ts";
 import { runtimeFaults } from "../faults.ts";
 import { findRemoteDriver } from "../logs/drivers/drivers.ts";
@@ -55,14 +55,11 @@ function checkCommon(options: LogConfig["options"]): void {
   if (buffer !== undefined) {
     if (mode !== "non-blocking")
       throw refused("logger: max-buffer-size option is only supported with 'mode=non-blocking'");
-    if (!isSize(buffer)) throw refused(`error parsing option max-buffer-size: invalid size: '${buffer}'`);
+    if (parseByteSize(buffer) === undefined)
+      throw refused(`error parsing option max-buffer-size: invalid size: '${buffer}'`);
   }
   if (disabled !== "" && !isFlag(disabled))
     throw refused(`invalid value for option cache-disabled: ${disabled}`);
-}
-
-function isSize(text: string): boolean {
-  return /^\d+(\.\d+)? ?[kmgtp]?i?b?$/i.test(text);
 }
 
 function isFlag(text: string): boolean {

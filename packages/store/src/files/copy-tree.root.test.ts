@@ -5,6 +5,7 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   statSync,
@@ -109,6 +110,17 @@ test("no link leads from the one root to the other, nor out of both", async () =
   assert.equal((await statPath(roots.target, "/secret")).sizeBytes, "of the target".length);
 });
 
+test("a folder that is left out comes when something in it does not", async () => {
+  await using roots = await openRoots();
+  const { at, copy } = roots;
+  for (const name of ["drop/deep", "gone"]) mkdirSync(at("source/tree", name), { recursive: true });
+  for (const name of ["drop/kept.md", "drop/other", "drop/deep/more.md", "gone/file"])
+    writeFileSync(at("source/tree", name), name);
+  await copy({ exclude: ["*", "!**/*.md"] });
+  const found = readdirSync(at("upper/copy"), { recursive: true, encoding: "utf8" });
+  assert.deepEqual(found.toSorted(), ["drop", "drop/deep", "drop/deep/more.md", "drop/kept.md"]);
+});
+
 test("what is left out takes none of its other names along, and what is to change does", async () => {
   await using roots = await openRoots();
   const { at, copy } = roots;
@@ -119,7 +131,7 @@ test("what is left out takes none of its other names along, and what is to chang
   await copy({
     place: "made/copy",
     isContent: true,
-    exclude: [/^drop$/],
+    exclude: ["drop"],
     parents: [folder, { ...folder, path: "made/copy" }],
     change: { owner: { uid: 7, gid: 8 }, modeText: "u=rwX,go=", timeNs },
   });

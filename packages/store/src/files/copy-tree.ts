@@ -1,4 +1,4 @@
-import { type TarEvent, tarPathBytes } from "@hawser/base";
+import { compileIgnorePatterns, type TarEvent, tarPathBytes } from "@hawser/base";
 import { HeldRoot, releaseThread } from "@hawser/linux";
 import { LayerWriter } from "../layers/layer-writer.ts";
 import { folderAt, statFile } from "./file-stat.ts";
@@ -19,7 +19,7 @@ export function copyTree(job: CopyJob, confine: (root: FilesRoot) => void): void
   confine(job.source);
   using source = new HeldRoot();
   const { path } = statFile(job.path);
-  const events = treeEvents({ path, name: job.place, leaveOut: leftOutOf(path, job.exclude) });
+  const events = eventsOf(path, job);
   const change = changeOf(job);
   try {
     target.enter();
@@ -57,15 +57,33 @@ function folderEvent({ path, ...rest }: NewFolder): TarEvent {
   return { kind: "entry", entry: { ...plainEntry, ...rest, type: "directory", path: Buffer.from(path) } };
 }
 
-/** Tells what is left out of the tree at `top`, by its path in it. */
-function leftOutOf(top: string, exclude: readonly RegExp[]): (path: string) => boolean {
-  const skip = top === "" ? 0 : top.length + 1;
-  return (path) => {
-    const rest = path.slice(skip);
-    if (rest === "" || exclude.length === 0) return false;
-    const shown = tarPathBytes(rest).toString();
-    return exclude.some((pattern) => pattern.test(shown));
+/** What the job does not leave out; a folder that it does comes when something in it has to. */
+function* eventsOf(top: string, { place, exclude }: CopyJob): Generator<TarEvent, void, undefined> {
+  const patterns = compileIgnorePatterns(exclude);
+  const below = (path: string, folder: string) =>
+    tarPathBytes(path.slice(folder === "" ? 0 : folder.length + 1)).toString();
+  const leaveOut = (path: string, isFolder: boolean) => {
+    const shown = below(path, top);
+    return shown !== "" && patterns.ignores(shown) && !(isFolder && patterns.mayKeepBelow(shown));
   };
+  const tree = treeEvents({ path: top, name: place, leaveOut });
+  if (exclude.length === 0) return yield* tree;
+  let waiting: { readonly path: string; readonly events: TarEvent[] }[] = [];
+  let isWaiting = false;
+  for (const event of tree) {
+    if (event.kind === "entry") {
+      const path = event.entry.path.toString("latin1");
+      waiting = waiting.filter((folder) => path.startsWith(`${folder.path}/`));
+      isWaiting = event.entry.type === "directory" && path !== place && patterns.ignores(below(path, place));
+      if (isWaiting) waiting.push({ path, events: [] });
+      else {
+        for (const { events } of waiting) yield* events;
+        waiting = [];
+      }
+    }
+    if (isWaiting) waiting.at(-1)?.events.push(event);
+    else yield event;
+  }
 }
 
 /** What becomes of an event; nothing of that of a folder that is there, or was made on the way: what it was elsewhere does not count. */

@@ -71,8 +71,8 @@ export interface CopyJob {
   readonly place: string;
   /** What a folder at `path` is itself does not count, only what is in it. */
   readonly isContent: boolean;
-  /** Paths below `path`, as text, that are left out with what is in them. */
-  readonly exclude: readonly RegExp[];
+  /** Patterns of `.dockerignore` for what is below `path`. */
+  readonly exclude: readonly string[];
   /** Below the folder, made first. */
   readonly parents: readonly NewFolder[];
   /** What is another of each file. */

@@ -32,7 +32,7 @@ export interface TreeOptions {
   /** A folder alone, without what is in it. */
   readonly isShallow?: boolean;
   /** Paths to leave out, with what is in them. */
-  readonly leaveOut?: (path: string) => boolean;
+  readonly leaveOut?: (path: string, isFolder: boolean) => boolean;
 }
 
 /**
@@ -46,7 +46,7 @@ export function* treeEvents(options: TreeOptions): Generator<TarEvent, void, und
 
   function* eventsOf(path: string, name: string): Generator<TarEvent, void, undefined> {
     const stats = unlessGone(() => lstatSync(fsPath(path), { bigint: true }));
-    if (stats === undefined || options.leaveOut?.(path)) return;
+    if (stats === undefined || options.leaveOut?.(path, stats.isDirectory())) return;
     if (options.asLayer && stats.isCharacterDevice() && stats.rdev === 0n) {
       yield* emptyFile(whiteoutOf(name));
       return;

@@ -1,4 +1,4 @@
-import { goQuote, parseDuration } from "@hawser/base";
+import { goQuote, parseByteSize, parseDuration } from "@hawser/base";
 import { runtimeFaults } from "../../faults.ts";
 
 const refused = (words: string) => runtimeFaults.LOG_OPTION_INVALID(words);
@@ -19,9 +19,9 @@ export function parseLogFlag(text: string | undefined): boolean {
  * @throws {Fault} `invalid-argument`
  */
 export function parseLogSize(text: string, base: 1000 | 1024): number {
-  const [, digits, unit = ""] = /^(\d+(?:\.\d+)?) ?([kmgtp]?)i?b?$/i.exec(text) ?? [];
-  if (digits === undefined) throw refused(`invalid size: '${text}'`);
-  return Math.trunc(Number(digits) * base ** ["", "k", "m", "g", "t", "p"].indexOf(unit.toLowerCase()));
+  const bytes = parseByteSize(text, base);
+  if (bytes === undefined) throw refused(`invalid size: '${text}'`);
+  return bytes;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { runtimeFaults } from "../faults.ts";
+import { ociFaults } from "./oci-faults.ts";
 
 /** Linux signal names without `SIG`, by number: the numbering of x86, arm, riscv, s390 and ppc. */
 const names =
@@ -29,7 +29,7 @@ export function parseSignal(text: string): number {
   if (/^\d{1,3}$/.test(text)) {
     const number = Number(text);
     if (number >= 1 && number <= realtimeMax) return number;
-    throw runtimeFaults.SIGNAL_INVALID(text);
+    throw ociFaults.SIGNAL_INVALID(text);
   }
   const name = text.toUpperCase().replace(/^SIG/, "");
   const known = numbers.get(name);
@@ -41,14 +41,5 @@ export function parseSignal(text: string): number {
     const number = edge === "MIN" ? realtimeMin + Number(offset) : realtimeMax - Number(offset);
     if (!wrongWay && number >= realtimeMin && number <= realtimeMax) return number;
   }
-  throw runtimeFaults.SIGNAL_INVALID(text);
-}
-
-/** `SIGTERM` for 15, `SIGRTMIN+3` for 37; a number outside the table is itself. */
-export function formatSignal(number: number): string {
-  const name = names[number - 1];
-  if (name !== undefined) return `SIG${name}`;
-  if (number === realtimeMin) return "SIGRTMIN";
-  if (number > realtimeMin && number <= realtimeMax) return `SIGRTMIN+${number - realtimeMin}`;
-  return String(number);
+  throw ociFaults.SIGNAL_INVALID(text);
 }
