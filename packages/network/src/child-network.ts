@@ -1,6 +1,6 @@
 import { AddressLeases, type Lease, type LeasedSubnet, linkLocalPlaces, placesOf } from "./address-leases.ts";
-import { configureMessages, interfaceIndexOf } from "./interface.ts";
-import { change } from "./netlink/host-network.ts";
+import { configureMessages } from "./interface.ts";
+import { change, linksIn } from "./netlink/host-network.ts";
 import { createChildLink } from "./netlink/link.ts";
 import { changeOfKind, ensureParentLink, type MadeParent, removeParentLink } from "./parent-link.ts";
 import type { PlugOptions } from "./plug-options.ts";
@@ -70,7 +70,6 @@ export class ChildNetwork implements AsyncDisposable {
       name,
       mtu,
       ...(kind === "macvlan" && { macAddress: lease.macAddress }),
-      index: interfaceIndexOf(name),
       parentIndex,
       namespaceFd,
       mode: childModes[kind][mode] ?? 0,
@@ -78,7 +77,8 @@ export class ChildNetwork implements AsyncDisposable {
     await changeOfKind(kind, `make a ${kind} of ${parent}`, [message]);
     const places = placesOf(lease, internal ? { ipv4: false, ipv6: false } : gateways);
     const addresses = [...places.addresses, ...linkLocalPlaces(beside)];
-    await change(`set up ${name}`, configureMessages({ name, ...places, addresses }), { namespaceFd });
+    const index = (await linksIn(namespaceFd)).find((link) => link.name === name)?.index ?? 0;
+    await change(`set up ${name}`, configureMessages({ name, index, ...places, addresses }), { namespaceFd });
     return undefined;
   }
 

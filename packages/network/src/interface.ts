@@ -65,16 +65,15 @@ function insideMessages(request: InterfaceRequest, hostInterface: string): Netli
   const index = interfaceIndexOf(name);
   return [
     createVeth({ name, index, macAddress, mtu }, { name: hostInterface, mtu, namespaceFd: hostNamespaceFd }),
-    ...configureMessages(request),
+    ...configureMessages({ ...request, index }),
   ];
 }
 
 /** What an interface needs once it is there. */
 export function configureMessages(
-  request: Pick<InterfaceRequest, "name" | "addresses" | "gateways">,
+  request: Pick<InterfaceRequest, "name" | "addresses" | "gateways"> & { readonly index: number },
 ): NetlinkMessage[] {
-  const { name, addresses, gateways } = request;
-  const index = interfaceIndexOf(name);
+  const { name, index, addresses, gateways } = request;
   const hasIpv6 = addresses.some(({ address }) => address.family === 6);
   return [
     // Without it each container on an IPv4 network sends solicitations that reach all others.

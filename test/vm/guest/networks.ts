@@ -45,6 +45,23 @@ export function networkTests(engine: Engine): void {
     }
   });
 
+  test("an interface of the host may have any number", async () => {
+    // That of eth0 in containers: hosts have it after a few dozen of them.
+    await runProgramOk(["ip", "link", "add", "name", "taken", "index", "64", "type", "dummy"]);
+    try {
+      for (const [driver, subnet] of [
+        ["macvlan", "10.81.5.0/24"],
+        ["ipvlan", "10.81.6.0/24"],
+      ] as const) {
+        await ok("network", "create", "-d", driver, "--subnet", subnet, driver);
+        await ok("run", "--rm", "--network", driver, "busybox", "ip", "link", "show", "eth0");
+        await ok("network", "rm", driver);
+      }
+    } finally {
+      await runProgramOk(["ip", "link", "delete", "taken"]);
+    }
+  });
+
   test("a parent that nobody named, or a VLAN that is not there, is made for the network and goes with it", async () => {
     const links = async () => (await runProgramOk(["ip", "-o", "link"])).stdout;
     await ok("network", "create", "-d", "macvlan", "--subnet", "10.81.2.0/24", "alone");

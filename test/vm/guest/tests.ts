@@ -17,8 +17,6 @@ before(async () => {
   await engine.ok("run", "--rm", "busybox", "true");
 });
 
-// First: this kernel (6.1) was seen to refuse a macvlan or ipvlan while an interface of the host has the index that it is to have in its
-// namespace (64), it seems, and hosts have that one after a few dozen containers.
 networkTests(engine);
 quotaTests(engine);
 cgroupTests(engine);

@@ -26,6 +26,12 @@ export function hostLinks(): readonly Link[] {
   return list(listLinks).map(parseLink);
 }
 
+/** All interfaces of another namespace. */
+export async function linksIn(namespaceFd: number): Promise<readonly Link[]> {
+  const { messages } = parseReply(await netlinkAsync(encodeMessages([listLinks]), { namespaceFd }));
+  return messages.map(({ body }) => parseLink(body));
+}
+
 /** Addresses of all interfaces, but for those that no traffic could come from. */
 export function hostAddresses(): readonly InterfaceAddress[] {
   return list(listAddresses).flatMap((body) => parseAddress(body) ?? []);

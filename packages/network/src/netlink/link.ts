@@ -15,6 +15,7 @@ const ifla = {
   afSpec: 26,
   namespaceFd: 28,
   extMask: 29,
+  linkNamespaceId: 37,
 } as const;
 const info = { kind: 1, data: 2, portKind: 4, portData: 5 } as const;
 const vethPeer = 1;
@@ -74,13 +75,15 @@ export function createVlan(
   });
 }
 
-/** An interface of its own on the link of a parent (`macvlan`, `ipvlan`), down, in the namespace of `namespaceFd`. */
+/**
+ * An interface of its own on the link of a parent (`macvlan`, `ipvlan`), down, in the namespace of `namespaceFd`. Its index is the
+ * kernel's choice: before 6.13 one of ours must be free in the parent's namespace, too.
+ */
 export function createChildLink(
   link: LinkSettings & {
     readonly kind: "macvlan" | "ipvlan";
     readonly parentIndex: number;
     readonly namespaceFd: number;
-    readonly index: number;
     /** MACVLAN_MODE_* or IPVLAN_MODE_*. */
     readonly mode: number;
   },
@@ -89,7 +92,6 @@ export function createChildLink(
   if (link.kind === "macvlan") mode.writeUInt32LE(link.mode);
   else mode.writeUInt16LE(link.mode);
   return createLink(link.kind, link, {
-    index: link.index,
     place: [attribute(ifla.link, link.parentIndex), attribute(ifla.namespaceFd, link.namespaceFd)],
     data: [attribute(macvlanMode, mode)],
   });
@@ -100,18 +102,17 @@ function createLink(
   kind: string,
   link: LinkSettings,
   more: {
-    readonly index?: number;
     readonly place?: readonly Buffer[];
     readonly data?: readonly Buffer[];
   } = {},
 ): NetlinkMessage {
-  const { index = 0, place = [], data } = more;
+  const { place = [], data } = more;
   const own = data === undefined ? [] : [attribute(info.data, data)];
   return {
     type: rtm.newLink,
     flags: nlm.create | nlm.exclusive,
     body: Buffer.concat([
-      linkHeader(index, 0),
+      linkHeader(0, 0),
       ...linkAttributes(link),
       ...place,
       attribute(ifla.linkInfo, [attribute(info.kind, kind), ...own]),
@@ -169,6 +170,8 @@ export interface Link {
   readonly name: string;
   /** `bridge`, `veth` ...; empty for hardware. */
   readonly kind: string;
+  /** What it is on, or its other end, is in another namespace. */
+  readonly leadsOut: boolean;
 }
 
 /** The body of an answer to `listLinks`. */
@@ -179,6 +182,7 @@ export function parseLink(body: Buffer): Link {
     index: body.readInt32LE(4),
     name: attributeText(attributes.get(ifla.name)) ?? "",
     kind: attributeText(linkInfo.get(info.kind)) ?? "",
+    leadsOut: attributes.has(ifla.linkNamespaceId),
   };
 }
 
