@@ -29,16 +29,25 @@ test("counts passes, failures, skips, files that do not load and tests that neve
 });
 
 test("files that share a process are counted as if they did not, and the last ones have their own", () => {
+  // For what does not hold a process.
+  const waits =
+    'import { test } from "node:test"; test("waits", (_, done) => AbortSignal.timeout(50).addEventListener("abort", () => done()));';
   const passes = 'import { test } from "node:test"; test(`in ${process.pid}`, () => {});';
   const fails = 'import { test } from "node:test"; test("red", () => { throw new Error("red"); });';
   const { counts } = runFiles(
-    { "a.mjs": passes, "b.mjs": passes, "c.mjs": passes, "d.mjs": fails, "e.mjs": passes },
+    {
+      "a.mjs": passes,
+      "b.mjs": passes,
+      "c.mjs": waits + passes.replace("import { test } from", "import"),
+      "d.mjs": fails,
+      "e.mjs": passes,
+    },
     { concurrency: 1, together: 3 },
   );
-  assert.deepEqual([counts["passed"], counts["failed"]], [4, 1]);
+  assert.deepEqual([counts["passed"], counts["failed"]], [5, 1]);
   const names = counts["ran"] as readonly string[];
-  assert.equal(names.length, 5);
-  assert.equal(new Set(names).size, 4, "two are of one process");
+  assert.equal(names.length, 6);
+  assert.equal(new Set(names).size, 5, "two are of one process");
   assert.deepEqual(
     (counts["usage"] as [string, FileUsage][]).map(([file]) => file.slice(file.lastIndexOf("/") + 1)),
     ["a.mjs", "b.mjs and 1 more", "d.mjs", "e.mjs"],

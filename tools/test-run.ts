@@ -111,7 +111,7 @@ async function* runFiles(
   const told = usageFile(folder, first);
   const files = [names.length === 1 ? join(root, first) : `${told}.mjs`];
   if (names.length > 1) {
-    const imports = names.map(
+    const imports = ["tools/test-together.mjs", ...names].map(
       (name) => `await import(${JSON.stringify(pathToFileURL(join(root, name)).href)});\n`,
     );
     writeFileSync(`${told}.mjs`, imports.join(""));
