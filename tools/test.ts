@@ -95,8 +95,6 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => 
 // Inherited by whatever a test starts: tells this run's processes from everybody else's.
 const runId = randomUUID();
 process.env["HAWSER_TEST_RUN"] = runId;
-// Go's programs (docker's client starts five thousand times) need an eighth less of a processor with one thread.
-process.env["GOMAXPROCS"] ??= "1";
 const scope = parseLeakScope(values.leaks);
 
 const problems: string[] = [];
