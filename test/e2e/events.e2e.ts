@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { eventually, openTempDir } from "@hawser/base/testing";
+import { dockerCli } from "./kit-cli.ts";
 import { ask, openRaw, splitHead } from "./kit-http.ts";
 import { startProgram } from "./kit-process.ts";
 import { clients, hawserOnly, type Json, runClient, textOf, useTarget } from "./kit-target.ts";
@@ -42,6 +44,23 @@ describe("events", () => {
       "container die",
       "container destroy",
     ]);
+  });
+
+  test("are told to docker's CLI from its start on, though it asks later", hawserOnly, async () => {
+    await target.docker(["run", "--rm", "--name", "before", "busybox", "true"]);
+    await using dir = await openTempDir();
+    const log = join(dir.path, "events");
+    const words = [dockerCli(), "-H", `unix://${target.socket()}`, "events", "--filter", "event=start"];
+    // A client's process that has not come to ask yet.
+    const script = 'sleep 0.7; exec "$@"';
+    const listening = await startProgram(["sh", "-c", script, "sh", ...words], { log });
+    try {
+      await target.docker(["run", "--rm", "--name", "meanwhile", "busybox", "true"]);
+      await eventually(async () => (await readFile(log, "utf8")).includes("name=meanwhile"));
+      assert.doesNotMatch(await readFile(log, "utf8"), /name=before/);
+    } finally {
+      await listening.kill("SIGTERM");
+    }
   });
 
   test("say who, what, when, with the old fields for old clients", async () => {
