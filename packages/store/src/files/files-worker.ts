@@ -6,6 +6,7 @@ import { confineThread, confineThreadToView, releaseThread } from "@hawser/linux
 import type { UserMap } from "@hawser/oci";
 import { decompress } from "../layers/decompress.ts";
 import { LayerWriter } from "../layers/layer-writer.ts";
+import { faultKindOfErrno } from "../worker-errno.ts";
 import { copyTree } from "./copy-tree.ts";
 import { folderAt, statFile } from "./file-stat.ts";
 import {
@@ -301,33 +302,17 @@ function failure(error: unknown): FilesReport {
     const words = problem.replace(/^Cannot unpack layer: /, "Cannot copy files: ");
     return { kind: "failed", fault: error.kind, problem: words };
   }
-  switch (errnoOf(error)) {
-    case "ENOSPC":
-    case "EDQUOT":
-      return { kind: "failed", fault: "resource-exhausted", problem };
-    case "EROFS":
-      if (lacksWorkFolder()) {
-        const words = problem.replace("EROFS: read-only file system", "ENOSPC: no space left on device");
-        return { kind: "failed", fault: "resource-exhausted", problem: words };
-      }
-      return { kind: "failed", fault: "permission-denied", problem };
-    case "EBUSY":
-    case "EEXIST":
-    case "EFBIG":
-    case "EINVAL":
-    case "EISDIR":
-    case "ELOOP":
-    case "EMLINK":
-    case "ENAMETOOLONG":
-    case "ENOENT":
-    case "ENOTDIR":
-    case "ENOTEMPTY":
-    case "ERANGE":
-    case "E2BIG":
-      return { kind: "failed", fault: "invalid-argument", problem: `Cannot copy files: ${problem}` };
-    default:
-      return { kind: "failed", fault: "internal", problem };
+  if (errnoOf(error) === "EROFS") {
+    if (!lacksWorkFolder()) return { kind: "failed", fault: "permission-denied", problem };
+    const words = problem.replace("EROFS: read-only file system", "ENOSPC: no space left on device");
+    return { kind: "failed", fault: "resource-exhausted", problem: words };
   }
+  const fault = faultKindOfErrno(error, ["EBUSY", "ENOTEMPTY"]);
+  return {
+    kind: "failed",
+    fault,
+    problem: fault === "invalid-argument" ? `Cannot copy files: ${problem}` : problem,
+  };
 }
 
 // Threads share their starter's root. Node's thread pool, which goes on to serve the whole process, must exist before.

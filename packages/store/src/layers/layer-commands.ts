@@ -1,5 +1,6 @@
 import { parentPort } from "node:worker_threads";
-import { errnoOf, Fault } from "@hawser/base";
+import { Fault } from "@hawser/base";
+import { faultKindOfErrno } from "../worker-errno.ts";
 import type { ArchiveFile, LayerReport, LayerWork } from "./layer-work.ts";
 
 /** What the starter of a worker sends: work, then how much of its archive is there. */
@@ -60,24 +61,5 @@ export function report(message: LayerReport): void {
 function failure(error: unknown): LayerReport {
   const problem = error instanceof Error ? error.message : String(error);
   if (Fault.is(error)) return { kind: "failed", fault: error.kind, problem };
-  switch (errnoOf(error)) {
-    case "ENOSPC":
-    case "EDQUOT":
-      return { kind: "failed", fault: "resource-exhausted", problem };
-    // The archive names what cannot be, or contradicts itself.
-    case "EEXIST":
-    case "EFBIG":
-    case "EINVAL":
-    case "EISDIR":
-    case "ELOOP":
-    case "EMLINK":
-    case "ENAMETOOLONG":
-    case "ENOENT":
-    case "ENOTDIR":
-    case "ERANGE":
-    case "E2BIG":
-      return { kind: "failed", fault: "invalid-argument", problem };
-    default:
-      return { kind: "failed", fault: "internal", problem };
-  }
+  return { kind: "failed", fault: faultKindOfErrno(error), problem };
 }
