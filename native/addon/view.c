@@ -96,15 +96,6 @@ static bool configure(int context, const struct view *view) {
   return fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0;
 }
 
-/* Overlay marks a work folder that was once mounted so, and mounts it no more: files may be missing since. Here no power cut was between. */
-static void forget_volatile(const char *work) {
-  char path[PATH_MAX];
-  for (const char *const *name = (const char *const[]){"volatile/dirty", "volatile", NULL}; *name != NULL; name++) {
-    const int length = snprintf(path, sizeof path, "%s/work/incompat/%s", work, *name);
-    if (length > 0 && (size_t)length < sizeof path) remove(path);
-  }
-}
-
 /* The layers as one tree, attached over the topmost folder: only this namespace sees that. */
 static int mount_layers(const struct view *view, struct failure *failure) {
   struct list lower = view->lower;
@@ -114,7 +105,6 @@ static int mount_layers(const struct view *view, struct failure *failure) {
     const int fd = open(first, O_PATH | O_DIRECTORY | O_CLOEXEC);
     return fd >= 0 ? fd : fail(failure, "open", first);
   }
-  if (view->is_volatile) forget_volatile(view->work.data);
   const int context = fsopen("overlay", FSOPEN_CLOEXEC);
   if (context < 0) return fail(failure, "fsopen", NULL);
   int root = -1;

@@ -52,6 +52,7 @@ export type { Layer, SealedLayer } from "./layers/layer-table.ts";
 export { defaultStoreLimits, type StoreLimits } from "./limits.ts";
 export { prepareWorkers } from "./prepare-workers.ts";
 export { removeTree } from "./remove-tree.ts";
+export { forgetVolatile } from "./snapshots/forget-volatile.ts";
 export type { OverlayMount, Snapshotter } from "./snapshots/snapshotter.ts";
 export { type StoreStep, storeSteps } from "./steps.ts";
 export { Store, type StoreOptions } from "./store.ts";

@@ -1,5 +1,3 @@
-import { rmSync } from "node:fs";
-import { join } from "node:path";
 import { Fault } from "@hawser/base";
 import {
   type HostConfig,
@@ -9,7 +7,7 @@ import {
   type StartRequest,
   userMapOf,
 } from "@hawser/runtime";
-import type { OverlayMount } from "@hawser/store";
+import { forgetVolatile, type OverlayMount } from "@hawser/store";
 import { attachmentsOf, withoutEndpoints } from "../networks/attachment.ts";
 import { withLinkVariables } from "../networks/network-files.ts";
 import { endPendingAttaches, handToMonitor } from "./attach.ts";
@@ -157,8 +155,7 @@ async function startRun(collaborators: Collaborators, container: Container): Pro
 /** The layers of a container. What does not survive a power cut anyway is written so that its end does not wait for the disk. */
 function asMounted(overlay: OverlayMount, { isVolatile, record }: Container): StartRequest["overlay"] {
   if (!isVolatile && !record.hostConfig.autoRemove) return overlay;
-  // Overlay mounts nothing that it once mounted so, since files may be missing after a power cut. This is a restart.
-  rmSync(join(overlay.work, "work/incompat/volatile"), { recursive: true, force: true });
+  forgetVolatile(overlay.work); // a restart
   return { ...overlay, options: ["volatile"] };
 }
 

@@ -6,6 +6,7 @@ import { confineThread, confineThreadToView, releaseThread } from "@hawser/linux
 import type { UserMap } from "@hawser/oci";
 import { decompress } from "../layers/decompress.ts";
 import { LayerWriter } from "../layers/layer-writer.ts";
+import { forgetVolatile } from "../snapshots/forget-volatile.ts";
 import { faultKindOfErrno } from "../worker-errno.ts";
 import { copyTree } from "./copy-tree.ts";
 import { folderAt, statFile } from "./file-stat.ts";
@@ -149,6 +150,7 @@ function confine(root: FilesRoot): void {
       confineThread(root.path);
       return;
     case "layers":
+      if (root.volatile === true && root.work !== undefined) forgetVolatile(root.work);
       confineThreadToView(root, root.binds);
       return;
     case "namespace":
