@@ -100,13 +100,15 @@ export class FileUploads implements BlobUploads {
   }
 
   async listIdle(beforeMs: number): Promise<readonly string[]> {
-    const idle: string[] = [];
+    const lastMs = new Map<string, number>();
     for (const name of await readdir(this.folder)) {
       if (name.endsWith(".tmp")) continue;
       const stats = await stat(this.#path(name)).catch(() => undefined);
-      if (stats !== undefined && stats.mtimeMs < beforeMs) idle.push(name.replace(/\.json$/, ""));
+      // Of the two files of an upload only one is added to.
+      const id = name.replace(/\.json$/, "");
+      if (stats !== undefined) lastMs.set(id, Math.max(lastMs.get(id) ?? 0, stats.mtimeMs));
     }
-    return [...new Set(idle)];
+    return [...lastMs].flatMap(([id, ms]) => (ms < beforeMs ? [id] : []));
   }
 
   async #requireLive(id: string): Promise<LiveUpload> {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
+import { eventually } from "@hawser/base/testing";
 import type { Digest } from "@hawser/oci";
 import type { BlobStorage } from "../blob-storage.ts";
 
@@ -115,6 +116,16 @@ export function describeBlobStorage(name: string, open: () => Promise<ContractSt
       await assert.rejects(uploads.append(id, piecesOf(randomBytes(1)), limits), {
         code: "BLOB_UPLOAD_UNKNOWN",
       });
+    });
+
+    test("an upload that still grows is not idle, however long ago it began", async () => {
+      const { uploads } = storage;
+      const { id } = await uploads.create("team/app", { algorithm: "sha256" });
+      const afterMs = Date.now() + 50;
+      await eventually(() => Date.now() > afterMs + 50);
+      await uploads.append(id, piecesOf(randomBytes(10)), limits);
+      assert.deepEqual(await uploads.listIdle(afterMs), []);
+      await uploads.cancel(id);
     });
 
     test("blobs of SHA-512 are beside those of SHA-256", async () => {
