@@ -211,6 +211,24 @@ describe("end-4 to end-6, end-11, end-13, end-14: pushing blobs", () => {
     requireError(await registry.ask("GET", location), 404, "BLOB_UPLOAD_UNKNOWN");
   });
 
+  test("an upload has one name: by no other its bytes become others than those that were hashed", async () => {
+    const bytes = fresh();
+    const digest = await pushBlob(registry, "holder/of-it", bytes);
+    const location = await begin();
+    assert.equal((await registry.ask("PATCH", location, { body: bytes })).status, 202);
+    const id = location.split("/").at(-1) ?? "";
+    for (const other of [`..%2Fuploads%2F${id}`, `.%2F${id}`, id.toUpperCase(), "%00", "x".repeat(300)]) {
+      const path = v2(`blobs/uploads/${other}`);
+      for (const method of ["PATCH", "PUT", "DELETE", "GET"]) {
+        const query = method === "PUT" ? `?digest=${digest}` : "";
+        requireError(await registry.ask(method, `${path}${query}`, { body: "" }), 404, "BLOB_UPLOAD_UNKNOWN");
+      }
+    }
+    assert.equal((await registry.ask("PUT", `${location}?digest=${digest}`)).status, 201);
+    const kept = await registry.ask("GET", v2(`blobs/${digest}`, "holder/of-it"));
+    assert.equal(kept.body.toString(), bytes);
+  });
+
   test("mount from a repository, from anywhere, and what is nowhere", async () => {
     const bytes = fresh();
     const digest = await pushBlob(registry, repository, bytes);
@@ -279,6 +297,11 @@ describe("end-3, end-7, end-9: manifests", () => {
     requireError(await put("bad", "[]"), 400, "MANIFEST_INVALID");
     requireError(await put("bad", Buffer.from([0x22, 0xff, 0x22])), 400, "MANIFEST_INVALID");
     requireError(await put("bad", manifest, types.index), 400, "MANIFEST_INVALID");
+    const bare = { schemaVersion: 2, layers: [] };
+    requireError(await put("bad", JSON.stringify(bare), "text/html"), 400, "MANIFEST_INVALID");
+    const said = JSON.stringify({ ...bare, mediaType: "application/a\r\nb" });
+    requireError(await put("bad", said, "application/json"), 400, "MANIFEST_INVALID");
+    requireError(await put("bad", said, ""), 400, "MANIFEST_INVALID");
     const lacking = JSON.stringify({ ...JSON.parse(manifest), layers: [describeBlob("gone", types.layer)] });
     requireError(await put("bad", lacking), 404, "MANIFEST_BLOB_UNKNOWN");
     const odd = JSON.stringify({ ...JSON.parse(manifest), layers: [{ digest: "../../x", size: 1 }] });

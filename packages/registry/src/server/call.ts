@@ -73,6 +73,14 @@ export function parseManifestReference(text: string): { readonly tag: string } |
   return text.includes(":") ? { digest: parseDigest(text) } : { tag: parseTag(text) };
 }
 
+const uploadIdPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** The name of an upload, of which it has one: what is none is no upload's. @throws {Fault} `not-found` */
+export function parseUploadId(text: string): string {
+  if (!uploadIdPattern.test(text)) throw serverFaults.BLOB_UPLOAD_UNKNOWN(text.slice(0, 100));
+  return text;
+}
+
 /** A body as it comes. Who stops reading it leaves the connection as it is: the client is still to read its answer. */
 export async function* streamBody(request: IncomingMessage): AsyncGenerator<Buffer, void, undefined> {
   const chunks = request.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;

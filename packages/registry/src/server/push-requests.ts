@@ -7,6 +7,7 @@ import {
   parseManifestReference,
   parseName,
   parseTag,
+  parseUploadId,
   readBody,
   sendEmpty,
   streamBody,
@@ -123,16 +124,16 @@ function parseContentRange(
   return { start: Number(first), length: Number(last) - Number(first) + 1 };
 }
 
-async function appendBody({ service }: HandlerParts, call: Call) {
-  const { request, response, repository, rest } = call;
+async function appendBody({ service }: HandlerParts, call: Call, id: string) {
+  const { request, response, repository } = call;
   const range = parseContentRange(request);
   const length = contentLength(request);
   if (range !== undefined && length !== undefined && range.length !== length) {
     throw serverFaults.SIZE_INVALID(`the range has ${range.length} bytes, the body ${length}`);
   }
-  const before = await service.getUpload(repository, rest);
+  const before = await service.getUpload(repository, id);
   tellUpload(response, before);
-  return await service.appendUpload(repository, rest, {
+  return await service.appendUpload(repository, id, {
     bytes: streamBody(request),
     start: range?.start,
     length: range?.length ?? length,
@@ -155,7 +156,7 @@ function tellUpload(
 
 /** distribution-spec, end-5. */
 export async function patchUpload(parts: HandlerParts, call: Call): Promise<void> {
-  tellUpload(call.response, await appendBody(parts, call));
+  tellUpload(call.response, await appendBody(parts, call, parseUploadId(call.rest)));
   sendEmpty(call.response, 202);
 }
 
@@ -163,12 +164,13 @@ export async function patchUpload(parts: HandlerParts, call: Call): Promise<void
 export async function finishUpload(parts: HandlerParts, call: Call): Promise<void> {
   const { service } = parts;
   const { repository, response, url } = call;
+  const id = parseUploadId(call.rest);
   const text = url.searchParams.get("digest");
   if (text === null || text === "") throw serverFaults.DIGEST_INVALID("no digest was given");
   const digest = parseDigest(text);
-  await appendBody(parts, call);
+  await appendBody(parts, call, id);
   response.removeHeader("Range");
-  await keptAwake(response, () => service.finishUpload(repository, call.rest, digest));
+  await keptAwake(response, () => service.finishUpload(repository, id, digest));
   sendBlobCreated(call, digest);
 }
 
@@ -177,7 +179,7 @@ export async function getUpload(
   { service }: HandlerParts,
   { repository, response, rest }: Call,
 ): Promise<void> {
-  tellUpload(response, await service.getUpload(repository, rest));
+  tellUpload(response, await service.getUpload(repository, parseUploadId(rest)));
   sendEmpty(response, 204);
 }
 
@@ -186,6 +188,6 @@ export async function cancelUpload(
   { service }: HandlerParts,
   { repository, response, rest }: Call,
 ): Promise<void> {
-  await service.cancelUpload(repository, rest);
+  await service.cancelUpload(repository, parseUploadId(rest));
   sendEmpty(response, 204);
 }

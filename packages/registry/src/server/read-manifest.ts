@@ -15,6 +15,9 @@ export interface ManifestFacts {
 
 type Json = Readonly<Record<string, unknown>>;
 
+/** It is given out as `Content-Type`: nothing that a browser would show, as what it is shown would be a stranger's. RFC 6838, 4.2. */
+const mediaTypePattern = /^application\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$/i;
+
 /**
  * Read a manifest as it is pushed. Its kind is what the client says, else what it says itself, else what its fields are.
  *
@@ -41,6 +44,10 @@ export function readManifest(bytes: Uint8Array, contentType: string): ManifestFa
   const isIndex = manifests.length > 0 || Array.isArray(manifest["manifests"]);
   const mediaType = asked || said || (isIndex ? mediaTypes.ociIndex : mediaTypes.ociManifest);
   if (mediaType === "application/json") throw serverFaults.MANIFEST_INVALID("it has no media type");
+  if (!mediaTypePattern.test(mediaType))
+    throw serverFaults.MANIFEST_INVALID(
+      `${JSON.stringify(mediaType.slice(0, 100))} is no manifest's media type`,
+    );
   return {
     mediaType,
     artifactType: text(manifest["artifactType"]) || (isIndex ? "" : (config?.mediaType ?? "")),
