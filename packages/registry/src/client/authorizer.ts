@@ -1,10 +1,10 @@
 import { abortable } from "@hawser/base";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import { registryFaults } from "./faults.ts";
+import { isLoopback } from "./is-loopback.ts";
 import { faultOfAnswer } from "./registry-error.ts";
 import {
   describeRequest,
-  isLoopback,
   readSmallBody,
   type TlsSettings,
   type Transport,

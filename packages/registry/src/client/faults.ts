@@ -66,5 +66,9 @@ export const registryFaults = defineFaults({
     (host: string) =>
       `Cannot search ${host}: it has neither a search (/v1/search) nor a catalogue (/v2/_catalog)`,
   ],
+  PROXY_INVALID: [
+    "invalid-argument",
+    (proxy: string) => `Cannot use the proxy "${proxy}": host:port, http:// or https:// was wanted`,
+  ],
   HOSTS_FILE: ["invalid-argument", (path: string, problem: string) => `Cannot read ${path}: ${problem}`],
 });

@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { errnoOf } from "@hawser/base";
 import { registryFaults } from "./faults.ts";
 import { allCapabilities, type RegistryHost, type RegistrySettings } from "./host.ts";
+import { isLoopback } from "./is-loopback.ts";
 import { parseHostsFile } from "./parse-hosts-file.ts";
-import { isLoopback, plainTls, type TlsSettings } from "./transport.ts";
+import { plainTls, type TlsSettings } from "./transport.ts";
 
 const dockerHub = "docker.io";
 const dockerHubHost = "registry-1.docker.io";

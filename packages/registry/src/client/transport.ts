@@ -1,9 +1,9 @@
 import http from "node:http";
 import https from "node:https";
-import { isIP } from "node:net";
 import { Readable } from "node:stream";
 import { createSecureContext, getCACertificates } from "node:tls";
 import { errnoOf, Fault } from "@hawser/base";
+import { chooseProxy } from "./choose-proxy.ts";
 import { DivertibleAgent } from "./divertible-agent.ts";
 import { registryFaults } from "./faults.ts";
 
@@ -133,15 +133,15 @@ export class Transport implements Disposable {
 
   #agentFor(url: URL, tls: TlsSettings): http.Agent {
     const isSecure = url.protocol === "https:";
-    const proxied = !isLoopback(url.hostname);
-    const key = JSON.stringify([isSecure, proxied, isSecure ? tls : null]);
+    const proxy = chooseProxy(url, this.#options.environment);
+    const key = JSON.stringify([isSecure, proxy, isSecure ? tls : null]);
     let agent = this.#agents.get(key);
     if (agent === undefined) {
       const options = {
         keepAlive: true,
         maxSockets,
         timeout: keepAliveMs,
-        ...(proxied && { proxyEnv: proxyEnvironment(this.#options.environment) }),
+        ...(proxy !== undefined && { proxyEnv: { [isSecure ? "HTTPS_PROXY" : "HTTP_PROXY"]: proxy } }),
       };
       agent = isSecure ? new DivertibleAgent({ ...options, ...tlsOptions(tls) }) : new http.Agent(options);
       this.#agents.set(key, agent);
@@ -167,22 +167,6 @@ function tlsOptions({ authorities, clients, insecure }: TlsSettings): https.Agen
 function knownAuthorities(): readonly string[] {
   const system = getCACertificates("system");
   return system.length > 0 ? system : getCACertificates("default");
-}
-
-function proxyEnvironment(environment: TransportOptions["environment"]): Record<string, string> {
-  const names = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"].flatMap((name) => [name, name.toLowerCase()]);
-  return Object.fromEntries(
-    names.flatMap((name) => {
-      const value = environment[name];
-      return value === undefined || value === "" ? [] : [[name, value]];
-    }),
-  );
-}
-
-/** Whether a host of a URL is this machine, which no proxy stands before. */
-export function isLoopback(hostname: string): boolean {
-  const name = hostname.replace(/^\[|\]$/g, "");
-  return name === "localhost" || name === "::1" || (isIP(name) === 4 && name.startsWith("127."));
 }
 
 /** `Get "https://host/v2/"`, as Docker names a request in what it says of it. Secrets of the query are left out. */
