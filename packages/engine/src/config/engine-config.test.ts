@@ -168,6 +168,17 @@ test("an engine is not its own mirror's mirror: it would wait for itself", async
   }
 });
 
+test("an insecure registry is a host or a network", async () => {
+  await using dir = await openPrograms();
+  for (const registry of ["10.0.0.0/99", "fd00::/129", "10.0.0.0/x", "a.example/8", "a b", ""]) {
+    const why = `insecure registry ${registry} is not valid: invalid host "${registry}"`;
+    await dir.refuses({ flags: ["--insecure-registry", registry] }, new RegExp(why));
+  }
+  const insecure = ["r.example:5000", "[::1]:5000", "10.0.0.0/8", "fd00::/8"];
+  const config = await dir.config({ file: { "insecure-registries": insecure } });
+  deepEqual(config.registries.insecure, insecure);
+});
+
 test("the configuration file counts as flags do", async () => {
   await using dir = await openPrograms();
   const config = await dir.config({

@@ -51,6 +51,17 @@ const isMirror = (value: string) => {
   return undefined;
 };
 
+/** dockerd's: a host, or a network. */
+const isInsecureRegistry = (value: string) => {
+  const host = value.replace(/^https?:\/\//i, "");
+  if (host.includes("://")) return `insecure registry ${value} should not contain '://'`;
+  const [, network = "", prefix] = /^([^/]+)\/(\d{1,3})$/.exec(host) ?? [];
+  const longest = { 0: -1, 4: 32, 6: 128 }[isIP(network)] ?? -1;
+  const isOne =
+    prefix === undefined ? URL.canParse(`http://${host}`) && !host.includes("/") : Number(prefix) <= longest;
+  return isOne ? undefined : `insecure registry ${value} is not valid: invalid host "${host}"`;
+};
+
 /** As references name it. */
 const isRegistry = (value: string) => {
   const isOne = /^[A-Za-z0-9.-]+(:\d+)?$/.test(value) && parseReference(`${value}/x/y`).domain === value;
@@ -134,7 +145,7 @@ export const settings = {
   "default-address-pools": { kind: addressPools, flag: "default-address-pool" },
 
   "registry-mirrors": { kind: texts(isMirror), flag: "registry-mirror" },
-  "insecure-registries": { kind: texts(), flag: "insecure-registry" },
+  "insecure-registries": { kind: texts(isInsecureRegistry), flag: "insecure-registry" },
   "max-concurrent-downloads": { kind: count(atLeast(0, "max concurrent downloads")) },
   "max-concurrent-uploads": { kind: count(atLeast(0, "max concurrent uploads")) },
   "max-download-attempts": { kind: count(atLeast(0, "max download attempts")) },

@@ -1,4 +1,5 @@
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
+import { cidrHas } from "./cidr-has.ts";
 import { registryFaults } from "./faults.ts";
 import { isLoopback } from "./is-loopback.ts";
 
@@ -28,8 +29,7 @@ function read(environment: Environment, name: string): string {
 
 function covers(entry: string, { host, port }: { readonly host: string; readonly port: string }): boolean {
   if (entry === "*") return true;
-  const [, network = "", prefix] = /^([^/]+)\/(\d{1,3})$/.exec(entry) ?? [];
-  if (prefix !== undefined) return networkHas(network, Number(prefix), host);
+  if (entry.includes("/")) return cidrHas(entry, host);
   const [, bracketed, named, onlyPort] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(entry) ?? [
     undefined,
     undefined,
@@ -38,17 +38,8 @@ function covers(entry: string, { host, port }: { readonly host: string; readonly
   const name = (bracketed ?? named ?? "").replace(/^\*\./, ".");
   if (name === "" || (onlyPort !== undefined && onlyPort !== port)) return false;
   const family = isIP(name);
-  if (family !== 0) return networkHas(name, family === 6 ? 128 : 32, host);
+  if (family !== 0) return cidrHas(`${name}/${family === 6 ? 128 : 32}`, host);
   return name.startsWith(".") ? host.endsWith(name) : host === name || host.endsWith(`.${name}`);
-}
-
-function networkHas(network: string, prefix: number, host: string): boolean {
-  const [family, its] = [isIP(network), isIP(host)];
-  if (family === 0 || family !== its || prefix > (family === 6 ? 128 : 32)) return false;
-  const kind = family === 6 ? "ipv6" : "ipv4";
-  const list = new BlockList();
-  list.addSubnet(network, prefix, kind);
-  return list.check(host, kind);
 }
 
 function parseProxy(text: string): string {

@@ -1,5 +1,7 @@
+import { validateHeaderName, validateHeaderValue } from "node:http";
 import { dirname, resolve } from "node:path";
 import { parse } from "smol-toml";
+import { readClientCertificate } from "./client-certificate.ts";
 import { registryFaults } from "./faults.ts";
 import { allCapabilities, type HostCapabilities, type RegistryHost } from "./host.ts";
 import type { TlsSettings } from "./transport.ts";
@@ -85,18 +87,23 @@ async function readTls(
   { path, readText }: { readonly path: string; readonly readText: (path: string) => Promise<string> },
   fallback: TlsSettings | undefined,
 ): Promise<TlsSettings> {
-  const read = (name: string) => readText(resolve(dirname(path), name));
+  const pathOf = (name: string) => resolve(dirname(path), name);
   const authorities = table.texts("ca") ?? [];
   const clients = table.pairs("client");
   return {
-    authorities: [...(fallback?.authorities ?? []), ...(await Promise.all(authorities.map(read)))],
+    authorities: [
+      ...(fallback?.authorities ?? []),
+      ...(await Promise.all(authorities.map((name) => readText(pathOf(name))))),
+    ],
     clients: [
       ...(fallback?.clients ?? []),
       ...(await Promise.all(
-        clients.map(async ([certificate, key]) => {
-          const pem = await read(certificate);
-          return { certificate: pem, key: key === undefined ? pem : await read(key) };
-        }),
+        clients.map(([certificate, key]) =>
+          readClientCertificate(
+            { certificate: pathOf(certificate), key: key === undefined ? undefined : pathOf(key) },
+            readText,
+          ),
+        ),
       )),
     ],
     insecure: table.boolean("skip_verify") || fallback?.insecure === true,
@@ -160,6 +167,14 @@ class HostsTable {
     for (const [header, text] of Object.entries(value)) {
       if (typeof text !== "string" && !isTextList(text)) throw this.#wrong(`${name}.${header}`, "a string");
       headers[header.toLowerCase()] = typeof text === "string" ? text : text.join(", ");
+    }
+    try {
+      for (const [header, text] of Object.entries(headers)) {
+        validateHeaderName(header);
+        validateHeaderValue(header, text);
+      }
+    } catch (error) {
+      throw this.#wrong(name, `of headers (${error instanceof Error ? error.message : String(error)})`);
     }
     return headers;
   }

@@ -496,6 +496,9 @@ x-mirror = "yes"
       ["server = 5", /hosts\.toml: server is not a string/],
       ["[host", /hosts\.toml: /],
       ['[host."https://a"]\nca = 1', /host\.https:\/\/a\.ca is not a string or strings/],
+      ['[host."https://a".header]\nx = "1\\n2"', /hosts\.toml: host\.https:\/\/a\.header is not of headers/],
+      ['[host."https://a".header]\n"x y" = "1"', /hosts\.toml: host\.https:\/\/a\.header is not of headers/],
+      ['client = "hosts.toml"\nserver = "a"', /hosts\.toml: a certificate and its key were wanted/],
     ] as const) {
       await writeFile(path, text);
       using client = openClient({ settings: { ...settings, hostFolders: [dir.path] } });

@@ -1,8 +1,10 @@
 import { lookup } from "node:dns/promises";
 import { readdir, readFile } from "node:fs/promises";
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
 import { join } from "node:path";
 import { errnoOf } from "@hawser/base";
+import { cidrHas } from "./cidr-has.ts";
+import { readClientCertificate } from "./client-certificate.ts";
 import { registryFaults } from "./faults.ts";
 import { allCapabilities, type RegistryHost, type RegistrySettings } from "./host.ts";
 import { isLoopback } from "./is-loopback.ts";
@@ -74,18 +76,12 @@ function basesOf(address: string, insecure: boolean): RegistryHost["bases"] {
 async function isInsecure(domain: string, insecure: readonly string[]): Promise<boolean> {
   const { hostname } = new URL(`http://${domain}`);
   if (isLoopback(hostname) || insecure.includes(domain)) return true;
-  const networks = new BlockList();
-  for (const text of insecure) {
-    const [network = "", prefix] = text.split("/");
-    const family = isIP(network);
-    if (prefix !== undefined && family !== 0)
-      networks.addSubnet(network, Number(prefix), family === 6 ? "ipv6" : "ipv4");
-  }
-  if (networks.rules.length === 0) return false;
+  const networks = insecure.filter((text) => text.includes("/"));
+  if (networks.length === 0) return false;
   const name = hostname.replace(/^\[|\]$/g, "");
   const addresses =
     isIP(name) === 0 ? await lookup(name, { all: true }).catch(() => []) : [{ address: name }];
-  return addresses.some(({ address }) => networks.check(address, isIP(address) === 6 ? "ipv6" : "ipv4"));
+  return addresses.some(({ address }) => networks.some((network) => cidrHas(network, address)));
 }
 
 interface HostFolder {
@@ -114,7 +110,6 @@ async function findHostFolder(domain: string, folders: readonly string[]): Promi
 
 /** Docker's `certs.d`: `*.crt` are authorities, `*.cert` with `*.key` of the same name prove who we are. */
 async function readCertificates(folder: string, files: readonly string[]): Promise<HostFolder["tls"]> {
-  const read = (name: string) => readConfigured(join(folder, name));
   const sorted = files.toSorted();
   const authorities = sorted.filter((name) => name.endsWith(".crt"));
   const certificates = sorted.filter((name) => name.endsWith(".cert"));
@@ -129,12 +124,15 @@ async function readCertificates(folder: string, files: readonly string[]): Promi
     }
   }
   return {
-    authorities: await Promise.all(authorities.map(read)),
+    authorities: await Promise.all(authorities.map((name) => readConfigured(join(folder, name)))),
     clients: await Promise.all(
-      certificates.map(async (name) => ({
-        certificate: await read(name),
-        key: await read(name.replace(/cert$/, "key")),
-      })),
+      certificates.map((name) => {
+        const certificate = join(folder, name);
+        return readClientCertificate(
+          { certificate, key: certificate.replace(/cert$/, "key") },
+          readConfigured,
+        );
+      }),
     ),
   };
 }
