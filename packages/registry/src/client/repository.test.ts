@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdir, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { openTempDir } from "@hawser/base/testing";
+import { certificates, openTempDir } from "@hawser/base/testing";
 import { mediaTypes, parseDigest, parseReference } from "@hawser/oci";
 import { type FakeRegistry, openFakeRegistry, sha256 } from "@hawser/registry/testing";
 import { type RegistryAccess, RegistryClient, type RegistryClientOptions } from "./registry-client.ts";
@@ -505,6 +505,32 @@ x-mirror = "yes"
       await assert.rejects(client.repository(parseReference("example.org/a")), problem);
     }
   });
+});
+
+test("a certificate of certs.d or of a hosts.toml proves who we are; without it nobody is let in", async () => {
+  const [cert, key, ca] = await Promise.all(
+    [certificates.server.cert, certificates.server.key, certificates.authority].map((path) => readFile(path)),
+  );
+  await using registry = await openFakeRegistry({ tls: { cert, key, ca, requestCert: true } });
+  const digest = registry.addManifest("team/app", "v1", { mediaType: mediaTypes.ociManifest });
+  for (const form of ["certs.d", "hosts.toml", "stranger"] as const) {
+    await using dir = await openTempDir();
+    const folder = join(dir.path, registry.address);
+    await mkdir(folder);
+    const who = certificates[form === "stranger" ? "stranger" : "client"];
+    await copyFile(who.cert, join(folder, form === "hosts.toml" ? "who.pem" : "who.cert"));
+    await copyFile(who.key, join(folder, "who.key"));
+    if (form === "hosts.toml") {
+      const text = `server = "https://${registry.address}"\nclient = [["who.pem", "who.key"]]\n`;
+      await writeFile(join(folder, form), text);
+    }
+    using client = openClient({ settings: { ...settings, hostFolders: [dir.path] } });
+    const got = (await repositoryOf(client, registry)).getManifest("v1");
+    if (form === "stranger") await assert.rejects(got, { kind: "unavailable" });
+    else assert.equal((await got).digest, digest);
+  }
+  using client = openClient();
+  await assert.rejects((await repositoryOf(client, registry)).getManifest("v1"), { kind: "unavailable" });
 });
 
 test("what cannot be reached is said in words that people search for", async () => {
