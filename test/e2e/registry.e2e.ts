@@ -257,6 +257,39 @@ esac
       wanted(await engine.hawser(["logout", guarded.address], { env }));
       assert.match((await engine.hawser(["pull", name], { env })).stderr, /no basic auth credentials/);
     });
+
+    test("are pulled without one where a credential helper fails and none is wanted", async () => {
+      await using dir = await openTempDir();
+      const broken = join(dir.path, "docker-credential-broken");
+      await writeFile(broken, "#!/bin/sh\necho no keychain >&2\nexit 1\n", { mode: 0o755 });
+      const name = `${registry.address}/team/open:v1`;
+      publishImage(registry, {
+        repository: "team/open",
+        tag: "v1",
+        plainLayers: [await layerOf({ o: "o" })],
+      });
+      const env = { DOCKER_CONFIG: dir.path, PATH: `${dir.path}:${process.env["PATH"]}` };
+      for (const [helper, why] of [
+        ["broken", /WARNING: .* is asked without a login: .*no keychain/],
+        ["absent", /WARNING: .* is asked without a login: .*is not installed/],
+      ] as const) {
+        const config = { credsStore: helper, auths: { [registry.address]: {} } };
+        await writeFile(join(dir.path, "config.json"), JSON.stringify(config));
+        for (const args of [
+          ["pull", name],
+          ["push", name],
+          ["logout", registry.address],
+        ]) {
+          const { exitCode, stderr } = await engine.hawser(args, { env });
+          assert.deepEqual([exitCode, why.test(stderr) || args[0] === "logout"], [0, true], stderr);
+        }
+        assert.deepEqual(JSON.parse(await readFile(join(dir.path, "config.json"), "utf8")).auths, {});
+      }
+      // Whoever logs in wants it kept.
+      const login = ["login", "-u", "ann", "--password-stdin", registry.address];
+      assert.equal((await engine.hawser(login, { env, input: "x" })).exitCode, 1);
+      await docker("rmi", name);
+    });
   });
 
   describe("although the engine dies", () => {

@@ -1,6 +1,6 @@
-import { runProgram } from "@hawser/base";
+import { Fault, runProgram } from "@hawser/base";
 import { cliFaults } from "./faults.ts";
-import type { Session } from "./session.ts";
+import { type Session, warnLine } from "./session.ts";
 import { readSettings, type Settings, tableOf, writeSettings } from "./settings-file.ts";
 
 /** Who the user is at a registry, in the names of Docker's API. */
@@ -20,9 +20,8 @@ export function registryKey(domain: string): string {
 
 /**
  * Who the user is at a registry: from the helper of that registry (`credHelpers`), the helper of all (`credsStore`), else
- * `auths` of the settings themselves. `undefined` when nobody said.
- *
- * @throws {Fault} `unavailable` when a helper is not installed, `internal` when it fails
+ * `auths` of the settings themselves. `undefined` when nobody said. As with Docker's CLI the user is nobody where a helper is not
+ * installed or fails: what is open to all can be had. He is told.
  */
 export async function findCredentials(
   session: Session,
@@ -63,7 +62,7 @@ export async function storeCredentials(
   return await writeSettings(session, withEntry(settings, key, entry));
 }
 
-/** Forget who the user is. False: nothing was known. */
+/** Forget who the user is. False: nothing was known. Of a helper that fails the user is told, as by Docker's CLI. */
 export async function eraseCredentials(session: Session, domain: string): Promise<boolean> {
   const settings = readSettings(session);
   const key = registryKey(domain);
@@ -73,7 +72,11 @@ export async function eraseCredentials(session: Session, domain: string): Promis
   const known =
     keys.length > 0 || (helper !== undefined && (await askHelper(session, helper, domain)) !== undefined);
   if (!known) return false;
-  if (helper !== undefined) await runHelper(session, helper, { verb: "erase", input: key });
+  if (helper !== undefined) {
+    await runHelper(session, helper, { verb: "erase", input: key }).catch(async (error: unknown) => {
+      await warnLine(session, `WARNING: could not erase credentials:\n${key}: ${Fault.from(error).message}`);
+    });
+  }
   const others = Object.fromEntries(Object.entries(auths).filter(([name]) => !keys.includes(name)));
   await writeSettings(session, { ...settings, auths: others });
   return true;
@@ -112,8 +115,16 @@ async function askHelper(
   helper: string,
   domain: string,
 ): Promise<RegistryCredentials | undefined> {
-  const text = await runHelper(session, helper, { verb: "get", input: registryKey(domain) });
-  if (text === undefined) return undefined;
+  try {
+    const text = await runHelper(session, helper, { verb: "get", input: registryKey(domain) });
+    return text === undefined ? undefined : parseAnswer(helper, text);
+  } catch (error) {
+    await warnLine(session, `WARNING: ${domain} is asked without a login: ${Fault.from(error).message}`);
+    return undefined;
+  }
+}
+
+function parseAnswer(helper: string, text: string): RegistryCredentials | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
