@@ -43,8 +43,7 @@ test("a proxy is a host and a port or a URL; this machine has none, what is no p
   for (const proxy of ["socks5://me:word@proxy:1080", "http://[bad", "http://"]) {
     assert.throws(
       () => chooseProxy(url, { HTTPS_PROXY: proxy }),
-      (error: unknown) =>
-        error instanceof Error && /^Cannot use the proxy/.test(error.message) && !/word/.test(error.message),
+      /^[^:]+: Cannot use the proxy "((?!word).)*"/,
     );
   }
 });
