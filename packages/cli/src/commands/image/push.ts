@@ -25,6 +25,8 @@ export const command = defineCommand({
     if (all && reference.tag !== undefined) {
       throw cliFaults.OPTIONS_CONFLICT("tag can't be used with --all-tags/-a");
     }
+    // Without a tag all of them would go.
+    if (reference.digest !== undefined) throw cliFaults.OPTIONS_CONFLICT("cannot push a digest reference");
     const wanted = all ? reference : withDefaultTag(reference);
     if (!all && wanted !== reference && !flags.quiet)
       await printLine(session, `Using default tag: ${wanted.tag}`);
