@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { openTempDir } from "@hawser/base/testing";
 import { parseDigest } from "@hawser/oci";
+import { parseUsers } from "@hawser/registry/server";
 import bcrypt from "bcryptjs";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { root } from "../../tools/tree.ts";
@@ -117,7 +118,7 @@ describe("the page of a registry", () => {
   });
 
   test("asks for a login where one is wanted, whichever way clients log in", async () => {
-    const users = `ann:${bcrypt.hashSync("right", 4)}\n`;
+    const users = parseUsers(`ann:${bcrypt.hashSync("right", 4)}\n`);
     for (const tokens of [undefined, { by: "registry", name: "registry.example" } as const]) {
       await using registry = await openTestRegistry({ access: { users }, ...(tokens && { tokens }) });
       registry.registry?.service.index.linkBlob("team/app", parseDigest(digestOf("x")));

@@ -3,7 +3,8 @@ import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { readdir, utimes } from "node:fs/promises";
+import { readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -11,7 +12,7 @@ import { Fault, silentLogger } from "@hawser/base";
 import { eventually, openTempDir } from "@hawser/base/testing";
 import { type Digest, parseReference } from "@hawser/oci";
 import { RegistryClient } from "@hawser/registry/client";
-import { openRegistry } from "@hawser/registry/server";
+import { openRegistry, openUsersFile, parseUsers } from "@hawser/registry/server";
 import { ask, digestOf, openTestRegistry, pushBlob, pushImage, types } from "./kit-registry.ts";
 
 const basic = (user: string, password: string) => ({
@@ -23,7 +24,7 @@ describe("who may do what", () => {
     const bcrypt = (await import("bcryptjs")).default;
     const hash = bcrypt.hashSync("right", 4);
     await using registry = await openTestRegistry({
-      access: { users: `ann:${hash}\nbob:${hash}\n`, anonymousPull: true },
+      access: { users: parseUsers(`ann:${hash}\nbob:${hash}\n`), anonymousPull: true },
     });
     const upload = "/v2/a/blobs/uploads/";
     const refused = await registry.ask("POST", upload);
@@ -39,12 +40,39 @@ describe("who may do what", () => {
     assert.equal((await registry.ask("GET", "/v2/a/tags/list")).status, 404);
   });
 
+  test("users are those of the file when they log in, also with a password that was right before", async () => {
+    const bcrypt = (await import("bcryptjs")).default;
+    await using dir = await openTempDir();
+    const path = join(dir.path, "users");
+    const write = (text: string) => writeFile(path, text);
+    const line = (user: string, password: string) => `${user}:${bcrypt.hashSync(password, 4)}\n`;
+    await write(line("ann", "one") + line("bob", "one"));
+    const errors: string[] = [];
+    const log = { ...silentLogger, error: (message: string) => void errors.push(message) };
+    await using registry = await openTestRegistry({ access: { users: openUsersFile(path, log) } });
+    const status = async (user: string, password: string) =>
+      (await registry.ask("GET", "/v2/", { headers: basic(user, password) })).status;
+    assert.deepEqual([await status("ann", "one"), await status("bob", "one")], [200, 200]);
+    await write(line("ann", "two") + line("eve", "one"));
+    assert.deepEqual([await status("ann", "one"), await status("ann", "two")], [401, 200]);
+    assert.deepEqual([await status("bob", "one"), await status("eve", "one")], [401, 200]);
+    // While it is written, and when it is gone.
+    await write("ann:$2b$04$half");
+    assert.deepEqual([await status("ann", "two"), await status("eve", "one")], [200, 200]);
+    await rm(path);
+    assert.equal(await status("ann", "two"), 200);
+    assert.equal(errors.length, 2);
+    await write(line("bob", "three"));
+    assert.deepEqual([await status("ann", "two"), await status("bob", "three")], [401, 200]);
+    assert.throws(() => openUsersFile(join(dir.path, "none"), log));
+  });
+
   test("rules are for users and repositories, also for mounts; read-only is for all", async () => {
     const bcrypt = (await import("bcryptjs")).default;
     const hash = bcrypt.hashSync("p", 4);
     await using dir = await openTempDir();
     const access = {
-      users: `ann:${hash}\nbob:${hash}\n`,
+      users: parseUsers(`ann:${hash}\nbob:${hash}\n`),
       rules: [
         { user: "ann", repository: "*", actions: ["pull", "push", "delete"] },
         { user: "bob", repository: "team/*", actions: ["pull", "push"] },
@@ -166,7 +194,7 @@ describe("garbage beside pushes", () => {
 describe("faults", () => {
   test("a registry that is killed goes on where it was: uploads, too", async () => {
     await using dir = await openTempDir();
-    const program = `import { openRegistry } from "@hawser/registry/server";
+    const program = `import { openRegistry, openUsersFile, parseUsers } from "@hawser/registry/server";
       const log = { debug() {}, info() {}, warn() {}, error() {} };
       const registry = await openRegistry({ root: process.argv[1], host: "127.0.0.1", port: 0, log });
       console.log(registry.url);`;
@@ -228,7 +256,7 @@ describe("faults", () => {
 
   for (const [what, limits, access, status] of [
     ["too much", { uploadBytes: 1 << 20, manifestBytes: 1 << 20 }, {}, 413],
-    ["what only those may send who have logged in", undefined, { users: "" }, 401],
+    ["what only those may send who have logged in", undefined, { users: parseUsers("") }, 401],
   ] as const) {
     test(`who sends ${what} reads the answer, not a broken connection`, async () => {
       await using registry = await openTestRegistry({ access, ...(limits && { limits }) });
@@ -248,8 +276,20 @@ describe("faults", () => {
     });
   }
 
+  test("an address that is none is no page", async () => {
+    await using registry = await openTestRegistry();
+    const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
+    const { hostname, port } = new URL(registry.url);
+    const request = httpRequest({ hostname, port, path: "//[" }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+    request.on("error", reject).end();
+    assert.equal(await promise, 404);
+  });
+
   test("who goes on sending what was refused is cut off", async () => {
-    await using registry = await openTestRegistry({ access: { users: "" }, drainMs: 300 });
+    await using registry = await openTestRegistry({ access: { users: parseUsers("") }, drainMs: 300 });
     const socket = connect(Number(new URL(registry.url).port), "127.0.0.1");
     socket.on("error", () => {});
     socket.write(

@@ -8,14 +8,14 @@ import { Fault, silentLogger } from "@hawser/base";
 import { openTempDir } from "@hawser/base/testing";
 import { parseDigest, parseReference } from "@hawser/oci";
 import { RegistryClient } from "@hawser/registry/client";
-import { type AccessOptions, openOwnCertificate, openRegistry } from "@hawser/registry/server";
+import { type AccessOptions, openOwnCertificate, openRegistry, parseUsers } from "@hawser/registry/server";
 import bcrypt from "bcryptjs";
 import { type JWTPayload, SignJWT } from "jose";
 import { digestOf, openTestRegistry, type TestRegistry } from "./kit-registry.ts";
 
 const hash = bcrypt.hashSync("right", 4);
 const access: AccessOptions = {
-  users: `ann:${hash}\nbob:${hash}\n`,
+  users: parseUsers(`ann:${hash}\nbob:${hash}\n`),
   rules: [
     { user: "ann", repository: "*", actions: ["pull", "push", "delete"] },
     { user: "bob", repository: "team/*", actions: ["pull"] },
@@ -163,7 +163,7 @@ describe("tokens of the registry's own", () => {
       const { token } = JSON.parse(renewed.body.toString()) as TokenReply;
       assert.equal(await statusOf(registry, token, "GET /v2/a/tags/list"), 404);
     }
-    const users = `ann:${bcrypt.hashSync("other", 4)}\n`;
+    const users = parseUsers(`ann:${bcrypt.hashSync("other", 4)}\n`);
     await using registry = await openTestRegistry({ access: { ...access, users }, tokens, root: dir.path });
     const late = await post(registry, { grant_type: "refresh_token", refresh_token: refresh });
     assert.equal(late.status, 401);

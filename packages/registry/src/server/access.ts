@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import bcrypt from "bcryptjs";
 import { serverFaults } from "./faults.ts";
+import type { Users } from "./users.ts";
 
 export type Action = "pull" | "push" | "delete";
 
@@ -31,8 +32,7 @@ export interface Caller {
 }
 
 export interface AccessOptions {
-  /** The lines of an htpasswd file, bcrypt. */
-  readonly users?: string;
+  readonly users?: Users;
   /** A token service elsewhere knows the users. With neither nobody needs to log in, and rules speak of `anonymous` only. */
   readonly tokensElsewhere?: boolean;
   /** Absent: users may do everything; others, with `anonymousPull`, pull. */
@@ -43,17 +43,16 @@ export interface AccessOptions {
 
 /** Users and what they may do. */
 export class Access {
-  readonly #hashes: ReadonlyMap<string, string> | undefined;
+  readonly #users: Users | undefined;
   readonly #rules: readonly AccessRule[];
   readonly #readOnly: boolean;
   /** Passwords that were right, as they were sent: bcrypt takes tens of milliseconds, requests come in hundreds. */
-  readonly #known = new Map<string, Buffer>();
+  readonly #known = new Map<string, { readonly password: Buffer; readonly hash: string }>();
 
-  /** @throws {Fault} `invalid-argument` for lines that are none */
   constructor(options: AccessOptions = {}) {
-    this.#hashes = options.users === undefined ? undefined : parseUsers(options.users);
+    this.#users = options.users;
     this.#readOnly = options.readOnly === true;
-    const isOpen = this.#hashes === undefined && options.tokensElsewhere !== true;
+    const isOpen = this.#users === undefined && options.tokensElsewhere !== true;
     const anonymous = isOpen ? allActions : options.anonymousPull === true ? (["pull"] as const) : [];
     this.#rules = options.rules ?? [
       { user: "*", repository: "*", actions: allActions },
@@ -63,21 +62,24 @@ export class Access {
 
   /** Whether there are passwords. */
   get hasUsers(): boolean {
-    return this.#hashes !== undefined;
+    return this.#users !== undefined;
   }
 
   /** @throws {Fault} `unauthenticated` for a wrong password */
   async logIn(user: string, password: string): Promise<Caller> {
+    const hash = this.#users?.find(user);
     const known = this.#known.get(user);
     const bytes = Buffer.from(password);
-    const isKnown = known !== undefined && known.length === bytes.length && timingSafeEqual(known, bytes);
+    const isKnown =
+      known?.hash === hash &&
+      known?.password.length === bytes.length &&
+      timingSafeEqual(known.password, bytes);
     if (isKnown) return this.callerOf(user);
     // For an unknown user as long as for a known one.
-    const hash = this.#hashes?.get(user);
     if (!(await bcrypt.compare(password, hash ?? unusableHash)) || hash === undefined) {
       throw serverFaults.UNAUTHORIZED();
     }
-    this.#known.set(user, bytes);
+    this.#known.set(user, { password: bytes, hash });
     return this.callerOf(user);
   }
 
@@ -96,7 +98,7 @@ export class Access {
 
   /** Changes with the user's password; `undefined`: no such user. */
   passwordMark(user: string): string | undefined {
-    const hash = this.#hashes?.get(user);
+    const hash = this.#users?.find(user);
     return hash && createHash("sha256").update(hash).digest("base64url");
   }
 
@@ -129,19 +131,4 @@ const unusableHash = "$2b$10$abcdefghijklmnopqrstuuBRzQjPFcqAHe7kLSe1VTF.t2LJQLq
 function covers(pattern: string, repository: string): boolean {
   if (pattern === "*" || pattern === repository) return true;
   return pattern.endsWith("/*") && repository.startsWith(pattern.slice(0, -1));
-}
-
-function parseUsers(text: string): ReadonlyMap<string, string> {
-  const users = new Map<string, string>();
-  for (const [at, line] of text.split("\n").entries()) {
-    if (line.trim() === "" || line.startsWith("#")) continue;
-    const [, user, hash] = /^([^:]+):(\$2[aby]\$\d\d\$[./A-Za-z0-9]{53})\s*$/.exec(line) ?? [];
-    if (user === undefined || hash === undefined) {
-      throw serverFaults.CONFIG_INVALID(
-        `Cannot read the users, line ${at + 1}: name:hash with a bcrypt hash was wanted (htpasswd -B)`,
-      );
-    }
-    users.set(user, hash.replace(/^\$2y/, "$2b"));
-  }
-  return users;
 }

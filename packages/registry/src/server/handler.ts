@@ -64,7 +64,8 @@ export async function handleRequest(
   response.setHeader("Docker-Distribution-API-Version", "registry/2.0");
   response.setHeader("X-Content-Type-Options", "nosniff");
   try {
-    const url = new URL(request.url ?? "/", "http://registry");
+    const url = URL.parse(request.url ?? "/", "http://registry");
+    if (url === null) throw serverFaults.PAGE_NOT_FOUND();
     await answer(parts, { request, response, url }, asked);
   } catch (error) {
     refuse(parts, error, { request, response }, asked);

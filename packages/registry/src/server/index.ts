@@ -8,3 +8,4 @@ export { type OwnCertificate, openOwnCertificate } from "./own-certificate.ts";
 export type { PullThroughOptions } from "./pull-through.ts";
 export { defaultRegistryLimits, type RegistryLimits } from "./registry-service.ts";
 export type { ArchivesUpstream, RegistryUpstream, Upstream } from "./upstream.ts";
+export { openUsersFile, parseUsers, type Users } from "./users.ts";

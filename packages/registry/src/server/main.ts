@@ -12,6 +12,7 @@ import {
   registryUsage,
   type TokenConfig,
 } from "./registry-config.ts";
+import { openUsersFile } from "./users.ts";
 import { Webhooks } from "./webhooks.ts";
 
 /** hawser-registry: argv → configuration → listen → until a signal. Exit code 1 when it cannot start. */
@@ -44,7 +45,7 @@ async function main(): Promise<void> {
     ...(tls && { tls }),
     ...(tokens && { tokens }),
     access: {
-      ...(htpasswd !== undefined && { users: readFileSync(htpasswd, "utf8") }),
+      ...(htpasswd !== undefined && { users: openUsersFile(htpasswd, log) }),
       ...(rules && { rules }),
       anonymousPull: config.anonymousPull,
       readOnly: config.readOnly,

@@ -74,7 +74,8 @@ Options:
       --debug                Log more
       --dry-run              garbage-collect: tell what would go
       --grace-hours number   Nothing younger is collected (default 24)
-      --htpasswd string      Users and their passwords (htpasswd -B); without it nobody needs to log in
+      --htpasswd string      Users and their passwords (htpasswd -B), as they are when somebody logs in; without it nobody
+                             needs to log in
       --insecure-registry string
                              --mirror: a registry that may be spoken to without TLS; may be given more than once
       --mirror string        Keep what is pulled from this registry: docker.io, or hub=docker.io for repositories below hub/;
