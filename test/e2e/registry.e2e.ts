@@ -118,9 +118,11 @@ describe("images of a registry", { skip: againstDockerd }, () => {
     assert.equal(one?.imageId, two?.imageId);
     const byDigest = `${registry.address}/team/many@${one?.digest}`;
     assert.equal(await hawser("pull", "-q", byDigest), `${byDigest}\n`);
-    for (const client of [engine.docker, engine.hawser]) {
-      assert.match((await client(["push", byDigest])).stderr, /^cannot push a digest reference$/m);
-    }
+    for (const { stderr } of [
+      await engine.docker(["push", byDigest]),
+      await engine.hawser(["push", byDigest]),
+    ])
+      assert.match(stderr, /^cannot push a digest reference$/m);
     const refusals = [
       ["team/many:three", /manifest for \S+\/team\/many:three not found: manifest unknown: manifest unknown/],
       ["Team/Tags", /invalid reference format/],
