@@ -35,6 +35,7 @@ export {
   type Vertex,
 } from "./plan/vertex.ts";
 export type { BaseImage, PlanRequest, ResolveImage } from "./planner/build-request.ts";
+export { keepsGitDir } from "./planner/named-contexts.ts";
 export { type BuildPlan, planDockerfile } from "./planner/plan-dockerfile.ts";
 export type { PlannedHistory, Step } from "./planner/stage.ts";
 export { type OpRun, type OpRunner, type SolveOptions, Solver, type VertexEvent } from "./solver/solver.ts";

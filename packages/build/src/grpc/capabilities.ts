@@ -75,6 +75,7 @@ export const llbCapabilities: readonly string[] = [
   "file.copy.alwaysreplaceexistingdestpaths",
   "file.copy.modestring",
   "file.symlink.create",
+  "constraints",
   "platform",
   "meta.ignorecache",
   "meta.description",
@@ -83,4 +84,5 @@ export const llbCapabilities: readonly string[] = [
   "exporter.multiple",
   "exporter.image.attestations",
   "exporter.sourcedateepoch",
+  "gc.freespacefilter",
 ];

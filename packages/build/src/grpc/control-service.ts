@@ -68,7 +68,10 @@ export function controlService(builder: Builder, parts: SolveParts): Partial<Ser
   };
 }
 
-/** Filters as containerd writes them: `type==regular`, `id~=abc`; of several one must hold. */
+/**
+ * Filters as containerd writes them: `type==regular`, `id~=abc`; of several one must hold. One of a field that results do not have
+ * holds for none.
+ */
 function usageFilter(filters: readonly string[]): (result: KeptResult) => boolean {
   const all = filters.filter((text) => text !== "").map((text) => text.split(",").map(readCondition));
   return (result) => all.length === 0 || all.some((conditions) => conditions.every((holds) => holds(result)));
@@ -76,8 +79,9 @@ function usageFilter(filters: readonly string[]): (result: KeptResult) => boolea
 
 function readCondition(text: string): (result: KeptResult) => boolean {
   const [, name = "", operator = "", quoted = ""] = /^([a-z]+)(==|!=|~=)?(.*)$/.exec(text.trim()) ?? [];
+  if (name === "") throw grpcError(protocolFaults.FRONTEND_FAILED(`invalid filter ${JSON.stringify(text)}`));
   const value = quoted.replace(/^"(.*)"$/, "$1");
-  const field = (result: KeptResult): string => {
+  const field = (result: KeptResult): string | undefined => {
     switch (name) {
       case "id":
         return result.id;
@@ -91,12 +95,15 @@ function readCondition(text: string): (result: KeptResult) => boolean {
         return String(!result.isShared);
       case "inuse":
         return String(result.isInUse);
+      case "parents":
+        return result.parents.join(";");
       default:
-        throw grpcError(protocolFaults.FRONTEND_FAILED(`invalid filter ${JSON.stringify(text)}`));
+        return undefined;
     }
   };
   return (result) => {
     const own = field(result);
+    if (own === undefined) return operator === "!=";
     if (operator === "==") return own === value;
     if (operator === "!=") return own !== value;
     if (operator === "~=") return own.includes(value);

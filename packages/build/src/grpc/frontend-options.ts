@@ -26,6 +26,8 @@ export interface DockerfileOptions {
   /** Names under which the client serves its files. */
   readonly contextName: string;
   readonly dockerfileName: string;
+  /** The client serves the Dockerfile, wherever the context is. */
+  readonly isSourceApart: boolean;
   /** Where the files are, when not with the client. */
   readonly contextUrl?: string;
 }
@@ -60,6 +62,7 @@ export function readDockerfileOptions(
     contexts: below("context:"),
     contextName: attributes["contextkey"] || "context",
     dockerfileName: attributes["dockerfilekey"] || "dockerfile",
+    isSourceApart: Boolean(attributes["dockerfilekey"]),
     ...(context !== undefined && context !== "" && { contextUrl: context }),
   };
 }

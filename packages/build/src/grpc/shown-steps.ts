@@ -15,11 +15,9 @@ export function shownSteps(
   const stages = new Set(steps.map(({ stage }) => stage.index));
   const shown = new Map<string, ShownStep>();
   for (const index of stages) {
-    // A stage that begins with another one has no first step of its own.
-    const own = steps.flatMap(({ stage, vertex, node, text }) => {
-      const isOwn = vertex !== undefined && (node.name !== "FROM" || vertex.op.kind === "image");
-      return stage.index === index && isOwn ? [{ stage, vertex, text }] : [];
-    });
+    const own = steps.flatMap(({ stage, vertex, text }) =>
+      stage.index === index && vertex !== undefined ? [{ stage, vertex, text }] : [],
+    );
     for (const [at, { vertex, stage, text }] of own.entries()) {
       if (shown.has(vertex.digest)) continue;
       const name = stage.name === "" && stages.size > 1 ? `stage-${index}` : stage.name;
@@ -44,6 +42,8 @@ export function shownSteps(
 }
 
 function fromImage(reference: string): string {
+  const input = /^input:(.*)$/s.exec(reference)?.[1];
+  if (input !== undefined) return `FROM ${input}`;
   if (reference.includes("://")) return `FROM ${reference}`; // of a layout that the client lends
   return `FROM ${formatReference(withDefaultTag(parseReference(reference)))}`;
 }

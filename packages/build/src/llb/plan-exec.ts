@@ -6,10 +6,10 @@ import {
   type Mount,
   MountType,
   NetMode,
-  type ProxyEnv,
   SecurityMode,
 } from "../grpc/generated/llb_pb.ts";
 import { createVertex, type ExecMount, type ExecOp, outputOf, type Vertex } from "../plan/vertex.ts";
+import { proxyVariables } from "../planner/variables.ts";
 import { invalid, llbFaults } from "./faults.ts";
 
 const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -107,7 +107,13 @@ function processOf(meta: Meta) {
   return {
     args,
     env: env.some((text) => text.startsWith("PATH=")) ? env : [defaultPath, ...env],
-    hiddenEnv: proxyVariables(proxyEnv),
+    hiddenEnv: proxyVariables({
+      http_proxy: proxyEnv?.httpProxy,
+      https_proxy: proxyEnv?.httpsProxy,
+      ftp_proxy: proxyEnv?.ftpProxy,
+      no_proxy: proxyEnv?.noProxy,
+      all_proxy: proxyEnv?.allProxy,
+    }),
     workingDir: posix.resolve("/", cwd),
     user,
     ...(hosts.length > 0 && { hosts }),
@@ -116,20 +122,6 @@ function processOf(meta: Meta) {
     ...(cgroupParent !== "" && { cgroupParent }),
     ...(validExitCodes.length > 0 && { exitCodes: validExitCodes }),
   };
-}
-
-function proxyVariables(proxies: ProxyEnv | undefined): readonly string[] {
-  const { httpProxy, httpsProxy, ftpProxy, noProxy, allProxy } = proxies ?? {};
-  const named = {
-    HTTP_PROXY: httpProxy,
-    HTTPS_PROXY: httpsProxy,
-    FTP_PROXY: ftpProxy,
-    NO_PROXY: noProxy,
-    ALL_PROXY: allProxy,
-  };
-  return Object.entries(named).flatMap(([name, value]) =>
-    value === undefined || value === "" ? [] : [`${name}=${value}`, `${name.toLowerCase()}=${value}`],
-  );
 }
 
 /** @param input takes what is mounted among the op's inputs */

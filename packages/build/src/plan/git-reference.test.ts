@@ -9,6 +9,8 @@ test("parseGitReference() knows a repository's name, and what is none", () => {
     ["https://host/u/r.git#v1:sub/dir/", { url: "https://host/u/r.git", ref: "v1", folder: "sub/dir" }],
     ["https://host/u/r.git#:sub", { url: "https://host/u/r.git", folder: "sub" }],
     ["https://host/r.git?ref=v2&subdir=/a", { url: "https://host/r.git", ref: "v2", folder: "a" }],
+    ["git://h/r.git?ref=v2&checksum=ab12", { url: "git://h/r.git", ref: "v2", checksum: "ab12" }],
+    ["https://host/r.git?odd=1", { url: "https://host/r.git", unknownQuery: "odd" }],
     ["git@host:u/r.git#main", { url: "git@host:u/r.git", ref: "main" }],
     ["git://host:99/r", { url: "git://host:99/r" }],
     ["ssh://git@host/r", { url: "ssh://git@host/r" }],

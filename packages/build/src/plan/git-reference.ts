@@ -1,4 +1,4 @@
-/** A repository as a Dockerfile or a user names it: `https://host/path.git#ref:folder`, `git@host:path`, `git://…`. */
+/** A repository as a Dockerfile or a user names it: `https://host/path.git#ref:folder`, `git@host:path`, `git://…?checksum=…`. */
 export interface GitReference {
   /** Without what was behind `#` and `?`. */
   readonly url: string;
@@ -6,7 +6,14 @@ export interface GitReference {
   readonly ref?: string;
   /** Part of the tree, without slashes at its ends; absent: all. */
   readonly folder?: string;
+  /** What the id of the commit must begin with. */
+  readonly checksum?: string;
+  /** The first of the questions behind `?` that nobody would answer. */
+  readonly unknownQuery?: string;
 }
+
+/** What an address may ask for behind `?` (BuildKit's `dfgitutil`). */
+const knownQueries: ReadonlySet<string> = new Set(["ref", "branch", "tag", "subdir", "checksum", "commit"]);
 
 /** `undefined`: it is no repository's name. */
 export function parseGitReference(text: string): GitReference | undefined {
@@ -19,12 +26,16 @@ export function parseGitReference(text: string): GitReference | undefined {
   const isBare = /^(github|gitlab|bitbucket)\.(com|org)\/[^/]+\/[^/]+$/i.test(path);
   if (!isGit && !isBare) return undefined;
   const asked = new URLSearchParams(query);
+  const unknownQuery = [...asked.keys()].find((name) => !knownQueries.has(name));
   const [before = "", ...after] = fragment.split(":");
   const ref = before || (asked.get("ref") ?? asked.get("branch") ?? asked.get("tag") ?? "");
   const folder = (after.join(":") || (asked.get("subdir") ?? "")).replace(/^\/+|\/+$/g, "");
+  const checksum = asked.get("checksum") ?? asked.get("commit") ?? "";
   return {
     url: isBare ? `https://${path}` : path,
     ...(ref !== "" && { ref }),
     ...(folder !== "" && folder !== "." && { folder }),
+    ...(checksum !== "" && { checksum }),
+    ...(unknownQuery !== undefined && { unknownQuery }),
   };
 }

@@ -123,7 +123,7 @@ function excluded(patterns: readonly string[], bad: (words: string) => Error): r
 const symbolicMode = /^[ugoa]*(?:[-+=][rwxXst]*)+(?:,[ugoa]*(?:[-+=][rwxXst]*)+)*$/;
 
 /** What a file is called that is at an address. */
-function nameOfUrl(url: string): string {
+export function nameOfUrl(url: string): string {
   const path = URL.parse(url)?.pathname ?? "";
   const name = posix.basename(decode(path));
   return ["", ".", ".."].includes(name) || name.includes("\0") ? "__unnamed__" : name;

@@ -107,7 +107,7 @@ LABEL seen=$own global=$tag`;
     assert.deepEqual(root.op.kind === "exec" && [root.op.args, root.op.env, root.op.hiddenEnv], [
       ["/bin/sh", "-c", "x $own"],
       ["base=a", "PATH=/bin", "own=env"],
-      ["HTTP_PROXY=p"],
+      ["HTTP_PROXY=p", "http_proxy=p"],
     ]);
   });
 
@@ -178,6 +178,30 @@ ADD --checksum=sha256:${"0".repeat(64)} http://host/file .`);
     assert.equal(execution.user, "arg");
     assert.deepEqual(execution.env, ["PATH=/bin", "x=env", "y=env"]);
     assert.deepEqual(root?.op.kind === "exec" && root.op.env, ["x=arg", "PATH=/bin", "y=env"]);
+  });
+
+  test("a context takes the place of what is called so: a stage, an image, for one machine or any", async () => {
+    const contexts = {
+      base: "docker-image://other",
+      a: "local:folder",
+      "c::linux/amd64": "input:c",
+      g: "git://h/r#v",
+    };
+    const asked = async (source: string) => (await plan(source, { contexts })).asked;
+    assert.deepEqual(await asked("FROM x AS Base\nRUN y\nFROM base"), ["other"]);
+    assert.deepEqual(await asked("FROM c:latest\nCOPY --from=docker.io/library/c / /"), [
+      "input:c",
+      "input:c",
+    ]);
+    const { root } = await plan("FROM x\nCOPY --from=a:latest f /\nCOPY --from=g f /", { contexts });
+    assert.deepEqual(
+      [root?.inputs[1]?.op, root?.inputs[0]?.inputs[1]?.op],
+      [
+        { kind: "git", reference: "git://h/r#v", keepsGitDir: false },
+        { kind: "local", name: "folder" },
+      ],
+    );
+    assert.deepEqual(kinds((await plan("FROM a\nRUN x", { contexts })).root), ["exec", "copy"]);
   });
 
   test("the same source is the same work; another ENV does not change a COPY", async () => {

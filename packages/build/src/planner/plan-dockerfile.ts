@@ -15,6 +15,7 @@ import { createVertex, type Vertex } from "../plan/vertex.ts";
 import { applyConfig } from "./apply-config.ts";
 import type { PlanRequest, ResolveImage } from "./build-request.ts";
 import { type FoundStage, splitStages } from "./find-stages.ts";
+import { contextKey, copyOfAll, filesOf } from "./named-contexts.ts";
 import { placeOf, planCopy } from "./plan-copy.ts";
 import { planRun } from "./plan-run.ts";
 import { isScanArg, type ScannedFiles, scannedFiles } from "./scanned.ts";
@@ -157,8 +158,10 @@ class Planner {
     if (there !== undefined) return there;
     this.#signal.throwIfAborted();
     try {
-      const stage = await this.#begin(found);
-      for (const node of found.body) {
+      const given = found.name === "" ? undefined : this.#given(found.name, found.platform);
+      const stage = await this.#begin(found, given);
+      // What the user has under its name takes the place of all of it.
+      for (const node of given === undefined ? found.body : []) {
         try {
           await this.#apply(node, stage, { step: true });
         } catch (error) {
@@ -172,30 +175,33 @@ class Planner {
     }
   }
 
-  async #begin(found: FoundStage): Promise<Stage> {
+  async #begin(found: FoundStage, replaced: string | undefined): Promise<Stage> {
     const { name, index, base, node } = found;
     const options = { name, index, platform: found.platform };
-    const earlier = this.#stages.findLast((stage) => stage.index < index && matches(stage, base));
+    const earlier =
+      replaced === undefined
+        ? this.#stages.findLast((stage) => stage.index < index && matches(stage, base))
+        : undefined;
     let stage: Stage;
     if (earlier !== undefined) stage = continueStage(await this.plan(earlier), options);
-    else if (base === "scratch") stage = createStage(options);
-    else {
-      const image = await this.#image(base, found.platform);
-      this.#checkPlatform(found, image.config);
-      const op = {
-        kind: "image",
-        reference: image.reference,
-        ...(image.chainId && { chainId: image.chainId }),
-      } as const;
-      stage = createStage({
-        ...options,
-        base: image,
-        ...(image.chainId && { root: createVertex(op) }),
-      });
-    }
-    stage.steps.push(this.#step(stage, node, stage.root));
+    else if (replaced === undefined && base === "scratch") stage = createStage(options);
+    else stage = await this.#beginWith(replaced ?? this.#given(base, found.platform) ?? base, found);
+    stage.steps.push(this.#step(stage, node, earlier === undefined ? stage.root : undefined));
     if (earlier === undefined) await this.#trigger(stage, node);
     return stage;
+  }
+
+  /** A stage of an image, or of the user's files. */
+  async #beginWith(from: string, found: FoundStage): Promise<Stage> {
+    const { name, index, platform } = found;
+    const options = { name, index, platform };
+    const files = filesOf(from, this.#request);
+    if (files !== undefined) return createStage({ ...options, root: copyOfAll(files) });
+    const image = await this.#image(from, platform);
+    this.#checkPlatform(found, image.config);
+    const { reference, chainId } = image;
+    const root = chainId && createVertex({ kind: "image", reference, chainId });
+    return createStage({ ...options, base: image, ...(root && { root }) });
   }
 
   /** What the image below wants done by those who build on it. */
@@ -330,16 +336,23 @@ class Planner {
       );
     }
     if (/^\d+$/.test(name)) throw dockerfileFaults.DOCKERFILE_INVALID(`invalid stage index ${name}`);
-    const folder = /^local:(.+)$/.exec(this.#request.contexts[name] ?? "")?.[1];
-    if (folder !== undefined) return createVertex({ kind: "local", name: folder });
-    const image = await this.#image(name, undefined);
+    const from = this.#given(name, undefined) ?? name;
+    const files = filesOf(from, this.#request);
+    if (files !== undefined) return files;
+    const image = await this.#image(from, undefined);
     if (image.chainId === undefined) return undefined;
     return createVertex({ kind: "image", reference: image.reference, chainId: image.chainId });
   }
 
-  async #image(name: string, platform: FoundStage["platform"]) {
-    const given = this.#request.contexts[name];
-    const reference = given === undefined ? name : given.replace(/^docker-image:\/\//, "");
+  /** What the user has under a name: for a machine, else for any. */
+  #given(name: string, platform: FoundStage["platform"]): string | undefined {
+    const { contexts, platform: wanted } = this.#request;
+    const key = contextKey(name);
+    return contexts[`${key}::${formatPlatform(platform ?? wanted)}`] ?? contexts[key] ?? contexts[name];
+  }
+
+  async #image(from: string, platform: FoundStage["platform"]) {
+    const reference = from.replace(/^docker-image:\/\//, "");
     return await this.#resolveImage(reference, { platform: platform ?? this.#request.platform });
   }
 

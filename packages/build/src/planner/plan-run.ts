@@ -7,7 +7,7 @@ import type { PlanRequest } from "./build-request.ts";
 import { Flags } from "./flags.ts";
 import { planMount, readMountOptions } from "./plan-mount.ts";
 import type { Stage } from "./stage.ts";
-import { proxyNames, type Scope, stageLookup } from "./variables.ts";
+import { proxyVariables, type Scope, stageLookup } from "./variables.ts";
 
 export const defaultShell: readonly string[] = ["/bin/sh", "-c"];
 
@@ -56,6 +56,7 @@ export async function planRun(node: InstructionNode, stage: Stage, at: RunContex
   const agent = mounts.find(({ kind }) => kind === "ssh");
   const command = commandOf(node, stage);
   const { buildArgs } = at.request;
+  const { BUILDKIT_SANDBOX_HOSTNAME: hostname } = buildArgs;
   const op: ExecOp = {
     kind: "exec",
     args: command.args,
@@ -64,15 +65,13 @@ export async function planRun(node: InstructionNode, stage: Stage, at: RunContex
       ...stage.execution.env.filter((text) => !stage.args.has(text.slice(0, text.indexOf("=")))),
       ...(agent?.kind === "ssh" ? [`SSH_AUTH_SOCK=${agent.target}`] : []),
     ],
-    hiddenEnv: proxyNames.flatMap((name) => {
-      const value = buildArgs[name];
-      return value === undefined || stage.declared.has(name) ? [] : [`${name}=${value}`];
-    }),
+    hiddenEnv: proxyVariables(buildArgs),
     workingDir: stage.execution.workingDir || "/",
     user: stage.execution.user,
     network,
     privileged: security === "insecure",
     mounts: [...mounts, ...command.mounts],
+    ...(hostname && { hostname }),
     ...foreignPlatform(stage, at.request),
   };
   return { root: createVertex(op, inputs), createdBy: createdByOf(command.args, stage) };

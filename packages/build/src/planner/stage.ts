@@ -8,7 +8,7 @@ export interface Step {
   readonly stage: { readonly index: number; readonly name: string; readonly platform?: Platform };
   readonly text: string;
   readonly node: InstructionNode;
-  /** What it does to the file system; absent: it changes the configuration only. */
+  /** What it does to the file system; absent: it changes the configuration only, or goes on with another stage. */
   readonly vertex?: Vertex;
 }
 

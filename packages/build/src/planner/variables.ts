@@ -18,14 +18,24 @@ export function createScope(lookup: Lookup, escape: string): Scope {
   };
 }
 
-/** Arguments that need no `ARG` to be passed to `RUN`, and do not make a result another one. */
-export const proxyNames: readonly string[] = ["http", "https", "ftp", "no", "all"].flatMap((name) => [
-  `${name}_proxy`,
-  `${name.toUpperCase()}_PROXY`,
-]);
+const proxyNames = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"] as const;
+
+/**
+ * Variables of `RUN` for arguments that need no `ARG`, and do not make a result another one. Programs look for one name or the
+ * other, so each argument is there by both (BuildKit's `proxyEnvList`).
+ */
+export function proxyVariables(args: Readonly<Record<string, string | undefined>>): readonly string[] {
+  return proxyNames.flatMap((lower) => {
+    const upper = lower.toUpperCase();
+    return [upper, lower].flatMap((name) => {
+      const value = args[name] || args[name === upper ? lower : upper];
+      return value ? [`${name}=${value}`] : [];
+    });
+  });
+}
 
 /** What `FROM` can use without `ARG`, and stages once they declare it. */
-export function platformArgs({ platform, buildPlatform }: PlanRequest): ReadonlyMap<string, string> {
+export function platformArgs({ platform, buildPlatform, target }: PlanRequest): ReadonlyMap<string, string> {
   const named = (prefix: string, { os, architecture, variant = "" }: Platform) =>
     [
       [`${prefix}PLATFORM`, [os, architecture, variant].filter((part) => part !== "").join("/")],
@@ -33,7 +43,11 @@ export function platformArgs({ platform, buildPlatform }: PlanRequest): Readonly
       [`${prefix}ARCH`, architecture],
       [`${prefix}VARIANT`, variant],
     ] as const;
-  return new Map([...named("TARGET", platform), ...named("BUILD", buildPlatform)]);
+  return new Map([
+    ...named("TARGET", platform),
+    ...named("BUILD", buildPlatform),
+    ["TARGETSTAGE", target || "default"],
+  ]);
 }
 
 /** Of `ENV` and `ARG` the one that came last. */

@@ -200,6 +200,7 @@ export class BuildService {
     const pin = sources?.repositoryPin(text);
     const reference = parseGitReference(text);
     if (reference === undefined) throw buildFaults.REMOTE_UNSUPPORTED(text);
+    if (reference.unknownQuery !== undefined) throw buildFaults.QUERY_UNKNOWN(reference.unknownQuery);
     const { collaborators, folder } = this.#parts;
     const path = join(folder, "context", createContainerId(collaborators.host.randomBytes));
     try {
@@ -209,6 +210,8 @@ export class BuildService {
         keepsGitDir,
         signal,
       });
+      const { checksum = "" } = reference;
+      if (!commit.startsWith(checksum)) throw buildFaults.COMMIT_OTHER(checksum, commit);
       sources?.useRepository(text, commit);
       const root = { kind: "folder", path } as const;
       if (reference.folder === undefined) {
@@ -231,11 +234,15 @@ export class BuildService {
    */
   async receiveRemote(
     address: string,
-    { signal, sources }: { readonly signal: AbortSignal; readonly sources?: BuildSources | undefined },
+    options: {
+      /** A repository with its history. */
+      readonly keepsGitDir: boolean;
+      readonly signal: AbortSignal;
+      readonly sources?: BuildSources | undefined;
+    },
   ): Promise<BuildContext> {
-    if (parseGitReference(address) !== undefined) {
-      return await this.receiveRepository(address, { keepsGitDir: false, signal, sources });
-    }
+    const { signal, sources } = options;
+    if (parseGitReference(address) !== undefined) return await this.receiveRepository(address, options);
     if (!/^https?:\/\//i.test(address)) throw buildFaults.REMOTE_UNSUPPORTED(address);
     const pin = sources?.filePin(address);
     const bytes = await download(address, { signal });
@@ -325,7 +332,8 @@ export class BuildService {
   }
 
   async #receive({ context, signal }: BuildRequest, used: AsyncDisposableStack): Promise<BuildContext> {
-    if (typeof context === "string") return used.use(await this.receiveRemote(context, { signal }));
+    if (typeof context === "string")
+      return used.use(await this.receiveRemote(context, { keepsGitDir: false, signal }));
     return used.use(await this.receiveFolder(context, signal));
   }
 

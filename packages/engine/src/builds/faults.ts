@@ -46,6 +46,11 @@ export const buildFaults = defineFaults({
     (url: string, wanted: string, got: string) =>
       `ADD failed: digest mismatch of ${url}: ${got}, expected ${wanted}`,
   ],
+  QUERY_UNKNOWN: ["invalid-argument", (name: string) => `unexpected query ${JSON.stringify(name)}`],
+  COMMIT_OTHER: [
+    "conflict",
+    (wanted: string, found: string) => `expected checksum to match ${wanted}, got ${found}`,
+  ],
   CHECKSUM_INVALID: [
     "invalid-argument",
     (text: string) => `invalid checksum ${JSON.stringify(text)}, expected sha256:<hex>`,

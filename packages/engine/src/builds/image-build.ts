@@ -329,7 +329,7 @@ export class ImageBuild implements Disposable {
     if (built?.state.kind !== "files") throw buildFaults.INPUT_MISSING(name);
     const { chainId, diffIds } = await this.seal(built.state);
     return {
-      reference: name,
+      reference: `input:${name}`,
       config: { ...built.config, diffIds },
       ...(chainId !== undefined && { chainId }),
     };

@@ -20,6 +20,7 @@ import { planAttachments } from "../networks/plan-attachments.ts";
 import type { BuildState } from "./build-state.ts";
 import type { CacheMounts } from "./cache-mounts.ts";
 import { buildFaults } from "./faults.ts";
+import { mountStubs } from "./mount-stubs.ts";
 import type { BuildFiles } from "./op-scope.ts";
 import { prepareMounts } from "./prepare-mounts.ts";
 import { outputOf, startAttached } from "./process-streams.ts";
@@ -60,6 +61,10 @@ export async function runProcess<T>(
   await using prepared = new AsyncDisposableStack();
   const id = createContainerId(collaborators.host.randomBytes);
   const { mounts, env } = await prepareMounts(collaborators, op, { ...work, prepared, id });
+  const tmpfs = op.mounts.filter((mount) => mount.kind === "tmpfs");
+  const places = [...mounts, ...tmpfs].map(({ target }) => target);
+  const lower = parent === undefined ? [] : snapshots.lowerFolders(parent);
+  const stubs = await mountStubs(places, { lower, signal: work.signal });
   const container = await createBuildContainer(collaborators, { id, op, parent, mounts, work });
   container.secretEnv = env;
   try {
@@ -93,12 +98,11 @@ export async function runProcess<T>(
       const place = mount?.kind === "bind" ? mount : { target: "/", source: "/" };
       const { upper } = snapshots.get(number < 0 ? id : mountSnapshotOf(id, number));
       // Folders that are there for other mounts alone.
-      const tmpfs = op.mounts.filter((mount) => mount.kind === "tmpfs");
-      const leaveOut = [...mounts, ...tmpfs].flatMap(({ target }) => {
+      const leaveOut = places.flatMap((target) => {
         const below = posix.relative(place.target, target);
         return below === "" || below.startsWith("..") ? [] : [posix.join(place.source, below).slice(1)];
       });
-      const own = number < 0 ? enginesOwnFiles : [];
+      const own = number < 0 ? [...enginesOwnFiles, ...stubs] : [];
       return { path: upper, leaveOut: [...own, ...leaveOut], latestNs };
     });
   } finally {
@@ -155,7 +159,8 @@ export async function createBuildContainer(
     ...defaults.config,
     hostname: op.hostname ?? "buildkitsandbox",
     image: parent ?? "scratch",
-    env: [...op.hiddenEnv, ...op.env],
+    // Of two by one name the last counts: BuildKit's proxies overrule an image's own.
+    env: [...op.env, ...op.hiddenEnv],
     entrypoint: [],
     cmd: op.args,
     user: op.user,

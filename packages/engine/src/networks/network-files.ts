@@ -32,7 +32,8 @@ export function writeNetworkFiles(
   },
 ): void {
   const { config, hostConfig } = record;
-  const isHost = place.kind === "host";
+  // Whoever asks for names gets these, and none of the host's own.
+  const isHost = place.kind === "host" && hostConfig.extraHosts.length === 0;
   const hosts = isHost
     ? readFileSync("/etc/hosts", "utf8")
     : hostsFile({

@@ -20,6 +20,9 @@ const workerLabels = {
   "org.mobyproject.buildkit.worker.snapshotter": "overlay",
 };
 
+/** What buildx puts in the place of `host-gateway`, which it refuses where a worker does not tell. */
+const gatewayLabel = "org.mobyproject.buildkit.worker.moby.host-gateway-ip";
+
 /** BuildKit's services, and builds of clients that give with their request what others serve. */
 export interface EngineBuildServices extends BuildServices {
   /** @throws {Fault} as `BuildServices.build` */
@@ -41,10 +44,15 @@ export function openBuildServices(
 ): EngineBuildServices {
   const { ports, engine, log } = options;
   const host = platformOfNode(process);
+  const { places } = ports.collaborators;
   const { now } = ports.collaborators.host;
   const results: PlannedResults = new WeakMap();
   const builder: Builder = {
-    about: { ...engine, platforms: [host], labels: workerLabels },
+    about: {
+      ...engine,
+      platforms: [host],
+      labels: { ...workerLabels, ...(places.hostGateway && { [gatewayLabel]: places.hostGateway }) },
+    },
     open: async (context) => new SessionBuild(builds, { ports, context, results }),
     usage: async () => builds.kept().map(keptResult),
     async prune(wanted, room) {

@@ -1,4 +1,4 @@
-import type { Vertex } from "@hawser/build";
+import { keepsGitDir, type Vertex } from "@hawser/build";
 import {
   type BuildContainer,
   type BuildContextOfClient,
@@ -98,7 +98,7 @@ export class SessionBuild implements BuildWork {
     inputs: ReadonlyMap<string, PlannedResult>,
   ): Promise<PlannedResult> {
     const { progress } = this.#context;
-    if (options.contextUrl !== undefined) this.#folders.beginRemote(options.contextUrl);
+    this.#beginRemote(options);
     const { digest, ...source } = await this.#folders.readSource(options);
     const build = this.#beginDockerfile(options, inputs);
     // Of several platforms one is enough to tell.
@@ -143,11 +143,17 @@ export class SessionBuild implements BuildWork {
     }
   }
 
+  #beginRemote({ contextUrl, buildArgs }: DockerfileOptions): void {
+    if (contextUrl === undefined) return;
+    this.#folders.beginRemote(contextUrl, { keepsGitDir: keepsGitDir(buildArgs) });
+  }
+
   /** Begin the build that a Dockerfile asks for. */
   #beginDockerfile(options: DockerfileOptions, inputs: ReadonlyMap<string, PlannedResult>): ImageBuild {
     const { extraHosts, ulimits, cgroupParent, shmSizeBytes } = options;
     return this.#builds.begin({
-      folder: ({ name }) => this.#folders.folder({ name: name === "context" ? options.contextName : name }),
+      folder: ({ name }) =>
+        name === "context" ? this.#folders.folder({ name: options.contextName }) : this.#folders.named(name),
       limits: {
         ...this.#given?.limits,
         ...(extraHosts.length > 0 && { extraHosts }),
@@ -236,7 +242,7 @@ export class SessionBuild implements BuildWork {
   }
 
   async readDockerfile(options: DockerfileOptions): Promise<CheckedSource> {
-    if (options.contextUrl !== undefined) this.#folders.beginRemote(options.contextUrl);
+    this.#beginRemote(options);
     const { filename, text } = await this.#folders.readSource(options);
     return {
       filename,

@@ -75,7 +75,8 @@ export class SessionFolders implements AsyncDisposable {
     return source;
   }
 
-  async #receiveSource({ filename, dockerfileName, contextName }: DockerfileOptions): Promise<ReadSource> {
+  async #receiveSource(options: DockerfileOptions): Promise<ReadSource> {
+    const { filename, dockerfileName, contextName, isSourceApart } = options;
     const { progress } = this.#context;
     const ignoreName = `${filename}.dockerignore`;
     const title = `[internal] load build definition from ${filename}`;
@@ -88,7 +89,7 @@ export class SessionFolders implements AsyncDisposable {
       });
     }
     const { texts, digest } = await progress.step(title, async (step) => {
-      const found = await this.#readTexts(dockerfileName, [filename, ignoreName]);
+      const found = await this.#readTexts(dockerfileName, [filename, ignoreName], { isApart: isSourceApart });
       const bytes = [...found.values()].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
       step.status(`transferring ${dockerfileName}:`, { current: bytes, isDone: true });
       return { texts: found, digest: step.digest };
@@ -105,10 +106,14 @@ export class SessionFolders implements AsyncDisposable {
   }
 
   /** Small files of a folder of the client's. */
-  async #readTexts(name: string, paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    const { session, signal } = this.#context;
+  async #readTexts(
+    name: string,
+    paths: readonly string[],
+    { isApart = false }: { readonly isApart?: boolean } = {},
+  ): Promise<ReadonlyMap<string, string>> {
+    const { session, archive, signal } = this.#context;
     const found = new Map<string, string>();
-    if (this.#isWhole) {
+    if (this.#isWhole && !(isApart && archive === undefined)) {
       const folder = await this.folder({ name });
       for (const path of paths) {
         const text = await folder.readText(path, { maxBytes: maxDockerfileBytes, signal });
@@ -121,7 +126,7 @@ export class SessionFolders implements AsyncDisposable {
   }
 
   /** The files are not with the client: the folder of any name is what is at the address. */
-  beginRemote(address: string): void {
+  beginRemote(address: string, { keepsGitDir }: { readonly keepsGitDir: boolean }): void {
     if (this.#isWhole) return;
     this.#isWhole = true;
     const { progress, signal } = this.#context;
@@ -130,19 +135,34 @@ export class SessionFolders implements AsyncDisposable {
       upload === undefined ? `[internal] load remote build context ${address}` : titleOf("context");
     const received = progress.step(title, async () =>
       upload === undefined
-        ? this.#used.use(await this.#builds.receiveRemote(address, { signal, sources: this.remote }))
+        ? this.#used.use(
+            await this.#builds.receiveRemote(address, { keepsGitDir, signal, sources: this.remote }),
+          )
         : await this.#unpack(this.#uploaded(upload)),
     );
     received.catch(() => {}); // told when it is waited for
     this.#folders.set("", received);
   }
 
-  /** A folder of the client's. All that came with the request is one, by whatever name. */
-  folder(wanted: FolderPart): Promise<BuildContext> {
+  /** A folder that a source calls by name beside the context: the client's, wherever that is, with its own `.dockerignore`. */
+  async named(name: string): Promise<BuildContext> {
+    const { session, archive, signal } = this.#context;
+    const isWithClient = archive === undefined && this.#given?.folders[name] === undefined;
+    if (session === undefined || !isWithClient) return await this.folder({ name });
+    const texts = await receiveTexts(session, { name, paths: [".dockerignore"], signal });
+    const exclude = parseIgnoreFile(texts.get(".dockerignore") ?? "");
+    return await this.folder({ name, exclude }, { isApart: true });
+  }
+
+  /** A folder of the client's. All that came with the request is one, by whatever name, but for what is `isApart`. */
+  folder(
+    wanted: FolderPart,
+    { isApart = false }: { readonly isApart?: boolean } = {},
+  ): Promise<BuildContext> {
     const { archive } = this.#context;
     const { name, include, exclude, follow } = wanted;
     const given = this.#given?.folders[name];
-    const isAll = this.#isWhole && given === undefined;
+    const isAll = this.#isWhole && given === undefined && !isApart;
     const part = isAll ? "" : JSON.stringify(given === undefined ? [name, include, exclude, follow] : [name]);
     const there = this.#folders.get(part);
     if (there !== undefined) return there;
