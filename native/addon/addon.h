@@ -10,6 +10,7 @@
 
 /* values.c: arguments and results. The take_ functions throw a TypeError and return false when the value does not fit. */
 bool take_arguments(napi_env env, napi_callback_info info, size_t count, napi_value *values);
+bool take_bool(napi_env env, napi_value value, bool *out);
 bool take_int(napi_env env, napi_value value, int *out);
 bool take_double(napi_env env, napi_value value, double *out);
 bool take_int64(napi_env env, napi_value bigint, int64_t *out);

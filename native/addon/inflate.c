@@ -15,15 +15,18 @@ static void free_inflater(napi_env env, void *data, void *hint) {
   free(data);
 }
 
-/* createInflater(): an object to give to `inflate` */
+/* createInflater(checks): an object to give to `inflate`. Unless it checks, sum and length behind a member are not looked at. */
 napi_value create_inflater(napi_env env, napi_callback_info info) {
-  (void)info;
+  napi_value arguments[1];
+  bool checks;
+  if (!take_arguments(env, info, 1, arguments) || !take_bool(env, arguments[0], &checks)) return NULL;
   z_stream *stream = calloc(1, sizeof *stream);
   /* The largest window, and a gzip header. */
   if (stream == NULL || inflateInit2(stream, 15 + 16) != Z_OK) {
     free(stream);
     return throw_system_error(env, ENOMEM, "inflateInit2", NULL);
   }
+  inflateValidate(stream, checks);
   return make_owner(env, stream, &inflater_tag, free_inflater);
 }
 

@@ -24,6 +24,10 @@ bool take_double(napi_env env, napi_value value, double *out) {
   return napi_get_value_double(env, value, out) == napi_ok || refuse(env, "a number was wanted");
 }
 
+bool take_bool(napi_env env, napi_value value, bool *out) {
+  return napi_get_value_bool(env, value, out) == napi_ok || refuse(env, "a boolean was wanted");
+}
+
 bool take_int(napi_env env, napi_value value, int *out) {
   double number;
   if (!take_double(env, value, &number)) return false;

@@ -15,7 +15,15 @@ export interface Inflated {
  * and in new memory, which costs a worker that has nothing else to do more than the expanding.
  */
 export class Inflater {
-  readonly #state = native().createInflater();
+  readonly #state: object;
+
+  /**
+   * @param options.checks whether a member's sum and length are compared with what is behind it: a seventh of the work, for nothing where
+   * all of it has a digest. Default: yes
+   */
+  constructor({ checks = true }: { readonly checks?: boolean } = {}) {
+    this.#state = native().createInflater(checks);
+  }
 
   /**
    * Goes on until all of `input` is read, `output` is full, or a member ends.

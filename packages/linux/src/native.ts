@@ -47,7 +47,7 @@ export interface NativeAddon {
     mtimeNs: bigint,
   ): void;
   setFileAttributes(fd: number, uid: number, gid: number, mode: number, mtimeNs: bigint): void;
-  createInflater(): object;
+  createInflater(checks: boolean): object;
   inflate(
     inflater: object,
     input: Buffer,

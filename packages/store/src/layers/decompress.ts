@@ -25,6 +25,8 @@ export async function* decompress(
     readonly onPlain?: () => void;
     /** Expand on this thread, which has nothing else to do, and into what this gives: a chunk is good until the next one. */
     readonly room?: () => Uint8Array;
+    /** Its digest is compared by the caller, so that sums in it need not be. For what is expanded on this thread. */
+    readonly hasDigest?: boolean;
   } = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const iterator = source[Symbol.asyncIterator]();
@@ -76,10 +78,10 @@ export function compressionOf(head: Buffer): "none" | "gzip" | "zstd" {
 function expand(
   source: AsyncIterable<Uint8Array>,
   compression: "gzip" | "zstd",
-  { room }: { readonly room?: () => Uint8Array },
+  { room, hasDigest = false }: { readonly room?: () => Uint8Array; readonly hasDigest?: boolean },
 ): AsyncIterable<Uint8Array> {
   if (compression === "zstd") return expandZstd(source);
-  if (room !== undefined) return expandGzip(source, room);
+  if (room !== undefined) return expandGzip(source, { room, checks: !hasDigest });
   // A failure on either side also ends the transform, so that whoever reads it sees it.
   return pipeline(source, createGunzip({ chunkSize: chunkBytes }), () => {});
 }

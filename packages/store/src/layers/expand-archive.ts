@@ -46,6 +46,7 @@ export async function expandArchive(
       yield chunk;
     }
   };
-  for await (const chunk of decompress(source(), limits, toExpand)) take(chunk);
+  const hasDigest = hash !== undefined;
+  for await (const chunk of decompress(source(), limits, { ...toExpand, hasDigest })) take(chunk);
   return hash && `${arriving?.algorithm}:${hash.digest("hex")}`;
 }

@@ -4,14 +4,15 @@ import { Inflater } from "@hawser/linux";
  * The members of a gzip archive, one behind the other, expanded on this thread. A zero byte behind a member begins what is ignored:
  * padding. A chunk of either side is good until the next one is asked for.
  *
- * @param room where to expand the next bytes to
+ * @param options.room where to expand the next bytes to
+ * @param options.checks as `Inflater`
  * @throws {Error} as node:zlib, with `code` `Z_DATA_ERROR`; `Z_BUF_ERROR` when a member does not end.
  */
 export async function* expandGzip(
   source: AsyncIterable<Uint8Array>,
-  room: () => Uint8Array,
+  { room, checks }: { readonly room: () => Uint8Array; readonly checks: boolean },
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const inflater = new Inflater();
+  const inflater = new Inflater({ checks });
   let place: "start" | "member" | "between" | "padding" = "start";
   for await (const chunk of source) {
     for (let input = chunk; ; ) {
