@@ -189,7 +189,7 @@ const acts: Readonly<Record<string, Act>> = {
     },
   },
   pull: {
-    steps: ["pull.staged", "layer.placed", "layer.recorded", "pull.unpacked", "pull.kept", "pull.recorded"],
+    steps: ["pull.begun", "layer.placed", "layer.recorded", "pull.unpacked", "pull.kept", "pull.recorded"],
     prepare: publish,
     ask: pull,
     async check(engine, { acknowledged }) {

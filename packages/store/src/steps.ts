@@ -8,8 +8,8 @@ export const storeSteps = [
   /** Its blobs have their names. */
   "load.kept",
   "load.recorded",
-  /** Configuration and manifest of a pulled image are staged; its layers come. */
-  "pull.staged",
+  /** The layers of a pulled image come; it has a configuration. */
+  "pull.begun",
   "pull.unpacked",
   "pull.kept",
   "pull.recorded",

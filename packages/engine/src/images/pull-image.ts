@@ -81,8 +81,7 @@ export interface PullStore {
 }
 
 /**
- * Get one image from a registry: what its name means, the image for the platform, its configuration, then all its layers
- * at once.
+ * Get one image from a registry: what its name means, the image for the platform, then its configuration and all its layers at once.
  *
  * @throws {Fault} what the registry says, `not-found` for a platform that there is no image for, `data-loss` for what is not
  * what it was said to be
@@ -102,10 +101,6 @@ export async function pullImage(
   report({ kind: "pulling", repository: reference.path, reference: reference.digest ?? reference.tag ?? "" });
   const { fetched, manifest, attestations } = await findManifest(repository, top, request);
   const references = referencesOf(request, { top: top.digest, manifest: fetched.digest });
-  const configBytes = (await content.has(manifest.config.digest))
-    ? await content.read(manifest.config.digest)
-    : await repository.readBlob(manifest.config, { signal });
-  checkPlatform(parseImageConfig(configBytes), request);
   // Layers of an image that is there are not worth a word.
   const isThere = images.has(manifest.config.digest, fetched.digest);
   const tell = (digest: string, news: PulledLayerNews) => {
@@ -115,7 +110,17 @@ export async function pullImage(
   const result = await maker.receive(
     {
       manifest: fetched,
-      config: { digest: manifest.config.digest, bytes: configBytes },
+      config: {
+        digest: manifest.config.digest,
+        async read() {
+          const { digest } = manifest.config;
+          const bytes = (await content.has(digest))
+            ? await content.read(digest)
+            : await repository.readBlob(manifest.config, { signal });
+          checkPlatform(parseImageConfig(bytes), request);
+          return bytes;
+        },
+      },
       layers: manifest.layers.map((layer) => originOf(layer, parts, tell)),
       references,
       // What is called by its manifest's digest is the image alone.

@@ -228,7 +228,9 @@ export class ContentStore {
           throw diskFault(error, this.#paths.root);
         }
       },
-      [Symbol.asyncDispose]: () => rm(temporary, { force: true }),
+      async [Symbol.asyncDispose]() {
+        if (path !== named) await rm(temporary, { force: true });
+      },
     };
   }
 

@@ -13,7 +13,7 @@ import { ArchiveFiles } from "../archive/archive-files.ts";
 import { type ArchivedImage, checkLayerCount } from "../archive/archived-image.ts";
 import { withoutForeignCompression } from "../archive/foreign-compression.ts";
 import { readArchive } from "../archive/read-archive.ts";
-import type { StagedBlob } from "../content/content-store.ts";
+import type { ContentStore, StagedBlob } from "../content/content-store.ts";
 import { storeFaults } from "../faults.ts";
 import type { HeldLayer } from "../layers/layer-store.ts";
 import { findImage } from "./find-image.ts";
@@ -30,7 +30,7 @@ import type {
 } from "./image-requests.ts";
 import { emptyExecution, parseTarget } from "./new-image.ts";
 import { beginIndex } from "./receive-index.ts";
-import { receiveLayer } from "./receive-layers.ts";
+import { beginBlobs, receiveLayer } from "./receive-layers.ts";
 import { type LayerInProgress, unpackAll, unpackArchived } from "./unpack-all.ts";
 
 export interface ImageMakerParts extends ImageLayersParts {
@@ -102,23 +102,19 @@ export class ImageMaker {
   ): Promise<{ readonly image: Image; readonly isNew: boolean }> {
     const { content, garbage, index, layers, limits, reach } = this.#parts;
     const { manifest, references } = remote;
-    const config = parseImageConfig(remote.config.bytes);
-    checkLayerCount({ wanted: config.diffIds.length, is: remote.layers.length, limits });
-    layers.expect(chainIdsOf(config.diffIds));
-    await using configBlob = await content.stage([remote.config.bytes], {
-      expected: { digest: remote.config.digest },
-    });
-    await using manifestBlob = await content.stage([manifest.bytes], {
-      expected: { digest: manifest.digest },
-    });
-    const lease = new Set([
-      configBlob.digest,
-      manifestBlob.digest,
-      ...remote.layers.map(({ digest }) => digest),
-    ]);
     const { signal, onNews = () => {}, onUnattested = () => {} } = options;
-    reach("pull.staged");
+    const id = remote.config.digest;
+    const lease = new Set([id, manifest.digest, ...remote.layers.map(({ digest }) => digest)]);
+    checkLayerCount({ wanted: remote.layers.length, is: remote.layers.length, limits });
     return await garbage.fetching(lease, async () => {
+      const reading = remote.config.read(); // first: it gets the connection that is open
+      reading.catch(() => {}); // awaited below
+      await using begun = beginBlobs(content, remote.layers, onNews);
+      const configBytes = await reading;
+      const config = parseImageConfig(configBytes);
+      checkLayerCount({ wanted: config.diffIds.length, is: remote.layers.length, limits });
+      layers.expect(chainIdsOf(config.diffIds));
+      reach("pull.begun");
       const sources = remote.layers.map(
         (origin, at): LayerInProgress => ({
           diffId: config.diffIds[at] ?? origin.digest,
@@ -127,24 +123,24 @@ export class ImageMaker {
             receiveLayer(
               { content, layers },
               { diffId: config.diffIds[at] ?? origin.digest, origin },
-              { ...context, onNews: (news) => onNews(at, news) },
+              { ...context, begun: begun.blobs[at], onNews: (news) => onNews(at, news) },
             ),
         }),
       );
       const onFailure = (held: readonly HeldLayer[]) => garbage.keep({ blobs: lease, held });
-      await using committing = commitAll([configBlob, manifestBlob]);
+      await using keeping = keepAll(content, [{ digest: id, bytes: configBytes }, manifest]);
       await using arriving = remote.index && beginIndex(remote.index, { content, garbage, limits }, options);
       await using received = await unpackAll(sources, { ...(signal && { signal }), onFailure });
       reach("pull.unpacked");
-      await committing.done;
+      await keeping.done;
       const arrived = await arriving?.done;
       if (Fault.is(arrived)) onUnattested(arrived);
       const attested = Fault.is(arrived) ? undefined : arrived;
       reach("pull.kept");
-      const isNew = references.some((reference) => index.findName(reference)?.image !== configBlob.digest);
+      const isNew = references.some((reference) => index.findName(reference)?.image !== id);
       index.put(
         {
-          id: configBlob.digest,
+          id,
           manifestDigest: manifest.digest,
           config,
           chainIds: received.held.map(({ layer }) => layer.chainId),
@@ -153,7 +149,7 @@ export class ImageMaker {
         references.map((reference) => ({ reference, attested: attested?.digest })),
       );
       reach("pull.recorded");
-      return { image: getImage(this.#parts, configBlob.digest), isNew };
+      return { image: getImage(this.#parts, id), isNew };
     });
   }
 
@@ -325,10 +321,13 @@ export class ImageMaker {
   }
 }
 
-/** Commit blobs while other work is done. Disposal waits until nothing is being done to them any more. */
-function commitAll(blobs: readonly StagedBlob[]): AsyncDisposable & { readonly done: Promise<unknown> } {
-  const commits = blobs.map((blob) => blob.commit());
-  const done = Promise.all(commits);
+/** Keep documents while other work is done. Disposal waits until nothing is being done about them any more. */
+function keepAll(
+  content: ContentStore,
+  documents: readonly { readonly digest: Digest; readonly bytes: Uint8Array }[],
+): AsyncDisposable & { readonly done: Promise<unknown> } {
+  const kept = documents.map(({ digest, bytes }) => content.ingest([bytes], { expected: { digest } }));
+  const done = Promise.all(kept);
   done.catch(() => {}); // whoever waits is told
-  return { done, [Symbol.asyncDispose]: async () => void (await Promise.allSettled(commits)) };
+  return { done, [Symbol.asyncDispose]: async () => void (await Promise.allSettled(kept)) };
 }

@@ -36,10 +36,14 @@ export interface IndexOrigin {
   ): AsyncIterable<Uint8Array>;
 }
 
-/** An image of a registry: its documents, which were checked, and where its layers are. */
+/** An image of a registry: its manifest, which was checked, and where the rest is. */
 export interface RemoteImage {
   readonly manifest: { readonly digest: Digest; readonly bytes: Uint8Array };
-  readonly config: { readonly digest: Digest; readonly bytes: Uint8Array };
+  readonly config: {
+    readonly digest: Digest;
+    /** All of it, checked. Called once; layers come meanwhile. */
+    read(): Promise<Uint8Array>;
+  };
   /** Lowest first. */
   readonly layers: readonly BlobOrigin[];
   /** What it is called from now on: with a tag, or with a digest. */

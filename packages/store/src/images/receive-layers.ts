@@ -13,6 +13,9 @@ export type LayerNews =
   | { readonly kind: "extracting"; readonly currentBytes: number; readonly totalBytes: number }
   | { readonly kind: "complete" };
 
+/** A blob on its way. */
+export type ArrivingBlob = Awaited<ReturnType<ContentStore["receive"]>>;
+
 export interface LayerToReceive {
   readonly diffId: Digest;
   readonly origin: BlobOrigin;
@@ -21,6 +24,49 @@ export interface LayerToReceive {
 interface Parts {
   readonly content: ContentStore;
   readonly layers: LayerStore;
+}
+
+/**
+ * Begin to fetch the blobs of layers, the largest first, before it is known what they are archives of. Disposal ends what is under way.
+ *
+ * @returns for each of them the blob on its way; `undefined`: it is there
+ */
+export function beginBlobs(
+  content: ContentStore,
+  origins: readonly BlobOrigin[],
+  onNews: (index: number, news: LayerNews) => void,
+): AsyncDisposable & { readonly blobs: readonly Promise<ArrivingBlob | undefined>[] } {
+  const blobs: Promise<ArrivingBlob | undefined>[] = [];
+  const indexed = [...origins.entries()];
+  for (const [at, origin] of indexed.toSorted(([, a], [, b]) => b.sizeBytes - a.sizeBytes)) {
+    const begun = beginBlob(content, origin, (news) => onNews(at, news));
+    begun.catch(() => {}); // whoever waits is told
+    blobs[at] = begun;
+  }
+  return {
+    blobs,
+    async [Symbol.asyncDispose]() {
+      const settled = await Promise.allSettled(blobs);
+      const begun = settled.flatMap((one) => (one.status === "fulfilled" ? (one.value ?? []) : []));
+      await Promise.all(begun.map((blob) => blob[Symbol.asyncDispose]()));
+    },
+  };
+}
+
+async function beginBlob(
+  content: ContentStore,
+  origin: BlobOrigin,
+  onNews: (news: LayerNews) => void,
+): Promise<ArrivingBlob | undefined> {
+  if (await content.has(origin.digest)) return undefined;
+  const blob = await content.receive(origin, {
+    onProgress: (currentBytes) => onNews({ kind: "downloading", currentBytes, totalBytes: origin.sizeBytes }),
+  });
+  blob.arrival.complete.then(
+    () => onNews({ kind: "downloaded" }),
+    () => {},
+  );
+  return blob;
 }
 
 /**
@@ -35,6 +81,8 @@ export async function receiveLayer(
     readonly parent: ChainId | undefined;
     /** The parent's own receiving. */
     readonly after?: Promise<unknown>;
+    /** The first of `beginBlobs` for it, where that was called. */
+    readonly begun?: Promise<ArrivingBlob | undefined> | undefined;
     readonly signal: AbortSignal;
     readonly onNews: (news: LayerNews) => void;
   },
@@ -55,26 +103,19 @@ export async function receiveLayer(
   };
   // Held before anybody waits: what is there stays there.
   using _hold = layers.hold(chainId);
-  const hasBlob = await content.has(digest);
-  if (hasBlob && layers.has(chainId)) {
-    onNews({ kind: "exists" });
-    await after;
-    const hold = layers.hold(chainId);
-    return { layer: layers.get(chainId), [Symbol.dispose]: () => hold[Symbol.dispose]() };
-  }
-  if (hasBlob) {
-    const held = await layers.unpack({ ...request, blob: storedBlob(content, { digest, sizeBytes }) });
-    complete();
-    return held;
-  }
-  for (;;) {
-    await using blob = await content.receive(origin, {
-      onProgress: (currentBytes) => onNews({ kind: "downloading", currentBytes, totalBytes: sizeBytes }),
-    });
-    blob.arrival.complete.then(
-      () => onNews({ kind: "downloaded" }),
-      () => {},
-    );
+  for (let { begun } = options; ; begun = undefined) {
+    await using blob = await (begun ?? beginBlob(content, origin, onNews));
+    if (blob === undefined && layers.has(chainId)) {
+      onNews({ kind: "exists" });
+      await after;
+      const hold = layers.hold(chainId);
+      return { layer: layers.get(chainId), [Symbol.dispose]: () => hold[Symbol.dispose]() };
+    }
+    if (blob === undefined) {
+      const held = await layers.unpack({ ...request, blob: storedBlob(content, { digest, sizeBytes }) });
+      complete();
+      return held;
+    }
     try {
       const held = await layers.unpack({ ...request, blob });
       try {

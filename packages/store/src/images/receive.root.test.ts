@@ -63,7 +63,7 @@ function remoteImage(layers: readonly TestLayer[], origins: readonly BlobOrigin[
   const describe = (bytes: Buffer) => ({ digest: parseDigest(`sha256:${sha256(bytes)}`), bytes });
   return {
     manifest: describe(manifest),
-    config: describe(config),
+    config: { ...describe(config), read: async () => config },
     layers: origins,
     references: [parseReference(`example.org/app:v1${label}`)],
   };
@@ -141,6 +141,38 @@ describe("maker.receive()", () => {
     ]);
     assert.equal(shared.opened(), 1);
     assert.equal(one.image.layers[0]?.chainId, two.image.layers[0]?.chainId);
+    await assertClean(store);
+  });
+
+  test("asks for layers while the configuration still comes, and no more once that is refused", async () => {
+    await using store = await openTestStore();
+    const layer = await layerOf("file", randomBytes(1 << 20));
+    const origin = originOf(layer.archive);
+    const asked = Promise.withResolvers<void>();
+    const remote = remoteImage([layer], [origin]);
+    const hanging = originOf(layer.archive, {
+      async *open(signal) {
+        yield layer.archive.subarray(0, 1000);
+        asked.resolve();
+        await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+      },
+    });
+    const refused = async () => {
+      await asked.promise;
+      throw new Error("for another machine");
+    };
+    const { digest } = remote.config;
+    await assert.rejects(
+      store.store.maker.receive({ ...remote, layers: [hanging], config: { digest, read: refused } }),
+      /for another machine/,
+    );
+    await assertClean(store);
+    const late = async () => {
+      await eventually(() => origin.opened() > 0, { what: "the layer is asked for" });
+      return await remote.config.read();
+    };
+    const { image } = await store.store.maker.receive({ ...remote, config: { digest, read: late } });
+    assert.equal(image.id, digest);
     await assertClean(store);
   });
 
