@@ -19,7 +19,7 @@ export const transfers: readonly Row[] = [
     docker: 3,
     podman: 3,
   }),
-  transfer("pull-changed", "`pull` when the last layer, 5 % of it, changed", { docker: 5 }),
+  transfer("pull-changed", "`pull` when the last layer, 5 % of it, changed", { docker: 5 }, "hawser-cli"),
   transfer("push", "`push` of the same to an empty registry", { docker: 2 }),
   transfer("push-again", "the same push once more", {}),
 ];
@@ -27,12 +27,17 @@ export const transfers: readonly Row[] = [
 /** All four are measured in the same rounds; what a row does not want is kept for the others. */
 const measured = new WeakMap<RowContext["peers"], Promise<ReadonlyMap<string, Summary>>>();
 
-function transfer(name: Measured, title: string, over: Readonly<Record<string, number>>): Row {
+function transfer(
+  name: Measured,
+  title: string,
+  over: Readonly<Record<string, number>>,
+  subject = "hawser",
+): Row {
   return {
     name,
     title,
     unit: "ms",
-    goal: { subject: "hawser", over },
+    goal: { subject, over },
     async run(context) {
       let all = measured.get(context.peers);
       if (all === undefined) {
@@ -47,7 +52,6 @@ function transfer(name: Measured, title: string, over: Readonly<Record<string, n
 
 async function measureAll({ peers, full, rounds = 3, onFailure }: RowContext): Promise<Map<string, Summary>> {
   await using dir = await openTempDir("hawser-bench-transfers-");
-  const subjects = [...peers.values()].filter(({ name }) => name !== "hawser-cli");
   await using registry = await startRegistry(dir.path, [], program);
   const image = await makeLargeImage(join(dir.path, "image"), full ? plainBytes.full : plainBytes.usual);
   process.stderr.write(`${image.files} files, ${Math.round(image.compressedBytes / 1e6)} MB compressed\n`);
@@ -65,47 +69,57 @@ async function measureAll({ peers, full, rounds = 3, onFailure }: RowContext): P
     }
     values.set(key, [...(values.get(key) ?? []), value]);
   };
-  const names: string[] = [];
+  const pulled: { readonly peer: Peer; readonly names: readonly string[] }[] = [];
   try {
     // The first round warms caches.
     for (let round = -1; round < Math.min(rounds, 5); round++) {
-      const order = round % 2 === 0 ? subjects : subjects.toReversed();
-      names.push(...(await pullRound(image, { registry: registry.host, round, order, measure })));
+      const order = round % 2 === 0 ? [...peers.values()] : [...peers.values()].toReversed();
       await using empty = await openTempDir("hawser-bench-empty-");
-      for (const peer of order) {
-        await using target = await startRegistry(
-          join(empty.path),
-          ["--data", join(empty.path, peer.name)],
-          program,
-        );
-        const pushed = `${target.host}/bench/big:1`;
-        timeCommand([...peer.client, "tag", names.at(-2) ?? "", pushed]);
-        measure("push", peer, ["push", pushed]);
-        measure("push-again", peer, ["push", pushed]);
-        timeCommand([...peer.client, "rmi", pushed]);
+      // Two clients of one engine: what one has pulled is there for the other.
+      for (const each of [order.filter(isOwnClient), order.filter((peer) => !isOwnClient(peer))]) {
+        const tag = `${registry.host}/bench/big:${round + 1}${each.some(isOwnClient) ? "-own" : ""}`;
+        const names = await pullInTurn(image, { tag, peers: each, measure });
+        pulled.push(...each.map((peer) => ({ peer, names })));
+        for (const peer of each) {
+          await using target = await startRegistry(
+            join(empty.path),
+            ["--data", join(empty.path, peer.name)],
+            program,
+          );
+          const pushed = `${target.host}/bench/big:1`;
+          timeCommand([...peer.client, "tag", names[0], pushed]);
+          measure("push", peer, ["push", pushed]);
+          measure("push-again", peer, ["push", pushed]);
+          timeCommand([...peer.client, "rmi", pushed]);
+        }
       }
       if (round === -1) values.clear();
     }
   } finally {
-    for (const { client } of subjects) timeCommand([...client, "rmi", "-f", ...names], { timeoutMs });
+    for (const { peer, names } of pulled) timeCommand([...peer.client, "rmi", "-f", ...names], { timeoutMs });
   }
   return new Map([...values].map(([key, list]) => [key, summarize(list)]));
 }
 
-async function pullRound(
+function isOwnClient({ name }: Peer): boolean {
+  return name === "hawser-cli";
+}
+
+/** An image that is new to all, then the same with another last layer. Returns their names. */
+async function pullInTurn(
   image: LargeImage,
   options: {
-    readonly registry: string;
-    readonly round: number;
-    readonly order: readonly Peer[];
+    readonly tag: string;
+    readonly peers: readonly Peer[];
     readonly measure: (what: Measured, peer: Peer, words: readonly string[]) => void;
   },
-): Promise<readonly string[]> {
-  const { registry, round, order, measure } = options;
-  const [whole, changed] = [`${registry}/bench/big:${round + 1}`, `${registry}/bench/big:${round + 1}b`];
+): Promise<readonly [string, string]> {
+  const { tag: whole, peers, measure } = options;
+  const changed = `${whole}-changed`;
+  if (peers.length === 0) return [whole, changed];
   await image.publish(whole, { fresh: 8 });
-  for (const peer of order) measure("pull", peer, ["pull", whole]);
+  for (const peer of peers) measure("pull", peer, ["pull", whole]);
   await image.publish(changed, { fresh: 1 });
-  for (const peer of order) measure("pull-changed", peer, ["pull", changed]);
+  for (const peer of peers) measure("pull-changed", peer, ["pull", changed]);
   return [whole, changed];
 }
