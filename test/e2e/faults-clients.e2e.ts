@@ -103,6 +103,8 @@ describe("containers and clients that behave badly", { skip: againstDockerd }, (
       engine: descriptorsOf(engine.pid()).filter((name) => name.startsWith("socket:")).length,
       monitor: descriptorsOf(monitorOf()).length,
     });
+    // Its start is told before its monitor has opened all that it will.
+    await eventually(async () => (await target.ok("logs", "talks")) !== "", { what: "its first word" });
     const before = idle();
     const makeExec = async () => {
       const body = { Cmd: ["cat"], AttachStdin: true, AttachStdout: true };
