@@ -33,7 +33,7 @@ describe("a stub and its resident client", hawserOnly, () => {
     const unknown = await call(["run", "--rm", "busybox", "no-such-program"]);
     assert.equal(unknown.exitCode, 127);
     assert.match(unknown.stderr, /executable file not found/);
-    assert.equal((await call(["no-such-verb"])).exitCode, 1);
+    assert.equal((await call(["container", "no-such-verb"])).exitCode, 1);
   });
 
   test("megabytes go through whole, both ways", async () => {

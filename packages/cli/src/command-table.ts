@@ -493,3 +493,8 @@ export function findCommand(words: readonly string[]): FoundCommand | undefined 
   const entry = commands.find(({ path, short }) => (short ?? path) === first);
   return entry && { entry, typed: first, rest: words.slice(1) };
 }
+
+/** Whether the word is a noun or a verb of ours. */
+export function isCommandWord(word: string): boolean {
+  return Object.hasOwn(groups, word) || commands.some(({ path, short }) => (short ?? path) === word);
+}

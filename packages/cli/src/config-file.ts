@@ -12,6 +12,8 @@ export interface ConfigFile {
   readonly statsFormat?: string;
   readonly volumesFormat?: string;
   readonly httpHeaders: Readonly<Record<string, string>>;
+  /** More folders with plugins. */
+  readonly cliPluginsExtraDirs?: readonly string[];
   /** Address of an engine, or `default` → what its containers are told of proxies, `httpProxy` and so on. */
   readonly proxies?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
@@ -65,11 +67,22 @@ function configFrom(value: unknown): ConfigFile {
       ? Object.fromEntries(Object.entries(headers).filter(([, header]) => typeof header === "string"))
       : {};
   const proxies = proxiesFrom(fields.get("proxies"));
+  const cliPluginsExtraDirs = textsFrom(fields.get("cliPluginsExtraDirs"));
   const texts = textFields.flatMap((name) => {
     const value = text(name);
     return value === undefined ? [] : [[name, value] as const];
   });
-  return { ...Object.fromEntries(texts), httpHeaders, ...(proxies && { proxies }) };
+  return {
+    ...Object.fromEntries(texts),
+    httpHeaders,
+    ...(proxies && { proxies }),
+    ...(cliPluginsExtraDirs && { cliPluginsExtraDirs }),
+  };
+}
+
+/** A list of texts; what is none is left out. */
+function textsFrom(value: unknown): readonly string[] | undefined {
+  return Array.isArray(value) ? value.filter((text) => typeof text === "string") : undefined;
 }
 
 /** Tables of texts; what is none is left out. */

@@ -205,9 +205,14 @@ test("readConfigFile() heeds what it knows and survives the rest", async () => {
   const path = join(dir.path, "config.json");
   writeFileSync(
     path,
-    '{"psFormat":"{{.ID}}","detachKeys":"ctrl-a","HttpHeaders":{"A":"b","C":1},"auths":{},"imagesFormat":7}',
+    '{"psFormat":"{{.ID}}","detachKeys":"ctrl-a","HttpHeaders":{"A":"b","C":1},"auths":{},"imagesFormat":7,"cliPluginsExtraDirs":["/x",1]}',
   );
-  assert.deepEqual(read(), { psFormat: "{{.ID}}", detachKeys: "ctrl-a", httpHeaders: { A: "b" } });
+  assert.deepEqual(read(), {
+    psFormat: "{{.ID}}",
+    detachKeys: "ctrl-a",
+    httpHeaders: { A: "b" },
+    cliPluginsExtraDirs: ["/x"],
+  });
   for (const text of ["{", "[]", "null", '"x"']) {
     writeFileSync(path, text);
     assert.deepEqual(read(), { httpHeaders: {} });

@@ -1,10 +1,11 @@
 import { Fault, version as programVersion } from "@hawser/base";
 import { type ArgumentCount, type Command, usageOf } from "./command.ts";
-import { type FoundCommand, findCommand, groups } from "./command-table.ts";
+import { type FoundCommand, findCommand, groups, isCommandWord } from "./command-table.ts";
 import { exitCode } from "./exit-code.ts";
 import { cliFaults } from "./faults.ts";
 import { parseFlags } from "./flags/parse-flags.ts";
-import { type GlobalFlags, globalFlags } from "./global-flags.ts";
+import { type GlobalFlags, globalFlags, noGlobalFlags } from "./global-flags.ts";
+import type { PluginCall } from "./plugins/become-plugin.ts";
 import type { Output, Session } from "./session.ts";
 
 export interface DispatchOptions {
@@ -12,6 +13,8 @@ export interface DispatchOptions {
   readonly openSession: (flags: GlobalFlags) => Session;
   readonly stdout: Output;
   readonly stderr: Output;
+  /** Replace the process by another program; absent where it is not the command's own. */
+  readonly become?: PluginCall["become"];
 }
 
 /** From the command line to a command's exit code. Whatever goes wrong is written on standard error. */
@@ -41,12 +44,36 @@ async function runCommand(options: DispatchOptions): Promise<number> {
     options.stdout.write(`Hawser version ${programVersion}\n`);
     return 0;
   }
+  const [{ argv, become }, { flags }] = [options, global];
+  const name = foreignWord(global.args);
+  if (name !== undefined && become !== undefined) {
+    const { becomePlugin } = await import("./plugins/become-plugin.ts");
+    await becomePlugin({ name, argv, flags, session: options.openSession(flags), become });
+  }
   if (global.args[0] === "__complete") return await showCompletion(options);
   if (global.args[0] === "help") return await showHelpOf(global.args.slice(1), options);
   const found = findCommand(global.args);
   if (found === undefined) return await showGroup(global.args, options);
   const { command } = await found.entry.load();
   return await callCommand({ command, found, options, global: global.flags });
+}
+
+/** Whether this program knows the command by itself, right or wrong; else it may be that of a plugin. */
+export function isOwnCommand(argv: readonly string[]): boolean {
+  const global = parseFlags(globalFlags, argv, { stopAtFirst: true });
+  return global.kind !== "parsed" || foreignWord(global.args) === undefined;
+}
+
+/** The word that names a command, where that is none of ours; a word that is being completed names nothing yet. */
+function foreignWord(args: readonly string[]): string | undefined {
+  const [first = ""] = args;
+  let word = first;
+  if (first === "help") word = args[1] ?? "";
+  if (first === "__complete") {
+    const global = parseFlags(globalFlags, args.slice(1, -1), { stopAtFirst: true });
+    word = global.kind === "parsed" ? (global.args[0] ?? "") : "";
+  }
+  return word === "" || isCommandWord(word) || word === "help" ? undefined : word;
 }
 
 async function callCommand(call: {
@@ -113,8 +140,12 @@ async function showCompletion({ argv, stdout, openSession }: DispatchOptions): P
 }
 
 async function showRootHelp(options: DispatchOptions): Promise<number> {
-  const { rootHelp } = await import("./help.ts");
-  options.stdout.write(rootHelp({ width: options.stdout.columns }));
+  const [{ rootHelp }, { describePlugins }] = await Promise.all([
+    import("./help.ts"),
+    import("./plugins/describe-plugins.ts"),
+  ]);
+  const plugins = await describePlugins(options.openSession(noGlobalFlags()));
+  options.stdout.write(rootHelp({ width: options.stdout.columns, plugins }));
   return 0;
 }
 
@@ -132,7 +163,7 @@ async function showGroup(words: readonly string[], options: DispatchOptions): Pr
   const [first = "", ...rest] = words;
   if (!Object.hasOwn(groups, first)) {
     throw cliFaults.COMMAND_UNKNOWN(
-      `hawser: unknown command: hawser ${first}\n\nRun 'hawser --help' for more information`,
+      `hawser: unknown command: hawser ${first}\n${/^(buildx|compose)$/.test(first) ? pluginAdvice(first) : ""}\nRun 'hawser --help' for more information`,
     );
   }
   const parsed = parseFlags({}, rest, { stopAtFirst: true });
@@ -152,4 +183,8 @@ async function showGroup(words: readonly string[], options: DispatchOptions): Pr
   // Docker writes the help of a group that was called without a verb to standard error
   (parsed.kind === "help" ? options.stdout : options.stderr).write(groupHelp(first));
   return 0;
+}
+
+function pluginAdvice(name: string): string {
+  return `\nIt is a plugin of Docker's client: put docker-${name} into ~/.docker/cli-plugins or /usr/local/lib/docker/cli-plugins\n`;
 }

@@ -1,5 +1,6 @@
 import type { Flag, FlagValues } from "./flags/flag.ts";
 import { boolFlag, listFlag, stringFlag } from "./flags/flag-kinds.ts";
+import { parseFlags } from "./flags/parse-flags.ts";
 
 /** Not given, it is what the environment says. */
 const tlsverify: Flag<boolean | undefined> = {
@@ -29,3 +30,10 @@ export const globalFlags = {
 } as const;
 
 export type GlobalFlags = FlagValues<typeof globalFlags>;
+
+/** As when none is given. */
+export function noGlobalFlags(): GlobalFlags {
+  const parsed = parseFlags(globalFlags, []);
+  if (parsed.kind !== "parsed") throw new Error("no options are always right");
+  return parsed.flags;
+}

@@ -41,7 +41,9 @@ Run 'hawser ${group} COMMAND --help' for more information on a command.\n`;
 }
 
 /** `hawser --help`. */
-export function rootHelp(options: HelpOptions): string {
+export function rootHelp(
+  options: HelpOptions & { readonly plugins: readonly (readonly [string, string])[] },
+): string {
   const top = commands.filter(
     ({ path, short, hidden }) => hidden !== true && (short !== undefined || !path.includes(" ")),
   );
@@ -54,7 +56,7 @@ A self-sufficient runtime for containers
 Common Commands:
 ${list(top.filter(({ common }) => common === true).map(row), { sorted: false })}
 Management Commands:
-${list(Object.entries(groups))}
+${list([...Object.entries(groups), ...options.plugins.map(([name, summary]) => [`${name}*`, summary] as const)])}
 Commands:
 ${list(others)}
 Global Options:

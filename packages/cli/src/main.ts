@@ -8,6 +8,10 @@ async function main(): Promise<number> {
   return await dispatch({
     argv: process.argv.slice(2),
     openSession: (flags) => openSession(flags, surroundings),
+    become: (path, args, environment) => {
+      if (process.execve === undefined) throw new Error("Cannot start a plugin: this Node has no execve");
+      return process.execve(path, [path, ...args], environment);
+    },
     get stdout() {
       return output("stdout");
     },

@@ -1,7 +1,8 @@
 import { commands, findCommand, groups } from "../command-table.ts";
 import type { Flag, FlagTable } from "../flags/flag.ts";
 import { parseFlags } from "../flags/parse-flags.ts";
-import { type GlobalFlags, globalFlags } from "../global-flags.ts";
+import { type GlobalFlags, globalFlags, noGlobalFlags } from "../global-flags.ts";
+import { pluginFolders, pluginNames } from "../plugins/find-plugins.ts";
 import type { Session } from "../session.ts";
 import { argumentSources, flagSources } from "./argument-sources.ts";
 import { type Source, wordsOf } from "./sources.ts";
@@ -40,12 +41,12 @@ async function find(
   openSession: (flags: GlobalFlags) => Session,
 ): Promise<Candidates> {
   const global = parseFlags(globalFlags, before, { stopAtFirst: true });
-  const session = () => openSession(global.kind === "parsed" ? global.flags : noFlags());
+  const session = () => openSession(global.kind === "parsed" ? global.flags : noGlobalFlags());
   if (global.kind === "wrong") return await valueOf(globalFlags, before.at(-1) ?? "", session);
   if (global.kind === "help") return none;
   const { args } = global;
   if (args.length === 0)
-    return current.startsWith("-") ? await flag(globalFlags, current, session) : topLevel();
+    return current.startsWith("-") ? await flag(globalFlags, current, session) : topLevel(session());
   const found = findCommand(args);
   if (found === undefined) {
     const [noun = ""] = args;
@@ -67,18 +68,13 @@ async function find(
   return { words: words.filter(({ word }) => !given.has(word)), directive };
 }
 
-function noFlags(): GlobalFlags {
-  const parsed = parseFlags(globalFlags, []);
-  if (parsed.kind !== "parsed") throw new Error("no options are always right");
-  return parsed.flags;
-}
-
-function topLevel(): Candidates {
+function topLevel(session: Session): Candidates {
   const own = commands
     .filter(({ path, short, hidden }) => hidden !== true && (short !== undefined || !path.includes(" ")))
     .map(({ path, short, summary }) => ({ word: short ?? path, about: summary }));
   const nouns = Object.entries(groups).map(([word, about]) => ({ word, about }));
-  return { words: sorted([...own, ...nouns]), directive: "nothing" };
+  const plugins = pluginNames(pluginFolders(session)).map((word) => ({ word }));
+  return { words: sorted([...own, ...nouns, ...plugins]), directive: "nothing" };
 }
 
 function verbsOf(noun: string): Candidates {

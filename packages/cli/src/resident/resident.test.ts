@@ -52,7 +52,7 @@ test("a stub's command is done, its output comes before its exit code", async ()
   const [accepted, output, exit] = shown(frames);
   assert.deepEqual([accepted, exit, frames.length], [["A", ""], ["X", 0], 3]);
   assert.match(String(output?.[1]), /^Hawser version /);
-  const [, words, code] = shown(await talk(opened.socketPath, hello(["no-such-verb"]), go));
+  const [, words, code] = shown(await talk(opened.socketPath, hello(["container", "no-such-verb"]), go));
   assert.deepEqual([words?.[0], code], ["R", ["X", 1]]);
 });
 
@@ -61,8 +61,9 @@ test("only this user can connect", async () => {
   assert.equal(statSync(opened.socketPath).mode & 0o777, 0o600);
 });
 
-test("a process that is not like this one is declined", async () => {
+test("a process that is not like this one is declined, and one that may become a plugin", async () => {
   await using opened = await openResident();
+  assert.deepEqual(shown(await talk(opened.socketPath, hello(["compose", "up"]), go)), [["D", ""]]);
   assert.deepEqual(shown(await talk(opened.socketPath, hello(["--version"], "Umask: 0077"), go)), [
     ["D", ""],
   ]);

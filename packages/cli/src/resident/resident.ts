@@ -1,6 +1,7 @@
 import { chmodSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { errnoOf } from "@hawser/base";
+import { isOwnCommand } from "../dispatch.ts";
 import { cliFaults } from "../faults.ts";
 import { encodeRelayFrame, type RelayFrame, RelayFrameDecoder } from "./frames.ts";
 import { ownIdentity, parseHello } from "./hello.ts";
@@ -95,9 +96,10 @@ export class Resident implements AsyncDisposable {
   #greet({ kind, bytes }: RelayFrame, socket: Socket): RelayedSession | undefined {
     if (kind !== "H") throw cliFaults.RELAY_BROKEN("no greeting");
     const hello = parseHello(bytes);
-    const isAlike = hello.identity === this.#identity;
-    socket.write(encodeRelayFrame(isAlike ? "A" : "D", Buffer.alloc(0)));
-    if (isAlike) return new RelayedSession(hello, socket);
+    // A plugin takes the place of its process, which this one cannot be.
+    const serves = hello.identity === this.#identity && isOwnCommand(hello.argv);
+    socket.write(encodeRelayFrame(serves ? "A" : "D", Buffer.alloc(0)));
+    if (serves) return new RelayedSession(hello, socket);
     socket.end(() => socket.destroySoon());
     return undefined;
   }

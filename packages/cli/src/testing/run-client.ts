@@ -3,6 +3,7 @@ import { parseEndpoint } from "@hawser/api/client";
 import type { ConfigFile } from "../config-file.ts";
 import { connectEngine } from "../connect.ts";
 import { dispatch } from "../dispatch.ts";
+import type { PluginCall } from "../plugins/become-plugin.ts";
 import type { Session } from "../session.ts";
 import { cookedMode } from "../terminal.ts";
 
@@ -26,6 +27,8 @@ export interface ClientOptions {
   readonly configDir?: string;
   /** Gets the function that sends the client a signal. */
   readonly signals?: (send: (name: NodeJS.Signals) => void) => void;
+  /** Stands for becoming another program. */
+  readonly become?: PluginCall["become"];
 }
 
 /** Run the client inside this process and keep what it writes. */
@@ -79,6 +82,7 @@ export async function runClient(options: ClientOptions): Promise<ClientRun> {
     openSession: () => session,
     stdout: streams.stdout,
     stderr: streams.stderr,
+    ...(options.become && { become: options.become }),
   });
   await Promise.all([stdout, stderr].map((stream) => new Promise((resolve) => stream.end(resolve))));
   return { code, ...written };
