@@ -5,10 +5,13 @@ import { isLoopback } from "./is-loopback.ts";
 import { faultOfAnswer } from "./registry-error.ts";
 import {
   describeRequest,
+  discardBody,
+  maxRedirects,
   readSmallBody,
   type TlsSettings,
   type Transport,
   type TransportRequest,
+  type TransportResponse,
 } from "./transport.ts";
 
 /** Who asks. */
@@ -149,11 +152,35 @@ export async function requestToken(
     credentials?.identityToken === undefined
       ? passwordRequest(realm, challenge, { scopes, credentials, offline: options.offline === true })
       : refreshRequest(realm, challenge, { scopes, identityToken: credentials.identityToken });
-  const what = describeRequest(request);
-  const response = await transport.send({ ...request, tls, ...(signal && { signal }) });
+  const { response, what } = await sendFollowed(transport, { ...request, tls, ...(signal && { signal }) });
   const body = (await readSmallBody(response, { what, maxBytes: maxTokenBytes, signal })).toString("utf8");
   if (response.status !== 200) throw faultOfAnswer({ what, status: response.status, body });
   return readToken(what, body);
+}
+
+/** A question is followed where it is sent, what is secret only to the same service, or from there to its encryption. */
+async function sendFollowed(
+  transport: Transport,
+  first: TransportRequest,
+): Promise<{ readonly response: TransportResponse; readonly what: string }> {
+  let request = first;
+  for (let redirects = 0; ; redirects++) {
+    const what = describeRequest(request);
+    const response = await transport.send(request);
+    const { location } = response.headers;
+    const isRedirect = [301, 302, 303, 307, 308].includes(response.status);
+    if (!isRedirect || location === undefined || request.method !== "GET") return { response, what };
+    await discardBody(response);
+    if (redirects >= maxRedirects) throw registryFaults.REDIRECTS_TOO_MANY(what);
+    const url = URL.parse(location, request.url.href);
+    if (url === null || !["http:", "https:"].includes(url.protocol))
+      throw registryFaults.REDIRECT_INVALID(what, location.slice(0, 200));
+    const isSame =
+      url.origin === request.url.origin ||
+      (url.protocol === "https:" && url.hostname === request.url.hostname);
+    const { headers: _secret, tls: _trust, ...open } = request;
+    request = isSame ? { ...request, url } : { ...open, url };
+  }
 }
 
 async function fetchToken(

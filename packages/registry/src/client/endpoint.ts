@@ -8,6 +8,7 @@ import {
   discardBody,
   isTransient,
   isWrongProtocol,
+  maxRedirects,
   type RequestContent,
   readSmallBody,
   type Transport,
@@ -48,7 +49,6 @@ export interface EndpointOptions {
 }
 
 const maxErrorBytes = 64 << 10;
-const maxRedirects = 10;
 
 /**
  * One host of a registry, for one person: lets itself in, follows redirects, tries again what may do better. What is

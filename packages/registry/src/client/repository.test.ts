@@ -284,6 +284,34 @@ test("a redirect takes no secret to another host", async () => {
   }
 });
 
+test("a token service that has moved is followed, with the password only as long as it is the same", async () => {
+  await using elsewhere = await openFakeRegistry();
+  elsewhere.intercept = (_request, response) => {
+    response.end('{"token":"token-1"}');
+    return true;
+  };
+  for (const isElsewhere of [false, true]) {
+    const login = { username: "ann", password: "x" };
+    await using registry = await openFakeRegistry({ login: { kind: "bearer", ...login } });
+    registry.addBlob(content);
+    registry.intercept = (request, response) => {
+      if (request.url?.startsWith("/token?") !== true || request.url.endsWith("&moved")) return false;
+      const location = isElsewhere ? `http://${elsewhere.address}/token` : `${request.url}&moved`;
+      response.writeHead(308, { location });
+      response.end();
+      return true;
+    };
+    using client = openClient();
+    const repository = await repositoryOf(client, registry, { credentials: login });
+    const got = read(repository.fetchBlob(described));
+    // The other one's token is none of this registry's.
+    if (isElsewhere) await assert.rejects(got, { kind: "unauthenticated" });
+    else assert.ok((await got).equals(content));
+  }
+  assert.equal(elsewhere.seen.length > 0, true);
+  for (const { headers } of elsewhere.seen) assert.equal(headers.authorization, undefined);
+});
+
 test("redirects end", async () => {
   await using registry = await openFakeRegistry();
   for (const [location, code] of [
