@@ -1,6 +1,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "@hawser/base";
 import type { PushEvent } from "./call.ts";
+import { serverFaults } from "./faults.ts";
+
+/** Where pushes are told. */
+interface Receiver {
+  /** Without user and password. */
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
 
 const maxWaiting = 1000;
 const attempts = 4;
@@ -11,31 +19,32 @@ const attemptMs = 10_000;
  * dropped, oldest first, and logged.
  */
 export class Webhooks implements Disposable {
-  readonly #urls: readonly string[];
+  readonly #receivers: readonly Receiver[];
   readonly #log: Logger;
   readonly #stop = new AbortController();
-  readonly #waiting = new Map<string, PushEvent[]>();
+  readonly #waiting = new Map<Receiver, PushEvent[]>();
   readonly #now: () => Date;
 
+  /** @param urls may have a user and a password. @throws {Fault} `invalid-argument` for what is none */
   constructor(urls: readonly string[], options: { readonly log: Logger; readonly now: () => Date }) {
-    this.#urls = urls;
+    this.#receivers = urls.map(parseReceiver);
     this.#log = options.log;
     this.#now = options.now;
   }
 
   push(event: PushEvent): void {
-    for (const url of this.#urls) {
-      const waiting = this.#waiting.get(url);
+    for (const receiver of this.#receivers) {
+      const waiting = this.#waiting.get(receiver);
       if (waiting !== undefined) {
         waiting.push(event);
         if (waiting.length > maxWaiting) {
           waiting.shift();
-          this.#log.warn("a push is not told: too many wait", { url });
+          this.#log.warn("a push is not told: too many wait", { url: receiver.url });
         }
         continue;
       }
-      this.#waiting.set(url, [event]);
-      void this.#tellAll(url);
+      this.#waiting.set(receiver, [event]);
+      void this.#tellAll(receiver);
     }
   }
 
@@ -43,15 +52,15 @@ export class Webhooks implements Disposable {
     this.#stop.abort();
   }
 
-  async #tellAll(url: string): Promise<void> {
-    const waiting = this.#waiting.get(url) ?? [];
+  async #tellAll(receiver: Receiver): Promise<void> {
+    const waiting = this.#waiting.get(receiver) ?? [];
     for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) {
-      await this.#tell(url, event);
+      await this.#tell(receiver, event);
     }
-    this.#waiting.delete(url);
+    this.#waiting.delete(receiver);
   }
 
-  async #tell(url: string, { repository, digest, tags, user }: PushEvent): Promise<void> {
+  async #tell({ url, headers }: Receiver, { repository, digest, tags, user }: PushEvent): Promise<void> {
     const body = JSON.stringify({
       action: "push",
       time: this.#now().toISOString(),
@@ -63,7 +72,6 @@ export class Webhooks implements Disposable {
     for (let attempt = 1; !this.#stop.signal.aborted; attempt++) {
       try {
         const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(attemptMs)]);
-        const headers = { "Content-Type": "application/json" };
         const response = await fetch(url, { method: "POST", headers, body, signal, redirect: "error" });
         await response.body?.cancel();
         if (response.ok) return;
@@ -77,4 +85,20 @@ export class Webhooks implements Disposable {
       }
     }
   }
+}
+
+function parseReceiver(text: string): Receiver {
+  const url = URL.parse(text);
+  if (url === null || !["http:", "https:"].includes(url.protocol))
+    throw serverFaults.CONFIG_INVALID(`the webhook "${text.replace(/^.*@/, "")}" is no address`);
+  const { username, password } = url;
+  const login = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`);
+  Object.assign(url, { username: "", password: "" });
+  return {
+    url: url.href,
+    headers: {
+      "Content-Type": "application/json",
+      ...(username !== "" && { Authorization: `Basic ${login.toString("base64")}` }),
+    },
+  };
 }
