@@ -237,8 +237,12 @@ describe("faults", () => {
     );
   });
 
-  test("a client that leaves in the middle leaves its upload as far as it came", async () => {
-    await using registry = await openTestRegistry();
+  test("a client that leaves in the middle leaves its upload as far as it came, and no error in the log", async () => {
+    const errors: string[] = [];
+    const lefts: string[] = [];
+    const debug = (message: string) => void (message === "client left" && lefts.push(message));
+    const log = { ...silentLogger, debug, error: (message: string) => void errors.push(message) };
+    await using registry = await openTestRegistry({ log });
     const begun = await registry.ask("POST", "/v2/a/blobs/uploads/");
     const location = String(begun.headers["location"]);
     const { port } = new URL(registry.url);
@@ -252,6 +256,8 @@ describe("faults", () => {
     assert.equal(rest.status, 202, rest.body.toString());
     const put = await registry.ask("PUT", `${location}?digest=${digestOf("partmore")}`);
     assert.equal(put.status, 201);
+    await eventually(() => lefts.length === 1);
+    assert.deepEqual(errors, []);
   });
 
   for (const [what, limits, access, status] of [
@@ -348,6 +354,11 @@ describe("faults", () => {
     socket.write("GET /v2/ HTTP/1.1\r\nHost: x\r\nX-Slow: ");
     await once(socket, "close");
   });
+});
+
+test("whoever looks whether it is well need not read the answer", async () => {
+  await using registry = await openTestRegistry();
+  for (const method of ["GET", "HEAD"]) assert.equal((await registry.ask(method, "/healthz")).status, 200);
 });
 
 test("a thousand tags and two thousand manifests are listed page by page", async () => {

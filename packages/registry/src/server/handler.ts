@@ -112,7 +112,8 @@ async function answer(parts: HandlerParts, exchange: Exchange, asked: Asked): Pr
   const { authenticator } = parts;
   const method = request.method ?? "";
   const path = url.pathname;
-  if (path === "/healthz" && method === "GET") return sendJson(response, 200, { status: "ok" });
+  if (path === "/healthz" && (method === "GET" || method === "HEAD"))
+    return sendJson(response, 200, { status: "ok" });
   if (path === "/metrics" && method === "GET") {
     response.setHeader("Content-Type", "text/plain; version=0.0.4");
     response.end(parts.metrics.text());
@@ -187,6 +188,13 @@ function refuse(
   { request, response }: Omit<Exchange, "url">,
   asked: Asked,
 ): void {
+  if (request.destroyed && !request.complete) {
+    // Who has left hears nothing, and it is nothing that somebody must look at.
+    log.debug("client left", { url: request.url, error });
+    response.statusCode = 499; // for the log and the numbers
+    response.destroy();
+    return;
+  }
   const { status, body, isInternal } = errorResponse(error);
   if (isInternal) log.error("request failed", { error });
   if (response.headersSent) {
