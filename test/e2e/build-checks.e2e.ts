@@ -162,4 +162,42 @@ describe("build checks", () => {
     assert.equal(exitCode, 1);
     assert.match(stderr, /Dockerfile:3\n[^]*lint violation found for rules: UndefinedVar/);
   });
+
+  test("are what an argument says, whatever the text says itself", async () => {
+    await using dir = await open(["# check=skip=all", "FROM busybox", "MAINTAINER me"]);
+    const args = ["--build-arg", "BUILDKIT_DOCKERFILE_CHECK=error=true"];
+    const { exitCode, stderr } = await client.run(["buildx", "build", ...args, dir.path]);
+    assert.equal(exitCode, 1);
+    assert.match(stderr, /lint violation found for rules: MaintainerDeprecated/);
+    assert.equal((await client.run(["buildx", "build", dir.path])).exitCode, 0);
+  });
+
+  test("a target tells what it may be given: arguments, secrets, agents", async () => {
+    await using dir = await open([
+      "ARG BASE=busybox",
+      "ARG UNUSED",
+      "FROM $BASE AS one",
+      "# V what it is for",
+      "ARG V=x",
+      "ARG W",
+      "RUN --mount=type=secret,id=s,required --mount=type=ssh,id=a true",
+      "FROM one AS Two",
+      "ARG BASE",
+      "RUN --mount=type=secret,id=t true",
+      "FROM busybox AS three",
+    ]);
+    const outline = ["build", "--call=outline", "--build-arg", "W=9", "--target", "two", dir.path];
+    const wanted =
+      /^TARGET: +two\n\nBUILD ARG +VALUE +DESCRIPTION *\nBASE +busybox *\nV +x +what it is for\nW +9 *\n\nSECRET +REQUIRED\ns +true\nt *\n\nSSH +REQUIRED\na *\n/;
+    const { stdout, stderr } = await client.run(["buildx", ...outline]);
+    // Real BuildKit tells of an own argument, then of what the stage goes on from.
+    const told = stdout.replace(/\n(t *)\n(s +true)\n/, "\n$2\n$1\n");
+    assert.match(told, wanted, stderr);
+    if (!againstDockerd) {
+      const own = await target.engine().hawser(outline);
+      assert.match(own.stdout, wanted, own.stderr);
+    }
+    const targets = await client.run(["buildx", "build", "--call=targets", dir.path]);
+    assert.match(targets.stdout, /one[^]*two[^]*three \(default\)/);
+  });
 });

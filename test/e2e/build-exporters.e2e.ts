@@ -31,6 +31,7 @@ describe("what buildx asks exporters for", { skip: againstDockerd }, () => {
     client = resources.use(await openBuildkitClient({ environment }, "sid"));
     context = resources.use(
       await openFiles({
+        Twice: "FROM scratch\nCOPY Twice /\n",
         Dockerfile: "FROM busybox\nRUN mkdir /d && echo made > /d/file && ln /d/file /d/same\n",
       }),
     );
@@ -64,6 +65,37 @@ describe("what buildx asks exporters for", { skip: againstDockerd }, () => {
     const told = JSON.parse(await readFile(metadata, "utf8")) as Record<string, string>;
     assert.deepEqual(await manifestOf("several/a", told["containerimage.digest"] ?? ""), manifest);
     assert.equal(told["containerimage.config.digest"], manifest.config.digest);
+  });
+
+  test("what is told of an image that is kept here, and of how any result was made", async () => {
+    await using out = await openTempDir();
+    const file = join(out.path, "metadata");
+    const told = async (...args: readonly string[]) => {
+      await build("--metadata-file", file, ...args);
+      return JSON.parse(await readFile(file, "utf8")) as Record<string, { materials?: { uri: string }[] }>;
+    };
+    const kept = await told("-t", "told:1");
+    assert.equal(kept["containerimage.descriptor"], undefined);
+    for (const metadata of [kept, await told("-o", join(out.path, "folder"))]) {
+      const [material] = metadata["buildx.build.provenance"]?.materials ?? [];
+      assert.match(material?.uri ?? "", /^pkg:docker\/busybox@latest\?platform=linux%2F/);
+    }
+    const two = await told(
+      "--platform",
+      "linux/amd64,linux/arm64",
+      "-o",
+      "type=cacheonly",
+      "-f",
+      join(context.path, "Twice"),
+    );
+    assert.deepEqual(
+      Object.keys(two).filter((name) => name.includes("/")),
+      ["buildx.build.provenance/linux/amd64", "buildx.build.provenance/linux/arm64"],
+    );
+    const listed = await client.ok("buildx", "history", "inspect", "attachment", "--type", "provenance");
+    assert.match(listed, /"buildType"/);
+    const unknown = await client.run(["buildx", "history", "rm", "nothing"]);
+    assert.equal(unknown.exitCode, 1);
   });
 
   test("compression, annotations, and nothing kept here", async () => {
@@ -149,7 +181,7 @@ describe("what buildx asks exporters for", { skip: againstDockerd }, () => {
 
   test("what would not be heeded is refused by its name, before anything is done", async () => {
     for (const [output, words] of [
-      ["type=image,name=x,name-canonical=true", /attribute "name-canonical" of the exporter "moby"/],
+      ["type=image,name=x,registry.insecure=true", /attribute "registry.insecure" of the exporter "moby"/],
       ["type=image,name=x,compression=estargz", /invalid compression "estargz"/],
       ["type=image,name=x,compression=zstd,compression-level=99", /invalid compression-level "99"/],
       ["type=oci,dest=-,odd=1", /attribute "odd" of the exporter "oci"/],

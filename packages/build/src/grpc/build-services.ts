@@ -9,9 +9,11 @@ import type { Platform } from "@hawser/oci";
 import { type BuildFailure, describeFailure } from "./build-failure.ts";
 import { BuildHistory } from "./build-history.ts";
 import { BuildJobs } from "./build-job.ts";
+import { contentService } from "./content-service.ts";
 import { controlService } from "./control-service.ts";
 import { FrontEnds } from "./front-ends.ts";
 import { type GatewayParts, gatewayService } from "./gateway-service.ts";
+import { Content } from "./generated/content_pb.ts";
 import { Control, SolveRequestSchema, StatusResponseSchema } from "./generated/control_pb.ts";
 import { LLBBridge } from "./generated/gateway_pb.ts";
 import { TraceService } from "./generated/trace_pb.ts";
@@ -90,6 +92,7 @@ export function createBuildServices(
     routes(router) {
       router.service(Control, controlService(builder, parts));
       router.service(LLBBridge, gatewayService({ about, frontEnds, passed, jobOf }));
+      router.service(Content, contentService(parts.history));
       router.service(TraceService, { export: () => ({}) });
     },
   });

@@ -62,7 +62,11 @@ export function controlService(builder: Builder, parts: SolveParts): Partial<Ser
     },
     listenBuildHistory: (request, { signal }) => history.listen(request, signal),
     updateBuildHistory({ ref, pinned, delete: isDeleted }) {
-      history.update(ref, { pinned, isDeleted });
+      try {
+        history.update(ref, { pinned, isDeleted });
+      } catch (error) {
+        throw grpcError(error);
+      }
       return {};
     },
   };

@@ -23,6 +23,7 @@ export const protocolFaults = defineFaults({
   ],
   BUILD_MISSING: ["not-found", (id: string) => `no such job ${id}`],
   BUILD_TAKEN: ["conflict", (id: string) => `job ${id} exists already`],
+  RECORD_MISSING: ["not-found", (id: string) => `no record of a build has ${JSON.stringify(id)}`],
   RESULT_MISSING: ["not-found", (id: string) => `no such result ${JSON.stringify(id)}`],
   CONTAINER_TAKEN: ["conflict", (id: string) => `container ${id} exists already`],
   CONTAINER_MISSING: ["not-found", (id: string) => `container details for ${id} not found`],

@@ -54,6 +54,7 @@ function openJob(programs: Readonly<Record<string, Program>>, text = "") {
     planDefinition: async (definition) => ({ config: undefined, definition }),
     readDockerfile: async ({ filename }) => ({ filename, text }),
     checkExporter: () => {},
+    provenance: () => ({ predicateType: "", predicate: {} }),
     exportCache: async () => ({}),
     evaluate: async () => {},
     export: unused,

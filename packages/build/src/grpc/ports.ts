@@ -79,6 +79,11 @@ export interface BuildWork extends AsyncDisposable {
    * @throws {Fault} `not-implemented`, `invalid-argument`
    */
   checkExporter(exporter: ExporterRequest, isSeveral?: boolean): void;
+  /** How a result was made, as SLSA's predicate. @param platform of one of several */
+  provenance(
+    result: PlannedResult,
+    platform: Platform | undefined,
+  ): { readonly predicateType: string; readonly predicate: object };
   /** Execute all that a result needs. */
   evaluate(result: PlannedResult): Promise<void>;
   /**

@@ -1,6 +1,6 @@
 import { type Platform, parsePlatform } from "@hawser/oci";
 import { readAttestations } from "./attestations.ts";
-import type { BuildHistory } from "./build-history.ts";
+import type { BuildHistory, OpenRecord } from "./build-history.ts";
 import { BuildJob, type BuildJobs, type ReturnedResult } from "./build-job.ts";
 import { type CachePlaces, readCachePlaces } from "./cache-places.ts";
 import { protocolFaults } from "./faults.ts";
@@ -44,7 +44,7 @@ export async function solveRequest(
     const caches = readCachePlaces(request);
     const { imports: cacheImports } = caches;
     const context = { session, entitlements, progress, cacheImports, signal, ...(archive && { archive }) };
-    const response = await solve(builder, request, { ...parts, context, caches });
+    const response = await solve(builder, request, { ...parts, context, caches, record });
     record.complete(response);
     return response;
   } catch (error) {
@@ -63,7 +63,12 @@ async function solve(
     host,
     context,
     caches,
-  }: SolveParts & { readonly context: BuildContextOfClient; readonly caches: CachePlaces },
+    record,
+  }: SolveParts & {
+    readonly context: BuildContextOfClient;
+    readonly caches: CachePlaces;
+    readonly record: OpenRecord;
+  },
 ): Promise<Record<string, string>> {
   const { progress, signal } = context;
   await using work = await builder.open(context);
@@ -103,6 +108,14 @@ async function solve(
     Object.assign(response, await work.export(result, wanted));
   }
   for (const place of caches.exports) Object.assign(response, await work.exportCache(all, place));
+  const results = [...(platforms ?? [])].map(([name, one]) => ({ name, ...one }));
+  record.say([
+    ...(result ? [{ platform: undefined, ...work.provenance(result, undefined) }] : []),
+    ...results.map(({ name, platform, result: one }) => ({
+      platform: name,
+      ...work.provenance(one, platform),
+    })),
+  ]);
   return response;
 }
 

@@ -1,13 +1,20 @@
 import { Fault } from "@hawser/base";
 import { rangeOf } from "../dockerfile/faults.ts";
 import { parseDockerfile } from "../dockerfile/parse-dockerfile.ts";
-import { formatSourceLines, type SourceRange } from "../dockerfile/source-range.ts";
-import { type LintFinding, type LintWarning, lintDockerfile } from "../lint/lint-dockerfile.ts";
+import { formatSourceLines } from "../dockerfile/source-range.ts";
+import { type LintWarning, lintDockerfile } from "../lint/lint-dockerfile.ts";
+import type { BuildPlan } from "../planner/plan-dockerfile.ts";
 import { protocolFaults } from "./faults.ts";
 import type { FaultySource } from "./grpc-error.ts";
+import { descriptionOf, formatOutline, locationOf, outlineOf } from "./outline.ts";
 
 /** Questions about a Dockerfile that build nothing, BuildKit's subrequests, by name. */
 const subrequests = {
+  "frontend.outline": {
+    version: "1.0.0",
+    description: "List all parameters current build target supports",
+    answer: outline,
+  },
   "frontend.lint": { version: "1.0.0", description: "Lint a Dockerfile", answer: lint },
   "frontend.targets": {
     version: "1.0.0",
@@ -19,10 +26,12 @@ const subrequests = {
 /** The one question that needs no Dockerfile: which there are. */
 export const describeSubrequests = "frontend.subrequests.describe";
 
-/** A Dockerfile, and what its plan comes upon. */
+/** A Dockerfile, and what it comes to. */
 export interface CheckedSource extends FaultySource {
   /** Absent: nothing but the text is looked at. */
-  readonly findings?: () => Promise<readonly LintFinding[]>;
+  readonly plan?: () => Promise<BuildPlan>;
+  /** What is said of checks, in the place of the text's own `# check=`. */
+  readonly check?: string | undefined;
 }
 
 type Answer = Readonly<Record<string, string>>;
@@ -85,12 +94,22 @@ async function lint(source: CheckedSource): Promise<Answer> {
   };
 }
 
-async function lintOrFail({ text, findings }: CheckedSource) {
+async function outline({ text, plan }: CheckedSource): Promise<Answer> {
+  const found = plan === undefined ? {} : outlineOf(await plan(), text);
+  const sources = [Buffer.from(text).toString("base64")];
+  return {
+    "result.json": JSON.stringify({ ...found, sources }, undefined, 2),
+    "result.txt": formatOutline(found),
+  };
+}
+
+async function lintOrFail({ text, plan, check }: CheckedSource) {
   let warnings: readonly LintWarning[] = [];
   try {
     const parsed = parseDockerfile(text);
-    ({ warnings } = lintDockerfile(parsed, text));
-    ({ warnings } = lintDockerfile(parsed, text, await findings?.()));
+    ({ warnings } = lintDockerfile(parsed, text, { check }));
+    const findings = (await plan?.())?.findings ?? [];
+    ({ warnings } = lintDockerfile(parsed, text, { check, findings }));
     return { warnings, error: undefined };
   } catch (thrown) {
     const range = rangeOf(thrown);
@@ -104,18 +123,19 @@ function formatWarning({ rule, url, detail, range }: LintWarning, { filename, te
   return `\nWARNING: ${rule} - ${url}\n${detail}\n\n${formatSourceLines(text, { name: filename, range })}\n`;
 }
 
-function locationOf({ firstLine, lastLine }: SourceRange) {
-  return { ranges: [{ start: { line: firstLine }, end: { line: lastLine } }] };
-}
-
 function targets({ text }: FaultySource): Answer {
   const stages = parseDockerfile(text).instructions.filter(({ name }) => name === "FROM");
-  const found = stages.map(({ args: [base = "", , name = ""], range }, at) => ({
-    ...(name !== "" && { name }),
-    ...(at === stages.length - 1 && { default: true }),
-    base,
-    location: locationOf(range),
-  }));
+  const found = stages.map(({ args: [base = "", , typed = ""], range }, at) => {
+    const name = typed.toLowerCase();
+    const description = descriptionOf(text, { name, range });
+    return {
+      ...(name !== "" && { name }),
+      ...(at === stages.length - 1 && { default: true }),
+      ...(description !== undefined && { description }),
+      base,
+      location: locationOf(range),
+    };
+  });
   const lines = found.map(
     ({ name = "", ...rest }) => `${"default" in rest ? `${name} (default)`.trim() : name}\n`,
   );

@@ -37,14 +37,18 @@ interface StageFacts {
  * out.
  *
  * @param source the text that was parsed
- * @param findings what only shows when the text is planned
+ * @param options.findings what only shows when the text is planned
+ * @param options.check in the place of the text's own `# check=` (`BUILDKIT_DOCKERFILE_CHECK`)
  */
 export function lintDockerfile(
   parsed: ParsedDockerfile,
   source: string,
-  findings: readonly LintFinding[] = [],
+  {
+    findings = [],
+    check = parsed.directives.get("check") ?? "",
+  }: { readonly findings?: readonly LintFinding[]; readonly check?: string | undefined } = {},
 ): LintResult {
-  const { skipped, experimental, areErrors } = readCheck(parsed.directives.get("check") ?? "");
+  const { skipped, experimental, areErrors } = readCheck(check);
   const warnings: LintWarning[] = [];
   const add: Add = (rule, { range }, detail) => {
     const isNamed = (names: ReadonlySet<string>) => names.has("all") || names.has(rule.toLowerCase());

@@ -9,6 +9,7 @@ import {
 import { dockerfileFaults, invalidAt, withRange } from "../dockerfile/faults.ts";
 import { parseHeredocWord } from "../dockerfile/heredoc.ts";
 import { type InstructionNode, parseDockerfile, parseTrigger } from "../dockerfile/parse-dockerfile.ts";
+import type { SourceRange } from "../dockerfile/source-range.ts";
 import { didYouMean } from "../lint/did-you-mean.ts";
 import type { LintFinding } from "../lint/lint-dockerfile.ts";
 import { createVertex, type Vertex } from "../plan/vertex.ts";
@@ -36,6 +37,16 @@ export interface BuildPlan {
   readonly findings: readonly LintFinding[];
   /** Of all stages that the target needs, in the order of the Dockerfile. */
   readonly steps: readonly Step[];
+  /** What those stages declare, and what it is. */
+  readonly args: readonly DeclaredArg[];
+}
+
+/** `ARG`, where a stage declares it, or where it stands before all stages. */
+export interface DeclaredArg {
+  readonly name: string;
+  readonly value?: string;
+  readonly range: SourceRange;
+  readonly stageIndex: number;
 }
 
 /**
@@ -51,6 +62,7 @@ export async function planDockerfile(
   const globals = new Map<string, string>(platformArgs(request));
   if (request.sourceDate !== undefined) globals.set("SOURCE_DATE_EPOCH", request.sourceDate);
   const declared = new Map<string, string>();
+  const globalRanges = new Map<string, SourceRange>();
   const globalScope = createScope((name) => declared.get(name) ?? globals.get(name), escape);
   /** What arguments are where nobody gives any. */
   const defaults = new Map<string, string>(platformArgs(request));
@@ -61,13 +73,14 @@ export async function planDockerfile(
       for (const [name, initial] of argumentsOf(node)) {
         const value =
           request.buildArgs[name] ?? (initial === undefined ? undefined : globalScope.word(initial));
+        globalRanges.set(name, node.range);
         if (value !== undefined) declared.set(name, value);
         const usual = initial === undefined ? undefined : findValue(initial, defaultScope);
         if (usual !== undefined) defaults.set(name, usual);
       }
     },
   });
-  const planner = new Planner({ request, escape, stages, globals, declared, ...ports });
+  const planner = new Planner({ request, escape, stages, globals, declared, globalRanges, ...ports });
   for (const { node } of stages) planner.checkBase(node, defaultScope);
   const target = findTarget(stages, request.target);
   const stage = await planner.plan(target);
@@ -81,6 +94,7 @@ export async function planDockerfile(
     scanned: planner.scanned(stage),
     findings: planner.findings,
     steps: planner.steps,
+    args: planner.args,
   };
 }
 
@@ -119,10 +133,12 @@ class Planner {
   readonly #stages: readonly FoundStage[];
   readonly #globals: ReadonlyMap<string, string>;
   readonly #declared: ReadonlyMap<string, string>;
+  readonly #globalRanges: ReadonlyMap<string, SourceRange>;
   readonly #resolveImage: ResolveImage;
   readonly #signal: AbortSignal;
   readonly #planned = new Map<FoundStage, Stage>();
   readonly findings: LintFinding[] = [];
+  readonly args: DeclaredArg[] = [];
   readonly #context = createVertex({ kind: "local", name: "context" });
 
   constructor(parts: {
@@ -131,6 +147,8 @@ class Planner {
     readonly stages: readonly FoundStage[];
     readonly globals: ReadonlyMap<string, string>;
     readonly declared: ReadonlyMap<string, string>;
+    /** Where those stand. */
+    readonly globalRanges: ReadonlyMap<string, SourceRange>;
     readonly resolveImage: ResolveImage;
     readonly signal: AbortSignal;
   }) {
@@ -139,6 +157,7 @@ class Planner {
     this.#stages = parts.stages;
     this.#globals = parts.globals;
     this.#declared = parts.declared;
+    this.#globalRanges = parts.globalRanges;
     this.#resolveImage = parts.resolveImage;
     this.#signal = parts.signal;
   }
@@ -187,6 +206,11 @@ class Planner {
     else if (replaced === undefined && base === "scratch") stage = createStage(options);
     else stage = await this.#beginWith(replaced ?? this.#given(base, found.platform) ?? base, found);
     stage.steps.push(this.#step(stage, node, earlier === undefined ? stage.root : undefined));
+    for (const [name, range] of this.#globalRanges) {
+      if (!new RegExp(`[$][{]?${RegExp.escape(name)}\\b`).test(node.text)) continue;
+      const value = this.#declared.get(name);
+      this.args.push({ name, ...(value !== undefined && { value }), range, stageIndex: index });
+    }
     if (earlier === undefined) await this.#trigger(stage, node);
     return stage;
   }
@@ -265,6 +289,9 @@ class Planner {
         this.#declared.get(name) ??
         this.#globals.get(name);
       stage.declared.add(name);
+      const from = initial === undefined ? this.#globalRanges.get(name) : undefined;
+      const range = from ?? node.range;
+      this.args.push({ name, ...(value !== undefined && { value }), range, stageIndex: stage.index });
       if (value !== undefined) (isScanArg(name) ? stage.scanArgs : stage.args).set(name, value);
       told.push(value === undefined ? name : `${name}=${value}`);
     }

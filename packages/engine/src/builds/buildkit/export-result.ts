@@ -124,18 +124,19 @@ function indexed(
   return { config, platform: { os, architecture, ...(variant && { variant }) }, form, attestations };
 }
 
-/** @param manifest absent: nobody has asked for one */
+/** @param manifest absent: nobody has asked for one, so there is nothing to point to but the configuration, by its digest alone */
 export function responseOf(
   config: ImageConfig,
   names: readonly string[],
   manifest?: DescribedManifest,
 ): Record<string, string> {
-  const { digest, sizeBytes: size } = blobOf(formatImageConfig(config));
-  const descriptor = manifest ?? { mediaType: mediaTypes.ociConfig, digest, size };
+  const { digest } = blobOf(formatImageConfig(config));
   return {
     "containerimage.config.digest": digest,
-    "containerimage.digest": descriptor.digest,
-    "containerimage.descriptor": Buffer.from(JSON.stringify(descriptor)).toString("base64"),
+    "containerimage.digest": manifest?.digest ?? digest,
+    ...(manifest && {
+      "containerimage.descriptor": Buffer.from(JSON.stringify(manifest)).toString("base64"),
+    }),
     ...(names.length > 0 && { "image.name": names.join(",") }),
   };
 }

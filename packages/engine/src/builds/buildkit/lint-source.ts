@@ -7,16 +7,17 @@ export function lintSource(
   source: FaultySource,
   {
     digest,
-    findings,
     progress,
-  }: { readonly digest: string; readonly findings: readonly LintFinding[] } & Pick<
-    BuildContextOfClient,
-    "progress"
-  >,
+    ...options
+  }: {
+    readonly digest: string;
+    readonly findings: readonly LintFinding[];
+    readonly check: string | undefined;
+  } & Pick<BuildContextOfClient, "progress">,
 ): void {
   let result: LintResult;
   try {
-    result = lintDockerfile(parseDockerfile(source.text), source.text, findings);
+    result = lintDockerfile(parseDockerfile(source.text), source.text, options);
   } catch (error) {
     throw grpcError(error, source);
   }

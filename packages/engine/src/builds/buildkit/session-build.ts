@@ -17,8 +17,9 @@ import {
   type ResultFile,
   shownSteps,
 } from "@hawser/build/grpc";
-import { formatImageConfig, type Platform } from "@hawser/oci";
+import { formatImageConfig, type Platform, platformOfNode } from "@hawser/oci";
 import type { FilesRoot } from "@hawser/store";
+import { createProvenance } from "../attest/provenance.ts";
 import type { ResultFacts } from "../attest/result-facts.ts";
 import type { BuildService } from "../build-service.ts";
 import { BuildSources } from "../build-sources.ts";
@@ -37,6 +38,16 @@ import { ignoring } from "./session-answers.ts";
 import { SessionBuilds } from "./session-builds.ts";
 import { SessionFolders } from "./session-folders.ts";
 import { ignoredVertices, inBuildkitsWords } from "./step-traits.ts";
+
+/** What the record of a build has; its client takes out what it does not want (`BUILDX_METADATA_PROVENANCE`). */
+const wholeProvenance = {
+  mode: "max",
+  version: "v0.2",
+  filename: "",
+  builderId: "",
+  isReproducible: false,
+  needsAll: false,
+} as const;
 
 /** How the results that clients have been told of are executed, each once, and what is known of how they are made. */
 export type PlannedResults = WeakMap<PlannedResult, KnownResult>;
@@ -104,14 +115,15 @@ export class SessionBuild implements BuildWork {
     // Of several platforms one is enough to tell.
     const isFirst = !this.#linted.has(digest);
     this.#linted.add(digest);
+    const check = options.buildArgs["BUILDKIT_DOCKERFILE_CHECK"];
     let planned: PlannedImage;
     try {
       planned = await build.plan(await this.#requestFor(options, source.text));
     } catch (error) {
-      if (isFirst) lintSource(source, { digest, findings: [], progress });
+      if (isFirst) lintSource(source, { digest, findings: [], check, progress });
       throw grpcError(error, source);
     }
-    if (isFirst) lintSource(source, { digest, findings: planned.plan.findings, progress });
+    if (isFirst) lintSource(source, { digest, findings: planned.plan.findings, check, progress });
     try {
       progress.announce(
         shownSteps(planned.plan, { platform: options.isOneOfSeveral ? options.platform : undefined }),
@@ -247,12 +259,17 @@ export class SessionBuild implements BuildWork {
     return {
       filename,
       text,
-      findings: async () => {
+      check: options.buildArgs["BUILDKIT_DOCKERFILE_CHECK"],
+      plan: async () => {
         const build = this.#beginDockerfile(options, new Map());
         const request = await this.#requestFor(options, text);
-        return (await build.plan(request, { configsOnly: true })).plan.findings;
+        return (await build.plan(request, { configsOnly: true })).plan;
       },
     };
+  }
+
+  provenance(result: PlannedResult, platform: Platform = platformOfNode(process)) {
+    return createProvenance(this.#known(result).facts, wholeProvenance, platform);
   }
 
   async evaluate(result: PlannedResult): Promise<void> {

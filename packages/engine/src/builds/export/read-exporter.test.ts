@@ -32,6 +32,12 @@ describe("readExporter()", () => {
     assert.ok(plain.kind === "image" && plain.form.isDefault && plain.stores && plain.push === "no");
   });
 
+  test("takes what is so anyway", () => {
+    const usual = { name: "a", push: "true", "push-by-digest": "true", "name-canonical": "true" };
+    const byDigest = read("image", usual);
+    assert.ok(byDigest.kind === "image" && byDigest.push === "by-digest" && byDigest.form.isDefault);
+  });
+
   test("knows archives and trees", () => {
     const folder = read("oci", { tar: "false" });
     assert.ok(folder.kind === "archive" && !folder.isFile && !folder.isDocker && folder.form.isOci);
@@ -49,7 +55,7 @@ describe("readExporter()", () => {
     const refused = (type: string, attributes: Readonly<Record<string, string>>, message: RegExp) =>
       assert.throws(() => read(type, attributes), { message });
     refused("other", {}, /exporter "other"/);
-    refused("image", { "name-canonical": "true" }, /"name-canonical" of the exporter "image"/);
+    refused("image", { "registry.insecure": "true" }, /"registry.insecure" of the exporter "image"/);
     refused("local", { "annotation.x": "y" }, /"annotation.x" of the exporter "local"/);
     refused("oci", { "annotation-index.x": "y" }, /single platform/);
     refused("image", { push: "perhaps" }, /invalid push "perhaps"/);

@@ -59,10 +59,19 @@ const ofImages = [
   "rewrite-timestamp",
 ];
 
-/** `dest` and `load` are the client's own affair. */
+/** What BuildKit once did, or does of itself: an image is known by its digest, too, and one that nobody names by that alone. */
+const ofItself = [
+  "name-canonical",
+  "dangling-name-prefix",
+  "buildinfo",
+  "buildinfo-attrs",
+  "prefer-nondist-layers",
+];
+
+/** `dest`, `load` and `context` are the client's own affair. */
 const heeded: Readonly<Record<string, readonly string[]>> = {
-  image: [...ofImages, "push", "push-by-digest", "store", "unpack", "load"],
-  archive: [...ofImages, "tar", "dest"],
+  image: [...ofImages, ...ofItself, "push", "push-by-digest", "store", "unpack", "load", "context"],
+  archive: [...ofImages, ...ofItself, "tar", "dest"],
   tree: ["platform-split", "attestation-prefix", "dest"],
 };
 
