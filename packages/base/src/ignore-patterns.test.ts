@@ -43,5 +43,11 @@ test("parseIgnoreFile() leaves out comments and takes back", () => {
   ]);
   assert.equal(patterns.mayKeepBelow("src"), true);
   assert.equal(compileIgnorePatterns(["a"]).mayKeepBelow("a"), false);
+  const kept = compileIgnorePatterns(["**", "!a/b*/c", "!d/e"]);
+  const folders = ["a", "a/b", "a/x/y", "b", "ab", "d", "d/e", "d/f", "e"];
+  assert.deepEqual(
+    folders.filter((folder) => kept.mayKeepBelow(folder)),
+    ["a", "a/b", "a/x/y", "d", "d/e"],
+  );
   assert.throws(() => compileIgnorePatterns(["a["]), SyntaxError);
 });

@@ -7,7 +7,9 @@ export interface IgnorePatterns {
 }
 
 interface Pattern {
-  readonly text: string;
+  /** The folder, with `/` behind it, that all that fits is in; without wildcards: that fits. */
+  readonly prefix: string;
+  readonly hasWildcards: boolean;
   readonly keeps: boolean;
   readonly expression: RegExp;
 }
@@ -48,7 +50,8 @@ export function compileIgnorePatterns(texts: readonly string[]): IgnorePatterns 
     },
     mayKeepBelow: (folder) =>
       patterns.some(
-        ({ keeps, text }) => keeps && (`${text}/`.startsWith(`${folder}/`) || /[*?[]/.test(text)),
+        ({ keeps, prefix, hasWildcards }) =>
+          keeps && (prefix.startsWith(`${folder}/`) || (hasWildcards && `${folder}/`.startsWith(prefix))),
       ),
   };
 }
@@ -60,7 +63,13 @@ function compile(line: string): Pattern | undefined {
     if (keeps && line === "!") throw new SyntaxError('illegal exclusion pattern: "!"');
     return undefined;
   }
-  return { text, keeps, expression: new RegExp(`^${expressionOf(text)}$`, "s") };
+  const wild = text.search(/[*?[\\]/);
+  return {
+    prefix: wild < 0 ? `${text}/` : text.slice(0, text.lastIndexOf("/", wild) + 1),
+    hasWildcards: wild >= 0,
+    keeps,
+    expression: new RegExp(`^${expressionOf(text)}$`, "s"),
+  };
 }
 
 /** Go's `filepath.Clean`, without a leading slash. */

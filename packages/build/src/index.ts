@@ -33,6 +33,7 @@ export {
   type Op,
   type OwnerPart,
   type Vertex,
+  verticesBelow,
 } from "./plan/vertex.ts";
 export type { BaseImage, PlanRequest, ResolveImage } from "./planner/build-request.ts";
 export { keepsGitDir } from "./planner/named-contexts.ts";

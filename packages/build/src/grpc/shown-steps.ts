@@ -1,5 +1,5 @@
 import { formatPlatform, formatReference, type Platform, parseReference, withDefaultTag } from "@hawser/oci";
-import type { Vertex } from "../plan/vertex.ts";
+import { type Vertex, verticesBelow } from "../plan/vertex.ts";
 import type { BuildPlan } from "../planner/plan-dockerfile.ts";
 import type { ShownStep } from "./progress.ts";
 
@@ -32,7 +32,7 @@ export function shownSteps(
       });
     }
   }
-  for (const { digest, op } of verticesBelow(root)) {
+  for (const { digest, op } of verticesBelow([root])) {
     if (shown.has(digest)) continue;
     if (op.kind === "image") shown.set(digest, { digest, name: fromImage(op.reference), inputs: [] });
     if (op.kind === "http")
@@ -50,15 +50,4 @@ function fromImage(reference: string): string {
 
 function inputsOf({ inputs }: Vertex): readonly string[] {
   return inputs.flatMap((input) => (input === undefined ? [] : [input.digest]));
-}
-
-function verticesBelow(root: Vertex | undefined): ReadonlySet<Vertex> {
-  const found = new Set<Vertex>();
-  const visit = (vertex: Vertex) => {
-    if (found.has(vertex)) return;
-    found.add(vertex);
-    for (const input of vertex.inputs) if (input !== undefined) visit(input);
-  };
-  if (root !== undefined) visit(root);
-  return found;
 }

@@ -249,6 +249,25 @@ export function createVertex(op: Op, inputs: readonly (Vertex | undefined)[] = [
   return { op, inputs, digest: `sha256:${createHash("sha256").update(told).digest("hex")}` };
 }
 
+/**
+ * Vertices and what they work on, each once and before what needs it. How deep a graph is must not be how deep the stack gets: a
+ * client may have made it.
+ */
+export function verticesBelow(roots: readonly (Vertex | undefined)[]): readonly Vertex[] {
+  const found = new Map<string, Vertex>();
+  const open = roots.filter((root) => root !== undefined).toReversed();
+  for (let vertex = open.at(-1); vertex !== undefined; vertex = open.at(-1)) {
+    const missing = vertex.inputs.flatMap((input) =>
+      input === undefined || found.has(input.digest) ? [] : [input],
+    );
+    if (missing.length === 0) {
+      found.set(vertex.digest, vertex);
+      open.pop();
+    } else open.push(...missing.toReversed());
+  }
+  return [...found.values()];
+}
+
 /** One of the results of a vertex that has several. */
 export function outputOf(vertex: Vertex, index: number): Vertex {
   return createVertex({ kind: "output", index }, [vertex]);

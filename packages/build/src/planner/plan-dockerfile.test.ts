@@ -198,7 +198,7 @@ ADD --checksum=sha256:${"0".repeat(64)} http://host/file .`);
       [root?.inputs[1]?.op, root?.inputs[0]?.inputs[1]?.op],
       [
         { kind: "git", reference: "git://h/r#v", keepsGitDir: false },
-        { kind: "local", name: "folder" },
+        { kind: "local", name: "folder", follow: ["f"] },
       ],
     );
     assert.deepEqual(kinds((await plan("FROM a\nRUN x", { contexts })).root), ["exec", "copy"]);

@@ -19,6 +19,7 @@ import { type FoundStage, splitStages } from "./find-stages.ts";
 import { contextKey, copyOfAll, filesOf } from "./named-contexts.ts";
 import { placeOf, planCopy } from "./plan-copy.ts";
 import { planRun } from "./plan-run.ts";
+import { restrictLocals } from "./restrict-locals.ts";
 import { isScanArg, type ScannedFiles, scannedFiles } from "./scanned.ts";
 import { continueStage, createStage, type PlannedHistory, type Stage, type Step } from "./stage.ts";
 import { createScope, platformArgs, type Scope, stageLookup } from "./variables.ts";
@@ -85,7 +86,7 @@ export async function planDockerfile(
   const target = findTarget(stages, request.target);
   const stage = await planner.plan(target);
   stage.execution.labels = { ...stage.execution.labels, ...request.labels };
-  return {
+  return restrictLocals({
     root: stage.root,
     execution: stage.execution,
     author: stage.author,
@@ -95,7 +96,7 @@ export async function planDockerfile(
     findings: planner.findings,
     steps: planner.steps,
     args: planner.args,
-  };
+  });
 }
 
 function findTarget(stages: readonly FoundStage[], target: string | undefined): FoundStage {

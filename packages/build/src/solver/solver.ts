@@ -1,4 +1,4 @@
-import type { Vertex } from "../plan/vertex.ts";
+import { type Vertex, verticesBelow } from "../plan/vertex.ts";
 
 /** How one op is done. BuildKit's two questions: what is the result called, and what is it. */
 export interface OpRunner<State> {
@@ -75,7 +75,7 @@ export class Solver<State> {
     const graph = { ...options, signal, known };
     try {
       // Each after what it needs: how deep a graph is must not be how deep the stack gets.
-      for (const vertex of sorted(vertices)) this.#solveOnce(vertex, graph);
+      for (const vertex of verticesBelow(vertices)) this.#solveOnce(vertex, graph);
       return await Promise.all(vertices.map((vertex) => this.#solveOnce(vertex, graph)));
     } catch (error) {
       failed.abort(error);
@@ -183,18 +183,4 @@ export class Solver<State> {
     this.#flights.set(key, flight);
     return flight;
   }
-}
-
-/** A graph's vertices, inputs first. */
-function sorted(wanted: readonly Vertex[]): readonly Vertex[] {
-  const found = new Map<string, Vertex>();
-  const open = [...wanted];
-  for (let vertex = open.at(-1); vertex !== undefined; vertex = open.at(-1)) {
-    const missing = vertex.inputs.filter((input) => input !== undefined && !found.has(input.digest));
-    if (missing.length === 0) {
-      found.set(vertex.digest, vertex);
-      open.pop();
-    } else for (const input of missing) if (input !== undefined) open.push(input);
-  }
-  return [...found.values()];
 }

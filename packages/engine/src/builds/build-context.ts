@@ -16,7 +16,8 @@ import { compilePattern, hasWildcard } from "./path-pattern.ts";
 /** One file of a context: what of it makes a difference, times excepted. */
 export interface ContextEntry {
   readonly isFolder: boolean;
-  readonly isLink: boolean;
+  /** Of a symbolic link: where it leads. */
+  readonly link?: string;
   /** Of kind, mode, link and content. */
   readonly digest: string;
 }
@@ -136,20 +137,53 @@ export class BuildContext implements AsyncDisposable {
     return found;
   }
 
-  /** As `select`; none where there is nothing. @param isDeep `**` stands for folders, however many */
+  /**
+   * As `select`; none where there is nothing. Links on the way are followed, before the first wildcard.
+   *
+   * @param isDeep `**` stands for folders, however many, and no link is followed
+   */
   find(source: string, isDeep = false): readonly string[] {
     const path = cleanContextPath(source);
-    if (!hasWildcard(path)) return path === "" || this.#entries.has(path) ? [path] : [];
-    const pattern = compilePattern(path, { isDeep });
-    return [...this.#entries.keys()].filter((name) => pattern.test(name)).toSorted();
+    const parts = path.split("/");
+    const wild = hasWildcard(path) ? parts.findIndex((part) => /[*?[\\]/.test(part)) : -1;
+    const folder = parts.slice(0, wild).join("/");
+    const real = isDeep ? folder : this.follow(folder);
+    if (real === undefined) return [];
+    const below = real === "" ? "" : `${real}/`;
+    const rest = parts.slice(wild).join("/");
+    if (wild < 0) return rest === "" || this.#entries.has(below + rest) ? [below + rest] : [];
+    const pattern = compilePattern(rest, { isDeep });
+    const names = [...this.#entries.keys()].filter((name) => name.startsWith(below));
+    return names.filter((name) => pattern.test(name.slice(below.length)));
+  }
+
+  /** What a path leads to, links in it followed inside of the context. @throws {Fault} `invalid-argument` when that is nothing */
+  resolve(path: string): string {
+    const real = this.follow(path);
+    if (real === undefined) throw buildFaults.CONTEXT_FILE_MISSING(cleanContextPath(path));
+    return real;
+  }
+
+  /** As `resolve`; `undefined`: to nothing. */
+  follow(path: string): string | undefined {
+    let way = "";
+    const rest = path.split("/").filter((part) => part !== "");
+    for (let links = 0, part = rest.shift(); part !== undefined; part = rest.shift()) {
+      const next = cleanContextPath(`${way}/${part}`);
+      const entry = this.#entries.get(next);
+      if (entry === undefined && next !== "") return undefined;
+      if (entry?.link === undefined) way = next;
+      else {
+        if (++links > maxLinks) return undefined;
+        if (entry.link.startsWith("/")) way = "";
+        rest.unshift(...entry.link.split("/").filter((one) => one !== ""));
+      }
+    }
+    return way;
   }
 
   isFolder(path: string): boolean {
     return path === "" || this.#entries.get(path)?.isFolder === true;
-  }
-
-  isLink(path: string): boolean {
-    return this.#entries.get(path)?.isLink === true;
   }
 
   /** What a path has, with all that is below it: the same digest, the same files, whatever their times. */
@@ -171,6 +205,9 @@ export class BuildContext implements AsyncDisposable {
   }
 }
 
+/** As Linux has it. */
+const maxLinks = 40;
+
 /** Relative to the context, which no path leads out of. */
 function cleanContextPath(path: string): string {
   return posix.normalize(`/${path}`).replace(/^\/|\/$/g, "");
@@ -189,8 +226,11 @@ async function readEntries(root: FilesRoot, signal: AbortSignal): Promise<Readon
   return entries;
 }
 
-function kindOf({ type }: Pick<TarEntry, "type">) {
-  return { isFolder: type === "directory", isLink: type === "symlink" };
+function kindOf({ type, linkPath = "" }: Pick<TarSource, "type" | "linkPath">): Omit<ContextEntry, "digest"> {
+  return {
+    isFolder: type === "directory",
+    ...(type === "symlink" && { link: Buffer.from(linkPath).toString() }),
+  };
 }
 
 /** The same files; what they are is put into `entries` while they go by. */

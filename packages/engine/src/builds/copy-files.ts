@@ -195,7 +195,10 @@ async function followLink(
   }: { readonly root: OpenFiles; readonly path: string; readonly context?: BuildContext },
   { signal }: FilesWork,
 ): Promise<{ readonly path: string; readonly isFolder: boolean }> {
-  if (context !== undefined && !context.isLink(path)) return { path, isFolder: context.isFolder(path) };
+  if (context !== undefined) {
+    const real = context.resolve(path);
+    return { path: real, isFolder: context.isFolder(real) };
+  }
   const { linkTarget, ...stat } = await statPath(root, `/${path}`, { signal });
   if (linkTarget === "") return { path, isFolder: isFolder({ linkTarget, ...stat }) };
   try {
@@ -203,9 +206,7 @@ async function followLink(
     return { path: linkTarget.slice(1), isFolder: isFolder(target) };
   } catch (error) {
     if (!Fault.is(error, "not-found")) throw error;
-    throw context === undefined
-      ? buildFaults.SOURCE_MISSING(`/${path}`)
-      : buildFaults.CONTEXT_FILE_MISSING(path);
+    throw buildFaults.SOURCE_MISSING(`/${path}`);
   }
 }
 
@@ -260,9 +261,7 @@ export function digestOfSources(op: CopyOp, inputs: readonly (BuildState | undef
     const input = inputs[source.input];
     if (input?.kind === "context") {
       for (const path of input.context.select(source.path, op.keepsParents)) {
-        // A link may lead anywhere.
-        const read = input.context.isLink(path) ? "" : path;
-        hash.update(`${path}\0${input.context.digestOf(read)}\n`);
+        hash.update(`${path}\0${input.context.digestOf(input.context.resolve(path))}\n`);
       }
     } else hash.update(`${input === undefined ? "scratch" : identityOf(input)}\n`);
   }

@@ -35,16 +35,19 @@ export async function checkLocalFolder({
 export async function listLocalFolder(
   { path, device, inode, ignore }: LocalFolder,
   options: {
+    /** These paths only, and what links in them lead to. */
+    readonly follow?: readonly string[] | undefined;
     readonly signal: AbortSignal;
     /** Told of bytes that were read of files. */
     readonly onBytes: (bytes: number) => void;
   },
 ): Promise<ListedFolder & AsyncDisposable> {
-  const { signal, onBytes } = options;
+  const { follow, signal, onBytes } = options;
   await checkLocalFolder({ path, device, inode });
   await using opening = new AsyncDisposableStack();
   const root = opening.use(new OpenFiles({ kind: "folder", path }));
-  const lines = Buffer.concat(await Array.fromAsync(readFiles(root, { kind: "list", ignore }, { signal })));
+  const job = { kind: "list", ignore, ...(follow && { follow }) } as const;
+  const lines = Buffer.concat(await Array.fromAsync(readFiles(root, job, { signal })));
   const opened = opening.move();
   let listed: ListedFolder["listed"] | undefined;
   // Where nothing has changed, nobody reads it.

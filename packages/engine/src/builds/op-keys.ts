@@ -58,22 +58,24 @@ function sourcesDigest({ op }: Vertex, inputs: readonly (BuildState | undefined)
       const input = inputs[mount.input];
       if (input?.kind !== "context") return "";
       if (op.outputs?.includes(number) === true) return input.context.digestOf("");
-      return input.context
-        .select(mount.source)
-        .map((path) => input.context.digestOf(path))
-        .join();
+      return input.context.digestOf(input.context.resolve(mount.source));
     })
     .join(";");
 }
 
-/** What a copy takes of a user's files; all of it where links may lead anywhere. */
+/** What a copy takes of a user's files, and what it is called; all of it where nothing is found. */
 function digestOfAction(action: FileAction, inputs: readonly (BuildState | undefined)[]): string {
   const input = action.kind === "copy" ? inputs[action.input] : undefined;
   if (action.kind !== "copy" || input?.kind !== "context") return "";
   const { context } = input;
   const paths = context.find(action.source);
-  const isPlain = paths.length > 0 && !(action.followsLinks && paths.some((path) => context.isLink(path)));
-  return (isPlain ? paths : [""]).map((path) => context.digestOf(path)).join();
+  if (paths.length === 0) return context.digestOf("");
+  return paths
+    .map((path) => {
+      const read = action.followsLinks ? context.follow(path) : path;
+      return `${path}\0${context.digestOf(read ?? "")}`;
+    })
+    .join();
 }
 
 /** What lists of kept results say of it. */

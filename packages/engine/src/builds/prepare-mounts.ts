@@ -88,7 +88,9 @@ export async function prepareMounts(
           break;
         }
         const place = join(work.runDir, `${number}`);
-        add(await bringSource({ root: input.context.root, source, place }, work), target, readOnly);
+        const { root } = input.context;
+        const real = input.context.resolve(source);
+        add(await bringSource({ root, source: real, place }, work), target, readOnly);
       }
     }
   }

@@ -98,8 +98,11 @@ export type FilesJob =
   | { readonly kind: "layer"; readonly leaveOut: readonly string[]; readonly latestNs?: bigint }
   /** The same root: a line of JSON, `UpperEntry`, for each file, folders before what is in them. */
   | { readonly kind: "scan" }
-  /** Lines of JSON, each an array of `ListedEntry`: the files that `ignore` (patterns of `.dockerignore`) does not leave out. */
-  | { readonly kind: "list"; readonly ignore: readonly string[] }
+  /**
+   * Lines of JSON, each an array of `ListedEntry`: the files that `ignore` (patterns of `.dockerignore`) does not leave out; with
+   * `follow` of those only what `followLinks` makes of it.
+   */
+  | { readonly kind: "list"; readonly ignore: readonly string[]; readonly follow?: readonly string[] }
   /** Files, folders without what is in them, by paths of such a list, in that order. */
   | { readonly kind: "pick"; readonly paths: readonly string[] }
   /** A line of JSON, `FileNote`, for what a path leads to, links followed; `isInside`: for each file of that folder instead. */

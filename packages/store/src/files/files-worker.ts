@@ -20,6 +20,7 @@ import {
   type UpperEntry,
   type WriteJob,
 } from "./files-job.ts";
+import { followLinks } from "./follow-links.ts";
 import { fsPath } from "./fs-path.ts";
 import { look } from "./look.ts";
 import { resolvePath, resolveUserPath } from "./resolve-path.ts";
@@ -121,7 +122,7 @@ async function work(job: FilesJob, userMap: UserMap | undefined, commands: Comma
       await send(scan(""), commands, { isText: true });
       return;
     case "list":
-      await send(inLines(list("", compileIgnorePatterns(job.ignore))), commands, { isText: true });
+      await send(inLines(list("", leftOutOf(job))), commands, { isText: true });
       return;
     case "pick":
       await send(pick(job.paths), commands);
@@ -234,6 +235,18 @@ function* scan(folder: string): Generator<Uint8Array, void, undefined> {
     yield Buffer.from(`${JSON.stringify(entry)}\n`);
     if (isFolder) yield* scan(path);
   }
+}
+
+function leftOutOf({ ignore, follow }: Extract<FilesJob, { readonly kind: "list" }>): IgnorePatterns {
+  const ignored = compileIgnorePatterns(ignore);
+  const wanted = follow && followLinks(follow);
+  if (wanted === undefined) return ignored;
+  const others = compileIgnorePatterns(["**", ...wanted.map((pattern) => `!${pattern}`)]);
+  return {
+    ignores: (path) => others.ignores(path) || ignored.ignores(path),
+    mayKeepBelow: (folder) =>
+      [others, ignored].every((one) => !one.ignores(folder) || one.mayKeepBelow(folder)),
+  };
 }
 
 /** Folders that are left out come all the same when something in them does not. */

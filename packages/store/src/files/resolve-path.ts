@@ -4,7 +4,7 @@ import { storeFaults } from "../faults.ts";
 import { fsPath } from "./fs-path.ts";
 
 /** As the kernel has it. */
-const maxLinks = 40;
+export const maxLinks = 40;
 
 /**
  * A path with all its links followed, as `rootedTarPath` has paths (latin1, counted from `/`). What is not there, and all
@@ -37,7 +37,8 @@ export function resolvePath(path: string): string {
   }
 }
 
-function readLink(path: string): string | undefined {
+/** Where a link leads, one byte a character; `undefined`: it is none. */
+export function readLink(path: string): string | undefined {
   try {
     if (!lstatSync(fsPath(path)).isSymbolicLink()) return undefined;
     return readlinkSync(fsPath(path), "buffer").toString("latin1");

@@ -1,5 +1,4 @@
-import type { Op, Vertex } from "@hawser/build";
-import { verticesBelow } from "./result-facts.ts";
+import { type LocalOp, type Op, type Vertex, verticesBelow } from "@hawser/build";
 
 /** A step of a build as provenance tells it: an op of LLB, and the results that it works on. */
 export interface BuildStep {
@@ -16,7 +15,7 @@ export interface BuildSteps {
 
 /** A plan as BuildKit tells it, in LLB's words (its `solver/pb/ops.proto`); the last step is the result. */
 export function buildStepsOf(root: Vertex | undefined): BuildSteps {
-  const vertices = verticesBelow(root);
+  const vertices = verticesBelow([root]);
   const ids = new Map(vertices.map(({ digest }, at) => [digest, `step${at}`]));
   const steps = vertices.map((vertex, at): BuildStep => {
     const inputs = vertex.inputs.flatMap((input) =>
@@ -35,7 +34,7 @@ function opOf(op: Op): object {
     case "image":
       return { source: { identifier: `docker-image://${op.reference}` } };
     case "local":
-      return { source: { identifier: `local://${op.name}` } };
+      return localOf(op);
     case "git": {
       const attrs = op.keepsGitDir ? { "git.keepgitdir": "true" } : undefined;
       return { source: { identifier: `git://${op.reference}`, ...(attrs && { attrs }) } };
@@ -76,6 +75,19 @@ function opOf(op: Op): object {
     case "output":
       return { output: { index: op.index } };
   }
+}
+
+function localOf({ name, include, exclude, follow }: LocalOp): object {
+  const lists = {
+    "local.includepattern": include,
+    "local.excludepatterns": exclude,
+    "local.followpaths": follow,
+  };
+  const attrs = Object.entries(lists).flatMap(([key, list]) =>
+    list === undefined ? [] : [[key, JSON.stringify(list)]],
+  );
+  const identifier = `local://${name}`;
+  return { source: { identifier, ...(attrs.length > 0 && { attrs: Object.fromEntries(attrs) }) } };
 }
 
 function fileOp(actions: readonly object[]): object {

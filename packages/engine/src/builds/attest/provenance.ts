@@ -1,4 +1,4 @@
-import type { ExecOp, Vertex } from "@hawser/build";
+import { type ExecOp, type Vertex, verticesBelow } from "@hawser/build";
 import type { ProvenanceRequest } from "@hawser/build/grpc";
 import { formatPlatform, type Platform, platformOfNode } from "@hawser/oci";
 import type { SourcePins } from "../build-sources.ts";
@@ -6,7 +6,7 @@ import { shownUrl } from "../download.ts";
 import { buildFaults } from "../faults.ts";
 import { type BuildSteps, buildStepsOf } from "./build-steps.ts";
 import { type Material, materialsOf } from "./materials.ts";
-import { type ResultFacts, verticesBelow } from "./result-facts.ts";
+import type { ResultFacts } from "./result-facts.ts";
 import type { Attestation } from "./statement.ts";
 
 /** Of the front end's request; an agent and a secret only by their names. */
@@ -59,7 +59,7 @@ export function createProvenance(
 
 function tell(facts: ResultFacts, { mode }: ProvenanceRequest, platform: Platform): Told {
   const all = withInputs(facts);
-  const vertices = all.flatMap(({ plan }) => verticesBelow(plan?.root));
+  const vertices = all.flatMap(({ plan }) => verticesBelow([plan?.root]));
   const used = all.flatMap(({ sources }) => sources.map((source) => source.used));
   const materials = materialsOf([...used, checkedFiles(vertices)], platform);
   const { request } = facts;

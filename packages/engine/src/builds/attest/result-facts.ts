@@ -1,4 +1,4 @@
-import type { BuildPlan, Vertex } from "@hawser/build";
+import type { BuildPlan } from "@hawser/build";
 import type { Definition } from "@hawser/build/grpc";
 import type { BuildSources } from "../build-sources.ts";
 
@@ -22,18 +22,4 @@ export interface ResultFacts {
   readonly sources: readonly BuildSources[];
   /** Of results that it was made of. */
   readonly inputs: readonly ResultFacts[];
-}
-
-/** What a vertex works on, each once and before what needs it. */
-export function verticesBelow(root: Vertex | undefined): readonly Vertex[] {
-  const found = new Set<Vertex>();
-  const known = new Set<string>();
-  const visit = (vertex: Vertex) => {
-    if (known.has(vertex.digest)) return;
-    known.add(vertex.digest);
-    for (const input of vertex.inputs) if (input !== undefined) visit(input);
-    found.add(vertex);
-  };
-  if (root !== undefined) visit(root);
-  return [...found];
 }

@@ -164,8 +164,10 @@ export class SessionBuild implements BuildWork {
   #beginDockerfile(options: DockerfileOptions, inputs: ReadonlyMap<string, PlannedResult>): ImageBuild {
     const { extraHosts, ulimits, cgroupParent, shmSizeBytes } = options;
     return this.#builds.begin({
-      folder: ({ name }) =>
-        name === "context" ? this.#folders.folder({ name: options.contextName }) : this.#folders.named(name),
+      folder: (part) =>
+        part.name === "context"
+          ? this.#folders.folder({ ...part, name: options.contextName })
+          : this.#folders.named(part),
       limits: {
         ...this.#given?.limits,
         ...(extraHosts.length > 0 && { extraHosts }),

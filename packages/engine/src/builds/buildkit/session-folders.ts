@@ -145,13 +145,14 @@ export class SessionFolders implements AsyncDisposable {
   }
 
   /** A folder that a source calls by name beside the context: the client's, wherever that is, with its own `.dockerignore`. */
-  async named(name: string): Promise<BuildContext> {
+  async named(part: FolderPart): Promise<BuildContext> {
+    const { name } = part;
     const { session, archive, signal } = this.#context;
     const isWithClient = archive === undefined && this.#given?.folders[name] === undefined;
-    if (session === undefined || !isWithClient) return await this.folder({ name });
+    if (session === undefined || !isWithClient) return await this.folder(part);
     const texts = await receiveTexts(session, { name, paths: [".dockerignore"], signal });
     const exclude = parseIgnoreFile(texts.get(".dockerignore") ?? "");
-    return await this.folder({ name, exclude }, { isApart: true });
+    return await this.folder({ ...part, exclude }, { isApart: true });
   }
 
   /** A folder of the client's. All that came with the request is one, by whatever name, but for what is `isApart`. */
@@ -163,7 +164,7 @@ export class SessionFolders implements AsyncDisposable {
     const { name, include, exclude, follow } = wanted;
     const given = this.#given?.folders[name];
     const isAll = this.#isWhole && given === undefined && !isApart;
-    const part = isAll ? "" : JSON.stringify(given === undefined ? [name, include, exclude, follow] : [name]);
+    const part = isAll ? "" : JSON.stringify([name, include, exclude, follow]);
     const there = this.#folders.get(part);
     if (there !== undefined) return there;
     const source = this.#given?.source;
@@ -174,7 +175,7 @@ export class SessionFolders implements AsyncDisposable {
       return alone;
     }
     const receive = () => (archive === undefined ? this.#receiveFolder(wanted) : this.#unpack(archive));
-    const folder = given === undefined ? receive() : this.#takeFolder(given, name);
+    const folder = given === undefined ? receive() : this.#takeFolder(given, wanted);
     this.#folders.set(part, folder);
     return folder;
   }
@@ -184,7 +185,7 @@ export class SessionFolders implements AsyncDisposable {
   }
 
   /** A folder that came with the request. */
-  async #takeFolder(given: GivenFolder, name: string): Promise<BuildContext> {
+  async #takeFolder(given: GivenFolder, { name, follow }: FolderPart): Promise<BuildContext> {
     const { progress } = this.#context;
     const { path, device = "", inode = "", ignore = [], upload } = given;
     return await progress.step(titleOf(name), async (step) => {
@@ -198,17 +199,20 @@ export class SessionFolders implements AsyncDisposable {
       const received =
         path === undefined
           ? await this.#unpack(counted(this.#uploaded(upload ?? ""), onBytes))
-          : await this.#readLocal({ path, device, inode, ignore }, onBytes);
+          : await this.#readLocal({ path, device, inode, ignore }, { follow, onBytes });
       step.status(id, { current, isDone: true });
       return received;
     });
   }
 
-  async #readLocal(folder: LocalFolder, onBytes: (bytes: number) => void): Promise<BuildContext> {
+  async #readLocal(
+    folder: LocalFolder,
+    options: Pick<Parameters<typeof listLocalFolder>[1], "follow" | "onBytes">,
+  ): Promise<BuildContext> {
     const { signal } = this.#context;
-    await using listed = await listLocalFolder(folder, { signal, onBytes });
-    const received = await this.#builds.contexts.receive(listed, { place: JSON.stringify(folder), signal });
-    return this.#used.use(received).context;
+    await using listed = await listLocalFolder(folder, { ...options, signal });
+    const place = JSON.stringify([folder, options.follow]);
+    return this.#used.use(await this.#builds.contexts.receive(listed, { place, signal })).context;
   }
 
   /** An archive that the client's session sends. */
