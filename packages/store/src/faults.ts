@@ -41,6 +41,7 @@ export const storeFaults = defineFaults({
   BLOB_DAMAGED: ["data-loss", (digest: string) => `Cannot read blob ${digest}: the file on disk is damaged`],
 
   ARCHIVE_INVALID: ["invalid-argument", (problem: string) => `Cannot load the archive: ${problem}`],
+  ARCHIVE_TAG_INVALID: ["invalid-argument", (tag: string) => `invalid tag "${tag}"`],
   ARCHIVE_DIGEST_MISMATCH: [
     "data-loss",
     (wanted: string, is: string) => `Cannot load the archive: ${wanted} hashes to ${is}`,

@@ -155,7 +155,7 @@ describe("Store", () => {
         c: configJson(diffIds.map((id) => `sha256:${id}`)),
         l: good,
         m: layer,
-        "manifest.json": JSON.stringify([{ Config: "c", RepoTags: ["x"], Layers: ["l", "m"] }]),
+        "manifest.json": JSON.stringify([{ Config: "c", RepoTags: ["x:latest"], Layers: ["l", "m"] }]),
       });
     const load = (layer: Uint8Array, ...diffIds: string[]) =>
       Array.fromAsync(test.store.maker.load(archive(layer, diffIds)));

@@ -7,7 +7,9 @@ import {
   maxManifestBytes,
   type Platform,
   parseForeignJson,
+  parseReference,
   platformsMatch,
+  type Reference,
 } from "@hawser/oci";
 import type { StagedBlob } from "../content/content-store.ts";
 import { storeFaults } from "../faults.ts";
@@ -49,12 +51,12 @@ export async function readDockerArchive(
   checkImageCount(list.length, limits);
   const images: ArchivedImage[] = [];
   for (const [index, item] of list.entries()) {
-    const entry = new DocumentReader(item, `${what}[${index}]`);
+    const entry = new DocumentReader(item, `${what}[${index}]`, { foldsNames: true });
     const configBlob = namedFile(files, entry.requiredString("Config"));
     const described = layout.filter(({ manifest }) => manifest.config.digest === configBlob.digest);
     const manifestBlob = described.at(-1)?.blob;
     const names = (entry.strings("RepoTags") ?? []).map((tag): NewName => {
-      const reference = parseTag(tag);
+      const reference = parseRepoTag(tag);
       const own = described.findLast((one) => wholeNameOf(one) === formatReference(reference));
       return { reference, attested: own?.index?.digest };
     });
@@ -71,6 +73,12 @@ export async function readDockerArchive(
   if (platform !== undefined && images.length === 0)
     throw storeFaults.ARCHIVE_INVALID(`it has no image for ${formatPlatform(platform)}`);
   return images;
+}
+
+/** Docker wants names with their tags. @throws {Fault} `invalid-argument`, in its words */
+function parseRepoTag(text: string): Reference {
+  if (parseReference(text).tag === undefined) throw storeFaults.ARCHIVE_TAG_INVALID(text);
+  return parseTag(text);
 }
 
 function namedFile(files: ArchiveFiles, name: string): StagedBlob {

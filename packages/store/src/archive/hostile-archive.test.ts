@@ -52,6 +52,13 @@ describe("maker.load() refuses, and leaves nothing behind:", () => {
     }
   });
 
+  test("names without tags, in the words of dockerd 28.5.2", async () => {
+    for (const name of ["app", `app@sha256:${"a".repeat(64)}`]) {
+      const manifest = [{ Config: "c.json", RepoTags: ["good:1", name], Layers: [] }];
+      await refuses(withManifest(manifest), "invalid-argument", new RegExp(`^invalid tag "${name}"$`));
+    }
+  });
+
   test("links that lead out, go in circles or nowhere", async () => {
     const manifest = Buffer.from(JSON.stringify([{ Config: "link", RepoTags: [], Layers: [] }]));
     for (const [linkPath, says] of [
@@ -104,7 +111,7 @@ describe("maker.load() refuses, and leaves nothing behind:", () => {
 
   test("configurations without layers' digests, or with others than the layers", async () => {
     const load = (text: string, layers: readonly string[] = []) =>
-      withManifest([{ Config: "x", RepoTags: ["x"], Layers: layers }], { x: text, l1: "", l2: "" });
+      withManifest([{ Config: "x", RepoTags: ["x:1"], Layers: layers }], { x: text, l1: "", l2: "" });
     await refuses(load(`{"architecture":"amd64","os":"linux"}`), "invalid-argument", /"rootfs" is missing/);
     await refuses(
       load(`{"architecture":"amd64","rootfs":{"type":"layers"}}`),

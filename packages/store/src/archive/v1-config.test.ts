@@ -5,10 +5,11 @@ import { v1Json } from "../testing/v1-images.ts";
 import { convertV1Config, parseV1Config } from "./v1-config.ts";
 
 const diffId = parseDigest("sha256:e0e0fe5f8e7295b32137ff6a9f05fd1cc14d44add6d45291edba479b0707d045");
+const otherDiffId = parseDigest("sha256:45dbef73251022f6157bc6e41af091d50e7cfacb45334e4ce041085de47bc982");
 
 /** An image of one layer. */
-function convert(json: string): string {
-  return convertV1Config([parseV1Config("a", Buffer.from(json))], { diffIds: [diffId] }).toString();
+function convert(json: string, layer = diffId): string {
+  return convertV1Config([parseV1Config("a", Buffer.from(json))], { diffIds: [layer] }).toString();
 }
 
 /** As Docker 1.9 wrote it, and with all that only a byte for byte copy keeps. */
@@ -29,6 +30,19 @@ test("convertV1Config() gives an image the id that dockerd 28.5.2 gives it", () 
   };
   for (const [json, id] of Object.entries(ids))
     assert.equal(digestOf(Buffer.from(convert(json))), `sha256:${id}`, convert(json));
+});
+
+test("fields are found in any case, as dockerd 28.5.2 finds them, which keeps those that it copies", () => {
+  const fields = { Created: "2020-01-01T00:00:00Z", OS: "linux", Architecture: "amd64", Author: "me" };
+  const ids = {
+    "1.9.0": "92f700f7556eabdb9bec97ffe9ba2c3e46b5d8da7f5e3e67ddb99a7071789b77",
+    "1.2.0": "20ab030e4155f4bca34d40e0d8372db487f7f5e109520587cfd7d419e8b0cbe9",
+  };
+  for (const [version, id] of Object.entries(ids)) {
+    const json = JSON.stringify({ ID: "aa", ...fields, Config: { CMD: ["sh"] }, Docker_Version: version });
+    assert.equal(digestOf(Buffer.from(convert(json, otherDiffId))), `sha256:${id}`, convert(json));
+  }
+  assert.equal(parseV1Config("b", Buffer.from('{"PARENT":"a"}')).parent, "a");
 });
 
 test("convertV1Config() tells an old version of Docker by its number", () => {

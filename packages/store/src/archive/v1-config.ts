@@ -30,7 +30,8 @@ export interface V1Config {
  */
 export function parseV1Config(id: string, json: Buffer): V1Config {
   const what = `${id}/json`.slice(0, 300);
-  const reader = new DocumentReader(parseForeignJson(json, { what, maxBytes: maxConfigBytes }), what);
+  const document = parseForeignJson(json, { what, maxBytes: maxConfigBytes });
+  const reader = new DocumentReader(document, what, { foldsNames: true });
   const parent = reader.string("parent") || undefined;
   const fields = isBefore(reader.string("docker_version") ?? "", [1, 8, 3])
     ? new Map(knownFields(reader))

@@ -44,7 +44,7 @@ describe("maker.load()", () => {
       "one.json": first,
       "two.json": second,
       "manifest.json": JSON.stringify([
-        { Config: "one.json", RepoTags: ["a:latest", "b"], Layers: [] },
+        { Config: "one.json", RepoTags: ["a:latest", "b:latest"], Layers: [] },
         { Config: "two.json", RepoTags: null, Layers: null },
       ]),
     });
@@ -57,6 +57,17 @@ describe("maker.load()", () => {
     ]);
     assert.deepEqual(test.store.images.resolve(previousId).names, []);
     assert.equal(test.store.images.resolve(two).config.author, "second");
+  });
+
+  test("finds fields of manifest.json in any case, the last of several, as dockerd 28.5.2 does", async () => {
+    await using test = await openTestStore();
+    const config = configJson([]);
+    const manifest = '[{"config":"c.json","RepoTags":["first:1"],"repotags":["second:1"],"LAYERS":[]}]';
+    const archive = dockerArchive({ "c.json": config, "manifest.json": manifest });
+    const id = `sha256:${sha256(config)}`;
+    assert.deepEqual(await Array.fromAsync(test.store.maker.load(archive)), [
+      { kind: "loaded", reference: "second:1", id },
+    ]);
   });
 
   test("chooses the machine's image from an index, and leaves attestations out", async () => {
@@ -136,7 +147,7 @@ describe("maker.load()", () => {
           {
             path: "manifest.json",
             type: "file",
-            content: Buffer.from(JSON.stringify([{ Config: "config", RepoTags: ["x"], Layers: [] }])),
+            content: Buffer.from(JSON.stringify([{ Config: "config", RepoTags: ["x:latest"], Layers: [] }])),
           },
         ]),
       ),
