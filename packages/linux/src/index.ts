@@ -1,3 +1,4 @@
+export { divertSocket, isDivertible } from "./divert-socket.ts";
 export {
   confineThread,
   deviceNumber,

@@ -1,8 +1,7 @@
 import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-import { releaseSocket } from "@hawser/linux";
-import { divert, isDivertible } from "./divertible-agent.ts";
+import { divertSocket, isDivertible, releaseSocket } from "@hawser/linux";
 import { registryFaults } from "./faults.ts";
 import { faultOfTransport, readBody, type TransportResponse } from "./transport.ts";
 
@@ -10,6 +9,8 @@ import { faultOfTransport, readBody, type TransportResponse } from "./transport.
 const blockBytes = 512 * 1024;
 /** What is shorter is not worth a connection that ends. */
 const leastBytes = { plain: 1 << 20, encrypted: 4 << 20 };
+/** What a connection has decrypted is copied out of here at once, so all have the same. As long as a record. */
+const record = Buffer.allocUnsafeSlow(16 * 1024);
 
 /**
  * As `readBody`, for a long one: a chunk is good until the next one is asked for. It is read past node:http, into memory that is used
@@ -70,8 +71,8 @@ async function attach(
   signal: AbortSignal | undefined,
 ): Promise<readonly Buffer[]> {
   const { socket } = message;
-  if (isDivertible(socket)) {
-    const unread = divert(socket, (bytes) => body.append(bytes));
+  if (socket instanceof TLSSocket) {
+    const unread = divertSocket(socket, { memory: record, take: (bytes) => body.append(bytes) });
     const before = [unreadOf(message), unread];
     body.read(socket, before);
     return before;

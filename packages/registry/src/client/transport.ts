@@ -4,7 +4,6 @@ import { Readable } from "node:stream";
 import { createSecureContext, getCACertificates } from "node:tls";
 import { errnoOf, Fault } from "@hawser/base";
 import { chooseProxy } from "./choose-proxy.ts";
-import { DivertibleAgent } from "./divertible-agent.ts";
 import { registryFaults } from "./faults.ts";
 
 /** What a connection's encryption is checked against, and what proves who we are. */
@@ -146,7 +145,7 @@ export class Transport implements Disposable {
         timeout: keepAliveMs,
         ...(proxy !== undefined && { proxyEnv: { [isSecure ? "HTTPS_PROXY" : "HTTP_PROXY"]: proxy } }),
       };
-      agent = isSecure ? new DivertibleAgent({ ...options, ...tlsOptions(tls) }) : new http.Agent(options);
+      agent = isSecure ? new https.Agent({ ...options, ...tlsOptions(tls) }) : new http.Agent(options);
       this.#agents.set(key, agent);
     }
     return agent;
