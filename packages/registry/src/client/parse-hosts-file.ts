@@ -1,5 +1,6 @@
 import { validateHeaderName, validateHeaderValue } from "node:http";
 import { dirname, resolve } from "node:path";
+import type { Fault } from "@hawser/base";
 import { parse } from "smol-toml";
 import { readClientCertificate } from "./client-certificate.ts";
 import { registryFaults } from "./faults.ts";
@@ -78,6 +79,9 @@ function hostUrl(name: string, options: { readonly path: string; readonly hubHos
 function capabilitiesOf(table: HostsTable): HostCapabilities {
   const names = table.texts("capabilities");
   if (names === undefined) return allCapabilities;
+  if (!names.every((name) => ["pull", "resolve", "push"].includes(name))) {
+    throw table.wrong("capabilities", "of pull, resolve and push");
+  }
   const has = (name: string) => names.includes(name);
   return { pull: has("pull"), resolve: has("resolve"), push: has("push") };
 }
@@ -127,13 +131,13 @@ class HostsTable {
 
   text(name: string): string | undefined {
     const value = this.#get(name);
-    if (value !== undefined && typeof value !== "string") throw this.#wrong(name, "a string");
+    if (value !== undefined && typeof value !== "string") throw this.wrong(name, "a string");
     return value;
   }
 
   boolean(name: string): boolean {
     const value = this.#get(name) ?? false;
-    if (typeof value !== "boolean") throw this.#wrong(name, "true or false");
+    if (typeof value !== "boolean") throw this.wrong(name, "true or false");
     return value;
   }
 
@@ -142,7 +146,7 @@ class HostsTable {
     const value = this.#get(name);
     if (value === undefined) return undefined;
     if (typeof value === "string") return [value];
-    if (!isTextList(value)) throw this.#wrong(name, "a string or strings");
+    if (!isTextList(value)) throw this.wrong(name, "a string or strings");
     return value;
   }
 
@@ -151,11 +155,11 @@ class HostsTable {
     const value = this.#get(name);
     if (value === undefined) return [];
     if (typeof value === "string") return [[value]];
-    if (!Array.isArray(value)) throw this.#wrong(name, "names of files");
+    if (!Array.isArray(value)) throw this.wrong(name, "names of files");
     return value.map((item: unknown): readonly [string, string?] => {
       if (typeof item === "string") return [item];
       const [certificate, key] = isTextList(item) ? item : [];
-      if (certificate === undefined) throw this.#wrong(name, "names of files");
+      if (certificate === undefined) throw this.wrong(name, "names of files");
       return key === undefined || key === "" ? [certificate] : [certificate, key];
     });
   }
@@ -163,9 +167,9 @@ class HostsTable {
   headers(name: string): Readonly<Record<string, string>> {
     const headers: Record<string, string> = {};
     const value = this.#get(name) ?? {};
-    if (!isTable(value)) throw this.#wrong(name, "a table");
+    if (!isTable(value)) throw this.wrong(name, "a table");
     for (const [header, text] of Object.entries(value)) {
-      if (typeof text !== "string" && !isTextList(text)) throw this.#wrong(`${name}.${header}`, "a string");
+      if (typeof text !== "string" && !isTextList(text)) throw this.wrong(`${name}.${header}`, "a string");
       headers[header.toLowerCase()] = typeof text === "string" ? text : text.join(", ");
     }
     try {
@@ -174,16 +178,16 @@ class HostsTable {
         validateHeaderValue(header, text);
       }
     } catch (error) {
-      throw this.#wrong(name, `of headers (${error instanceof Error ? error.message : String(error)})`);
+      throw this.wrong(name, `of headers (${error instanceof Error ? error.message : String(error)})`);
     }
     return headers;
   }
 
   tables(name: string): readonly (readonly [string, HostsTable])[] {
     const value = this.#get(name) ?? {};
-    if (!isTable(value)) throw this.#wrong(name, "a table");
+    if (!isTable(value)) throw this.wrong(name, "a table");
     return Object.entries(value).map(([key, fields]) => {
-      if (!isTable(fields)) throw this.#wrong(`${name}.${key}`, "a table");
+      if (!isTable(fields)) throw this.wrong(`${name}.${key}`, "a table");
       return [key, new HostsTable(fields, { path: this.#path, where: `${name}.${key}.` })] as const;
     });
   }
@@ -192,7 +196,7 @@ class HostsTable {
     return Object.hasOwn(this.#fields, name) ? this.#fields[name] : undefined;
   }
 
-  #wrong(name: string, wanted: string) {
+  wrong(name: string, wanted: string): Fault {
     return registryFaults.HOSTS_FILE(this.#path, `${this.#where}${name} is not ${wanted}`);
   }
 }

@@ -64,6 +64,10 @@ x-mirror = "yes"
     for (const [text, problem] of [
       ["server = 5", /hosts\.toml: server is not a string/],
       ["[host", /hosts\.toml: /],
+      [
+        '[host."https://a"]\ncapabilities = ["pul"]',
+        /host\.https:\/\/a\.capabilities is not of pull, resolve/,
+      ],
       ['[host."https://a"]\nca = 1', /host\.https:\/\/a\.ca is not a string or strings/],
       ['[host."https://a".header]\nx = "1\\n2"', /hosts\.toml: host\.https:\/\/a\.header is not of headers/],
       ['[host."https://a".header]\n"x y" = "1"', /hosts\.toml: host\.https:\/\/a\.header is not of headers/],
