@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { eventually, openTempDir } from "@hawser/base/testing";
 import { type FakeRegistry, type Interceptor, openFakeRegistry } from "@hawser/registry/testing";
+import { hawserCli } from "./kit-cli.ts";
 import { openEngine, type TestEngine } from "./kit-engine.ts";
 import { ask } from "./kit-http.ts";
-import type { CommandResult } from "./kit-process.ts";
+import { type CommandResult, startProgram } from "./kit-process.ts";
 import { busyboxLayer, type ImageForm, layerOf, publishImage } from "./kit-registry.ts";
 import { againstDockerd } from "./kit-target.ts";
 
@@ -261,6 +263,29 @@ esac
       wanted(await engine.hawser(["pull", name], { env }));
       wanted(await engine.hawser(["logout", guarded.address], { env }));
       assert.match((await engine.hawser(["pull", name], { env })).stderr, /no basic auth credentials/);
+    });
+
+    test("are not waited for any more, nor is a credential helper that hangs, by whoever interrupts", async () => {
+      await using dir = await openTempDir();
+      const pidFile = join(dir.path, "pid");
+      const hanging = join(dir.path, "docker-credential-hanging");
+      await writeFile(hanging, `#!/bin/sh\necho $$ >"${pidFile}"\nexec sleep 1000\n`, { mode: 0o755 });
+      await writeFile(join(dir.path, "config.json"), JSON.stringify({ credsStore: "hanging" }));
+      const env = {
+        ...process.env,
+        DOCKER_HOST: engine.host,
+        DOCKER_CONFIG: dir.path,
+        PATH: `${dir.path}:${process.env["PATH"]}`,
+      };
+      const log = join(dir.path, "log");
+      const pull = await startProgram([...hawserCli(), "pull", `${registry.address}/team/open:v1`], {
+        log,
+        env,
+      });
+      const helper = await eventually(async () => Number(await readFile(pidFile, "utf8")) || undefined);
+      await pull.kill("SIGINT");
+      assert.equal(await pull.ended, 130);
+      await eventually(() => !existsSync(`/proc/${helper}`), { what: "the helper has ended" });
     });
 
     test("are pulled without one where a credential helper fails and none is wanted", async () => {

@@ -1,4 +1,4 @@
-import { Fault, runProgram } from "@hawser/base";
+import { abortable, Fault, runProgram } from "@hawser/base";
 import { cliFaults } from "./faults.ts";
 import { type Session, warnLine } from "./session.ts";
 import { readSettings, type Settings, tableOf, writeSettings } from "./settings-file.ts";
@@ -74,6 +74,7 @@ export async function eraseCredentials(session: Session, domain: string): Promis
   if (!known) return false;
   if (helper !== undefined) {
     await runHelper(session, helper, { verb: "erase", input: key }).catch(async (error: unknown) => {
+      if (Fault.is(error, "canceled")) throw error;
       await warnLine(session, `WARNING: could not erase credentials:\n${key}: ${Fault.from(error).message}`);
     });
   }
@@ -119,6 +120,7 @@ async function askHelper(
     const text = await runHelper(session, helper, { verb: "get", input: registryKey(domain) });
     return text === undefined ? undefined : parseAnswer(helper, text);
   } catch (error) {
+    if (Fault.is(error, "canceled")) throw error;
     await warnLine(session, `WARNING: ${domain} is asked without a login: ${Fault.from(error).message}`);
     return undefined;
   }
@@ -143,10 +145,16 @@ async function runHelper(
 ): Promise<string | undefined> {
   if (!/^[A-Za-z0-9._-]+$/.test(helper))
     throw cliFaults.CREDENTIAL_HELPER(helper, "it is no name of a program");
-  const { exitCode, stdout, stderr } = await runProgram([`docker-credential-${helper}`, verb], {
+  const left = new AbortController();
+  // The client may live on after a command: then what that waits for is its own to end.
+  using _signals = session.onSignal(["SIGINT", "SIGTERM"], () => left.abort(cliFaults.PROMPT_LEFT()));
+  const { signal } = left;
+  const running = runProgram([`docker-credential-${helper}`, verb], {
     input,
     env: session.environment,
+    signal,
   });
+  const { exitCode, stdout, stderr } = await abortable(running, signal);
   if (exitCode === 0) return stdout;
   const words = (stdout || stderr).trim();
   if (/credentials not found/i.test(words)) return undefined;
