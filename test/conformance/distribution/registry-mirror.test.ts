@@ -136,6 +136,9 @@ describe("a mirror", () => {
     assert.equal(await status(mirror, `/v2/team/app/manifests/${digest}`), 200);
     assert.equal(await status(mirror, blob), 200);
     assert.equal(await status(mirror, "/v2/team/app/tags/list"), 200);
+    // Nobody knows whether there is something of what was never asked for.
+    for (const path of ["tags/list", `referrers/${digest}`])
+      assert.equal(await status(mirror, `/v2/team/other/${path}`), 503, path);
     assert.equal(await status(mirror, "/v2/team/app/manifests/2"), 503);
     assert.equal(await status(mirror, `/v2/team/app/blobs/${other.layer}`), 503);
     // What is refused to the mirror is not a login that its clients lack.

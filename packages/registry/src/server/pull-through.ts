@@ -122,7 +122,11 @@ export class PullThrough {
     }
   }
 
-  /** Every tag that the upstream has; `undefined`: no copy, or it does not answer, so that what is here counts. */
+  /**
+   * Every tag that the upstream has; `undefined`: no copy, or it does not answer, so that what is here counts.
+   *
+   * @throws {Fault} `not-found`, `permission-denied`; `unavailable` when nothing is here
+   */
   async listTags(repository: string): Promise<readonly string[] | undefined> {
     return (await this.#askUpstream(repository, (remote) => remote.listTags()))?.toSorted();
   }
@@ -143,7 +147,8 @@ export class PullThrough {
       return await ask(await this.#repository(upstream, repository));
     } catch (error) {
       const fault = upstreamFault(error, upstream);
-      if (fault.kind !== "unavailable") throw fault;
+      const isKnown = this.#service.index.hasRepository(repository);
+      if (fault.kind !== "unavailable" || !isKnown) throw fault;
       return undefined;
     }
   }
