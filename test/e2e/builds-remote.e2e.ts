@@ -57,6 +57,27 @@ describe("files that are not with the client", hawserOnly, () => {
     }
   });
 
+  test("repositories that are parts of one come with it", async () => {
+    await using part = await openRepository();
+    await writeFile(join(part.folder, "file"), "of a part\n");
+    await part.git("add", ".");
+    await part.git("commit", "-q", "-m", "one");
+    await using whole = await openRepository();
+    await writeFile(join(whole.folder, "Dockerfile"), "FROM busybox\nCOPY . /all\n");
+    await whole.git("submodule", "--quiet", "add", part.address, "deep/part");
+    await whole.git("add", ".");
+    await whole.git("commit", "-q", "-m", "one");
+    const shown = async (...args: string[]) => {
+      await client.ok("build", "-t", "parts:kit", ...args, whole.address);
+      return await run("parts:kit", "find", "/all", "-maxdepth", "3", "-type", "f");
+    };
+    const files = ["/all/.gitmodules", "/all/Dockerfile", "/all/deep/part/file"];
+    assert.deepEqual((await shown()).trim().split("\n").toSorted(), files);
+    const kept = await shown("--build-arg", "BUILDKIT_CONTEXT_KEEP_GIT_DIR=1");
+    assert.match(kept, /\/all\/\.git\/HEAD/);
+    assert.match(kept, /\/all\/deep\/part\/file/);
+  });
+
   test("ADD takes a repository, with its history when that is asked for", async () => {
     await using context = await openFiles({
       Dockerfile: `FROM busybox\nADD ${repository}#v1 /plain\nADD --keep-git-dir ${repository} /whole\n`,

@@ -24,7 +24,7 @@ export class GitRepositories {
   }
 
   /**
-   * Check a commit out into `into`, which is made.
+   * Check a commit out into `into`, which is made, with all repositories that are parts of it (submodules).
    *
    * @param options.keepsGitDir with `.git`, as `ADD --keep-git-dir`
    * @throws {Fault} `unavailable` when git is missing or the remote does not give it
@@ -47,24 +47,23 @@ export class GitRepositories {
       if (!(await exists(repository))) await git(["init", "-q", "--bare", repository]);
       const commit = await fetchCommit(git, { repository, url, ref });
       await mkdir(into, { recursive: true, mode: 0o755 });
-      if (keepsGitDir) {
+      const at = `--git-dir=${repository}`;
+      const hasParts = (await git([at, "ls-tree", "--name-only", commit, "--", ".gitmodules"])) !== "";
+      if (keepsGitDir || hasParts) {
         await git(["init", "-q", into]);
         await git(["-C", into, "fetch", "-q", "--depth=1", `file://${repository}`, commit]);
         await git(["-C", into, "checkout", "-q", "--force", commit]);
+        // An address in `.gitmodules` may be relative to that of the repository.
+        await git(["-C", into, "config", "remote.origin.url", url]);
       } else {
         // `checkout` writes an index beside the repository; the lock makes it this one's alone.
-        await git([
-          `--git-dir=${repository}`,
-          `--work-tree=${into}`,
-          "checkout",
-          "-q",
-          "--force",
-          commit,
-          "--",
-          ".",
-        ]);
+        await git([at, `--work-tree=${into}`, "checkout", "-q", "--force", commit, "--", "."]);
       }
-      const time = await git([`--git-dir=${repository}`, "show", "-s", "--format=%ct", commit]);
+      if (hasParts) {
+        await git(["-C", into, "submodule", "--quiet", "update", "--init", "--recursive", "--depth=1"]);
+        if (!keepsGitDir) await removeGitDirs(into);
+      }
+      const time = await git([at, "show", "-s", "--format=%ct", commit]);
       await rm(unfinished);
       return { commit, committedAtMs: Number(time) * 1000 };
     });
@@ -77,6 +76,15 @@ export class GitRepositories {
       if (this.#locks.isTaken(key)) continue;
       await this.#locks.run(key, () => rm(join(this.#folder, name), { recursive: true, force: true }));
     }
+  }
+}
+
+/** Git takes nothing of that name into a commit, so it is its own. */
+async function removeGitDirs(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.name === ".git") await rm(path, { recursive: true, force: true });
+    else if (entry.isDirectory()) await removeGitDirs(path);
   }
 }
 
