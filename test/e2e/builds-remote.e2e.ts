@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { writeTar } from "@hawser/base";
 import { type BuildkitClient, openBuildkitClient, openFiles } from "./kit-buildkit.ts";
+import { openFilesServer } from "./kit-files-server.ts";
 import { openRepository, type TestRepository } from "./kit-git.ts";
 import { clients, hawserOnly, runClient, textOf, useTarget } from "./kit-target.ts";
 
@@ -55,6 +56,17 @@ describe("files that are not with the client", hawserOnly, () => {
       assert.equal(await run("remote:kit", "cat", "/version"), "one\n");
       await target.ok("rmi", "remote:kit");
     }
+  });
+
+  test("an address may have a login", async () => {
+    await using server = await openFilesServer();
+    server.files.set("/file", "of the net\n");
+    const address = server.address.replace("://", "://us%40er:word@");
+    await using dir = await openFiles({ Dockerfile: `FROM busybox\nADD ${address}/file /told\n` });
+    await client.ok("build", "-t", "login:kit", dir.path);
+    assert.equal(await run("login:kit", "cat", "/told"), "of the net\n");
+    const login = `Basic ${Buffer.from("us@er:word").toString("base64")}`;
+    assert.equal(server.seen.at(-1)?.headers.authorization, login);
   });
 
   test("repositories that are parts of one come with it", async () => {

@@ -72,6 +72,25 @@ export function shownUrl(url: string): string {
   return url.replace(/\/\/[^/@]*@/, "//");
 }
 
+/** A login of an address is for its own server, and goes to no other one by way of that. */
+function withoutLogin(url: string) {
+  const parsed = URL.parse(url);
+  if (parsed === null || (parsed.username === "" && parsed.password === "")) return { address: url };
+  const login = `${decoded(parsed.username)}:${decoded(parsed.password)}`;
+  parsed.username = "";
+  parsed.password = "";
+  const authorization = `Basic ${Buffer.from(login).toString("base64")}`;
+  return { address: parsed.href, authorization: { authorization } };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // it is no UTF-8, or no escape
+  }
+}
+
 const notModified = 304;
 
 async function request(
@@ -93,9 +112,10 @@ async function request(
     if (!(error instanceof TypeError)) return error;
     return failed(error.cause instanceof Error ? error.cause.message : error.message);
   };
+  const { address, authorization } = withoutLogin(url);
   // What is compressed on the way only would be another file.
-  const headers = { ...options.headers, "accept-encoding": "identity" };
-  const response = await fetch(url, { headers, signal }).catch((error: unknown) => {
+  const headers = { ...options.headers, ...authorization, "accept-encoding": "identity" };
+  const response = await fetch(address, { headers, signal }).catch((error: unknown) => {
     throw explained(error);
   });
   const isFresh = response.ok || (response.status === notModified && Object.keys(options.headers).length > 0);
