@@ -46,6 +46,15 @@ describe("parseDockerfile()", () => {
     }
   });
 
+  test("of what is unknown says what is meant, and leaves it to whoever builds on the image", () => {
+    assert.throws(() => parseDockerfile("FROM a\nCOPPY x /"), {
+      message: "unknown instruction: COPPY (did you mean COPY?)",
+    });
+    assert.equal(parseDockerfile("FROM a\nONBUILD NOPE x").instructions[1]?.inner?.name, "NOPE");
+    const range = { firstLine: 1, lastLine: 1 };
+    assert.throws(() => parseTrigger("NOPE x", { escape: "\\", range }), { message: /unknown instruction/ });
+  });
+
   test("reads texts below an instruction", () => {
     const { instructions } = parseDockerfile(
       'FROM a\nRUN <<EOF cat\nfirst\n# not a comment\nEOF\nCOPY <<-"A B" <<B /x/\n\t\ta $b\nnone\nA\nRUN echo "<<no"\n'

@@ -1,7 +1,8 @@
+import { didYouMean } from "./did-you-mean.ts";
 import { dockerfileFaults, invalidAt, withRange } from "./faults.ts";
 import { extractHeredocs, type Heredoc } from "./heredoc.ts";
 import type { SourceRange } from "./source-range.ts";
-import { isInstruction, splitArguments, splitFlags } from "./split-arguments.ts";
+import { instructionNames, isInstruction, splitArguments, splitFlags } from "./split-arguments.ts";
 
 /** One instruction as it is written: nothing is expanded, no meaning checked. */
 export interface InstructionNode {
@@ -81,7 +82,11 @@ export function parseTrigger(
 
 function parseInstruction(
   text: string,
-  { escape, range }: { readonly escape: string; readonly range: SourceRange },
+  {
+    escape,
+    range,
+    isLater = false,
+  }: { readonly escape: string; readonly range: SourceRange; readonly isLater?: boolean },
 ): Omit<InstructionNode, "heredocs"> & { readonly heredocs: readonly [] } {
   const [, typedName = "", rest = ""] = /^(\S+)\s*([^]*)$/.exec(text.trim()) ?? [];
   const name = typedName.toUpperCase();
@@ -89,11 +94,14 @@ function parseInstruction(
   const common = { name, typedName, flags, heredocs: [] as const, text: text.trim(), range };
   if (name === "ONBUILD") {
     if (body === "") return { ...common, args: [], isJson: false };
-    const inner = parseInstruction(body, { escape, range });
+    const inner = parseInstruction(body, { escape, range, isLater: true });
     return { ...common, args: [body], isJson: false, inner };
   }
   if (!isInstruction(name)) {
-    throw invalidAt(range, `unknown instruction: ${typedName}`);
+    // Whoever builds on the image may know it.
+    if (isLater) return { ...common, args: [], isJson: false };
+    const hint = didYouMean(name, instructionNames, "");
+    throw invalidAt(range, `unknown instruction: ${typedName}${hint}`);
   }
   return { ...common, ...splitArguments(name, body, escape) };
 }

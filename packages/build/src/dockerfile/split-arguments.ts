@@ -31,6 +31,8 @@ const shapes: Readonly<Record<string, Shape>> = {
   WORKDIR: "text",
 };
 
+export const instructionNames: readonly string[] = Object.keys(shapes);
+
 export function isInstruction(name: string): boolean {
   return Object.hasOwn(shapes, name);
 }

@@ -1,6 +1,6 @@
+import { didYouMean } from "../dockerfile/did-you-mean.ts";
 import type { InstructionNode, ParsedDockerfile } from "../dockerfile/parse-dockerfile.ts";
 import type { SourceRange } from "../dockerfile/source-range.ts";
-import { didYouMean } from "./did-you-mean.ts";
 import { type RuleName, rules } from "./rules.ts";
 
 /** Something in a Dockerfile that is allowed, and most often a mistake. */

@@ -4,8 +4,10 @@ import type { ImageConfig, Platform } from "@hawser/oci";
 export interface PlanRequest {
   /** The Dockerfile's text. */
   readonly source: string;
-  /** A stage's name or number; absent: the last one. */
+  /** A stage's name; absent: the last one. */
   readonly target?: string;
+  /** The classic builder takes a stage's number for its name, BuildKit does not. */
+  readonly targetMayBeNumber?: boolean;
   readonly buildArgs: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
   /** What `ARG SOURCE_DATE_EPOCH` has where nobody gives it a value: seconds since 1970. */

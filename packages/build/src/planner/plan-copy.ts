@@ -23,7 +23,7 @@ export async function planCopy(
   const bad = (words: string) => invalidAt(node.range, words);
   if (node.args.length < 2) {
     throw bad(
-      `${node.name} requires at least two arguments, but only ${node.args.length === 1 ? "one was" : "none were"} provided. Destination could not be determined.`,
+      `${node.name} requires at least two arguments, but only ${node.args.length === 1 ? "one was" : "none were"} provided. Destination could not be determined`,
     );
   }
   flags.switch("link"); // a layer here is independent of the one below anyway

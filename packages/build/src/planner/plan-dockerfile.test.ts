@@ -76,7 +76,7 @@ FROM c
 RUN last`;
     const last = await plan(source);
     assert.deepEqual(last.asked, ["c"]);
-    const third = await plan(source, { target: "2" });
+    const third = await plan(source, { target: "2", targetMayBeNumber: true });
     assert.deepEqual(third.asked, ["a", "b"]);
     assert.deepEqual(kinds(third.root), ["copy", "exec", "image"]);
     assert.deepEqual(
@@ -217,6 +217,10 @@ ADD --checksum=sha256:${"0".repeat(64)} http://host/file .`);
     assert.deepEqual(await refused("FROM a\n\nCOPY --no=1 x /"), ["unknown flag: --no", 3]);
     assert.deepEqual(await refused("FROM a AS bc", { target: "bd" }), [
       'target stage "bd" could not be found (did you mean bc?)',
+      undefined,
+    ]);
+    assert.deepEqual(await refused("FROM a AS b", { target: "0" }), [
+      'target stage "0" could not be found (did you mean b?)',
       undefined,
     ]);
     assert.deepEqual(await refused("FROM a AS b\nCOPY --from=1 x y\nFROM b", { target: "b" }), [

@@ -6,11 +6,11 @@ import {
   type Platform,
   parseReference,
 } from "@hawser/oci";
+import { didYouMean } from "../dockerfile/did-you-mean.ts";
 import { dockerfileFaults, invalidAt, withRange } from "../dockerfile/faults.ts";
 import { parseHeredocWord } from "../dockerfile/heredoc.ts";
 import { type InstructionNode, parseDockerfile, parseTrigger } from "../dockerfile/parse-dockerfile.ts";
 import type { SourceRange } from "../dockerfile/source-range.ts";
-import { didYouMean } from "../lint/did-you-mean.ts";
 import type { LintFinding } from "../lint/lint-dockerfile.ts";
 import { createVertex, type Vertex } from "../plan/vertex.ts";
 import { applyConfig } from "./apply-config.ts";
@@ -83,7 +83,7 @@ export async function planDockerfile(
   });
   const planner = new Planner({ request, escape, stages, globals, declared, globalRanges, ...ports });
   for (const { node } of stages) planner.checkBase(node, defaultScope);
-  const target = findTarget(stages, request.target);
+  const target = findTarget(stages, request);
   const stage = await planner.plan(target);
   stage.execution.labels = { ...stage.execution.labels, ...request.labels };
   return restrictLocals({
@@ -99,14 +99,17 @@ export async function planDockerfile(
   });
 }
 
-function findTarget(stages: readonly FoundStage[], target: string | undefined): FoundStage {
+function findTarget(
+  stages: readonly FoundStage[],
+  { target, targetMayBeNumber = false }: PlanRequest,
+): FoundStage {
   const last = stages.at(-1);
   if (last === undefined) throw dockerfileFaults.DOCKERFILE_INVALID("dockerfile contains no stages to build");
   if (target === undefined || target === "") return last;
   const wanted = target.toLowerCase();
   const found =
     stages.findLast(({ name }) => name.toLowerCase() === wanted) ??
-    (/^\d+$/.test(target) ? stages[Number(target)] : undefined);
+    (targetMayBeNumber && /^\d+$/.test(target) ? stages[Number(target)] : undefined);
   if (found === undefined) {
     const names = stages.flatMap(({ name }) => (name === "" ? [] : [name.toLowerCase()]));
     const words = `target stage ${JSON.stringify(target)} could not be found`;

@@ -1,8 +1,8 @@
 import { posix } from "node:path";
 import { parseByteSize } from "@hawser/base";
+import { didYouMean } from "../dockerfile/did-you-mean.ts";
 import { invalidAt } from "../dockerfile/faults.ts";
 import type { SourceRange } from "../dockerfile/source-range.ts";
-import { didYouMean } from "../lint/did-you-mean.ts";
 import type { ExecMount, Vertex } from "../plan/vertex.ts";
 import type { RunContext } from "./plan-run.ts";
 import type { Stage } from "./stage.ts";

@@ -288,7 +288,14 @@ export class BuildService {
     });
     try {
       const { committedAtMs } = context;
-      const planned = await build.plan({ ...request, source, contexts: {}, entitlements: [], committedAtMs });
+      const planned = await build.plan({
+        ...request,
+        source,
+        contexts: {},
+        entitlements: [],
+        committedAtMs,
+        targetMayBeNumber: true,
+      });
       onEvent({ kind: "planned", steps: planned.plan.steps });
       const { config, state } = await build.execute(planned, () => request.noCache);
       const { diffIds } = await build.seal(state);

@@ -35,6 +35,11 @@ export const buildFaults = defineFaults({
     "invalid-argument",
     () => "docker exporter does not currently support exporting manifest lists: use type=oci, or push",
   ],
+  CHECKSUM_MISSING: [
+    "invalid-argument",
+    (path: string) =>
+      `failed to compute cache key: failed to calculate checksum of ref context: ${JSON.stringify(path)}: not found`,
+  ],
   PROCESS_ENDED: [
     "invalid-argument",
     (command: string, exitCode: string) =>

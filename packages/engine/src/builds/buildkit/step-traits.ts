@@ -11,12 +11,17 @@ export function titleOf(folder: string): string {
 
 /** What the classic builder says otherwise. */
 export function inBuildkitsWords(error: unknown): unknown {
-  const [, command, code] =
-    /^The command '(.*)' returned a non-zero code: (\d+)$/s.exec(Fault.from(error).message) ?? [];
-  if (command === undefined || code === undefined) return error;
+  const fault = faultInBuildkitsWords(Fault.from(error).message);
+  if (fault === undefined) return error;
   const range = rangeOf(error);
-  const fault = buildFaults.PROCESS_ENDED(command, code).because(error);
-  return range === undefined ? fault : withRange(fault, range);
+  return range === undefined ? fault.because(error) : withRange(fault.because(error), range);
+}
+
+function faultInBuildkitsWords(message: string): Fault | undefined {
+  const [, command, code] = /^The command '(.*)' returned a non-zero code: (\d+)$/s.exec(message) ?? [];
+  if (command !== undefined && code !== undefined) return buildFaults.PROCESS_ENDED(command, code);
+  const [, path] = /^COPY failed: file not found in .*: stat (.*): file does not exist$/s.exec(message) ?? [];
+  return path === undefined ? undefined : buildFaults.CHECKSUM_MISSING(`/${path}`);
 }
 
 /** `--no-cache` and `--no-cache-filter`. */
