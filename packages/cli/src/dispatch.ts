@@ -162,9 +162,7 @@ async function showHelpOf(words: readonly string[], options: DispatchOptions): P
 async function showGroup(words: readonly string[], options: DispatchOptions): Promise<number> {
   const [first = "", ...rest] = words;
   if (!Object.hasOwn(groups, first)) {
-    throw cliFaults.COMMAND_UNKNOWN(
-      `hawser: unknown command: hawser ${first}\n${/^(buildx|compose)$/.test(first) ? pluginAdvice(first) : ""}\nRun 'hawser --help' for more information`,
-    );
+    throw cliFaults.COMMAND_UNKNOWN(wordsOnUnknown(first));
   }
   const parsed = parseFlags({}, rest, { stopAtFirst: true });
   if (parsed.kind === "wrong") {
@@ -185,6 +183,10 @@ async function showGroup(words: readonly string[], options: DispatchOptions): Pr
   return 0;
 }
 
-function pluginAdvice(name: string): string {
-  return `\nIt is a plugin of Docker's client: put docker-${name} into ~/.docker/cli-plugins or /usr/local/lib/docker/cli-plugins\n`;
+/** What is said of a command that there is not. */
+export function wordsOnUnknown(name: string): string {
+  const advice = /^(buildx|compose)$/.test(name)
+    ? `\nIt is a plugin of Docker's client: put docker-${name} into ~/.docker/cli-plugins or /usr/local/lib/docker/cli-plugins\n`
+    : "";
+  return `hawser: unknown command: hawser ${name}\n${advice}\nRun 'hawser --help' for more information`;
 }
