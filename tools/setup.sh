@@ -98,6 +98,7 @@ PATH=$PATH:/usr/sbin:/sbin command -v nft >/dev/null || missing="$missing nftabl
 # An npm of our own, of an earlier set-up.
 export PATH="$PATH:$top/build/npm/bin"
 command -v node >/dev/null || missing="$missing nodejs"
+[ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates" # Debian's Node has none of its own
 if [ -n "$tests" ]; then
   for pair in git:git ip:iproute2 mmdebstrap:mmdebstrap runc:runc strace:strace \
     qemu-system-x86_64:qemu-system-x86 mke2fs:e2fsprogs iptables:iptables chromium:chromium skopeo:skopeo; do

@@ -58,8 +58,8 @@ const stages: Readonly<Record<string, Stage>> = {
   },
   e2e: {
     wanted: (path) => /\.e2e(\.test)?\.ts$/.test(path),
-    // Each file has engines of its own: names, folders, networks. One more than there are processors: many wait.
-    concurrency: availableParallelism() + 1,
+    // Each file has engines of its own: names, folders, networks. Two more than there are processors: many wait.
+    concurrency: availableParallelism() + 2,
     long: /test\/vm\/|fresh-machine/,
     slow: /faults-(every-step|builds-steps|networks)|testcontainers|dockerfiles|registry-kinds|introduction/,
     testTimeoutMs: 900_000,

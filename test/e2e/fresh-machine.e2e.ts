@@ -3,7 +3,7 @@ import { cp, mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { root } from "../../tools/tree.ts";
-import { machineArchive } from "../images/debian.ts";
+import { debianArchive } from "../images/debian.ts";
 import { type Machine, openMachine } from "./kit-machine.ts";
 import { runCommandOk } from "./kit-process.ts";
 
@@ -47,7 +47,7 @@ test("README's first command on a bare Debian 13, after a first try that was kil
 });
 
 async function openCheckout(suite: "bookworm" | "trixie"): Promise<Machine> {
-  const machine = await openMachine(await machineArchive(suite));
+  const machine = await openMachine(await debianArchive(suite));
   await cloneTree(join(machine.folder, folder));
   return machine;
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { after, before } from "node:test";
 import { openTempDir } from "@hawser/base/testing";
 import { root } from "../../tools/tree.ts";
-import { essentialArchive } from "../images/debian.ts";
+import { debianArchive } from "../images/debian.ts";
 import { dockerCli, hawserCli } from "./kit-cli.ts";
 import { openDockerd } from "./kit-dockerd.ts";
 import { openEngine, type TestEngine } from "./kit-engine.ts";
@@ -149,7 +149,13 @@ async function loadImage(target: Target, image: TargetImage): Promise<void> {
   const builtIn = join(root, `build/images/${image}.tar`);
   if (image === "hello-world") await target.ok("load", "--input", builtIn);
   if (image === "ubuntu") {
-    await target.ok("import", "--change", 'CMD ["/bin/bash"]', await essentialArchive(), "ubuntu:latest");
+    await target.ok(
+      "import",
+      "--change",
+      'CMD ["/bin/bash"]',
+      await debianArchive("bookworm"),
+      "ubuntu:latest",
+    );
   }
   if (image === "busybox") {
     const what = "POST /images/create?fromSrc=-&repo=busybox&tag=latest&changes=CMD%20%5B%22sh%22%5D";

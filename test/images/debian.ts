@@ -9,18 +9,16 @@ import { runCommandOk } from "../e2e/kit-process.ts";
 
 const folder = join(root, "build/test-images");
 const pathOf = (name: string) => join(folder, `${name}.tar`);
-const essential = pathOf("bookworm-essential");
+const smallest = pathOf("bookworm");
 
-/** The disk of a fresh machine: what can install packages, and certificates. */
-export async function machineArchive(suite: "bookworm" | "trixie"): Promise<string> {
-  const flags = ["--variant=minbase", "--include=ca-certificates"];
-  return await makeOnce(pathOf(`${suite}+ca-certificates`), [...flags, suite]);
-}
-
-/** The smallest Debian, as an image (`docker import`) wherever a test needs bash and coreutils. */
-export async function essentialArchive(): Promise<string> {
-  if (!existsSync(essential)) await serversArchive();
-  return essential;
+/**
+ * The smallest Debian that can mount, and install packages (also over TLS): the disk of a fresh machine, or an image (`docker
+ * import`) with bash and coreutils.
+ */
+export async function debianArchive(suite: "bookworm" | "trixie"): Promise<string> {
+  if (suite === "trixie") return await makeOnce(pathOf("trixie"), [...small, suite]);
+  if (!existsSync(smallest)) await serversArchive();
+  return smallest;
 }
 
 /** That one with servers to start as they are: the root of images for tests of whole stacks, and of throughput. */
@@ -29,18 +27,17 @@ export async function serversArchive(): Promise<string> {
   const left = mmdebstraps.map((pattern) => `--exclude='${pattern}'`).join(" ");
   const back = "--transform='s,/start-stop-daemon.REAL$,/start-stop-daemon,'";
   const take =
-    `tar -C "$1" --one-file-system --xattrs ${left} ${back} -cf '${essential}.part' .` +
-    ` && mv '${essential}.part' '${essential}'`;
+    `tar -C "$1" --one-file-system --xattrs ${left} ${back} -cf '${smallest}.part' .` +
+    ` && mv '${smallest}.part' '${smallest}'`;
+  const install =
+    'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get -o DPkg::Chroot-Directory="$1" --yes install ' +
+    servers.join(" ");
   const without = unneeded.map((pattern) => `--dpkgopt=path-exclude=${pattern}`);
-  const flags = [
-    "--variant=essential",
-    `--include=${servers.join(",")}`,
-    `--essential-hook=${take}`,
-    ...without,
-  ];
-  return await makeOnce(pathOf("bookworm-servers"), [...flags, "bookworm"]);
+  const hooks = [take, install].map((hook) => `--customize-hook=${hook}`);
+  return await makeOnce(pathOf("bookworm-servers"), [...small, ...hooks, ...without, "bookworm"]);
 }
 
+const small = ["--variant=apt", "--include=ca-certificates,mount"];
 const servers = ["iperf3", "nginx-light", "postgresql", "redis-server"];
 
 /** What mmdebstrap has in the folder while it works, and takes away or puts back in the end. */
