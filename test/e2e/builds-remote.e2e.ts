@@ -147,4 +147,22 @@ describe("files that are not with the client", hawserOnly, () => {
       server.close();
     }
   });
+
+  test("the engine's proxy is asked for files, too", async () => {
+    await using proxy = await openFilesServer();
+    const rootfs = await Array.fromAsync(
+      writeTar([{ path: "a", type: "file", content: Buffer.from("imported\n") }]),
+    );
+    proxy.files.set("http://files.example/a", "by proxy\n");
+    proxy.files.set("http://files.example:6000/rootfs.tar", Buffer.concat(rootfs)); // a port that browsers refuse
+    await target.engine().stop();
+    await target.engine().start(["--http-proxy", proxy.address]);
+    await using context = await openFiles({ Dockerfile: "FROM busybox\nADD http://files.example/a /a\n" });
+    await target.ok("build", "-t", "proxied:kit", context.path);
+    assert.equal(await run("proxied:kit", "cat", "/a"), "by proxy\n");
+    await target.ok("import", "http://files.example:6000/rootfs.tar", "imported:kit");
+    assert.match(await target.ok("create", "imported:kit", "x"), /^[0-9a-f]{64}$/m);
+    const missing = await target.docker(["import", "http://files.example/nothing"]);
+    assert.match(missing.stderr, /Get "http:\/\/files\.example\/nothing": status 404 Not Found/);
+  });
 });

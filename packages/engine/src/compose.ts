@@ -13,7 +13,7 @@ import {
   watchDeletedLinks,
 } from "@hawser/network";
 import { platformOfNode } from "@hawser/oci";
-import { defaultRetryPolicy, RegistryClient } from "@hawser/registry/client";
+import { defaultRetryPolicy, RegistryClient, WebClient } from "@hawser/registry/client";
 import { MigrationWarmer, SeccompCompiler } from "@hawser/runtime";
 import { Store } from "@hawser/store";
 import { BuildService } from "./builds/build-service.ts";
@@ -162,6 +162,12 @@ export async function composeEngine(
   const published = built.use(new PublishedPorts({ firewall, log }));
   const named = built.use(new NamedNamespacePool({ log }));
   const bare = built.use(new BareNamespacePool({ log }));
+  const web = {
+    environment: config.proxies,
+    userAgent: `hawser/${version}`,
+    idleMs: config.registryIdleSeconds * 1000,
+  };
+  const files = built.use(new WebClient(web));
   const client = built.use(
     new RegistryClient({
       get settings() {
@@ -170,9 +176,7 @@ export async function composeEngine(
       get retry() {
         return { ...defaultRetryPolicy, retries: live.now.maxDownloadAttempts };
       },
-      environment: config.proxies,
-      userAgent: `hawser/${version}`,
-      idleMs: config.registryIdleSeconds * 1000,
+      ...web,
     }),
   );
   const mirror = built.use(
@@ -263,6 +267,7 @@ export async function composeEngine(
   const builds = await BuildService.open({
     collaborators,
     registry,
+    web: files,
     store,
     defaults: decodeCreateRequest({}, ""),
     folder: join(config.dataRoot, "builds"),
@@ -291,7 +296,7 @@ export async function composeEngine(
         ...systemRoutes(system),
         ...eventRoutes(events),
         ...imageArchiveRoutes(collaborators),
-        ...imageRoutes(images, registry),
+        ...imageRoutes(images, registry, files),
         ...registryRoutes(registry),
         ...containerRoutes(collaborators),
         ...containerControlRoutes(collaborators),

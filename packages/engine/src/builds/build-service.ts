@@ -68,6 +68,7 @@ export interface BuildServiceParts {
   readonly collaborators: Collaborators;
   readonly store: Pick<Store, "images" | "maker" | "buildCache">;
   readonly registry: ImageBuildParts["registry"];
+  readonly web: ImageBuildParts["web"];
   readonly defaults: { readonly config: ContainerConfig; readonly hostConfig: HostConfig };
   readonly folder: string;
   /** Size up to which results are kept; absent: they are removed by users only. */
@@ -245,7 +246,7 @@ export class BuildService {
     if (parseGitReference(address) !== undefined) return await this.receiveRepository(address, options);
     if (!/^https?:\/\//i.test(address)) throw buildFaults.REMOTE_UNSUPPORTED(address);
     const pin = sources?.filePin(address);
-    const bytes = await download(address, { signal });
+    const bytes = await download(this.#parts.web, address, { signal });
     const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
     if (pin !== undefined && pin !== digest) {
       throw buildFaults.SOURCE_DRIFTED("file", shownUrl(address), { wanted: pin, found: digest });

@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
+import { Fault } from "@hawser/base";
+import type { WebClient, WebFile } from "@hawser/registry/client";
 import { buildFaults } from "./faults.ts";
 
 /** A context is held in memory until it is known what it is. */
@@ -23,8 +25,12 @@ export type FetchedFile =
     };
 
 /** A file of the net, whole. @throws {Fault} `unavailable` */
-export async function download(url: string, { signal }: { readonly signal: AbortSignal }): Promise<Buffer> {
-  const { chunks } = await request(url, { headers: {}, maxBytes: maxContextBytes, signal });
+export async function download(
+  web: WebClient,
+  url: string,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<Buffer> {
+  const { chunks } = await request(web, url, { headers: {}, maxBytes: maxContextBytes, signal });
   return Buffer.concat(await Array.fromAsync(chunks));
 }
 
@@ -35,11 +41,12 @@ export async function download(url: string, { signal }: { readonly signal: Abort
  * @throws {Fault} `unavailable`
  */
 export async function fetchFile(
+  web: WebClient,
   url: string,
   options: { readonly into: string; readonly known?: Validators | undefined; readonly signal: AbortSignal },
 ): Promise<FetchedFile> {
   const { into, known, signal } = options;
-  const { status, headers, chunks } = await request(url, {
+  const { status, headers, chunks } = await request(web, url, {
     headers: {
       ...(known?.etag !== undefined && { "if-none-match": known.etag }),
       ...(known?.lastModified !== undefined && { "if-modified-since": known.lastModified }),
@@ -58,12 +65,12 @@ export async function fetchFile(
     }
   }
   await pipeline(hashed, createWriteStream(into, { flags: "wx", mode: 0o600 }), { signal });
-  const [etag, lastModified] = [headers.get("etag"), headers.get("last-modified")];
+  const { etag, "last-modified": lastModified } = headers;
   return {
     kind: "file",
     digest: `sha256:${hash.digest("hex")}`,
     sizeBytes,
-    validators: { ...(etag !== null && { etag }), ...(lastModified !== null && { lastModified }) },
+    validators: { ...(etag !== undefined && { etag }), ...(lastModified !== undefined && { lastModified }) },
   };
 }
 
@@ -72,61 +79,39 @@ export function shownUrl(url: string): string {
   return url.replace(/\/\/[^/@]*@/, "//");
 }
 
-/** A login of an address is for its own server, and goes to no other one by way of that. */
-function withoutLogin(url: string) {
-  const parsed = URL.parse(url);
-  if (parsed === null || (parsed.username === "" && parsed.password === "")) return { address: url };
-  const login = `${decoded(parsed.username)}:${decoded(parsed.password)}`;
-  parsed.username = "";
-  parsed.password = "";
-  const authorization = `Basic ${Buffer.from(login).toString("base64")}`;
-  return { address: parsed.href, authorization: { authorization } };
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text; // it is no UTF-8, or no escape
-  }
-}
-
 const notModified = 304;
 
 async function request(
+  web: WebClient,
   url: string,
   options: {
     readonly headers: Readonly<Record<string, string>>;
     readonly maxBytes: number;
     readonly signal: AbortSignal;
   },
-): Promise<{
-  readonly status: number;
-  readonly headers: Headers;
-  readonly chunks: AsyncIterable<Uint8Array>;
-}> {
-  const { signal, maxBytes } = options;
+): Promise<Pick<WebFile, "status" | "headers" | "chunks">> {
+  const { headers, signal, maxBytes } = options;
   const failed = (why: string) => buildFaults.DOWNLOAD_FAILED(shownUrl(url), why);
   const explained = (error: unknown) => {
     signal.throwIfAborted();
-    if (!(error instanceof TypeError)) return error;
-    return failed(error.cause instanceof Error ? error.cause.message : error.message);
+    return Fault.is(error) ? failed(error.message).because(error) : error;
   };
-  const { address, authorization } = withoutLogin(url);
-  // What is compressed on the way only would be another file.
-  const headers = { ...options.headers, ...authorization, "accept-encoding": "identity" };
-  const response = await fetch(address, { headers, signal }).catch((error: unknown) => {
+  const address = URL.parse(url);
+  if (address === null) throw failed("it is no address");
+  const file = await web.get(address, { headers, signal }).catch((error: unknown) => {
     throw explained(error);
   });
-  const isFresh = response.ok || (response.status === notModified && Object.keys(options.headers).length > 0);
+  const { status } = file;
+  const isFresh =
+    (status >= 200 && status < 300) || (status === notModified && Object.keys(headers).length > 0);
   if (!isFresh) {
-    await response.body?.cancel();
-    throw failed(`status ${response.status}`);
+    await file.discard();
+    throw failed(`status ${status}`);
   }
-  async function* bounded(): AsyncGenerator<Uint8Array, void, undefined> {
+  async function* bounded(): AsyncGenerator<Buffer, void, undefined> {
     let size = 0;
     try {
-      for await (const chunk of response.body ?? []) {
+      for await (const chunk of file.chunks) {
         size += chunk.length;
         if (size > maxBytes) throw failed(`more than ${maxBytes} bytes`);
         yield chunk;
@@ -135,5 +120,5 @@ async function request(
       throw explained(error);
     }
   }
-  return { status: response.status, headers: response.headers, chunks: bounded() };
+  return { status, headers: file.headers, chunks: bounded() };
 }

@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { writeFileAtomic, writeTar } from "@hawser/base";
 import type { HttpOp } from "@hawser/build";
+import type { WebClient } from "@hawser/registry/client";
 import type { ReachEngineStep } from "../steps.ts";
 import { fetchFile, shownUrl, type Validators } from "./download.ts";
 import { buildFaults } from "./faults.ts";
@@ -19,6 +20,7 @@ export interface NetFileParts<Result> {
   /** A file that does not exist, for the content while it comes. */
   readonly temporary: string;
   readonly signal: AbortSignal;
+  readonly web: WebClient;
   readonly reach: ReachEngineStep;
   /** A kept result. */
   readonly find: (key: string) => Result | undefined;
@@ -47,7 +49,11 @@ export async function netFile<Result>(
   const kept = digest === undefined ? undefined : find(keyOf(op, digest));
   if (checksum !== undefined && kept !== undefined) return { result: kept, digest: checksum };
   try {
-    const fetched = await fetchFile(url, { into, known: kept === undefined ? undefined : seen, signal });
+    const fetched = await fetchFile(parts.web, url, {
+      into,
+      known: kept === undefined ? undefined : seen,
+      signal,
+    });
     if (fetched.kind === "unchanged") {
       if (kept === undefined || digest === undefined) throw new Error("only what is kept can be unchanged");
       return { result: kept, digest };

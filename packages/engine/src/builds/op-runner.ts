@@ -117,6 +117,7 @@ async function fetchNetFile(
     folder: join(parts.folder, "http"),
     temporary,
     signal: call.run.signal,
+    web: parts.web,
     reach: parts.collaborators.reach,
     find(key) {
       const record = parts.cache.use(key);

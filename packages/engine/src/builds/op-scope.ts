@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import type { LocalOp, OpRun, Vertex } from "@hawser/build";
+import type { WebClient } from "@hawser/registry/client";
 import type { ContainerConfig, HostConfig } from "@hawser/runtime";
 import type { BuildCache, ImageStore } from "@hawser/store";
 import type { Collaborators } from "../containers/collaborators.ts";
@@ -14,6 +15,7 @@ export interface OpRunnerParts {
   readonly images: ImageStore;
   readonly cache: BuildCache;
   readonly defaults: { readonly config: ContainerConfig; readonly hostConfig: HostConfig };
+  readonly web: WebClient;
   /** Of processes. */
   readonly cacheMounts: CacheMounts;
   /** Folder of builds: what a build needs while it goes, among others. */

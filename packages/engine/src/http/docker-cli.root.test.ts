@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import type { ImageSummary } from "@hawser/api";
 import { type ProgramResult, runProgram, runProgramOk, silentLogger } from "@hawser/base";
 import { openTempDir } from "@hawser/base/testing";
-import { RegistryClient } from "@hawser/registry/client";
+import { RegistryClient, WebClient } from "@hawser/registry/client";
 import { openFakeRegistry } from "@hawser/registry/testing";
 import { Store, writeImageArchive } from "@hawser/store";
 import { EventBus } from "../events/event-bus.ts";
@@ -35,11 +35,12 @@ async function openEngine() {
   const hostFolder = join(dir.path, "registries");
   await mkdir(join(hostFolder, "docker.io"), { recursive: true });
   await writeFile(join(hostFolder, "docker.io/hosts.toml"), `server = "http://${hub.address}"\n`);
+  const asked = { environment: {}, userAgent: "test" };
+  const web = built.use(new WebClient(asked));
   const client = built.use(
     new RegistryClient({
       settings: { mirrors: [], insecure: [], hostFolders: [hostFolder] },
-      environment: {},
-      userAgent: "test",
+      ...asked,
     }),
   );
   const hostPlatform = { os: "linux", architecture: process.arch === "arm64" ? "arm64" : "amd64" };
@@ -86,7 +87,7 @@ async function openEngine() {
     version: "1.2.3",
   });
   const api = built.use(
-    await openApi([...systemRoutes(system), ...eventRoutes(events), ...imageRoutes(images, registry)]),
+    await openApi([...systemRoutes(system), ...eventRoutes(events), ...imageRoutes(images, registry, web)]),
   );
   const kept = built.move();
   return { dir: dir.path, builtinDir, api, images, uses, close: () => kept.disposeAsync() };

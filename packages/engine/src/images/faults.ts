@@ -58,7 +58,7 @@ export const imageFaults = defineFaults({
       `invalid limit specified: strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`,
   ],
   SEARCH_LIMIT: ["invalid-argument", (limit: number) => `limit ${limit} is outside the range of [1, 100]`],
-  ARCHIVE_UNREACHABLE: ["internal", (url: string, why: string) => `Get ${JSON.stringify(url)}: ${why}`],
+  ARCHIVE_UNREACHABLE: ["internal", (words: string) => words],
   CHANGE_UNKNOWN: ["invalid-argument", (word: string) => `${word} is not a valid change command`],
   CHANGE_INVALID: ["invalid-argument", (why: string) => why],
   FILTER_UNTIL: [

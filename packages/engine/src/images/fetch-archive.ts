@@ -1,34 +1,29 @@
+import { Fault } from "@hawser/base";
+import type { WebClient } from "@hawser/registry/client";
+import { shownUrl } from "../builds/download.ts";
 import { imageFaults } from "./faults.ts";
 
 /**
  * The archive that `docker import` names by its address: `http://…`, `https://…`, or the same without `http://`.
  *
- * @throws {Fault} `internal` when nobody has it, with the first bytes
+ * @throws {Fault} `internal` when nobody has it, or it breaks off
  */
 export async function* fetchArchive(
+  web: WebClient,
   source: string,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const url = /^https?:\/\//.test(source) ? source : `http://${source}`;
-  const shown = url.replace(/\/\/[^/@]*@/, "//");
-  if (/^https?:\/\/(\/|$)/.test(url))
-    throw imageFaults.ARCHIVE_UNREACHABLE(shown, "http: no Host in request URL");
-  let response: Response;
+  const address = /^https?:\/\//.test(source) ? source : `http://${source}`;
+  const url = URL.parse(address);
+  const get = `Get ${JSON.stringify(shownUrl(address))}`;
+  if (url === null) throw imageFaults.ARCHIVE_UNREACHABLE(`${get}: http: no Host in request URL`);
   try {
-    response = await fetch(url, { signal });
+    const file = await web.get(url, { signal });
+    if (file.status >= 200 && file.status < 300) return yield* file.chunks;
+    await file.discard();
+    throw imageFaults.ARCHIVE_UNREACHABLE(`${get}: status ${file.status} ${file.statusText}`);
   } catch (error) {
-    signal.throwIfAborted();
-    const cause = error instanceof Error ? (error.cause ?? error) : error;
-    const [, place] = /^connect ECONNREFUSED (.*)$/.exec(cause instanceof Error ? cause.message : "") ?? [];
-    const why =
-      place !== undefined
-        ? `dial tcp ${place}: connect: connection refused`
-        : cause instanceof Error
-          ? cause.message
-          : String(cause);
-    throw imageFaults.ARCHIVE_UNREACHABLE(shown, why).because(error);
+    if (!Fault.is(error, "unavailable")) throw error;
+    throw imageFaults.ARCHIVE_UNREACHABLE(error.message).because(error);
   }
-  if (!response.ok)
-    throw imageFaults.ARCHIVE_UNREACHABLE(shown, `status ${response.status} ${response.statusText}`);
-  for await (const chunk of response.body ?? []) yield chunk as Uint8Array;
 }

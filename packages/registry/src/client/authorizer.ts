@@ -1,18 +1,10 @@
 import { abortable } from "@hawser/base";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import { registryFaults } from "./faults.ts";
+import { sendFollowed } from "./follow-redirects.ts";
 import { isLoopback } from "./is-loopback.ts";
 import { faultOfAnswer } from "./registry-error.ts";
-import {
-  describeRequest,
-  discardBody,
-  maxRedirects,
-  readSmallBody,
-  type TlsSettings,
-  type Transport,
-  type TransportRequest,
-  type TransportResponse,
-} from "./transport.ts";
+import { readSmallBody, type TlsSettings, type Transport, type TransportRequest } from "./transport.ts";
 
 /** Who asks. */
 export interface Credentials {
@@ -152,35 +144,19 @@ export async function requestToken(
     credentials?.identityToken === undefined
       ? passwordRequest(realm, challenge, { scopes, credentials, offline: options.offline === true })
       : refreshRequest(realm, challenge, { scopes, identityToken: credentials.identityToken });
-  const { response, what } = await sendFollowed(transport, { ...request, tls, ...(signal && { signal }) });
+  const response = await sendFollowed(transport, { ...request, tls, ...(signal && { signal }) }, onward);
+  const { what } = response;
   const body = (await readSmallBody(response, { what, maxBytes: maxTokenBytes, signal })).toString("utf8");
   if (response.status !== 200) throw faultOfAnswer({ what, status: response.status, body });
   return readToken(what, body);
 }
 
-/** A question is followed where it is sent, what is secret only to the same service, or from there to its encryption. */
-async function sendFollowed(
-  transport: Transport,
-  first: TransportRequest,
-): Promise<{ readonly response: TransportResponse; readonly what: string }> {
-  let request = first;
-  for (let redirects = 0; ; redirects++) {
-    const what = describeRequest(request);
-    const response = await transport.send(request);
-    const { location } = response.headers;
-    const isRedirect = [301, 302, 303, 307, 308].includes(response.status);
-    if (!isRedirect || location === undefined || request.method !== "GET") return { response, what };
-    await discardBody(response);
-    if (redirects >= maxRedirects) throw registryFaults.REDIRECTS_TOO_MANY(what);
-    const url = URL.parse(location, request.url.href);
-    if (url === null || !["http:", "https:"].includes(url.protocol))
-      throw registryFaults.REDIRECT_INVALID(what, location.slice(0, 200));
-    const isSame =
-      url.origin === request.url.origin ||
-      (url.protocol === "https:" && url.hostname === request.url.hostname);
-    const { headers: _secret, tls: _trust, ...open } = request;
-    request = isSame ? { ...request, url } : { ...open, url };
-  }
+/** What is secret goes only to the same service, or from there to its encryption. */
+function onward(next: URL, request: TransportRequest): TransportRequest {
+  const { url } = request;
+  const isSame = next.origin === url.origin || (next.protocol === "https:" && next.hostname === url.hostname);
+  const { headers: _secret, tls: _trust, ...open } = request;
+  return isSame ? { ...request, url: next } : { ...open, url: next };
 }
 
 async function fetchToken(

@@ -1,19 +1,16 @@
 import { type Authorizer, type Credentials, createAuthorizer, type Scope } from "./authorizer.ts";
-import { registryFaults } from "./faults.ts";
+import { type FollowedResponse, sendFollowed } from "./follow-redirects.ts";
 import type { RegistryHost } from "./host.ts";
 import { faultOfAnswer } from "./registry-error.ts";
 import { parseRetryAfter, type RetryPolicy, waitForRetry } from "./retry.ts";
 import {
-  describeRequest,
   discardBody,
   isTransient,
   isWrongProtocol,
-  maxRedirects,
   type RequestContent,
   readSmallBody,
   type Transport,
   type TransportRequest,
-  type TransportResponse,
 } from "./transport.ts";
 
 export interface EndpointRequest {
@@ -31,12 +28,7 @@ export interface EndpointRequest {
 }
 
 /** An answer that was accepted. Its body is the caller's to read or discard. */
-export interface EndpointResponse extends TransportResponse {
-  /** The request, for messages. */
-  readonly what: string;
-  /** Where the answer came from. */
-  readonly url: URL;
-}
+export type EndpointResponse = FollowedResponse;
 
 export interface EndpointOptions {
   readonly host: RegistryHost;
@@ -132,17 +124,14 @@ export class RegistryEndpoint {
     request: EndpointRequest,
     first: { readonly url: URL; readonly base: string; readonly authorization: string | undefined },
   ): Promise<EndpointResponse> {
-    const { transport } = this.#options;
     const { signal, content, method } = request;
     const { origin } = new URL(first.base);
-    const mayFollow = method === "GET" || method === "HEAD";
-    let { url } = first;
+    // Whoever was led away is a stranger, even where the way leads back.
     let isOwn = true;
-    for (let redirects = 0; ; redirects++) {
-      // Whoever was led away is a stranger, even where the way leads back.
+    const asking = (url: URL): TransportRequest => {
       isOwn &&= url.origin === origin;
       const secret = isOwn ? first.authorization : undefined;
-      const sent: TransportRequest = {
+      return {
         method,
         url,
         headers: {
@@ -155,19 +144,8 @@ export class RegistryEndpoint {
         ...(content && { content }),
         ...(signal && { signal }),
       };
-      const what = describeRequest(sent);
-      const response = await transport.send(sent);
-      const { location } = response.headers;
-      const isRedirect = [301, 302, 303, 307, 308].includes(response.status);
-      if (!mayFollow || !isRedirect || location === undefined) return { ...response, what, url };
-      await discardBody(response);
-      if (redirects >= maxRedirects) throw registryFaults.REDIRECTS_TOO_MANY(what);
-      const next = URL.parse(location, url.href);
-      if (next === null || !["http:", "https:"].includes(next.protocol)) {
-        throw registryFaults.REDIRECT_INVALID(what, location.slice(0, 200));
-      }
-      url = next;
-    }
+    };
+    return await sendFollowed(this.#options.transport, asking(first.url), asking);
   }
 
   #authorizerFor(base: string): Authorizer {

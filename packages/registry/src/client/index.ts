@@ -5,3 +5,4 @@ export type { FetchedManifest, Repository } from "./repository.ts";
 export { defaultRetryPolicy, type RetryPolicy } from "./retry.ts";
 export type { FoundRepository } from "./search-registry.ts";
 export type { BlobSource, UploadOutcome } from "./upload-blob.ts";
+export { WebClient, type WebFile } from "./web-client.ts";

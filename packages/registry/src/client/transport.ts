@@ -51,9 +51,6 @@ export interface TransportOptions {
   readonly idleMs?: number;
 }
 
-/** Of one request, for those who follow them. */
-export const maxRedirects = 10;
-
 /** Connections at once to one host: layers side by side, no flood. */
 const maxSockets = 16;
 const keepAliveMs = 30_000;

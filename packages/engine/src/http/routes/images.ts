@@ -1,5 +1,6 @@
 import { type ImageDeleteItem, type ProgressMessage, parseFilters } from "@hawser/api";
 import { type Platform, parsePlatform, platformOfNode } from "@hawser/oci";
+import type { WebClient } from "@hawser/registry/client";
 import type { Image, RemovedItem } from "@hawser/store";
 import { checkPlatform } from "../../images/check-platform.ts";
 import { fetchArchive } from "../../images/fetch-archive.ts";
@@ -18,7 +19,7 @@ import { readAccess } from "../wire/registry-auth.ts";
 import { formatLoadNews, formatPullEvent } from "../wire/transfer-progress.ts";
 
 /** Everything about images. */
-export function imageRoutes(images: ImageService, registry: RemoteImages): Route[] {
+export function imageRoutes(images: ImageService, registry: RemoteImages, web: WebClient): Route[] {
   /** The image that is asked for, which has to be for the platform that is asked for. */
   const find = (request: ApiRequest, options: Parameters<typeof queryPlatform>[1]) => {
     const reference = request.param("name");
@@ -56,7 +57,7 @@ export function imageRoutes(images: ImageService, registry: RemoteImages): Route
     {
       method: "POST",
       path: "/images/create",
-      handler: (request, response) => create({ images, registry }, request, response),
+      handler: (request, response) => create({ images, registry, web }, request, response),
     },
     {
       method: "GET",
@@ -115,10 +116,11 @@ async function load(images: ImageService, request: ApiRequest, response: ApiResp
 
 /** `docker pull` (`fromImage`) and `docker import` (`fromSrc`). */
 async function create(
-  { images, registry }: { readonly images: ImageService; readonly registry: RemoteImages },
+  parts: { readonly images: ImageService; readonly registry: RemoteImages; readonly web: WebClient },
   request: ApiRequest,
   response: ApiResponse,
 ): Promise<void> {
+  const { images, registry, web } = parts;
   const { query } = request;
   const from = query.text("fromImage") ?? "";
   if (from !== "") {
@@ -133,7 +135,7 @@ async function create(
   if (source === "") throw httpFaults.IMPORT_SOURCE();
   const repository = query.text("repo") ?? "";
   const platform = readPlatform(request);
-  const archive = source === "-" ? request.body : fetchArchive(source, request.signal);
+  const archive = source === "-" ? request.body : fetchArchive(web, source, request.signal);
   const image = await images.import(archive, {
     ...(repository !== "" && { reference: joinReference(repository, query.text("tag") ?? "") }),
     changes: parseChanges(query.texts("changes")),
