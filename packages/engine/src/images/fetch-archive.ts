@@ -14,7 +14,8 @@ export async function* fetchArchive(
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const address = /^https?:\/\//.test(source) ? source : `http://${source}`;
-  const url = URL.parse(address);
+  // A URL parser would take the first folder of a path for a host.
+  const url = /^https?:\/\/(\/|$)/.test(address) ? null : URL.parse(address);
   const get = `Get ${JSON.stringify(shownUrl(address))}`;
   if (url === null) throw imageFaults.ARCHIVE_UNREACHABLE(`${get}: http: no Host in request URL`);
   try {
