@@ -100,13 +100,13 @@ describe("what a build is given by name", () => {
     const source = `FROM busybox
 ENV no_proxy=of-the-image
 ARG TARGETSTAGE
-RUN echo $https_proxy $HTTPS_PROXY $NO_PROXY $no_proxy $TARGETSTAGE $(hostname) > /told
+RUN echo $https_proxy $HTTPS_PROXY $NO_PROXY $no_proxy $TARGETSTAGE $(hostname) $(env | grep -c ^HOSTNAME=) > /told
 `;
     const told = await built(
       source,
       args.flatMap((arg) => ["--build-arg", arg]),
     );
-    assert.equal(told, "http://p http://p n n default box\n");
+    assert.equal(told, "http://p http://p n n default box 0\n");
   });
 
   test("host names are there, on the host's network too; host-gateway is an address", async () => {

@@ -159,8 +159,8 @@ export async function createBuildContainer(
     ...defaults.config,
     hostname: op.hostname ?? "buildkitsandbox",
     image: parent ?? "scratch",
-    // Of two by one name the last counts: BuildKit's proxies overrule an image's own.
-    env: [...op.env, ...op.hiddenEnv],
+    // Of two by one name the last counts: BuildKit's proxies overrule an image's own. It tells no process its host's name.
+    env: ["HOSTNAME", ...op.env, ...op.hiddenEnv],
     entrypoint: [],
     cmd: op.args,
     user: op.user,
