@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
+import { Semaphore } from "@hawser/base";
 import bcrypt from "bcryptjs";
 import { serverFaults } from "./faults.ts";
 import type { Users } from "./users.ts";
@@ -41,6 +42,9 @@ export interface AccessOptions {
   readonly readOnly?: boolean;
 }
 
+/** Passwords that wait to be compared, seconds of a processor. */
+const maxWaiting = 100;
+
 /** Users and what they may do. */
 export class Access {
   readonly #users: Users | undefined;
@@ -48,6 +52,9 @@ export class Access {
   readonly #readOnly: boolean;
   /** Passwords that were right, as they were sent: bcrypt takes tens of milliseconds, requests come in hundreds. */
   readonly #known = new Map<string, { readonly password: Buffer; readonly hash: string }>();
+  /** The others are compared one at a time, since the event loop stands still meanwhile: who guesses must not hold up who has logged in. */
+  readonly #comparing = new Semaphore(1);
+  #waiting = 0;
 
   constructor(options: AccessOptions = {}) {
     this.#users = options.users;
@@ -65,22 +72,35 @@ export class Access {
     return this.#users !== undefined;
   }
 
-  /** @throws {Fault} `unauthenticated` for a wrong password */
+  /** @throws {Fault} `unauthenticated` for a wrong password; `resource-exhausted` when too many are being compared */
   async logIn(user: string, password: string): Promise<Caller> {
-    const hash = this.#users?.find(user);
-    const known = this.#known.get(user);
     const bytes = Buffer.from(password);
-    const isKnown =
-      known?.hash === hash &&
-      known?.password.length === bytes.length &&
-      timingSafeEqual(known.password, bytes);
-    if (isKnown) return this.callerOf(user);
-    // For an unknown user as long as for a known one.
-    if (!(await bcrypt.compare(password, hash ?? unusableHash)) || hash === undefined) {
-      throw serverFaults.UNAUTHORIZED();
+    if (this.#isKnown(user, bytes)) return this.callerOf(user);
+    if (this.#waiting >= maxWaiting) throw serverFaults.TOOMANYREQUESTS();
+    this.#waiting++;
+    try {
+      using _turn = await this.#comparing.acquire();
+      if (this.#isKnown(user, bytes)) return this.callerOf(user);
+      const hash = this.#users?.find(user);
+      // For an unknown user as long as for a known one.
+      if (!(await bcrypt.compare(password, hash ?? unusableHash)) || hash === undefined) {
+        throw serverFaults.UNAUTHORIZED();
+      }
+      this.#known.set(user, { password: bytes, hash });
+      return this.callerOf(user);
+    } finally {
+      this.#waiting--;
     }
-    this.#known.set(user, { password: bytes, hash });
-    return this.callerOf(user);
+  }
+
+  #isKnown(user: string, password: Buffer): boolean {
+    const known = this.#known.get(user);
+    return (
+      known !== undefined &&
+      known.hash === this.#users?.find(user) &&
+      known.password.length === password.length &&
+      timingSafeEqual(known.password, password)
+    );
   }
 
   /** Who a user is, by the rules. */

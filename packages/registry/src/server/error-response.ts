@@ -18,6 +18,9 @@ const statuses = {
   internal: 500,
 } as const satisfies Record<FaultKind, number>;
 
+/** By codes, where that of the kind does not fit. */
+const ownStatuses: Readonly<Record<string, number>> = { DISK_FULL: 507, TOOMANYREQUESTS: 429 };
+
 /** Codes of distribution-spec; what has another one is told under the nearest of them. */
 const codes: Readonly<Record<string, string>> = {
   FORM_TOO_LARGE: "SIZE_INVALID",
@@ -52,7 +55,7 @@ export function isDiskFull(error: unknown): boolean {
 /** distribution-spec, "Error Codes". */
 export function errorResponse(error: unknown): ErrorResponse {
   const fault = isDiskFull(error) ? serverFaults.DISK_FULL() : Fault.from(error);
-  const status = fault.code === "DISK_FULL" ? 507 : statuses[fault.kind];
+  const status = ownStatuses[fault.code] ?? statuses[fault.kind];
   const isOfStorage = fault.code.startsWith("BUCKET_");
   const isInternal = status === 500 || isOfStorage;
   const code = status === 500 ? "UNKNOWN" : (codes[fault.code] ?? fault.code);

@@ -35,6 +35,7 @@ export const serverFaults = defineFaults({
     (maxBytes: number) => `blob upload invalid: more than ${maxBytes} bytes are not taken`,
   ],
   UNAUTHORIZED: ["unauthenticated", () => "authentication required"],
+  TOOMANYREQUESTS: ["resource-exhausted", () => "too many logins at once: try again in a moment"],
   DENIED: ["permission-denied", (why: string) => `requested access to the resource is denied: ${why}`],
   GRANT_INVALID: ["invalid-argument", () => "grant_type: password or refresh_token was wanted"],
   FORM_TOO_LARGE: ["resource-exhausted", (maxBytes: number) => `more than ${maxBytes} bytes are not taken`],
