@@ -80,7 +80,7 @@ export async function copyFiles(
     }
     const isContent = source.kind === "tree" && source.isFolder && !op.keepsParents;
     if (isContent && target.isFile) throw buildFaults.TARGET_NO_FOLDER(op.target);
-    const name = op.keepsParents && source.kind === "tree" ? source.asked : source.name;
+    const name = op.keepsParents && source.kind === "tree" ? source.below : source.name;
     // Below the deepest folder that is there.
     const place = isContent || !intoFolder ? target.missing : joinPath(target.missing, name);
     const dress = { owner, folderMode: folderModeOf(op), work };
@@ -126,8 +126,8 @@ interface FoundTree {
   readonly kind: "tree";
   readonly root: OpenFiles;
   readonly path: string;
-  /** Before a link was followed. */
-  readonly asked: string;
+  /** From its source's pivot on, before a link was followed. */
+  readonly below: string;
   readonly name: string;
   readonly isFolder: boolean;
   /** It belongs to nobody, and its times are those of its transfer. */
@@ -175,7 +175,7 @@ async function findSources(
       kind: "tree",
       root,
       path: seen.path,
-      asked: path,
+      below: path.split("/").slice(foldersBeforePivot(source.path)).join("/"),
       name: basename(path),
       isFolder: isTree,
       isContext,
@@ -184,6 +184,13 @@ async function findSources(
     found.push(packed ? { kind: "archive", name: tree.name, bytes: () => fileBytes(tree, work) } : tree);
   }
   return found;
+}
+
+/** How many folders `--parents` leaves out: those before `/./`. Dockerfile reference, "COPY --parents". */
+function foldersBeforePivot(source: string): number {
+  const pivot = source.indexOf("/./");
+  const folders = posix.normalize(`/${source.slice(0, Math.max(pivot, 0))}`).split("/");
+  return folders.filter((folder) => folder !== "").length;
 }
 
 /** What is named itself is what its link leads to, inside of the root; links below it stay. */

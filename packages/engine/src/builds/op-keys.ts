@@ -32,7 +32,7 @@ export function keyOfVertex(
 }
 
 /** Another one where the same copy gives other files than before: what an older engine has kept is no answer then. */
-const copyVersion = 2;
+const copyVersion = 3;
 
 /** Ops whose results are not kept under a key: where they come from is asked each time, or costs nothing. */
 const unkept: ReadonlySet<Op["kind"]> = new Set(["local", "image", "git", "http", "build", "output"]);
