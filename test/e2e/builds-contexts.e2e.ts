@@ -166,30 +166,44 @@ RUN ls -d /run /kept/* > /told 2>&1; stat -c %a /kept >> /told
   );
 
   // The front end in dockerd 28.5 has no such flag yet.
-  test("COPY --parents keeps the folders of its sources, from /./ on", hawserOnly, async () => {
-    await using dir = await openFiles({
-      "x/y/a.txt": "a",
-      "x/y/b.txt": "b",
-      "x/z/c.txt": "c",
-      Dockerfile: `FROM busybox AS other
+  test(
+    "COPY --parents keeps the folders of its sources, from /./ on, and --exclude sees them",
+    hawserOnly,
+    async () => {
+      await using dir = await openFiles({
+        "x/y/a.txt": "a",
+        "x/y/b.txt": "b",
+        "x/z/c.txt": "c",
+        "x/ü/d.txt": "d",
+        "x/ü/e.txt": "e",
+        Dockerfile: `FROM busybox AS other
 RUN mkdir -p /deep/er && touch /deep/er/file
 FROM busybox
 COPY --parents ./x/./y/*.txt x/z/c.txt /many/
 COPY --parents ./x/./*/c.txt /wild/
 COPY --parents x/./y /folder/
 COPY --parents --from=other /deep/./er/file /stage/
-RUN find many wild folder stage -type f | sort > /told
+COPY --parents --exclude=x/y/b.txt --exclude=x/z --exclude=x/ü/d.txt x /without/
+COPY --parents --exclude=*/b.txt x/./y /inner/
+COPY --parents --exclude=x/z/c.txt x/[yz]/*.txt /each/
+RUN find many wild folder stage without inner each -type f | sort > /told
 `,
-    });
-    await client.ok("build", "--no-cache", "-t", "given:kit", dir.path);
-    assert.deepEqual((await target.ok("run", "--rm", "given:kit", "cat", "/told")).trim().split("\n"), [
-      "folder/y/a.txt",
-      "folder/y/b.txt",
-      "many/x/z/c.txt",
-      "many/y/a.txt",
-      "many/y/b.txt",
-      "stage/er/file",
-      "wild/z/c.txt",
-    ]);
-  });
+      });
+      await client.ok("build", "--no-cache", "-t", "given:kit", dir.path);
+      assert.deepEqual((await target.ok("run", "--rm", "given:kit", "cat", "/told")).trim().split("\n"), [
+        "each/x/y/a.txt",
+        "each/x/y/b.txt",
+        "folder/y/a.txt",
+        "folder/y/b.txt",
+        "inner/y/a.txt",
+        "many/x/z/c.txt",
+        "many/y/a.txt",
+        "many/y/b.txt",
+        "stage/er/file",
+        "wild/z/c.txt",
+        "without/x/y/a.txt",
+        "without/x/ü/e.txt",
+      ]);
+    },
+  );
 });

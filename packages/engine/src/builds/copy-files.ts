@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { basename, posix } from "node:path";
-import { Fault, type TarSource, writeTar } from "@hawser/base";
+import { compileIgnorePatterns, Fault, type TarSource, writeTar } from "@hawser/base";
 import type { CopyOp, CopySource } from "@hawser/build";
 import { resolveUser } from "@hawser/runtime";
 import {
@@ -60,6 +60,7 @@ export async function copyFiles(
   const owner = op.owner === undefined ? undefined : resolveOwner(op.owner, work.overlay);
   const sources: FoundSource[] = [];
   for (const source of op.sources) sources.push(...(await findSources(source, { op, inputs, roots, work })));
+  const left = compileIgnorePatterns(op.keepsParents ? op.exclude : []);
   let target = await findPlace(root, op.target, work);
   const write = (entries: Iterable<TarSource>, folder: string) =>
     writeArchive(root, writeTar(entries), { ...whole, path: folder, signal: work.signal });
@@ -80,7 +81,10 @@ export async function copyFiles(
     }
     const isContent = source.kind === "tree" && source.isFolder && !op.keepsParents;
     if (isContent && target.isFile) throw buildFaults.TARGET_NO_FOLDER(op.target);
-    const name = op.keepsParents && source.kind === "tree" ? source.below : source.name;
+    const below = op.keepsParents && source.kind === "tree" ? source.below : undefined;
+    // What keeps its folders has them in the patterns as well, so it may be left out itself.
+    if (below !== undefined && left.ignores(below) && !left.mayKeepBelow(below)) continue;
+    const name = below ?? source.name;
     // Below the deepest folder that is there.
     const place = isContent || !intoFolder ? target.missing : joinPath(target.missing, name);
     const dress = { owner, folderMode: folderModeOf(op), work };
@@ -96,6 +100,7 @@ export async function copyFiles(
       place,
       isContent,
       exclude: op.exclude,
+      shownAs: below ?? "",
       parents: parentFolders(isContent && place !== "" ? `${place}/` : place, dress),
       change: changeOf(source, { op, owner, work }),
       signal: work.signal,

@@ -50,6 +50,7 @@ async function openRoots() {
       place: "copy",
       isContent: false,
       exclude: [],
+      shownAs: "",
       parents: [],
       change: {},
       ...job,

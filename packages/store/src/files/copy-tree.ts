@@ -58,13 +58,15 @@ function folderEvent({ path, ...rest }: NewFolder): TarEvent {
 }
 
 /** What the job does not leave out; a folder that it does comes when something in it has to. */
-function* eventsOf(top: string, { place, exclude }: CopyJob): Generator<TarEvent, void, undefined> {
+function* eventsOf(top: string, { place, exclude, shownAs }: CopyJob): Generator<TarEvent, void, undefined> {
   const patterns = compileIgnorePatterns(exclude);
-  const below = (path: string, folder: string) =>
-    tarPathBytes(path.slice(folder === "" ? 0 : folder.length + 1)).toString();
+  const shown = (path: string, folder: string) => {
+    const below = path.slice(folder === "" ? 0 : folder.length + 1);
+    return tarPathBytes(shownAs === "" ? below : `${shownAs}/${below}`).toString();
+  };
   const leaveOut = (path: string, isFolder: boolean) => {
-    const shown = below(path, top);
-    return shown !== "" && patterns.ignores(shown) && !(isFolder && patterns.mayKeepBelow(shown));
+    const name = shown(path, top);
+    return path !== top && patterns.ignores(name) && !(isFolder && patterns.mayKeepBelow(name));
   };
   const tree = treeEvents({ path: top, name: place, leaveOut });
   if (exclude.length === 0) return yield* tree;
@@ -74,7 +76,7 @@ function* eventsOf(top: string, { place, exclude }: CopyJob): Generator<TarEvent
     if (event.kind === "entry") {
       const path = event.entry.path.toString("latin1");
       waiting = waiting.filter((folder) => path.startsWith(`${folder.path}/`));
-      isWaiting = event.entry.type === "directory" && path !== place && patterns.ignores(below(path, place));
+      isWaiting = event.entry.type === "directory" && path !== place && patterns.ignores(shown(path, place));
       if (isWaiting) waiting.push({ path, events: [] });
       else {
         for (const { events } of waiting) yield* events;

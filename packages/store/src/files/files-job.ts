@@ -71,8 +71,10 @@ export interface CopyJob {
   readonly place: string;
   /** What a folder at `path` is itself does not count, only what is in it. */
   readonly isContent: boolean;
-  /** Patterns of `.dockerignore` for what is below `path`. */
+  /** Patterns of `.dockerignore` for what is below `path`, which they see as `shownAs` and what is in it; empty: as what is in it alone. */
   readonly exclude: readonly string[];
+  /** One byte a character. */
+  readonly shownAs: string;
   /** Below the folder, made first. */
   readonly parents: readonly NewFolder[];
   /** What is another of each file. */

@@ -112,7 +112,12 @@ export async function copyFile(
   place: FilesPlace,
   { signal, ...job }: FilesOptions & Omit<CopyJob, "kind">,
 ): Promise<void> {
-  const bytesOf = { path: pathBytes(job.path), folder: pathBytes(job.folder), place: pathBytes(job.place) };
+  const bytesOf = {
+    path: pathBytes(job.path),
+    folder: pathBytes(job.folder),
+    place: pathBytes(job.place),
+    shownAs: pathBytes(job.shownAs),
+  };
   await using run = new FilesRun(
     place,
     { ...job, ...bytesOf, kind: "copy" },
