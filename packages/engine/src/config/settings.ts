@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { parseReference } from "@hawser/oci";
+import { isCidr } from "@hawser/registry/client";
 import { findHostPort } from "./host-port.ts";
 import {
   addressPools,
@@ -55,10 +56,7 @@ const isMirror = (value: string) => {
 const isInsecureRegistry = (value: string) => {
   const host = value.replace(/^https?:\/\//i, "");
   if (host.includes("://")) return `insecure registry ${value} should not contain '://'`;
-  const [, network = "", prefix] = /^([^/]+)\/(\d{1,3})$/.exec(host) ?? [];
-  const longest = { 0: -1, 4: 32, 6: 128 }[isIP(network)] ?? -1;
-  const isOne =
-    prefix === undefined ? URL.canParse(`http://${host}`) && !host.includes("/") : Number(prefix) <= longest;
+  const isOne = host.includes("/") ? isCidr(host) : URL.canParse(`http://${host}`);
   return isOne ? undefined : `insecure registry ${value} is not valid: invalid host "${host}"`;
 };
 

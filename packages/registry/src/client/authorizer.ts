@@ -1,4 +1,5 @@
 import { abortable } from "@hawser/base";
+import { basicHeader } from "./basic-login.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import { registryFaults } from "./faults.ts";
 import { sendFollowed } from "./follow-redirects.ts";
@@ -74,7 +75,8 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
     scopes: readonly Scope[],
     signal?: AbortSignal,
   ): Promise<string> => {
-    if (wanted.scheme === "basic") return basicHeader(credentials);
+    if (wanted.scheme === "basic")
+      return basicHeader(credentials?.username ?? "", credentials?.password ?? "");
     if (credentials?.registryToken !== undefined) return `Bearer ${credentials.registryToken}`;
     const key = JSON.stringify([wanted.realm, wanted.service, scopeTexts(wanted, scopes)]);
     const kept = tokens.get(key);
@@ -107,11 +109,6 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
 
 function hasPassword(credentials: Credentials | undefined): boolean {
   return credentials?.username !== undefined && credentials.username !== "";
-}
-
-function basicHeader(credentials: Credentials | undefined): string {
-  const { username = "", password = "" } = credentials ?? {};
-  return `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
 }
 
 /** What is asked for beside what the registry named itself; sorted, so that the same wish has one token. */
@@ -197,7 +194,11 @@ function passwordRequest(
   const { credentials } = options;
   if (!hasPassword(credentials)) return { method: "GET", url };
   url.searchParams.set("account", credentials?.username ?? "");
-  return { method: "GET", url, headers: { authorization: basicHeader(credentials) } };
+  return {
+    method: "GET",
+    url,
+    headers: { authorization: basicHeader(credentials?.username ?? "", credentials?.password ?? "") },
+  };
 }
 
 function refreshRequest(

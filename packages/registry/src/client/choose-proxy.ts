@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { cidrHas } from "./cidr-has.ts";
+import { cidrHas } from "./cidr.ts";
 import { registryFaults } from "./faults.ts";
 import { isLoopback } from "./is-loopback.ts";
 

@@ -1,4 +1,5 @@
 export type { Credentials } from "./authorizer.ts";
+export { isCidr } from "./cidr.ts";
 export type { RegistrySettings } from "./host.ts";
 export { type RegistryAccess, RegistryClient, type RegistryClientOptions } from "./registry-client.ts";
 export type { FetchedManifest, Repository } from "./repository.ts";

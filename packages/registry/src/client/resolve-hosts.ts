@@ -3,7 +3,8 @@ import { readdir, readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { join } from "node:path";
 import { errnoOf } from "@hawser/base";
-import { cidrHas } from "./cidr-has.ts";
+import { splitLogin } from "./basic-login.ts";
+import { cidrHas } from "./cidr.ts";
 import { readClientCertificate } from "./client-certificate.ts";
 import { registryFaults } from "./faults.ts";
 import { allCapabilities, type RegistryHost, type RegistrySettings } from "./host.ts";
@@ -54,18 +55,14 @@ async function mirrorHost(text: string, settings: RegistrySettings): Promise<Reg
   }
   const folder = await findHostFolder(url.host, settings.hostFolders);
   const insecure = await isInsecure(url.host, settings.insecure);
+  const { authorization } = splitLogin(url);
   return {
     bases: [`${url.origin}${url.pathname.replace(/\/+$/, "")}/v2`],
     capabilities: { pull: true, resolve: true, push: false },
     tls: { ...plainTls, ...folder?.tls, insecure },
-    headers: url.username === "" ? {} : { authorization: basicOf(url) },
+    headers: authorization === undefined ? {} : { authorization },
     isOrigin: false,
   };
-}
-
-function basicOf({ username, password }: URL): string {
-  const text = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  return `Basic ${Buffer.from(text).toString("base64")}`;
 }
 
 /** An insecure host is spoken to in the clear only when it does not speak TLS. */

@@ -1,4 +1,5 @@
 import { type IncomingHttpHeaders, STATUS_CODES } from "node:http";
+import { splitLogin } from "./basic-login.ts";
 import { sendFollowed } from "./follow-redirects.ts";
 import {
   discardBody,
@@ -38,8 +39,13 @@ export class WebClient implements Disposable {
     options: { readonly headers?: Readonly<Record<string, string>>; readonly signal: AbortSignal },
   ): Promise<WebFile> {
     const { headers = {}, signal } = options;
-    const { url, authorization } = withoutLogin(address);
-    const first: TransportRequest = { method: "GET", url, headers: { ...headers, ...authorization }, signal };
+    const { url, authorization } = splitLogin(address);
+    const first: TransportRequest = {
+      method: "GET",
+      url,
+      headers: { ...headers, ...(authorization !== undefined && { authorization }) },
+      signal,
+    };
     const response = await sendFollowed(this.#transport, first, (next, request) =>
       next.origin === request.url.origin ? { ...request, url: next } : { ...request, url: next, headers },
     );
@@ -55,25 +61,5 @@ export class WebClient implements Disposable {
 
   [Symbol.dispose](): void {
     this.#transport[Symbol.dispose]();
-  }
-}
-
-function withoutLogin(address: URL): {
-  readonly url: URL;
-  readonly authorization?: { readonly authorization: string };
-} {
-  if (address.username === "" && address.password === "") return { url: address };
-  const login = `${decoded(address.username)}:${decoded(address.password)}`;
-  const url = new URL(address);
-  url.username = "";
-  url.password = "";
-  return { url, authorization: { authorization: `Basic ${Buffer.from(login).toString("base64")}` } };
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text; // it is no UTF-8, or no escape
   }
 }

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "@hawser/base";
+import { splitLogin } from "../client/basic-login.ts";
 import type { PushEvent } from "./call.ts";
 import { serverFaults } from "./faults.ts";
 
@@ -88,17 +89,15 @@ export class Webhooks implements Disposable {
 }
 
 function parseReceiver(text: string): Receiver {
-  const url = URL.parse(text);
-  if (url === null || !["http:", "https:"].includes(url.protocol))
+  const address = URL.parse(text);
+  if (address === null || !["http:", "https:"].includes(address.protocol))
     throw serverFaults.CONFIG_INVALID(`the webhook "${text.replace(/^.*@/, "")}" is no address`);
-  const { username, password } = url;
-  const login = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`);
-  Object.assign(url, { username: "", password: "" });
+  const { url, authorization } = splitLogin(address);
   return {
     url: url.href,
     headers: {
       "Content-Type": "application/json",
-      ...(username !== "" && { Authorization: `Basic ${login.toString("base64")}` }),
+      ...(authorization !== undefined && { Authorization: authorization }),
     },
   };
 }
