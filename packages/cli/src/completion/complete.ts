@@ -2,7 +2,7 @@ import { commands, findCommand, groups } from "../command-table.ts";
 import type { Flag, FlagTable } from "../flags/flag.ts";
 import { parseFlags } from "../flags/parse-flags.ts";
 import { type GlobalFlags, globalFlags, noGlobalFlags } from "../global-flags.ts";
-import { pluginFolders, pluginNames } from "../plugins/find-plugins.ts";
+import { listPlugins, pluginFolders } from "../plugins/find-plugins.ts";
 import type { Session } from "../session.ts";
 import { argumentSources, flagSources } from "./argument-sources.ts";
 import { type Source, wordsOf } from "./sources.ts";
@@ -73,7 +73,7 @@ function topLevel(session: Session): Candidates {
     .filter(({ path, short, hidden }) => hidden !== true && (short !== undefined || !path.includes(" ")))
     .map(({ path, short, summary }) => ({ word: short ?? path, about: summary }));
   const nouns = Object.entries(groups).map(([word, about]) => ({ word, about }));
-  const plugins = pluginNames(pluginFolders(session)).map((word) => ({ word }));
+  const plugins = [...listPlugins(pluginFolders(session)).keys()].map((word) => ({ word }));
   return { words: sorted([...own, ...nouns, ...plugins]), directive: "nothing" };
 }
 

@@ -1,15 +1,14 @@
 import { runProgramOk } from "@hawser/base";
 import type { Session } from "../session.ts";
-import { findPlugin, pluginFolders, pluginNames } from "./find-plugins.ts";
+import { listPlugins, pluginFolders } from "./find-plugins.ts";
 
 /** A program that says nothing in this time is not one of Docker's plugins. */
 const deadlineMs = 5000;
 
 /** Name and summary of each plugin that tells them as docker/cli's `plugin.Metadata` wants; others are left out. */
 export async function describePlugins(session: Session): Promise<readonly (readonly [string, string])[]> {
-  const folders = pluginFolders(session);
-  const described = pluginNames(folders).map(async (name) => {
-    const summary = await summaryOf(findPlugin(name, folders) ?? "", session);
+  const described = [...listPlugins(pluginFolders(session))].map(async ([name, path]) => {
+    const summary = await summaryOf(path, session);
     return summary === undefined ? [] : [[name, summary] as const];
   });
   return (await Promise.all(described)).flat();

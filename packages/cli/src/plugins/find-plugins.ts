@@ -27,13 +27,16 @@ export function findPlugin(name: string, folders: readonly string[]): string | u
   return folders.map((folder) => join(folder, `docker-${name}`)).find(isProgram);
 }
 
-/** Names of all that are there, sorted. */
-export function pluginNames(folders: readonly string[]): readonly string[] {
-  const names = folders.flatMap(entriesOf).flatMap((entry) => {
-    const [, name = ""] = /^docker-(.*)$/.exec(entry) ?? [];
-    return findPlugin(name, folders) === undefined ? [] : [name];
-  });
-  return [...new Set(names)].toSorted();
+/** Paths of all that are there, by their names, sorted. */
+export function listPlugins(folders: readonly string[]): ReadonlyMap<string, string> {
+  const names = folders.flatMap(entriesOf).flatMap((entry) => /^docker-(.*)$/.exec(entry)?.[1] ?? []);
+  const sorted = [...new Set(names)].toSorted();
+  return new Map(
+    sorted.flatMap((name) => {
+      const path = findPlugin(name, folders);
+      return path === undefined ? [] : [[name, path] as const];
+    }),
+  );
 }
 
 function entriesOf(folder: string): readonly string[] {
