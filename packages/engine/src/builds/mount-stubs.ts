@@ -15,6 +15,7 @@ export async function mountStubs(
   for (const target of targets) {
     const above = target.split("/").filter((name) => name !== "");
     above.pop();
+    if (above.length === 0) continue;
     const there = lower.length === 0 ? 0 : await countFolders({ kind: "layers", lower }, above, { signal });
     for (let length = there + 1; length <= above.length; length++)
       found.add(above.slice(0, length).join("/"));
