@@ -1,6 +1,8 @@
 import { type Platform, parsePlatform } from "@hawser/oci";
-import { invalidAt, withRange } from "../dockerfile/faults.ts";
+import { didYouMean } from "../dockerfile/did-you-mean.ts";
+import { dockerfileFaults, invalidAt, withRange } from "../dockerfile/faults.ts";
 import type { InstructionNode } from "../dockerfile/parse-dockerfile.ts";
+import type { PlanRequest } from "./build-request.ts";
 import { Flags } from "./flags.ts";
 import type { Scope } from "./variables.ts";
 
@@ -68,4 +70,24 @@ function readFrom(
   const wanted = scope.word(platform);
   if (wanted === "") throw invalidAt(node.range, `empty platform value from expression ${platform}`);
   return { name, base, platform: parsePlatform(wanted, host) };
+}
+
+/** The stage that is wanted. @throws {Fault} `invalid-argument` */
+export function findTarget(
+  stages: readonly FoundStage[],
+  { target, targetMayBeNumber = false }: PlanRequest,
+): FoundStage {
+  const last = stages.at(-1);
+  if (last === undefined) throw dockerfileFaults.DOCKERFILE_INVALID("dockerfile contains no stages to build");
+  if (target === undefined || target === "") return last;
+  const wanted = target.toLowerCase();
+  const found =
+    stages.findLast(({ name }) => name.toLowerCase() === wanted) ??
+    (targetMayBeNumber && /^\d+$/.test(target) ? stages[Number(target)] : undefined);
+  if (found === undefined) {
+    const names = stages.flatMap(({ name }) => (name === "" ? [] : [name.toLowerCase()]));
+    const words = `target stage ${JSON.stringify(target)} could not be found`;
+    throw dockerfileFaults.DOCKERFILE_INVALID(`${words}${didYouMean(wanted, names, "")}`);
+  }
+  return found;
 }

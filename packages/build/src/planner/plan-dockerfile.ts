@@ -7,7 +7,7 @@ import {
   parseReference,
 } from "@hawser/oci";
 import { didYouMean } from "../dockerfile/did-you-mean.ts";
-import { dockerfileFaults, invalidAt, withRange } from "../dockerfile/faults.ts";
+import { dockerfileFaults, withRange } from "../dockerfile/faults.ts";
 import { parseHeredocWord } from "../dockerfile/heredoc.ts";
 import { type InstructionNode, parseDockerfile, parseTrigger } from "../dockerfile/parse-dockerfile.ts";
 import type { SourceRange } from "../dockerfile/source-range.ts";
@@ -15,14 +15,14 @@ import type { LintFinding } from "../lint/lint-dockerfile.ts";
 import { createVertex, type Vertex } from "../plan/vertex.ts";
 import { applyConfig } from "./apply-config.ts";
 import type { PlanRequest, ResolveImage } from "./build-request.ts";
-import { type FoundStage, splitStages } from "./find-stages.ts";
+import { type FoundStage, findTarget, splitStages } from "./find-stages.ts";
 import { contextKey, copyOfAll, filesOf } from "./named-contexts.ts";
 import { placeOf, planCopy } from "./plan-copy.ts";
 import { planRun } from "./plan-run.ts";
 import { restrictLocals } from "./restrict-locals.ts";
 import { isScanArg, type ScannedFiles, scannedFiles } from "./scanned.ts";
 import { continueStage, createStage, type PlannedHistory, type Stage, type Step } from "./stage.ts";
-import { createScope, platformArgs, type Scope, stageLookup } from "./variables.ts";
+import { argumentsOf, createScope, platformArgs, type Scope, stageLookup } from "./variables.ts";
 
 /** What a Dockerfile comes to. */
 export interface BuildPlan {
@@ -96,38 +96,6 @@ export async function planDockerfile(
     findings: planner.findings,
     steps: planner.steps,
     args: planner.args,
-  });
-}
-
-function findTarget(
-  stages: readonly FoundStage[],
-  { target, targetMayBeNumber = false }: PlanRequest,
-): FoundStage {
-  const last = stages.at(-1);
-  if (last === undefined) throw dockerfileFaults.DOCKERFILE_INVALID("dockerfile contains no stages to build");
-  if (target === undefined || target === "") return last;
-  const wanted = target.toLowerCase();
-  const found =
-    stages.findLast(({ name }) => name.toLowerCase() === wanted) ??
-    (targetMayBeNumber && /^\d+$/.test(target) ? stages[Number(target)] : undefined);
-  if (found === undefined) {
-    const names = stages.flatMap(({ name }) => (name === "" ? [] : [name.toLowerCase()]));
-    const words = `target stage ${JSON.stringify(target)} could not be found`;
-    throw dockerfileFaults.DOCKERFILE_INVALID(`${words}${didYouMean(wanted, names, "")}`);
-  }
-  return found;
-}
-
-/** `ARG a b=c`: names, and what they are where nobody says otherwise. */
-function argumentsOf(node: InstructionNode): readonly (readonly [string, string | undefined])[] {
-  if (node.args.length === 0) throw invalidAt(node.range, "ARG requires at least one argument");
-  return node.args.map((word) => {
-    const at = word.indexOf("=");
-    const name = at < 0 ? word : word.slice(0, at);
-    if (!/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(name)) {
-      throw invalidAt(node.range, `ARG names must be identifiers, got ${JSON.stringify(name)}`);
-    }
-    return [name, at < 0 ? undefined : word.slice(at + 1)];
   });
 }
 

@@ -1,5 +1,7 @@
 import type { Platform } from "@hawser/oci";
 import { expandWord, expandWords, type Lookup } from "../dockerfile/expand.ts";
+import { invalidAt } from "../dockerfile/faults.ts";
+import type { InstructionNode } from "../dockerfile/parse-dockerfile.ts";
 import type { PlanRequest } from "./build-request.ts";
 import type { Stage } from "./stage.ts";
 
@@ -65,4 +67,17 @@ export function withVariable(env: readonly string[], name: string, value: string
   const text = `${name}=${value}`;
   const at = env.findIndex((own) => own.startsWith(`${name}=`));
   return at < 0 ? [...env, text] : env.with(at, text);
+}
+
+/** `ARG a b=c`: names, and what they are where nobody says otherwise. */
+export function argumentsOf(node: InstructionNode): readonly (readonly [string, string | undefined])[] {
+  if (node.args.length === 0) throw invalidAt(node.range, "ARG requires at least one argument");
+  return node.args.map((word) => {
+    const at = word.indexOf("=");
+    const name = at < 0 ? word : word.slice(0, at);
+    if (!/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(name)) {
+      throw invalidAt(node.range, `ARG names must be identifiers, got ${JSON.stringify(name)}`);
+    }
+    return [name, at < 0 ? undefined : word.slice(at + 1)];
+  });
 }
