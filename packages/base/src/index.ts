@@ -2,12 +2,14 @@ export { abortable } from "./abortable.ts";
 export { syncFolder, writeFileAtomic } from "./atomic-file.ts";
 export { parseByteSize } from "./byte-size.ts";
 export { defineFaults, errnoOf, Fault, type FaultKind } from "./fault.ts";
+export { parseGoBool } from "./go-bool.ts";
 export { formatDurationNs, parseDuration } from "./go-duration.ts";
 export { Holds } from "./holds.ts";
 export { compileIgnorePatterns, type IgnorePatterns, parseIgnoreFile } from "./ignore-patterns.ts";
 export { KeyedMutex } from "./keyed-mutex.ts";
 export { jsonLogger, type LogFields, type Logger, type LogLevel, silentLogger, textLogger } from "./log.ts";
 export { Semaphore } from "./semaphore.ts";
+export { shownUrl } from "./shown-url.ts";
 export {
   type DetachedProgram,
   openProgramStream,

@@ -1,3 +1,4 @@
+import { parseGoBool } from "@hawser/base";
 import { protocolFaults } from "./faults.ts";
 import type { SolveRequest } from "./generated/control_pb.ts";
 import type { CachePlaceRequest } from "./ports.ts";
@@ -33,7 +34,7 @@ export function readCachePlaces({ cache, frontendAttrs }: SolveRequest): CachePl
   return {
     imports,
     exports: exports.filter(({ type }) => type !== "inline"),
-    isInline: exports.some(({ type }) => type === "inline") || isTrue(inlineArg),
+    isInline: exports.some(({ type }) => type === "inline") || parseGoBool(inlineArg) === true,
   };
 }
 
@@ -76,11 +77,6 @@ function needAttribute(attributes: Readonly<Record<string, string>>, name: strin
 function check(what: string, type: string, known: readonly string[]): void {
   if (known.includes(type)) return;
   throw protocolFaults.CALL_UNKNOWN(`the cache ${what} ${JSON.stringify(type)} (known: ${known.join(", ")})`);
-}
-
-/** As Go reads a truth. */
-function isTrue(text: string): boolean {
-  return ["1", "t", "T", "TRUE", "true", "True"].includes(text);
 }
 
 /** `cache-imports`, JSON with Go's names of fields; `cache-from`, a list of references, is the older form. */

@@ -1,3 +1,4 @@
+import { shownUrl } from "@hawser/base";
 import { formatPlatform, formatReference, type Platform, parseReference, withDefaultTag } from "@hawser/oci";
 import { type Vertex, verticesBelow } from "../plan/vertex.ts";
 import type { BuildPlan } from "../planner/plan-dockerfile.ts";
@@ -35,8 +36,7 @@ export function shownSteps(
   for (const { digest, op } of verticesBelow([root])) {
     if (shown.has(digest)) continue;
     if (op.kind === "image") shown.set(digest, { digest, name: fromImage(op.reference), inputs: [] });
-    if (op.kind === "http")
-      shown.set(digest, { digest, name: op.url.replace(/\/\/[^/@]*@/, "//"), inputs: [] });
+    if (op.kind === "http") shown.set(digest, { digest, name: shownUrl(op.url), inputs: [] });
   }
   return [...shown.values()];
 }

@@ -1,3 +1,4 @@
+import { parseGoBool } from "@hawser/base";
 import { formatFamiliar, parseReference } from "@hawser/oci";
 import { createVertex, type Vertex } from "../plan/vertex.ts";
 import type { PlanRequest } from "./build-request.ts";
@@ -35,7 +36,7 @@ export function filesOf(context: string, { buildArgs }: PlanRequest): Vertex | u
 
 /** Whether a repository that is a context has its history. */
 export function keepsGitDir({ BUILDKIT_CONTEXT_KEEP_GIT_DIR: text = "" }: PlanRequest["buildArgs"]): boolean {
-  return ["1", "t", "T", "TRUE", "true", "True"].includes(text);
+  return parseGoBool(text) === true;
 }
 
 /** Files of the user's as a file system of its own. */

@@ -1,5 +1,5 @@
 import { posix } from "node:path";
-import { parseByteSize } from "@hawser/base";
+import { parseByteSize, parseGoBool } from "@hawser/base";
 import { didYouMean } from "../dockerfile/did-you-mean.ts";
 import { invalidAt } from "../dockerfile/faults.ts";
 import type { SourceRange } from "../dockerfile/source-range.ts";
@@ -61,9 +61,9 @@ export function readMountOptions(
     }
     const value = cut < 0 ? "true" : scope.word(field.slice(cut + 1));
     const isTrue = () => {
-      if (["1", "t", "T", "true", "TRUE", "True"].includes(value)) return true;
-      if (["0", "f", "F", "false", "FALSE", "False"].includes(value)) return false;
-      throw bad(`invalid value for ${typed}: ${value}`);
+      const parsed = parseGoBool(value);
+      if (parsed === undefined) throw bad(`invalid value for ${typed}: ${value}`);
+      return parsed;
     };
     const number = (digits: RegExp, base: number) => {
       const found = digits.test(value) ? Number.parseInt(value, base) : Number.NaN;

@@ -1,4 +1,6 @@
-import { createVertex, type Vertex } from "../plan/vertex.ts";
+import { parseGoBool } from "@hawser/base";
+import type { Vertex } from "../plan/vertex.ts";
+import { copyOfAll } from "./named-contexts.ts";
 import type { Stage } from "./stage.ts";
 
 /** Arguments that say what else a generator of an SBOM looks at. They are no variables. */
@@ -34,33 +36,18 @@ export function scannedFiles(
   };
   const others = stages.filter((stage) => stage !== target && wants(stage, scanArgs.stage));
   return [
-    ...(wants(target, scanArgs.context) ? [{ name: "context", root: filesOf(context) }] : []),
+    ...(wants(target, scanArgs.context) ? [{ name: "context", root: copyOfAll(context) }] : []),
     ...others.map((stage) => ({ name: nameOf(stage), root: stage.root })),
   ];
 }
 
 /** As Go's `strconv.ParseBool`; else names of stages. */
 function isEnabled(text: string, stage: string): boolean {
-  if (/^(1|t|T|true|TRUE|True)$/.test(text)) return true;
-  if (/^(0|f|F|false|FALSE|False)$/.test(text)) return false;
+  const isTrue = parseGoBool(text);
+  if (isTrue !== undefined) return isTrue;
   return text.split(",").includes(stage);
 }
 
 function nameOf({ name, index }: Stage): string {
   return name === "" ? `stage-${index}` : name;
-}
-
-/** The files of a context as a file system. */
-function filesOf(context: Vertex): Vertex {
-  return createVertex(
-    {
-      kind: "copy",
-      sources: [{ kind: "path", input: 1, path: "/" }],
-      target: "/",
-      keepsParents: false,
-      exclude: [],
-      unpacks: false,
-    },
-    [undefined, context],
-  );
 }

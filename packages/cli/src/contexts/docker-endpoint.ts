@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { errnoOf } from "@hawser/base";
+import { errnoOf, parseGoBool } from "@hawser/base";
 import { cliFaults } from "../faults.ts";
 import type { Flag } from "../flags/flag.ts";
 import { parseCsvFields } from "../options/csv-fields.ts";
@@ -80,9 +80,8 @@ export function describeEndpoint(
     return { endpoint: source.context.endpoint, tls: source.tls };
   }
   const skip = fields.get("skip-tls-verify") ?? "false";
-  const isTrue = /^(1|t|T|true|TRUE|True)$/.test(skip);
-  if (!isTrue && !/^(0|f|F|false|FALSE|False)$/.test(skip))
-    throw refuse(`skip-tls-verify: parsing ${JSON.stringify(skip)}: invalid syntax`);
+  const isTrue = parseGoBool(skip);
+  if (isTrue === undefined) throw refuse(`skip-tls-verify: parsing ${JSON.stringify(skip)}: invalid syntax`);
   const tls = Object.entries(fileOfKey).flatMap(([key, file]) => {
     const path = fields.get(key) ?? "";
     if (path === "") return [];

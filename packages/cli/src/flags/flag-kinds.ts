@@ -1,7 +1,7 @@
 import { goQuote } from "@hawser/base";
 import { parseByteSize } from "../options/byte-size.ts";
 import { parseDurationNs } from "../options/duration.ts";
-import { parseGoBool, parseGoInteger } from "../options/go-number.ts";
+import { parseGoInteger, requireGoBool } from "../options/go-number.ts";
 import { valueError } from "../options/value-error.ts";
 import type { Flag, FlagText } from "./flag.ts";
 
@@ -15,7 +15,7 @@ export function boolFlag(usage: string, text: FlagText & { readonly initial?: bo
     initial,
     ...(initial && { shownDefault: "true" }),
     withoutValue: "true",
-    parse: parseGoBool,
+    parse: requireGoBool,
   };
 }
 

@@ -1,4 +1,4 @@
-import { goQuote, goQuoteChar } from "@hawser/base";
+import { goQuote, goQuoteChar, parseGoBool } from "@hawser/base";
 import type { Flag, FlagTable, FlagValues } from "./flag.ts";
 
 export type ParsedFlags<F extends FlagTable> =
@@ -126,7 +126,7 @@ function wrong(words: string): Stop {
 }
 
 function helpValue(text: string): Stop {
-  if (/^(1|t|T|TRUE|true|True)$/.test(text)) return { kind: "help" };
+  if (parseGoBool(text) === true) return { kind: "help" };
   return wrong(
     `invalid argument ${goQuote(text)} for "--help" flag: strconv.ParseBool: parsing ${goQuote(text)}: invalid syntax`,
   );

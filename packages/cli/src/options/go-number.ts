@@ -1,11 +1,11 @@
-import { goQuote } from "@hawser/base";
+import { goQuote, parseGoBool } from "@hawser/base";
 import { valueError } from "./value-error.ts";
 
 /** `strconv.ParseBool`. */
-export function parseGoBool(text: string): boolean {
-  if (["1", "t", "T", "TRUE", "true", "True"].includes(text)) return true;
-  if (["0", "f", "F", "FALSE", "false", "False"].includes(text)) return false;
-  throw valueError(`strconv.ParseBool: parsing ${goQuote(text)}: invalid syntax`);
+export function requireGoBool(text: string): boolean {
+  const parsed = parseGoBool(text);
+  if (parsed === undefined) throw valueError(`strconv.ParseBool: parsing ${goQuote(text)}: invalid syntax`);
+  return parsed;
 }
 
 /** `strconv.ParseInt` and `ParseUint` with base 0 (`0x10`, `0o17`, `017`, `0b1`, `1_000`). Loses precision beyond 2^53. */

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { compileIgnorePatterns, Fault, type Logger, parseIgnoreFile, writeTar } from "@hawser/base";
+import { compileIgnorePatterns, Fault, type Logger, parseIgnoreFile, shownUrl, writeTar } from "@hawser/base";
 import {
   formatSourceLines,
   type PlanRequest,
@@ -26,7 +26,7 @@ import type { BuildState } from "./build-state.ts";
 import { ImportedResults, type ResultSource } from "./cache/imported-results.ts";
 import { registrySource } from "./cache/open-sources.ts";
 import { CacheMounts } from "./cache-mounts.ts";
-import { download, shownUrl } from "./download.ts";
+import { download } from "./download.ts";
 import { buildFaults } from "./faults.ts";
 import { GitRepositories } from "./git-repositories.ts";
 import { ImageBuild, type ImageBuildOptions, type ImageBuildParts } from "./image-build.ts";

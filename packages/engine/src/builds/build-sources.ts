@@ -1,3 +1,4 @@
+import { shownUrl } from "@hawser/base";
 import {
   familiarName,
   formatPlatform,
@@ -8,7 +9,6 @@ import {
   withDefaultTag,
 } from "@hawser/oci";
 import type { Image } from "@hawser/store";
-import { shownUrl } from "./download.ts";
 import { buildFaults } from "./faults.ts";
 
 /** What a build began with that is not with the user, by the names that the build has for it. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
-import { Fault } from "@hawser/base";
+import { Fault, shownUrl } from "@hawser/base";
 import type { WebClient, WebFile } from "@hawser/registry/client";
 import { buildFaults } from "./faults.ts";
 
@@ -72,11 +72,6 @@ export async function fetchFile(
     sizeBytes,
     validators: { ...(etag !== undefined && { etag }), ...(lastModified !== undefined && { lastModified }) },
   };
-}
-
-/** An address as it may be shown: without a password. */
-export function shownUrl(url: string): string {
-  return url.replace(/\/\/[^/@]*@/, "//");
 }
 
 const notModified = 304;

@@ -2,11 +2,11 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { writeFileAtomic, writeTar } from "@hawser/base";
+import { shownUrl, writeFileAtomic, writeTar } from "@hawser/base";
 import type { HttpOp } from "@hawser/build";
 import type { WebClient } from "@hawser/registry/client";
 import type { ReachEngineStep } from "../steps.ts";
-import { fetchFile, shownUrl, type Validators } from "./download.ts";
+import { fetchFile, type Validators } from "./download.ts";
 import { buildFaults } from "./faults.ts";
 
 /** What was at an address when it was last asked. */

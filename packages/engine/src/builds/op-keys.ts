@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
+import { shownUrl } from "@hawser/base";
 import type { FileAction, Op, Vertex } from "@hawser/build";
 import type { HostConfig } from "@hawser/runtime";
 import { type BuildState, identityOf } from "./build-state.ts";
 import { digestOfSources } from "./copy-files.ts";
-import { shownUrl } from "./download.ts";
 
 /**
  * What the result of a vertex is kept under: whatever can make a difference to it and nothing else. `undefined`: it is not kept.

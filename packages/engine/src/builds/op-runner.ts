@@ -1,5 +1,6 @@
 import { mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { shownUrl } from "@hawser/base";
 import type { ExecOp, HttpOp, OpRunner } from "@hawser/build";
 import { type ChainId, parseChainId } from "@hawser/oci";
 import { diskFault, type OverlayMount } from "@hawser/store";
@@ -8,7 +9,6 @@ import type { BuildState } from "./build-state.ts";
 import { folderNameOf } from "./cache-mounts.ts";
 import { type CopyInput, copyFiles, type FilesWork, makeFolder } from "./copy-files.ts";
 import { diffTrees } from "./diff-trees.ts";
-import { shownUrl } from "./download.ts";
 import { buildFaults } from "./faults.ts";
 import { doFileAction } from "./file-actions.ts";
 import { clampLayerTimes } from "./layer-times.ts";

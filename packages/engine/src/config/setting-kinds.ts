@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { parseByteSize } from "@hawser/base";
+import { parseByteSize, parseGoBool } from "@hawser/base";
 import type { RuntimeProgram } from "../containers/host.ts";
 import { boolean, integer, list, map, record, string } from "../http/wire/codec.ts";
 import { configFaults } from "./faults.ts";
@@ -216,9 +216,10 @@ function isLimit(word: string): boolean {
 }
 
 function parseBoolean(word: string): boolean {
-  if (["1", "t", "T", "true", "TRUE", "True"].includes(word)) return true;
-  if (["0", "f", "F", "false", "FALSE", "False"].includes(word)) return false;
-  throw invalid(`strconv.ParseBool: parsing ${JSON.stringify(word)}: invalid syntax`);
+  const parsed = parseGoBool(word);
+  if (parsed === undefined)
+    throw invalid(`strconv.ParseBool: parsing ${JSON.stringify(word)}: invalid syntax`);
+  return parsed;
 }
 
 function parseSize(word: string): number {

@@ -1,6 +1,5 @@
-import { Fault } from "@hawser/base";
+import { Fault, shownUrl } from "@hawser/base";
 import type { WebClient } from "@hawser/registry/client";
-import { shownUrl } from "../builds/download.ts";
 import { imageFaults } from "./faults.ts";
 
 /**

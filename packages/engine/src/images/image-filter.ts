@@ -1,4 +1,5 @@
 import { type Filters, matchesLabels } from "@hawser/api";
+import { parseGoBool } from "@hawser/base";
 import { familiarName, parseReference } from "@hawser/oci";
 import type { Image } from "@hawser/store";
 import { imageFaults } from "./faults.ts";
@@ -60,9 +61,9 @@ function keepMatching(image: Image, globs: readonly string[]): readonly Image[] 
 function parseBoolean(name: string, values: readonly string[] | undefined): boolean | undefined {
   const [value] = values ?? [];
   if (value === undefined) return undefined;
-  if (["1", "true", "t", "T", "TRUE", "True"].includes(value)) return true;
-  if (["0", "false", "f", "F", "FALSE", "False"].includes(value)) return false;
-  throw imageFaults.FILTER_VALUE(name, value);
+  const parsed = parseGoBool(value);
+  if (parsed === undefined) throw imageFaults.FILTER_VALUE(name, value);
+  return parsed;
 }
 
 /** `24h`, `1h30m`: that long ago; or seconds since 1970; or a date. */

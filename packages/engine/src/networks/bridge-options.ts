@@ -1,3 +1,4 @@
+import { parseGoBool } from "@hawser/base";
 import { checkBridgeName, formatIp, type GatewayMode, parseIp } from "@hawser/network";
 import { networkServiceFaults } from "./faults.ts";
 import type { NetworkRecord } from "./network-record.ts";
@@ -105,8 +106,8 @@ export function mtuOf(options: Readonly<Record<string, string>>): number {
 function flagOf(options: Readonly<Record<string, string>>, name: string, otherwise = true): boolean {
   const text = options[prefix + name] ?? "";
   if (text === "") return otherwise;
-  if (["1", "t", "T", "true", "TRUE", "True"].includes(text)) return true;
-  if (["0", "f", "F", "false", "FALSE", "False"].includes(text)) return false;
+  const parsed = parseGoBool(text);
+  if (parsed !== undefined) return parsed;
   throw networkServiceFaults.OPTION_INVALID(
     prefix + name,
     text,

@@ -1,4 +1,5 @@
 import { type Filters, matchesLabels } from "@hawser/api";
+import { parseGoBool } from "@hawser/base";
 import { networkServiceFaults } from "./faults.ts";
 import { isPredefined, type NetworkRecord } from "./network-record.ts";
 
@@ -34,7 +35,7 @@ export function matchNetworks(
 function parseDangling(values: readonly string[] | undefined): boolean | undefined {
   const [value] = values ?? [];
   if (value === undefined) return undefined;
-  if (["1", "true", "t", "T", "TRUE", "True"].includes(value)) return true;
-  if (["0", "false", "f", "F", "FALSE", "False"].includes(value)) return false;
-  throw networkServiceFaults.FILTER_DANGLING();
+  const parsed = parseGoBool(value);
+  if (parsed === undefined) throw networkServiceFaults.FILTER_DANGLING();
+  return parsed;
 }

@@ -1,4 +1,5 @@
 import { type Filters, matchesLabels } from "@hawser/api";
+import { parseGoBool } from "@hawser/base";
 import { volumeFaults } from "./faults.ts";
 import { localDriver, type VolumeRecord } from "./volume-record.ts";
 
@@ -46,7 +47,7 @@ export function matchPrunedVolumes(
 function parseBoolean(name: string, values: readonly string[] | undefined): boolean | undefined {
   const [value] = values ?? [];
   if (value === undefined) return undefined;
-  if (["1", "true", "t", "T", "TRUE", "True"].includes(value)) return true;
-  if (["0", "false", "f", "F", "FALSE", "False"].includes(value)) return false;
-  throw volumeFaults.FILTER_VALUE(name, value);
+  const parsed = parseGoBool(value);
+  if (parsed === undefined) throw volumeFaults.FILTER_VALUE(name, value);
+  return parsed;
 }

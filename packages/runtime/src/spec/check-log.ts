@@ -1,4 +1,4 @@
-import { goQuote, parseByteSize } from "@hawser/base";
+import { goQuote, parseByteSize, parseGoBool } from "@hawser/base";
 import type { HostConfig } from "../container-config.ts";
 import { runtimeFaults } from "../faults.ts";
 import { findRemoteDriver } from "../logs/drivers/drivers.ts";
@@ -58,12 +58,8 @@ function checkCommon(options: LogConfig["options"]): void {
     if (parseByteSize(buffer) === undefined)
       throw refused(`error parsing option max-buffer-size: invalid size: '${buffer}'`);
   }
-  if (disabled !== "" && !isFlag(disabled))
+  if (disabled !== "" && parseGoBool(disabled) === undefined)
     throw refused(`invalid value for option cache-disabled: ${disabled}`);
-}
-
-function isFlag(text: string): boolean {
-  return /^(1|t|T|true|TRUE|True|0|f|F|false|FALSE|False)$/.test(text);
 }
 
 /** Up to which size a log's file grows, and how many files are kept. */

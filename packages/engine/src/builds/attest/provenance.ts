@@ -1,8 +1,8 @@
+import { shownUrl } from "@hawser/base";
 import { type ExecOp, type Vertex, verticesBelow } from "@hawser/build";
 import type { ProvenanceRequest } from "@hawser/build/grpc";
 import { formatPlatform, type Platform, platformOfNode } from "@hawser/oci";
 import type { SourcePins } from "../build-sources.ts";
-import { shownUrl } from "../download.ts";
 import { buildFaults } from "../faults.ts";
 import { type BuildSteps, buildStepsOf } from "./build-steps.ts";
 import { type Material, materialsOf } from "./materials.ts";

@@ -1,3 +1,4 @@
+import { parseGoBool } from "@hawser/base";
 import type { LayerCompression, LayerEncoding } from "@hawser/store";
 import { buildFaults } from "../faults.ts";
 
@@ -7,9 +8,9 @@ type Attributes = Readonly<Record<string, string>>;
 export function readTruth(attributes: Attributes, name: string, byDefault: boolean): boolean {
   const text = attributes[name];
   if (text === undefined) return byDefault;
-  if (["", "1", "t", "T", "TRUE", "true", "True"].includes(text)) return true;
-  if (["0", "f", "F", "FALSE", "false", "False"].includes(text)) return false;
-  throw buildFaults.ATTRIBUTE_INVALID(name, text, "true or false");
+  const truth = text === "" ? true : parseGoBool(text);
+  if (truth === undefined) throw buildFaults.ATTRIBUTE_INVALID(name, text, "true or false");
+  return truth;
 }
 
 const levels = { gzip: [0, 9], zstd: [1, 22], uncompressed: [0, 0] } as const;

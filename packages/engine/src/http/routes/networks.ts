@@ -1,4 +1,5 @@
 import { parseFilters } from "@hawser/api";
+import { parseGoBool } from "@hawser/base";
 import type { Collaborators } from "../../containers/collaborators.ts";
 import { connectContainer, disconnectContainer } from "../../containers/connect.ts";
 import { attachmentsOf } from "../../networks/attachment.ts";
@@ -113,6 +114,6 @@ export function networkRoutes(collaborators: Collaborators): Route[] {
 }
 
 function checkVerbose(text: string | undefined): void {
-  const booleans = ["", "0", "1", "t", "f", "T", "F", "true", "false", "TRUE", "FALSE", "True", "False"];
-  if (text !== undefined && !booleans.includes(text)) throw networkServiceFaults.VERBOSE_INVALID(text);
+  if (text !== undefined && text !== "" && parseGoBool(text) === undefined)
+    throw networkServiceFaults.VERBOSE_INVALID(text);
 }

@@ -1,4 +1,4 @@
-import { goQuote, parseByteSize, parseDuration } from "@hawser/base";
+import { goQuote, parseByteSize, parseDuration, parseGoBool } from "@hawser/base";
 import { runtimeFaults } from "../../faults.ts";
 
 const refused = (words: string) => runtimeFaults.LOG_OPTION_INVALID(words);
@@ -9,9 +9,9 @@ const refused = (words: string) => runtimeFaults.LOG_OPTION_INVALID(words);
  */
 export function parseLogFlag(text: string | undefined): boolean {
   if (text === undefined || text === "") return false;
-  if (["1", "t", "T", "true", "TRUE", "True"].includes(text)) return true;
-  if (["0", "f", "F", "false", "FALSE", "False"].includes(text)) return false;
-  throw refused(`strconv.ParseBool: parsing ${goQuote(text)}: invalid syntax`);
+  const parsed = parseGoBool(text);
+  if (parsed === undefined) throw refused(`strconv.ParseBool: parsing ${goQuote(text)}: invalid syntax`);
+  return parsed;
 }
 
 /**
