@@ -161,6 +161,22 @@ inOwnNetwork(import.meta.filename, () => {
     assert.equal(await ask(hostAddress, 8081, outside.namespaceFd), outside.address);
   });
 
+  test("what passes another's bridge keeps its address, though it be one of a network's own", async () => {
+    await using _clean = await openCleanNetwork();
+    // The kernel shows the host's rules what passes a bridge, too.
+    await writeFile("/proc/sys/net/bridge/bridge-nf-call-iptables", "1\n").catch(() => {});
+    await using rules = await openFirewall();
+    await using others = await openFirewall("hwother");
+    const subnets = ["10.71.0.1/24"];
+    await using _own = await openNetwork(rules.firewall, { bridge: "hwt1", subnets });
+    const isolated = { bridge: "hwt2", subnets, internal: true, hasHostAddress: false };
+    await using opened = await openNetwork(others.firewall, isolated);
+    using first = await openPlace(opened.network);
+    using second = await openPlace(opened.network);
+    await using _server = await openTcp("0.0.0.0", 80, first.namespaceFd);
+    assert.equal(await ask(first.ipv4, 80, second.namespaceFd), second.ipv4);
+  });
+
   test("containers cannot reach what listens on the host's loopback", async () => {
     await using _clean = await openCleanNetwork();
     await using rules = await openFirewall();

@@ -50,7 +50,8 @@ export const sets = {
  *   is published; nothing of this overrules another table that drops. Networks are closed to each other and to the host's
  *   neighbours, internal ones to everything;
  * - `postrouting`: containers that go out get the host's address, and so does what comes back into the network that it came
- *   from, and what came from the host's loopback, since the answer must come back through the host.
+ *   from, and what came from the host's loopback, since the answer must come back through the host. What passes another's
+ *   bridge is shown here too (`bridge-nf-call-iptables`), and keeps its address though it be one of ours.
  */
 export function tableRules(table: string, elements: Iterable<RuleElement>): string {
   const ports = "meta l4proto { tcp, udp, sctp }";
@@ -101,10 +102,12 @@ table inet ${table} {
 		type nat hook postrouting priority srcnat; policy accept;
 		ct status dnat iifname . oifname @same masquerade
 		ct status dnat ip saddr 127.0.0.0/8 oifname @bridges masquerade
-		oifname != @bridges snat ip to ip saddr map @source4
-		oifname != @bridges snat ip6 to ip6 saddr map @source6
-		ip saddr @masquerade4 oifname != @bridges masquerade
-		ip6 saddr @masquerade6 oifname != @bridges masquerade
+		iifname != @bridges return
+		oifname @bridges return
+		snat ip to ip saddr map @source4
+		snat ip6 to ip6 saddr map @source6
+		ip saddr @masquerade4 masquerade
+		ip6 saddr @masquerade6 masquerade
 	}
 }
 ${[...elementCommands("add", table, elements)].join("")}`;
