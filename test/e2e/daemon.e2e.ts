@@ -101,30 +101,20 @@ describe("dockerd", () => {
   });
 
   test("several run beside each other, told no more than their places", async () => {
-    await using one = await openEngine({ asDockerd: true });
-    await using two = await openEngine({ asDockerd: true });
-    for (const engine of [one, two]) {
-      await importBusybox(engine);
-      await ok(
-        engine,
-        "run",
-        "-d",
-        "--name",
-        "same",
-        "-p",
-        "127.0.0.1::80",
-        "--init",
-        "box",
-        "sleep",
-        "1000",
-      );
-    }
-    const [first = "", second = ""] = await Promise.all(
-      [one, two].map((engine) =>
-        ok(engine, "network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}"),
-      ),
+    await using opened = new AsyncDisposableStack();
+    const open = async () => opened.use(await openEngine({ asDockerd: true }));
+    const [one, two] = await Promise.all([open(), open()]);
+    const flags = ["--name", "same", "-p", "127.0.0.1::80", "--init"];
+    const subnets = await Promise.all(
+      [one, two].map(async (engine) => {
+        await ok(engine, "network", "create", "more");
+        await importBusybox(engine);
+        await ok(engine, "run", "-d", ...flags, "box", "sleep", "1000");
+        const format = "{{(index .IPAM.Config 0).Subnet}}";
+        return (await ok(engine, "network", "inspect", "bridge", "more", "--format", format)).split("\n");
+      }),
     );
-    assert.notEqual(first, second);
+    assert.equal(new Set(subnets.flat()).size, 4, subnets.join(" "));
     await one.stop();
     assert.equal(await statusOf(two, "same"), "running 0");
     assert.equal(await ok(two, "run", "--rm", "box", "echo", "still"), "still");

@@ -5,13 +5,13 @@ import { once } from "node:events";
 import { closeSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { test } from "node:test";
-import { Fault, type FaultKind, runProgramOk } from "@hawser/base";
+import { Fault, type FaultKind, runProgramOk, silentLogger } from "@hawser/base";
 import { eventually } from "@hawser/base/testing";
 import { socketInNamespace } from "@hawser/linux";
-import { BareNamespacePool, type DefaultBridge } from "./index.ts";
+import { BareNamespacePool, DefaultBridge, openHostInterfaceNames } from "./index.ts";
 import { change, findLink, hostLinks } from "./netlink/host-network.ts";
 import { createBridge, deleteLink } from "./netlink/link.ts";
-import { type FlatPlace, openBridge } from "./testing/open-bridge.ts";
+import { type FlatPlace, openBridge, openFirewall } from "./testing/open-bridge.ts";
 import { openOutside } from "./testing/outside.ts";
 import { inOwnNetwork, openCleanNetwork } from "./testing/own-network.ts";
 import { ask, bash, openTcp } from "./testing/places.ts";
@@ -103,6 +103,20 @@ inOwnNetwork(import.meta.filename, () => {
     assert.equal(new Set(endpoints.map(({ hostInterface }) => hostInterface)).size, 40);
     for (const endpoint of endpoints) leave(opened.bridge, endpoint);
     for (const endpoint of endpoints) endpoint.dispose(); // again: harmless
+  });
+
+  test("bridges that are made at the same time choose different subnets", async () => {
+    await using _clean = await openCleanNetwork();
+    await using rules = await openFirewall();
+    await using opened = new AsyncDisposableStack();
+    const open = async (bridge: string) => {
+      const nextHostInterface = openHostInterfaceNames(bridge);
+      const options = { firewall: rules.firewall, nextHostInterface, reserved: [], log: silentLogger };
+      const made = await DefaultBridge.open({ bridge, poolSize: 0, ...options });
+      opened.defer(() => made.remove());
+      return made.info.subnet;
+    };
+    assert.equal(new Set(await Promise.all(["hwtest1", "hwtest2", "hwtest3"].map(open))).size, 3);
   });
 
   test("an engine that is killed leaves bridge and rules; the next one finds them and keeps what runs", async () => {

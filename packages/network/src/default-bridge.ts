@@ -24,6 +24,7 @@ import {
   type Subnet,
   type SubnetPool,
 } from "./subnet-choice.ts";
+import { lockSubnets } from "./subnet-lock.ts";
 
 export interface DefaultBridgeOptions {
   /** Name of the bridge interface; one bridge belongs to one engine. */
@@ -97,6 +98,7 @@ export class DefaultBridge implements AsyncDisposable {
   static async open(options: DefaultBridgeOptions): Promise<DefaultBridge> {
     const { bridge, firewall, reserved, nextHostInterface, log } = options;
     const { mtu = 1500, interContainer = true, masquerade = true } = options;
+    using _untilItIsThere = await lockSubnets();
     const { prefix, gateway } = subnetFor(options);
     const range = rangeIn(prefix, options.range);
     const six = options.subnet6 === undefined ? undefined : parseSubnet6(options.subnet6);

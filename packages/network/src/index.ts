@@ -57,4 +57,5 @@ export {
   type SubnetPool,
   type Surroundings,
 } from "./subnet-choice.ts";
+export { lockSubnets } from "./subnet-lock.ts";
 export { hostRoutePrefixes, resolverAddresses } from "./surroundings.ts";

@@ -5,6 +5,7 @@ import {
   type DefaultBridge,
   type Firewall,
   hostRoutePrefixes,
+  lockSubnets,
   parseIp,
   planParentLink,
   type SubnetPool,
@@ -160,8 +161,9 @@ export class NetworkService implements AsyncDisposable {
   /** @throws {Fault} `conflict` for the name, `invalid-argument`, `permission-denied`, `not-found`: Docker's words */
   async create(request: NetworkRequest): Promise<NetworkRecord> {
     checkRequest(request);
-    // One at a time: each must see the subnets and bridges of those before it.
+    // One at a time, also among the engines of this host: each must see the subnets and bridges of those before it.
     return await this.#locks.run("create", async () => {
+      using _untilItIsThere = await lockSubnets();
       if (this.list().some(({ name }) => name === request.name)) {
         throw networkServiceFaults.NETWORK_EXISTS(request.name);
       }
