@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { runCommand, runCommandOk } from "./kit-process.ts";
 
 /** A network namespace that reaches out through this host. */
@@ -8,11 +8,10 @@ export interface MachineNetwork extends AsyncDisposable {
   readonly namespace: string;
 }
 
-const forwarding = "/proc/sys/net/ipv4/ip_forward";
-
 /**
  * Make a network namespace, held by the new file `namespace`, with `eth0`, a default route and NAT on the host side (an nft
- * table of its own). Addresses come from 198.18.0.0/15, which is set aside for tests (RFC 2544). Disposal removes all of it.
+ * table of its own). Addresses come from 198.18.0.0/15, which is set aside for tests (RFC 2544). Disposal removes all of it;
+ * but the host goes on forwarding, on which engines beside this machine rely by then.
  *
  * `ip netns` would leave a mount of /run/netns on a machine that never had one.
  */
@@ -40,11 +39,7 @@ export async function openMachineNetwork(options: {
   await runCommandOk([...inside, "link", "set", "eth0", "up"]);
   await runCommandOk([...inside, "route", "add", "default", "via", `${net}.1`]);
 
-  const forwarded = await readFile(forwarding, "utf8");
-  if (forwarded.trim() === "0") {
-    await writeFile(forwarding, "1");
-    made.defer(() => writeFile(forwarding, forwarded));
-  }
+  await writeFile("/proc/sys/net/ipv4/ip_forward", "1");
   const rules = `table ip ${table} {
     chain postrouting {
       type nat hook postrouting priority 100
