@@ -181,7 +181,10 @@ describe("testcontainers", () => {
     const env = { ...process.env, ...environment(), TESTCONTAINERS_RYUK_DISABLED: "false" };
     const run = await startProgram([process.execPath, "--input-type=module", "-e", script], { log, env });
     after(() => run.kill("SIGKILL"));
-    await eventually(() => run.output().includes("up") || run.hasEnded(), { what: "the run is up" });
+    await eventually(() => run.output().includes("up") || run.hasEnded(), {
+      deadlineMs: 60_000,
+      what: "the run is up",
+    });
     assert.equal((await target.ok("ps", "-q")).trim().split("\n").length, 2, run.output());
     await run.kill("SIGKILL");
     await eventually(async () => (await target.ok("ps", "-aq")) === "", { what: "all are gone" });

@@ -3,12 +3,12 @@ import { existsSync, readFileSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import { errnoOf } from "@hawser/base";
 import { eventually } from "@hawser/base/testing";
 import { ask } from "./kit-http.ts";
 import { findCgroups, requireIdleAfterEach } from "./kit-idle.ts";
 import { findProcesses } from "./kit-proc.ts";
+import { runCommandOk } from "./kit-process.ts";
 import { againstDockerd, useTarget } from "./kit-target.ts";
 
 describe("a native program is killed", { skip: againstDockerd }, () => {
@@ -96,11 +96,8 @@ describe("a native program is killed", { skip: againstDockerd }, () => {
     const wait = target.docker(["wait", "orphan"]);
     killAll(engine.monitors());
     assert.equal((await wait).stdout, "137\n");
-    await eventually(() => !pids.some(isAlive), { deadlineMs: 3000, what: "its processes are gone" });
-    await eventually(() => findCgroups(engine.cgroupParent).length === 0, {
-      deadlineMs: 3000,
-      what: "its cgroups too",
-    });
+    await eventually(() => !pids.some(isAlive), { what: "its processes are gone" });
+    await eventually(() => findCgroups(engine.cgroupParent).length === 0, { what: "its cgroups too" });
     assert.deepEqual([(await state("orphan"))?.["Status"], (await state("orphan"))?.["Pid"]], ["exited", 0]);
     await target.ok("start", "orphan");
     assert.equal(await target.ok("exec", "orphan", "echo", "again"), "again\n");
@@ -113,7 +110,7 @@ describe("a native program is killed", { skip: againstDockerd }, () => {
       const [monitor = 0] = target.engine().monitors();
       process.kill(monitor, "SIGSTOP");
       const asking = target.docker([...how, "asked"]);
-      await delay(500); // the engine waits for an answer now
+      await eventually(() => hasUnread(monitor), { what: "the engine waits for an answer" });
       killAll([monitor]);
       const { exitCode, stderr } = await asking;
       assert.equal(exitCode, 0, `${how.join(" ")}: ${stderr}`);
@@ -186,6 +183,15 @@ describe("a native program is killed", { skip: againstDockerd }, () => {
     assert.equal((await ask(target.socket(), "GET /_ping")).status, 200);
   });
 });
+
+/** Whether a process has been told something by a unix socket that it has not looked at. */
+async function hasUnread(pid: number): Promise<boolean> {
+  const sockets = (await runCommandOk(["ss", "-xpnH"])).split("\n");
+  return sockets.some((line) => {
+    const [, , received] = line.split(/\s+/);
+    return line.includes(`pid=${pid},`) && Number(received) > 0;
+  });
+}
 
 /** None when the cgroup is gone. */
 function processesIn(cgroup: string): number[] {

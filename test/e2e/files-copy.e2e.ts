@@ -212,6 +212,7 @@ describe("docker diff, export and commit", () => {
 
   test("a running container goes on after its commit, and unused images are pruned", async () => {
     await ok("run", "-d", "--name", "busy", "busybox", "sh", "-c", "echo 1 > /f; sleep 1000");
+    await eventually(async () => (await ok("exec", "busy", "cat", "/f")) === "1\n");
     const id = (await ok("commit", "busy")).trim();
     assert.equal((await ok("inspect", "-f", "{{.State.Status}}", "busy")).trim(), "running");
     assert.equal(await ok("run", "--rm", id, "cat", "/f"), "1\n");

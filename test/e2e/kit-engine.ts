@@ -205,7 +205,7 @@ export async function openEngine(options: TestEngineOptions = {}): Promise<TestE
       ];
       return found.length === 0;
     };
-    await eventually(look, { deadlineMs: 5_000 }).catch(() => {});
+    await eventually(look).catch(() => {});
     return found;
   };
 

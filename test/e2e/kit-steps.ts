@@ -129,7 +129,9 @@ export function testSteps(
           return found.join() === baseline.join();
         }).catch(() => {});
         assert.deepEqual(found, baseline, "nothing is left of it");
-        assert.ok(findPorts(engine.bridge).length <= stockSize + 1, "no interface either");
+        await eventually(() => findPorts(engine.bridge).length <= stockSize + 1, {
+          what: "no interface either",
+        });
       });
     }
   }

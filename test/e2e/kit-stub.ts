@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { eventually, openTempDir } from "@hawser/base/testing";
 import { root } from "../../tools/tree.ts";
+import { descriptorsOf } from "./kit-idle.ts";
 import { findProcesses } from "./kit-proc.ts";
 import { runCommand } from "./kit-process.ts";
 
@@ -31,11 +32,14 @@ export async function openStub(): Promise<Stub> {
     const locks = (await readdir(folder)).filter((name) => name.endsWith(".lock"));
     const inodes = await Promise.all(locks.map(async (name) => (await stat(join(folder, name))).ino));
     const taken = (await readFile("/proc/locks", "utf8")).split("\n").map((line) => line.trim().split(/\s+/));
+    // A file of another file system may have the same number.
+    const isOpen = (pid: number) => descriptorsOf(pid).some((path) => path.startsWith(`${folder}/`));
     return taken
       .filter(
         ([, kind, , , , place = ""]) => kind === "FLOCK" && inodes.includes(Number(place.split(":")[2])),
       )
-      .map(([, , , , pid]) => Number(pid));
+      .map(([, , , , pid]) => Number(pid))
+      .filter(isOpen);
   };
   let known: number[] = [];
   const residents = () => findProcesses(({ pid }) => known.includes(pid)).map(({ pid }) => pid);

@@ -254,10 +254,11 @@ describe("a container", () => {
 
   test("removed by force while it is restarted is gone", async () => {
     for (const flags of [[], ["--rm"]]) {
-      const deaf = ["busybox", "sh", "-c", 'trap "echo asked" TERM; while :; do sleep 0.1; done'];
-      await target.ok("run", "-d", "--name", "torn", ...flags, ...deaf);
+      const deaf = 'trap "echo asked" TERM; echo ready; while :; do sleep 0.1; done';
+      await target.ok("run", "-d", "--name", "torn", ...flags, "busybox", "sh", "-c", deaf);
+      await eventually(async () => (await target.ok("logs", "torn")) === "ready\n");
       const restart = target.docker(["restart", "-t", "20", "torn"]);
-      await eventually(async () => (await target.ok("logs", "torn")) === "asked\n");
+      await eventually(async () => (await target.ok("logs", "torn")) === "ready\nasked\n");
       await target.ok("rm", "-f", "torn");
       assert.equal((await restart).exitCode, 1);
       assert.equal((await call("GET /containers/torn/json")).status, 404);

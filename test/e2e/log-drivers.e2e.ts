@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { describe, test } from "node:test";
@@ -7,8 +8,11 @@ import { againstDockerd, hawserOnly, useTarget } from "./kit-target.ts";
 
 const target = useTarget();
 
+/** Ports that the system gives nobody by itself, so that one stays free when its server is gone. */
+const choosePort = () => randomInt(20_000, 28_000);
+
 /** A syslog daemon by TCP, which takes as many connections as there are. */
-async function openSyslog(port = 0) {
+async function openSyslog(port = choosePort()) {
   let text = "";
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { eventually, openTempDir } from "@hawser/base/testing";
@@ -91,16 +92,19 @@ describe("logs", () => {
 
   test("follow from the last lines on, across rotations, without a gap", hawserOnly, async () => {
     const limits = ["--log-opt", "max-size=20k", "--log-opt", "max-file=3"];
-    const script = `echo first; while [ ! -e /go ]; do sleep 0.02; done; awk '${lines}'; echo last`;
-    await target.ok("run", "-d", "--name", "rotated", ...limits, "busybox", "sh", "-c", script);
     await using dir = await openTempDir();
+    const flags = ["--name", "rotated", "--volume", `${dir.path}:/read`, ...limits];
+    await target.ok("run", "-d", ...flags, "busybox", "sh", "-c", `echo first; awk '${lines}'; echo last`);
     const docker = clients[0]?.argv ?? [];
     const follower = await startProgram([...docker, "logs", "-f", "--tail", "1", "rotated"], {
       log: join(dir.path, "log"),
       env: target.environment(),
     });
     await eventually(() => follower.output() === "first\n");
-    await target.docker(["exec", "rotated", "touch", "/go"]);
+    for (let read = 0; read < 3000; read += 200) {
+      await writeFile(join(dir.path, `${read}`), "");
+      await eventually(() => follower.output().includes(`line ${read + 200}\n`));
+    }
     await follower.ended;
     const followed = follower.output().trimEnd().split("\n");
     assert.equal(followed.at(-1), "last");
@@ -135,6 +139,6 @@ describe("logs", () => {
   });
 });
 
-/** 3000 lines, with pauses for the reader: more than three log files hold, never more than a file at once. */
-const lines =
-  'BEGIN { for (i = 1; i <= 3000; i++) { print "line", i; if (i % 100 == 0) { fflush(); system("sleep 0.02") } } }';
+/** 3000 lines, more than three log files hold; but never more than a file at once: then it waits until those are read. */
+const wait = 'system("while [ ! -e /read/" i " ]; do sleep 0.02; done")';
+const lines = `BEGIN { for (i = 0; i < 3000;) { if (i % 200 == 0) { fflush(); ${wait} } print "line", ++i } }`;

@@ -46,7 +46,7 @@ describe("the default bridge", () => {
     const serve = "echo from the server | nc -l -p 8080";
     await target.ok("run", "-d", "--name", "server", "busybox", "sh", "-c", serve);
     const address = await addressOf("server");
-    const client = `for i in 1 2 3 4 5 6 7 8 9; do nc ${address} 8080 </dev/null && break; sleep 0.1; done`;
+    const client = `for i in $(seq 99); do nc ${address} 8080 </dev/null && break; sleep 0.1; done`;
     assert.equal(await run(client), "from the server\n");
   });
 

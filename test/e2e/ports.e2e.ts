@@ -186,7 +186,7 @@ describe("published ports", () => {
 
           "sh",
           "-c",
-          `for i in 1 2 3 4 5; do nc -w 3 ${gateway} 28080 </dev/null && break; sleep 0.2; done`,
+          `for i in $(seq 50); do nc -w 3 ${gateway} 28080 </dev/null && break; sleep 0.2; done`,
         );
       assert.equal(await asks("bridge"), "served\n");
       assert.equal(await asks("apart"), "served\n");

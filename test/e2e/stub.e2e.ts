@@ -97,7 +97,12 @@ describe("a stub and its resident client", hawserOnly, () => {
   test("what a killed stub had open with the engine is closed", async () => {
     const [resident = 0] = stub.residents();
     const open = () => readdirSync(`/proc/${resident}/fd`).length;
-    const before = open();
+    // What the sessions before had open may still be closed.
+    const before = await eventually(async () => {
+      const first = open();
+      await call(["exec", "box", "true"]);
+      return open() === first && first;
+    });
     await using dir = await openTempDir();
     const follow = ["logs", "-f", "box"];
     const logs = await startProgram([...stub.argv, ...follow], {

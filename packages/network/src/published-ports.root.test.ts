@@ -26,11 +26,12 @@ async function openUdp(name: string, place: { readonly namespaceFd: number; read
   return { [Symbol.dispose]: () => server.close() };
 }
 
-/** What is answered to datagrams that are sent until there is an answer; `undefined`: to none of a few. */
+/** What is answered to datagrams that are sent until there is an answer; `undefined`: to none of `patienceMs`. */
 async function exchange(
   client: Socket,
   to: { readonly address: string; readonly port: number },
   text: string,
+  patienceMs = 10_000,
 ) {
   const heard: string[] = [];
   const listen = (bytes: Buffer) => heard.push(String(bytes));
@@ -41,7 +42,7 @@ async function exchange(
         client.send(text, to.port, to.address);
         return heard.some((answer) => answer.endsWith(text));
       },
-      { deadlineMs: 2000 },
+      { deadlineMs: patienceMs },
     );
     return heard.find((answer) => answer.endsWith(text));
   } catch {
@@ -85,7 +86,7 @@ inOwnNetwork(import.meta.filename, () => {
     using three = await openClient("udp4", "127.0.0.1");
     assert.equal(await exchange(three.client, { address: "127.0.0.1", port: 5300 }, "0"), "inside 0");
     await ports.release("c");
-    assert.equal(await exchange(one.client, { address: "::1", port: 5300 }, "three"), undefined);
+    assert.equal(await exchange(one.client, { address: "::1", port: 5300 }, "three", 1000), undefined);
   });
 
   test("what is published at the host's loopback is for the host alone, whatever a neighbour sends", async () => {
@@ -169,7 +170,7 @@ inOwnNetwork(import.meta.filename, () => {
     await using ports = new PublishedPorts({ firewall: rules.firewall, log: silentLogger });
     using sender = await openClient("udp4", "10.71.0.1");
     const host = { address: "10.71.0.1", port: 5300 };
-    assert.equal(await exchange(sender.client, host, "0"), undefined, "nobody is there yet");
+    assert.equal(await exchange(sender.client, host, "0", 1000), undefined, "nobody is there yet");
     await (await ports.publish("one", [request], { ipv4: before.ipv4 })).ready;
     assert.equal(await exchange(sender.client, host, "1"), "before 1");
     await ports.release("one");
@@ -178,7 +179,7 @@ inOwnNetwork(import.meta.filename, () => {
     await ports.move("two", { ipv4: before.ipv4 });
     assert.equal(await exchange(sender.client, host, "3"), "before 3");
     await ports.release("two");
-    assert.equal(await exchange(sender.client, host, "4"), undefined);
+    assert.equal(await exchange(sender.client, host, "4", 1000), undefined);
   });
 
   test("on a network that is routed to, ports of containers are open and none of the host's are taken", async () => {

@@ -287,14 +287,17 @@ describe("FrontEnds", () => {
   });
 
   test("a build that is over ends its front end", async () => {
-    const { job, ended } = openJob({ "its/own": () => new Promise(() => {}) }, "# syntax=its/own\n");
     const stop = new AbortController();
+    const hang = () => {
+      setImmediate(() => stop.abort(new Error("the client is gone")));
+      return new Promise<number>(() => {});
+    };
+    const { job, ended } = openJob({ "its/own": hang }, "# syntax=its/own\n");
     const solved: Promise<ReturnedResult> = openFrontEnds().solve(
       job,
       { frontend: "dockerfile.v0", options: {}, inputs: {} },
       stop.signal,
     );
-    setTimeout(() => stop.abort(new Error("the client is gone")), 50);
     await assert.rejects(solved, /the client is gone/);
     assert.deepEqual(ended, ["its/own"]);
   });

@@ -45,7 +45,7 @@ export async function openCleanNetwork(): Promise<AsyncDisposable> {
           assert.deepEqual(await pictureOf(), before);
           return true;
         },
-        { deadlineMs: 5000, what: "the network is as before" },
+        { what: "the network is as before" },
       );
     },
   };
