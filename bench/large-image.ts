@@ -68,21 +68,29 @@ export async function makeLargeImage(folder: string, bytes: number): Promise<Lar
   };
 }
 
+/** Files of about `bytes`, or all that are there, by layer: the first that reaches the end of its share is its last one. */
 async function chooseFiles(root: string, bytes: number): Promise<readonly (readonly string[])[]> {
-  const lists: string[][] = [];
-  let [at, left] = [0, 0];
-  const entries = await readdir(root, { recursive: true, withFileTypes: true });
-  for (const entry of entries) {
+  const files: { readonly path: string; readonly bytes: number }[] = [];
+  for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
-    if (left <= 0) {
-      const share = shares[at++];
-      if (share === undefined) break;
-      left = share * bytes;
-      lists.push([]);
-    }
     const path = join(entry.parentPath, entry.name);
-    lists.at(-1)?.push(path.slice(1));
-    left -= (await stat(path)).size;
+    files.push({ path: path.slice(1), bytes: (await stat(path)).size });
+  }
+  const total = Math.min(
+    bytes,
+    files.reduce((sum, file) => sum + file.bytes, 0),
+  );
+  const lists: string[][] = [[]];
+  let [chosen, end] = [0, (shares[0] ?? 0) * total];
+  for (const file of files) {
+    if (chosen >= end) {
+      const share = shares[lists.length];
+      if (share === undefined) break;
+      lists.push([]);
+      end += share * total;
+    }
+    lists.at(-1)?.push(file.path);
+    chosen += file.bytes;
   }
   return lists;
 }
