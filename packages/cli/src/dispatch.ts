@@ -144,7 +144,10 @@ async function showRootHelp(options: DispatchOptions): Promise<number> {
     import("./help.ts"),
     import("./plugins/describe-plugins.ts"),
   ]);
-  const plugins = await describePlugins(options.openSession(noGlobalFlags()));
+  const described = await describePlugins(options.openSession(noGlobalFlags()));
+  const plugins = described.flatMap(({ Name, ShortDescription = "", Err }) =>
+    Err === undefined ? [[Name, ShortDescription] as const] : [],
+  );
   options.stdout.write(rootHelp({ width: options.stdout.columns, plugins }));
   return 0;
 }

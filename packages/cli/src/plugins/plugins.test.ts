@@ -108,6 +108,32 @@ describe("plugins of Docker's client", () => {
     assert.deepEqual(further.became?.argv, ["__complete", "compose", "u"]);
   });
 
+  test("info lists them, and says which are none", async () => {
+    const metadata = {
+      SchemaVersion: "0.1.0",
+      Vendor: "Docker Inc.",
+      Version: "2.40.3",
+      ShortDescription: "Compose",
+    };
+    await using dir = await openPlugins({
+      "cli-plugins/docker-compose": describing(metadata),
+      "cli-plugins/docker-anonymous": describing({ SchemaVersion: "0.1.0" }),
+      "cli-plugins/docker-failing": "#!/bin/sh\nexit 1\n",
+    });
+    const environment = { PATH: process.env["PATH"] ?? "" };
+    const at = (name: string) => join(dir.path, "cli-plugins", name);
+    const info = await call(dir.path, ["info"], { environment });
+    const lines = [" Plugins:", "  compose: Compose (Docker Inc.)", "    Version:  2.40.3"];
+    assert.ok(info.stdout.includes([...lines, `    Path:     ${at("docker-compose")}`, ""].join("\n")));
+    assert.doesNotMatch(info.stdout, /anonymous|failing/);
+    assert.match(
+      info.stderr,
+      /^WARNING: Plugin "\S+docker-failing" is not valid: failed to fetch metadata: /m,
+    );
+    const none = `WARNING: Plugin "${at("docker-anonymous")}" is not valid: plugin metadata does not define a vendor\n`;
+    assert.ok(info.stderr.includes(none));
+  });
+
   test("who misses one of Docker's is told where it goes", () => {
     assert.match(wordsOnUnknown("compose"), /\n.*put docker-compose into ~\/\.docker\/cli-plugins or /);
     assert.doesNotMatch(wordsOnUnknown("composer"), /plugin/);

@@ -4,6 +4,7 @@ import { parseExactJson } from "@hawser/base/template";
 import { defineCommand } from "../../command.ts";
 import { stringFlag } from "../../flags/flag-kinds.ts";
 import { formatBinarySize } from "../../format/humanize.ts";
+import { type DescribedPlugin, describePlugins } from "../../plugins/describe-plugins.ts";
 import { type Session, warnLine, write } from "../../session.ts";
 import { formatUsage } from "../format-usage.ts";
 
@@ -13,7 +14,10 @@ export const command = defineCommand({
   arguments: { min: 0, max: 0 },
   async run({ flags, session }) {
     if (flags.format !== "") return await printFormatted(session, flags.format);
-    await write(session.stdout, clientSection(session));
+    const plugins = await describePlugins(session);
+    await write(session.stdout, clientSection(session, plugins));
+    for (const { Path, Err } of plugins)
+      if (Err !== undefined) await warnLine(session, `WARNING: Plugin "${Path}" is not valid: ${Err}`);
     try {
       const info = JSON.parse(await askServer(session)) as Partial<SystemInfo>;
       await write(session.stdout, `\nServer:\n${formatInfo(info)}\n\n`);
@@ -40,7 +44,13 @@ async function printFormatted(session: Session, format: string): Promise<number>
   const server = parseExactJson(await askServer(session)) as object;
   const info = {
     ...server,
-    ClientInfo: { Debug: session.debug, Version: programVersion, Context: session.contextName },
+    ClientInfo: {
+      Debug: session.debug,
+      Version: programVersion,
+      Context: session.contextName,
+      Plugins: await describePlugins(session),
+      Warnings: null,
+    },
   };
   const text =
     template === undefined
@@ -50,8 +60,21 @@ async function printFormatted(session: Session, format: string): Promise<number>
   return 0;
 }
 
-function clientSection(session: Session): string {
-  return `Client:\n Version:    ${programVersion}\n Context:    ${session.contextName}\n Debug Mode: ${session.debug}\n`;
+function clientSection(session: Session, plugins: readonly DescribedPlugin[]): string {
+  const good = plugins.filter(({ Err }) => Err === undefined);
+  const about = good.flatMap(({ Name, ShortDescription = "", Vendor, Version = "", Path }) => [
+    `  ${Name}: ${ShortDescription} (${Vendor})`,
+    ...(Version === "" ? [] : [`    Version:  ${Version}`]),
+    `    Path:     ${Path}`,
+  ]);
+  return [
+    "Client:",
+    ` Version:    ${programVersion}`,
+    ` Context:    ${session.contextName}`,
+    ` Debug Mode: ${session.debug}`,
+    ...(about.length === 0 ? [] : [" Plugins:", ...about]),
+    "",
+  ].join("\n");
 }
 
 function formatInfo(info: Partial<SystemInfo>): string {
