@@ -68,7 +68,7 @@ function runFiles(
       driver,
       `import { openReport, runTests } from ${JSON.stringify(join(root, "tools/test-run.ts"))};
        const report = openReport();
-       const limits = { testTimeoutMs: 2000, fileTimeoutMs: 9000, signal: new AbortController().signal };
+       const limits = { testTimeoutMs: 5000, fileTimeoutMs: 9000, signal: new AbortController().signal };
        const [first, ...others] = ${JSON.stringify(files)};
        const counts = await runTests([[first], others], { report, ...limits, ...${JSON.stringify(options)} });
        await report.close();

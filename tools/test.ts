@@ -37,7 +37,7 @@ const stages: Readonly<Record<string, Stage>> = {
   unit: {
     wanted: (path) => path.endsWith(".test.ts") && !kinds.test(path),
     concurrency: availableParallelism(),
-    testTimeoutMs: 20_000,
+    testTimeoutMs: 60_000,
     fileTimeoutMs: 60_000,
     together: 8,
     touchesMachine: false,
@@ -52,7 +52,8 @@ const stages: Readonly<Record<string, Stage>> = {
   root: {
     wanted: (path) => path.endsWith(".root.test.ts"),
     concurrency: 1,
-    testTimeoutMs: 60_000,
+    // In a network namespace of its own a file is one test.
+    testTimeoutMs: 180_000,
     fileTimeoutMs: 180_000,
     touchesMachine: true,
   },

@@ -14,7 +14,7 @@ export function fuzz<T>(
 ): void {
   const numRuns = Number(process.env["HAWSER_FUZZ_RUNS"] ?? 1000);
   const seed = Number(process.env["HAWSER_FUZZ_SEED"] ?? 20_260_101);
-  test(name, { timeout: numRuns > 1000 ? 86_400_000 : 20_000 }, async () => {
+  test(name, { timeout: numRuns > 1000 ? 86_400_000 : 60_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(arbitrary, async (value) => await check(value)),
       { numRuns, seed },

@@ -157,7 +157,7 @@ inOwnNetwork(import.meta.filename, () => {
     using internal = await openNamed(serviceOf({ servers: ["10.99.99.99"], forwards: false }));
     const begun = performance.now();
     assert.equal((await askUdp(internal.fd, "example.org")).rcode, "SERVFAIL");
-    assert.ok(performance.now() - begun < 1000);
+    assert.ok(performance.now() - begun < 1900, "a silent server is waited for two seconds");
   });
 
   test("a server that goes while somebody waits for an answer goes in silence", async () => {
