@@ -1,6 +1,7 @@
 export { abortable } from "./abortable.ts";
 export { syncFolder, writeFileAtomic } from "./atomic-file.ts";
 export { parseByteSize } from "./byte-size.ts";
+export { parseCsvFields } from "./csv-fields.ts";
 export { defineFaults, errnoOf, Fault, type FaultKind } from "./fault.ts";
 export { parseGoBool } from "./go-bool.ts";
 export { formatDurationNs, parseDuration } from "./go-duration.ts";
