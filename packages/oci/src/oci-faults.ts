@@ -1,4 +1,4 @@
-import { defineFaults } from "@hawser/base";
+import { defineFaults, goQuote } from "@hawser/base";
 
 export const ociFaults = defineFaults({
   DIGEST_INVALID: ["invalid-argument", (text: string) => `Cannot read digest "${text}": ${digestShape}`],
@@ -14,7 +14,18 @@ export const ociFaults = defineFaults({
   ],
   PLATFORM_INVALID: [
     "invalid-argument",
-    (text: string) => `Cannot read platform "${text}": wanted os[/architecture[/variant]]`,
+    (text: string, why: string) => `${goQuote(text)}: ${why}: invalid argument`,
+  ],
+  PLATFORM_PART: [
+    "invalid-argument",
+    (
+      part: string,
+      text: string,
+      { shape, ofSystem }: { readonly shape: string; readonly ofSystem: boolean },
+    ) =>
+      ofSystem
+        ? `${goQuote(part)} is an invalid OS component of ${goQuote(text)}: OSAndVersion specifier component must match ${goQuote(shape)}: invalid argument`
+        : `${goQuote(part)} is an invalid component of ${goQuote(text)}: platform specifier component must match ${goQuote(shape)}: invalid argument`,
   ],
   SIGNAL_INVALID: ["invalid-argument", (text: string) => `invalid signal: ${text}`],
   DOCUMENT_INVALID: [

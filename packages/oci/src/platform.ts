@@ -7,7 +7,9 @@ export interface Platform {
   readonly variant?: string;
 }
 
-const part = /^[A-Za-z0-9_.-]+$/;
+/** As containerd has them, whose words they are in. A version of the system, in parentheses, is for Windows. */
+const systemShape = String.raw`^([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.%-]*)((?:\+[A-Za-z0-9_.%-]+)*)\))?$`;
+const partShape = "^[A-Za-z0-9_.-]+$";
 
 /**
  * `linux/arm64/v8`, `linux/amd64`, or one word, which is an operating system or an architecture; what is left out comes
@@ -16,13 +18,21 @@ const part = /^[A-Za-z0-9_.-]+$/;
  * @throws {Fault} `invalid-argument`
  */
 export function parsePlatform(text: string, host: Platform): Platform {
+  if (text.includes("*")) throw ociFaults.PLATFORM_INVALID(text, "wildcards not yet supported");
   const parts = text.split("/");
   const [first = "", second, third] = parts;
-  if (parts.length > 3 || !parts.every((word) => part.test(word))) throw ociFaults.PLATFORM_INVALID(text);
+  for (const [at, part] of parts.slice(0, 3).entries()) {
+    const shape = at === 0 ? systemShape : partShape;
+    if (!new RegExp(shape).test(part))
+      throw ociFaults.PLATFORM_PART(part, text, { shape, ofSystem: at === 0 });
+  }
+  if (first.includes("(")) throw ociFaults.PLATFORM_INVALID(text, "unknown operating system or architecture");
+  if (parts.length > 3) throw ociFaults.PLATFORM_INVALID(text, "cannot parse platform specifier");
   if (second === undefined) {
     if (knownSystems.has(first.toLowerCase())) return { ...host, os: first.toLowerCase() };
     const machine = normalizeArchitecture(first);
-    if (!knownArchitectures.has(machine.architecture)) throw ociFaults.PLATFORM_INVALID(text);
+    if (!knownArchitectures.has(machine.architecture))
+      throw ociFaults.PLATFORM_INVALID(text, "unknown operating system or architecture");
     return { os: host.os, ...machine };
   }
   return { os: first.toLowerCase(), ...normalizeArchitecture(second, third) };
