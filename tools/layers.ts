@@ -40,7 +40,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     modules: ["@bufbuild/protobuf", "@connectrpc/connect", "@connectrpc/connect-node"],
   },
   "packages/build/src/dockerfile": { imports: [base] },
-  "packages/build/src/lint": { imports: ["packages/build/src/dockerfile"] },
+  "packages/build/src/lint": { imports: [base, oci, "packages/build/src/dockerfile"] },
   "packages/build/src/plan": { imports: [] },
   "packages/build/src/solver": { imports: [base, "packages/build/src/plan"] },
   "packages/engine": {

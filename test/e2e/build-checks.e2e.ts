@@ -140,7 +140,7 @@ describe("build checks", () => {
       await using dir = await open(["ARG PLATFORM=linux/arm64", ...lines]);
       const wanted = [
         `2 InvalidBaseImagePlatform: Base image ${registry.address}/far:1 was pulled with platform "linux/amd64", expected "linux/arm64" for current build`,
-        "4 UndefinedVar: Usage of undefined variable '$PAHT'",
+        "4 UndefinedVar: Usage of undefined variable '$PAHT' (did you mean $PATH?)",
       ];
       const own = await target.engine().hawser(["build", "--call=check,format=json", dir.path]);
       assert.deepEqual(found(own.stdout), wanted, own.stderr);

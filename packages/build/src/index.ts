@@ -8,9 +8,9 @@ export {
   parseCacheConfig,
   parseInlineCache,
 } from "./cache/cache-config.ts";
-export { dockerfileFaults, rangeOf, withRange } from "./dockerfile/faults.ts";
+export { dockerfileFaults, rangeOf, reworded, withRange } from "./dockerfile/faults.ts";
 export { readHealthInterval } from "./dockerfile/health-interval.ts";
-export { parseDockerfile } from "./dockerfile/parse-dockerfile.ts";
+export { type ParsedDockerfile, parseDockerfile, parseNodes } from "./dockerfile/parse-dockerfile.ts";
 export { formatSourceLines, type SourceRange } from "./dockerfile/source-range.ts";
 export {
   type LintFinding,
@@ -38,5 +38,6 @@ export {
 export type { BaseImage, PlanRequest, ResolveImage } from "./planner/build-request.ts";
 export { keepsGitDir } from "./planner/named-contexts.ts";
 export { type BuildPlan, planDockerfile } from "./planner/plan-dockerfile.ts";
+export { findingsOf } from "./planner/plan-findings.ts";
 export type { PlannedHistory, Step } from "./planner/stage.ts";
 export { type OpRun, type OpRunner, type SolveOptions, Solver, type VertexEvent } from "./solver/solver.ts";

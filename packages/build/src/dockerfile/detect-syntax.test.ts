@@ -12,7 +12,15 @@ describe("detectSyntax()", () => {
       ["// syntax=x\npackage main", "x", "x"],
       ['{"syntax": "x y", "other": 1}', "x", "x y"],
     ];
-    for (const [text, source, line] of found) assert.deepEqual(detectSyntax(text), { source, line });
+    for (const [text, source, line] of found) {
+      const { number: _, ...told } = detectSyntax(text) ?? {};
+      assert.deepEqual(told, { source, line });
+    }
+    const lines = ["# syntax=x", "#!/bin/x\n# check=y\n# syntax=x", '{"syntax":"x"}'];
+    assert.deepEqual(
+      lines.map((text) => detectSyntax(text)?.number),
+      [1, 3, undefined],
+    );
   });
 
   test("finds none after the first line that is no directive, nor in what is damaged", () => {

@@ -2,18 +2,29 @@
 const maxDistance = 2;
 
 /**
- * Of the names that there are, the one that is nearest to one that is not there.
+ * Of the names that there are, the one that is nearest to one that is not there (BuildKit's `suggest`).
  *
- * @param prefix how a name is shown: `$`
- * @returns ` (did you mean $PATH?)`, or nothing
+ * @param options.prefix how a name is shown: `$`
+ * @param options.ignoreCase names are the same in capitals: the one that is shown is in those of the name that was given
+ * @returns ` (did you mean $PATH?)`, or nothing; nothing also where the name is one of them
  */
-export function didYouMean(name: string, known: Iterable<string>, prefix: string): string {
+export function didYouMean(
+  name: string,
+  known: Iterable<string>,
+  { prefix = "", ignoreCase = false }: { readonly prefix?: string; readonly ignoreCase?: boolean } = {},
+): string {
+  const wanted = ignoreCase ? name.toLowerCase() : name;
   let [nearest, least] = ["", maxDistance + 1];
-  for (const other of known) {
-    const distance = distanceOf(name, other);
+  for (const one of known) {
+    const other = ignoreCase ? one.toLowerCase() : one;
+    if (other === wanted) return "";
+    const distance = distanceOf(wanted, other);
     if (distance < least) [nearest, least] = [other, distance];
   }
-  return nearest === "" ? "" : ` (did you mean ${prefix}${nearest}?)`;
+  if (nearest === "") return "";
+  const shown =
+    ignoreCase && name === name.toUpperCase() && name !== wanted ? nearest.toUpperCase() : nearest;
+  return ` (did you mean ${prefix}${shown}?)`;
 }
 
 /** How many characters have to be changed, added or taken away (Levenshtein); `maxDistance + 1` stands for all that is more. */

@@ -1,3 +1,4 @@
+import { Fault, goQuote } from "@hawser/base";
 import { dockerfileFaults } from "./faults.ts";
 
 /** A variable's value; `undefined`: not set. */
@@ -32,6 +33,8 @@ class Expansion {
   readonly #lookup: Lookup;
   readonly #escape: string;
   readonly #keepQuotes: boolean;
+  /** In a pattern an escape is the pattern's own. */
+  #keepsEscapes = false;
   #at = 0;
   readonly #words: string[] = [];
   #word = "";
@@ -45,9 +48,14 @@ class Expansion {
   }
 
   run(): { readonly result: string; readonly words: readonly string[] } {
-    const result = this.#until("");
-    if (this.#inWord) this.#words.push(this.#word);
-    return { result, words: this.#words };
+    try {
+      const result = this.#until("");
+      if (this.#inWord) this.#words.push(this.#word);
+      return { result, words: this.#words };
+    } catch (error) {
+      if (!Fault.is(error, "invalid-argument")) throw error;
+      throw bad(`failed to process ${goQuote(this.#text)}: ${error.message}`).because(error);
+    }
   }
 
   /** Up to a character that is not quoted, which is taken; empty: to the end. */
@@ -71,6 +79,7 @@ class Expansion {
       } else {
         this.#at += char.length;
         if (char === this.#escape) {
+          if (this.#keepsEscapes) add(char);
           // At the very end it stands for nothing.
           const next = this.#take();
           if (next === "") break;
@@ -83,17 +92,17 @@ class Expansion {
         }
       }
     }
-    if (end !== "")
-      throw dockerfileFaults.WORD_INVALID(
-        `unexpected end of statement while looking for matching ${end === "}" ? "}" : "quote"}`,
-      );
+    if (end !== "") throw unclosed(end);
     return result;
   }
 
   #singleQuoted(): string {
     this.#at++;
     const close = this.#text.indexOf("'", this.#at);
-    if (close < 0) throw unclosed("single-quote");
+    if (close < 0) {
+      this.#at = this.#text.length;
+      throw unclosed("single-quote");
+    }
     const value = this.#text.slice(this.#at, close);
     this.#at = close + 1;
     return value;
@@ -118,6 +127,7 @@ class Expansion {
         value += char;
         continue;
       }
+      if (this.#keepsEscapes) value += char;
       const next = this.#take();
       if (next === "") throw unclosed("double-quote");
       // Only what would mean something is taken as it is.
@@ -133,55 +143,61 @@ class Expansion {
       return name === "" ? "$" : (this.#lookup(name) ?? "");
     }
     this.#at++;
-    if (this.#peek() === "}") throw bad("bad substitution");
+    if (this.#peek() === "") throw bad(missingBrace);
+    if (["{", "}", ":"].includes(this.#peek())) throw bad("syntax error: bad substitution");
     const name = this.#name();
-    if (name === "") throw bad("bad substitution");
-    const value = this.#lookup(name);
     const char = this.#take();
     switch (char) {
       case "}":
-        return value ?? "";
-      case ":":
-        return this.#choice(name, { value, operator: this.#take(), emptyIsUnset: true });
+        return this.#lookup(name) ?? "";
+      case ":": {
+        const operator = this.#take();
+        if (operator === "#" || operator === "%") throw unsupported(char + operator);
+        return this.#choice(name, { operator, emptyIsUnset: true });
+      }
       case "+":
       case "-":
       case "?":
-        return this.#choice(name, { value, operator: char, emptyIsUnset: false });
+        return this.#choice(name, { operator: char, emptyIsUnset: false });
       case "#":
       case "%":
-        return this.#trim(value ?? "", char);
+        return this.#trim(name, char);
       case "/":
-        return this.#replace(value ?? "");
+        return this.#replace(name);
       default:
-        throw bad("unsupported modifier in substitution");
+        throw unsupported(char || "\ufffd"); // the end, as Go writes it
     }
   }
 
   #choice(
     name: string,
-    choice: {
-      readonly value: string | undefined;
-      readonly operator: string;
-      readonly emptyIsUnset: boolean;
-    },
+    { operator, emptyIsUnset }: { readonly operator: string; readonly emptyIsUnset: boolean },
   ): string {
-    const { value, operator, emptyIsUnset } = choice;
-    if (!["+", "-", "?"].includes(operator)) throw bad(`unsupported modifier (${operator}) in substitution`);
     const word = this.#inBraces();
+    const value = this.#lookup(name);
     const isSet = value !== undefined && !(emptyIsUnset && value === "");
-    if (operator === "+") return isSet ? word : "";
-    if (isSet) return value;
-    if (operator === "-") return word;
-    throw bad(
-      `${name}: ${word === "" ? (emptyIsUnset ? "is not allowed to be empty" : "is not allowed to be unset") : word}`,
-    );
+    switch (operator) {
+      case "+":
+        return isSet ? word : "";
+      case "-":
+        return isSet ? value : word;
+      case "?": {
+        if (isSet) return value;
+        const usual = value === undefined ? "is not allowed to be unset" : "is not allowed to be empty";
+        throw bad(`${name}: ${word || usual}`);
+      }
+      default:
+        throw unsupported(`:${operator}`);
+    }
   }
 
   /** `${x#p}`, `${x##p}`, `${x%p}`, `${x%%p}`: the shortest or longest match of a pattern goes from one end. */
-  #trim(value: string, side: string): string {
+  #trim(name: string, side: string): string {
     const longest = this.#peek() === side;
     if (longest) this.#at++;
-    const pattern = shellPattern(this.#inBraces(), this.#escape);
+    const word = this.#inBraces({ keepsEscapes: true });
+    const value = this.#lookup(name) ?? "";
+    const pattern = shellPattern(word);
     const matches = new RegExp(`^(?:${pattern})$`, "us");
     const cuts = [...Array(value.length + 1).keys()];
     const fromStart = side === "#";
@@ -193,38 +209,42 @@ class Expansion {
   }
 
   /** `${x/pattern/text}`, `${x//pattern/text}`. */
-  #replace(value: string): string {
+  #replace(name: string): string {
     const all = this.#peek() === "/";
     if (all) this.#at++;
-    const pattern = this.#subExpansion("/");
-    const replacement = this.#inBraces();
-    if (pattern === "") return value;
-    return value.replace(
-      new RegExp(shellPattern(pattern, this.#escape), all ? "gus" : "us"),
-      () => replacement,
-    );
+    const keepsEscapes = true;
+    const pattern = this.#part({ end: "/", problem: "syntax error: missing '/' in ${}", keepsEscapes });
+    const replacement = this.#inBraces({ keepsEscapes });
+    const value = this.#lookup(name) ?? "";
+    const matches = new RegExp(shellPattern(pattern), all ? "gus" : "us");
+    return pattern === "" ? value : value.replace(matches, () => replacement);
   }
 
-  #inBraces(): string {
-    return this.#subExpansion("}");
+  #inBraces({ keepsEscapes = false } = {}): string {
+    return this.#part({ end: "}", problem: missingBrace, keepsEscapes });
   }
 
-  /** A part of its own: what is in it makes no words here. */
-  #subExpansion(end: string): string {
+  /** A part of its own: what is in it makes no words here. @param part.problem what is wrong where nothing ends it */
+  #part(part: { readonly end: string; readonly problem: string; readonly keepsEscapes: boolean }): string {
     const words = this.#words.length;
-    const [word, inWord] = [this.#word, this.#inWord];
-    const result = this.#until(end);
-    this.#words.length = words;
-    this.#word = word;
-    this.#inWord = inWord;
-    return result;
+    const before = { word: this.#word, inWord: this.#inWord, keepsEscapes: this.#keepsEscapes };
+    this.#keepsEscapes = part.keepsEscapes;
+    try {
+      return this.#until(part.end);
+    } catch (error) {
+      throw this.#peek() === "" ? bad(part.problem).because(error) : error;
+    } finally {
+      this.#words.length = words;
+      this.#word = before.word;
+      this.#inWord = before.inWord;
+      this.#keepsEscapes = before.keepsEscapes;
+    }
   }
 
   #name(): string {
     const [name = ""] =
-      /^(?:[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!-])/.exec(
-        this.#text.slice(this.#at, this.#at + maxNameChars),
-      ) ?? [];
+      /^(?:\p{Nd}+|[@*#?$!-]|[\p{L}\p{Nd}_]+)/u.exec(this.#text.slice(this.#at, this.#at + maxNameChars)) ??
+      [];
     this.#at += name.length;
     return name;
   }
@@ -269,20 +289,33 @@ class Expansion {
 const maxNameChars = 1 << 16;
 
 /** The shell's `*` and `?` as a regular expression. */
-function shellPattern(pattern: string, escape: string): string {
+function shellPattern(pattern: string): string {
   let result = "";
   for (let at = 0; at < pattern.length; at++) {
     const char = pattern.charAt(at);
-    if (char === escape && at + 1 < pattern.length) result += RegExp.escape(pattern.charAt(++at));
-    else if (char === "*") result += ".*";
+    if (char === "\\") {
+      const next = pattern.charAt(at + 1);
+      // These would end the pattern otherwise.
+      if (next === "}" || next === "/") continue;
+      if (!["*", "?", "\\"].includes(next))
+        throw bad(`invalid pattern (${pattern}) in substitution: invalid escape '\\${next}'`);
+      result += RegExp.escape(next);
+      at++;
+    } else if (char === "*") result += ".*";
     else if (char === "?") result += ".";
     else result += RegExp.escape(char);
   }
   return result;
 }
 
+const missingBrace = "syntax error: missing '}'";
+
 function unclosed(what: string) {
   return bad(`unexpected end of statement while looking for matching ${what}`);
+}
+
+function unsupported(modifier: string) {
+  return bad(`unsupported modifier (${modifier}) in substitution`);
 }
 
 function bad(words: string) {

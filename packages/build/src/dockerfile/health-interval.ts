@@ -5,11 +5,8 @@ export function readHealthInterval(
   flag: string,
   text: string,
 ): { readonly ns: number } | { readonly problem: string } {
+  if (text === "") return { ns: 0 };
   const read = parseDuration(text);
-  if ("problem" in read) return read;
-  if (read.ns < 0) return { problem: `Interval ${JSON.stringify(flag)} cannot be negative` };
-  if (read.ns > 0 && read.ns < 1e6) {
-    return { problem: `Interval ${JSON.stringify(flag)} cannot be less than 1ms` };
-  }
-  return read;
+  if ("problem" in read || read.ns === 0 || read.ns >= 1e6) return read;
+  return { problem: `Interval ${JSON.stringify(flag)} cannot be less than 1ms` };
 }

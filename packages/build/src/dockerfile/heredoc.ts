@@ -1,4 +1,5 @@
-import { dockerfileFaults } from "./faults.ts";
+import { invalidAt } from "./faults.ts";
+import type { SourceRange } from "./source-range.ts";
 
 /** A text that stands below an instruction. */
 export interface Heredoc {
@@ -15,6 +16,7 @@ interface HeredocNode {
   readonly name: string;
   readonly text: string;
   readonly isJson: boolean;
+  readonly range: SourceRange;
 }
 
 interface Opening {
@@ -47,14 +49,14 @@ export function extractHeredocs(
   at: number,
 ): { readonly heredocs: readonly Heredoc[]; readonly nextLine: number } {
   let next = at;
-  const { name, text, isJson } = inner ?? node;
+  const { name, text, isJson, range } = inner ?? node;
   if (isJson || !["RUN", "COPY", "ADD"].includes(name)) return { heredocs: [], nextLine: next };
   const heredocs = openingsOf(text).map(({ name, chomps, expands }): Heredoc => {
     const raw: string[] = [];
     const content: string[] = [];
     for (;;) {
       const line = lines[next];
-      if (line === undefined) throw dockerfileFaults.DOCKERFILE_INVALID("unterminated heredoc");
+      if (line === undefined) throw invalidAt({ ...range, lastLine: lines.length }, "unterminated heredoc");
       next++;
       const shown = chomps ? line.replace(/^\t+/, "") : line;
       if (shown.replace(/\r$/, "") === name) break;

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { Fault } from "@hawser/base";
 import { expandWord, expandWords } from "./expand.ts";
 import { rangeOf } from "./faults.ts";
-import { type InstructionNode, parseDockerfile, parseTrigger } from "./parse-dockerfile.ts";
+import { type InstructionNode, parseDockerfile, parseNodes, parseTrigger } from "./parse-dockerfile.ts";
 
 const data = join(import.meta.dirname, "testdata");
 const read = (...parts: readonly string[]) => readFileSync(join(data, ...parts), "utf8");
@@ -22,7 +22,7 @@ function dump(node: Omit<InstructionNode, "range">): string {
 describe("parseDockerfile()", () => {
   for (const name of readdirSync(join(data, "valid"))) {
     test(`reads ${name}`, () => {
-      const { instructions } = parseDockerfile(read("valid", name, "Dockerfile"));
+      const { instructions } = parseNodes(read("valid", name, "Dockerfile"));
       assert.equal(instructions.map(dump).join("\n"), read("valid", name, "result").trim());
     });
   }
@@ -30,7 +30,7 @@ describe("parseDockerfile()", () => {
   for (const name of readdirSync(join(data, "invalid"))) {
     test(`refuses ${name}`, () => {
       assert.throws(
-        () => parseDockerfile(read("invalid", name, "Dockerfile")),
+        () => parseNodes(read("invalid", name, "Dockerfile")),
         (error) => Fault.is(error, "invalid-argument"),
       );
     });
@@ -42,13 +42,16 @@ describe("parseDockerfile()", () => {
       assert.fail("it was taken");
     } catch (error) {
       assert.deepEqual(rangeOf(error), { firstLine: 5, lastLine: 5 });
-      assert.equal(Fault.from(error).message, "unknown instruction: NONSENSE");
+      assert.equal(
+        Fault.from(error).message,
+        "dockerfile parse error on line 5: unknown instruction: NONSENSE",
+      );
     }
   });
 
   test("of what is unknown says what is meant, and leaves it to whoever builds on the image", () => {
     assert.throws(() => parseDockerfile("FROM a\nCOPPY x /"), {
-      message: "unknown instruction: COPPY (did you mean COPY?)",
+      message: "dockerfile parse error on line 2: unknown instruction: COPPY (did you mean COPY?)",
     });
     assert.equal(parseDockerfile("FROM a\nONBUILD NOPE x").instructions[1]?.inner?.name, "NOPE");
     const range = { firstLine: 1, lastLine: 1 };
@@ -202,6 +205,33 @@ describe("expandWord()", () => {
         assert.throws(expand, (error) => Fault.is(error, "invalid-argument"), word);
       else assert.equal(expand(), wanted.trim(), word);
     }
+  });
+
+  test("says what is wrong as BuildKit does, and takes escapes in patterns", () => {
+    const lookup = (name: string) => ({ empty: "", x: "a*b}c" })[name];
+    const expand = (word: string) => expandWord(word, { lookup, escape: "\\" });
+    const wrong: Readonly<Record<string, string>> = {
+      "${": "syntax error: missing '}'",
+      "${:}": "syntax error: bad substitution",
+      "${{x}}": "syntax error: bad substitution",
+      "${x": "unsupported modifier (\ufffd) in substitution",
+      "${x^}": "unsupported modifier (^) in substitution",
+      "${x:#y}": "unsupported modifier (:#) in substitution",
+      "${x:=y}": "unsupported modifier (:=) in substitution",
+      "${x:-y": "syntax error: missing '}'",
+      "${x:-'y": "syntax error: missing '}'",
+      "${x/y": "syntax error: missing '/' in ${}",
+      "${x/y/z": "syntax error: missing '}'",
+      "${y:?}": "y: is not allowed to be unset",
+      "${empty:?}": "empty: is not allowed to be empty",
+      "${x#\\a}": "invalid pattern (\\a) in substitution: invalid escape '\\a'",
+    };
+    for (const [word, words] of Object.entries(wrong)) {
+      const message = `failed to process ${JSON.stringify(word)}: ${words}`;
+      assert.throws(() => expand(word), { message }, word);
+    }
+    assert.equal(expand("${x#a\\*}"), "b}c");
+    assert.equal(expand("${x%\\}c}"), "a*b");
   });
 
   test("removes and replaces by patterns", () => {

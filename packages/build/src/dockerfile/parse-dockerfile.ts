@@ -1,8 +1,9 @@
-import { didYouMean } from "./did-you-mean.ts";
+import { Fault } from "@hawser/base";
+import { checkInstruction, checkInstructions } from "./check-instructions.ts";
 import { dockerfileFaults, invalidAt, withRange } from "./faults.ts";
 import { extractHeredocs, type Heredoc } from "./heredoc.ts";
 import type { SourceRange } from "./source-range.ts";
-import { instructionNames, isInstruction, splitArguments, splitFlags } from "./split-arguments.ts";
+import { splitArguments, splitFlags } from "./split-arguments.ts";
 
 /** One instruction as it is written: nothing is expanded, no meaning checked. */
 export interface InstructionNode {
@@ -35,13 +36,22 @@ const maxBytes = 16 << 20;
 const maxInstructions = 100_000;
 
 /**
- * A Dockerfile's text as instructions. https://docs.docker.com/reference/dockerfile/, "Format".
+ * A Dockerfile's text as instructions, each of which is one as far as that can be told without variables.
+ * https://docs.docker.com/reference/dockerfile/, "Format".
  *
  * @throws {Fault} `invalid-argument`, with a place
  */
 export function parseDockerfile(source: string): ParsedDockerfile {
+  const parsed = parseNodes(source);
+  checkInstructions(parsed.instructions);
+  return parsed;
+}
+
+/** The same, of any instructions. */
+export function parseNodes(source: string): ParsedDockerfile {
+  if (source === "") throw dockerfileFaults.DOCKERFILE_EMPTY();
   if (source.length > maxBytes) throw dockerfileFaults.DOCKERFILE_TOO_LARGE(maxBytes);
-  const lines = source.replace(/^\uFEFF/, "").split("\n");
+  const lines = linesOf(source.replace(/^\uFEFF/, ""));
   const { directives, escape } = readDirectives(lines);
   const instructions: InstructionNode[] = [];
   for (let at = 0; at < lines.length; ) {
@@ -62,48 +72,48 @@ export function parseDockerfile(source: string): ParsedDockerfile {
       throw withRange(error, range);
     }
   }
-  if (instructions.length === 0) throw dockerfileFaults.DOCKERFILE_EMPTY();
+  if (instructions.length === 0) {
+    throw invalidAt({ firstLine: lines.length, lastLine: lines.length }, "file with no instructions");
+  }
   return { instructions, escape, directives };
 }
 
-/** One instruction that stands alone, with its texts: an image's `ONBUILD` trigger. @throws {Fault} `invalid-argument` */
+/** What ends with the end of a line is no line more. */
+function linesOf(text: string): readonly string[] {
+  return text.replace(/\n$/, "").split("\n");
+}
+
+/** One instruction that stands alone, with its texts: an `ONBUILD` trigger. @throws {Fault} `invalid-argument`, at `range` */
 export function parseTrigger(
   source: string,
   { escape, range }: { readonly escape: string; readonly range: SourceRange },
 ): InstructionNode {
-  const lines = source.split("\n");
+  const lines = linesOf(source);
   const { text = "", next = 0 } = joinLines(lines, { at: 0, escape }) ?? {};
-  const node = parseInstruction(text, { escape, range });
-  const { heredocs, nextLine } = extractHeredocs(node, lines, next);
-  if (lines.slice(nextLine).some((line) => line.trim() !== ""))
-    throw invalidAt(range, "onbuild trigger should be a single expression");
-  return { ...node, heredocs };
+  try {
+    const node = parseInstruction(text, { escape, range });
+    const { heredocs, nextLine } = extractHeredocs(node, lines, next);
+    if (lines.slice(nextLine).some((line) => line.trim() !== ""))
+      throw invalidAt(range, "onbuild trigger should be a single expression");
+    const whole = { ...node, heredocs };
+    checkInstruction(whole);
+    return whole;
+  } catch (error) {
+    throw Fault.is(error, "invalid-argument") ? invalidAt(range, error.message).because(error) : error;
+  }
 }
 
 function parseInstruction(
   text: string,
-  {
-    escape,
-    range,
-    isLater = false,
-  }: { readonly escape: string; readonly range: SourceRange; readonly isLater?: boolean },
+  { escape, range }: { readonly escape: string; readonly range: SourceRange },
 ): Omit<InstructionNode, "heredocs"> & { readonly heredocs: readonly [] } {
   const [, typedName = "", rest = ""] = /^(\S+)\s*([^]*)$/.exec(text.trim()) ?? [];
   const name = typedName.toUpperCase();
   const { flags, rest: body } = splitFlags(rest, escape);
   const common = { name, typedName, flags, heredocs: [] as const, text: text.trim(), range };
-  if (name === "ONBUILD") {
-    if (body === "") return { ...common, args: [], isJson: false };
-    const inner = parseInstruction(body, { escape, range, isLater: true });
-    return { ...common, args: [body], isJson: false, inner };
-  }
-  if (!isInstruction(name)) {
-    // Whoever builds on the image may know it.
-    if (isLater) return { ...common, args: [], isJson: false };
-    const hint = didYouMean(name, instructionNames, "");
-    throw invalidAt(range, `unknown instruction: ${typedName}${hint}`);
-  }
-  return { ...common, ...splitArguments(name, body, escape) };
+  if (name !== "ONBUILD") return { ...common, ...splitArguments(name, body, escape) };
+  if (body === "") return { ...common, args: [], isJson: false };
+  return { ...common, args: [body], isJson: false, inner: parseInstruction(body, { escape, range }) };
 }
 
 /**

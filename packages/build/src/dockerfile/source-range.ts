@@ -5,7 +5,8 @@ export interface SourceRange {
 }
 
 /**
- * Lines of a Dockerfile as an error shows them: numbered, with two before and after, the ones meant marked.
+ * Lines of a Dockerfile as an error shows them: numbered, the ones meant marked, with some before and after (BuildKit's
+ * `errdefs.Source.Print`).
  */
 export function formatSourceLines(
   source: string,
@@ -13,17 +14,32 @@ export function formatSourceLines(
 ): string {
   const { name, range } = options;
   const lines = source.split(/\r?\n/);
-  const first = Math.max(1, range.firstLine - contextLines);
-  const last = Math.min(lines.length, range.lastLine + contextLines);
+  const { first, last } = around(range, lines.length);
   const shown = lines.slice(first - 1, last).map((line, at) => {
     const number = first + at;
     const isMeant = number >= range.firstLine && number <= range.lastLine;
-    const text = line.length > maxShownChars ? `${line.slice(0, maxShownChars)}…` : line;
-    return `${String(number).padStart(4)} | ${isMeant ? ">>>" : "   "} ${text}`.trimEnd();
+    return ` ${String(number).padStart(3)} | ${isMeant ? ">>>" : "   "} ${line}`.trimEnd();
   });
   const rule = "--------------------";
   return [`${name}:${range.firstLine}`, rule, ...shown, rule].join("\n");
 }
 
-const contextLines = 2;
-const maxShownChars = 300;
+/** Two lines before and after one line, one before and after several; at an end of the file more on the other side. */
+function around(
+  { firstLine, lastLine }: SourceRange,
+  count: number,
+): { readonly first: number; readonly last: number } {
+  let [first, last] = [firstLine, Math.min(lastLine, count)];
+  const wanted = first === last ? 4 : 2;
+  for (let added = 0; added < wanted; added++) {
+    if (first > 1) {
+      first--;
+      added++;
+    }
+    if (last !== count) {
+      last++;
+      added++;
+    }
+  }
+  return { first, last };
+}

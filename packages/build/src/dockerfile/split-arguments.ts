@@ -1,3 +1,4 @@
+import { goQuote } from "@hawser/base";
 import { dockerfileFaults } from "./faults.ts";
 
 type Shape =
@@ -31,11 +32,7 @@ const shapes: Readonly<Record<string, Shape>> = {
   WORKDIR: "text",
 };
 
-export const instructionNames: readonly string[] = Object.keys(shapes);
-
-export function isInstruction(name: string): boolean {
-  return Object.hasOwn(shapes, name);
-}
+export const instructionNames: readonly string[] = [...Object.keys(shapes), "ONBUILD"];
 
 export interface SplitArguments {
   readonly args: readonly string[];
@@ -78,7 +75,9 @@ function jsonList(text: string): SplitArguments | undefined {
   }
   if (!Array.isArray(value)) return undefined;
   if (!value.every((item) => typeof item === "string")) {
-    throw dockerfileFaults.DOCKERFILE_INVALID("only string type is allowed in JSON format arrays");
+    throw dockerfileFaults.DOCKERFILE_INVALID(
+      "when using JSON array syntax, arrays must be comprised of strings only",
+    );
   }
   return { args: value, isJson: true };
 }
@@ -111,7 +110,7 @@ function splitPairs(name: string, text: string, escape: string): readonly string
     const at = word.indexOf("=");
     if (at < 0) {
       throw dockerfileFaults.DOCKERFILE_INVALID(
-        `Syntax error - can't find = in ${JSON.stringify(word)}. Must be of the form: name=value`,
+        `Syntax error - can't find = in ${goQuote(word)}. Must be of the form: name=value`,
       );
     }
     return [word.slice(0, at), word.slice(at + 1), "="];

@@ -1,7 +1,7 @@
 import { ConnectError } from "@connectrpc/connect";
 import { Fault, type FaultKind } from "@hawser/base";
 import { formatSourceLines } from "../dockerfile/source-range.ts";
-import { SourceSchema } from "./generated/errdefs_pb.ts";
+import { type Source, SourceSchema } from "./generated/errdefs_pb.ts";
 
 /** Why a build failed, for people. */
 export interface BuildFailure {
@@ -15,13 +15,19 @@ export interface BuildFailure {
 export function describeFailure(thrown: unknown): BuildFailure {
   const { kind, message } = Fault.from(thrown);
   if (!(thrown instanceof ConnectError)) return { kind, message, lines: "" };
-  const [source] = thrown.findDetails(SourceSchema);
-  const [range] = source?.ranges ?? [];
-  const { filename = "", data = new Uint8Array() } = source?.info ?? {};
-  const text = Buffer.from(data).toString();
+  const lines = thrown
+    .findDetails(SourceSchema)
+    .map(linesOf)
+    .filter((text) => text !== "");
+  return { kind: "invalid-argument", message: thrown.rawMessage, lines: lines.join("\n") };
+}
+
+function linesOf({ info, ranges: [range] }: Source): string {
   const firstLine = range?.start?.line ?? 0;
-  const lastLine = range?.end?.line ?? firstLine;
-  const lines =
-    firstLine === 0 ? "" : formatSourceLines(text, { name: filename, range: { firstLine, lastLine } });
-  return { kind: "invalid-argument", message: thrown.rawMessage, lines };
+  if (info === undefined || firstLine === 0) return "";
+  const text = Buffer.from(info.data).toString();
+  return formatSourceLines(text, {
+    name: info.filename,
+    range: { firstLine, lastLine: range?.end?.line ?? firstLine },
+  });
 }

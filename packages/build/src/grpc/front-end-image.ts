@@ -1,7 +1,14 @@
 import { createServer } from "node:http2";
 import { Duplex } from "node:stream";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
-import { type ImageConfig, parseImageConfig } from "@hawser/oci";
+import { Fault } from "@hawser/base";
+import {
+  formatReference,
+  type ImageConfig,
+  parseImageConfig,
+  parseReference,
+  withDefaultTag,
+} from "@hawser/oci";
 import type { BuildJob, ReturnedResult } from "./build-job.ts";
 import { protocolFaults } from "./faults.ts";
 import type { FrontEnds } from "./front-ends.ts";
@@ -9,7 +16,7 @@ import { gatewayService } from "./gateway-service.ts";
 import { LLBBridge } from "./generated/gateway_pb.ts";
 import type { PassedResults } from "./passed-results.ts";
 import type { SourceRequest } from "./plan-result.ts";
-import type { Builder, BuilderTraits, BuildProcess } from "./ports.ts";
+import type { Builder, BuilderTraits, BuildProcess, NamedResult } from "./ports.ts";
 import type { StepTold } from "./progress.ts";
 
 export interface FrontEndImageParts {
@@ -48,10 +55,7 @@ export async function runFrontEndImage(
   parts: FrontEndImageParts,
 ): Promise<ReturnedResult> {
   const { source, image, options, inputs, signal } = request;
-  const { result, config } = await job.progress.step(
-    `resolve image config for docker-image://${image}`,
-    async () => await job.work.planImage(image, { pull: false }),
-  );
+  const { result, config } = await resolveFrontEnd(job, image);
   const { execution } = parseImageConfig(Buffer.from(config));
   checkCapabilities(execution.labels, request);
   await using child = job.child(inputs);
@@ -96,6 +100,26 @@ export async function runFrontEndImage(
     }
   });
   return await child.outcome(signal);
+}
+
+async function resolveFrontEnd(job: BuildJob, image: string): Promise<NamedResult> {
+  let full: string;
+  try {
+    full = formatReference(withDefaultTag(parseReference(image)));
+  } catch (error) {
+    if (!Fault.is(error, "invalid-argument")) throw error;
+    throw protocolFaults.FRONTEND_FAILED(`invalid context name ${image}: ${error.message}`).because(error);
+  }
+  try {
+    return await job.progress.step(
+      `resolve image config for docker-image://${full}`,
+      async () => await job.work.planImage(image, { pull: false }),
+    );
+  } catch (error) {
+    if (!Fault.is(error) || error.kind === "canceled") throw error;
+    const words = `failed to resolve source metadata for ${full}: ${error.message}`;
+    throw protocolFaults.FRONTEND_FAILED(words).because(error);
+  }
 }
 
 async function lateAfter(ms: number): Promise<"late"> {

@@ -1,9 +1,12 @@
+import { Fault } from "@hawser/base";
 import { formatPlatform, type Platform, parseReference } from "@hawser/oci";
 import { detectSyntax, type SyntaxLine, splitSyntax } from "../dockerfile/detect-syntax.ts";
+import { withRange } from "../dockerfile/faults.ts";
 import type { BuildJob, ReturnedResult } from "./build-job.ts";
 import { protocolFaults } from "./faults.ts";
 import { type FrontEndImageParts, runFrontEndImage } from "./front-end-image.ts";
 import { type DockerfileOptions, readDockerfileOptions, readPlatforms } from "./frontend-options.ts";
+import { grpcError } from "./grpc-error.ts";
 import type { PassedResults } from "./passed-results.ts";
 import { planSource, type SourceRequest } from "./plan-result.ts";
 import type { BuildWork, PlannedResult } from "./ports.ts";
@@ -40,11 +43,7 @@ export class FrontEnds {
         const foreign = await this.#foreignSyntax(job.work, options);
         return foreign === undefined
           ? await this.#solveOwn(job.work, request)
-          : await this.#run(job, foreign.source, {
-              ...request,
-              options: { ...options, cmdline: foreign.line, source: foreign.source },
-              signal,
-            });
+          : await this.#solveForeign(job, foreign, { ...request, signal });
       }
       case "gateway.v0": {
         const source = options["source"] ?? "";
@@ -54,6 +53,22 @@ export class FrontEnds {
       }
       default:
         throw protocolFaults.CALL_UNKNOWN(`the front end ${JSON.stringify(frontend)}`);
+    }
+  }
+
+  /** What the front end has no place for is about the line that names it. */
+  async #solveForeign(
+    job: BuildJob,
+    { source, line, number }: SyntaxLine,
+    request: SourceRequest & { readonly signal: AbortSignal },
+  ): Promise<ReturnedResult> {
+    const options = { ...request.options, cmdline: line, source };
+    try {
+      return await this.#run(job, source, { ...request, options });
+    } catch (error) {
+      if (number === undefined || !Fault.is(error)) throw error;
+      const text = await job.work.readDockerfile(readDockerfileOptions(request.options, this.#parts.host));
+      throw grpcError(withRange(error, { firstLine: number, lastLine: number }), text);
     }
   }
 

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Fault, type FaultKind } from "@hawser/base";
-import { rangeOf } from "../dockerfile/faults.ts";
+import { rangesOf } from "../dockerfile/faults.ts";
 import { SourceSchema } from "./generated/errdefs_pb.ts";
 
 /** The source that a failure may point into. */
@@ -10,21 +10,25 @@ export interface FaultySource {
 }
 
 /**
- * Any thrown value as gRPC's error. A fault with a place in a Dockerfile takes the place and the text along, as BuildKit's
- * `errdefs.Source`, and the client shows the lines.
+ * Any thrown value as gRPC's error. With the source of a build, a fault is told as BuildKit tells what a source comes to: without a
+ * code, which clients would show, and with the places that it has in the Dockerfile and the text (`errdefs.Source`), whose lines the
+ * client shows.
  */
 export function grpcError(thrown: unknown, source?: FaultySource): ConnectError {
   if (thrown instanceof ConnectError) return thrown;
   const fault = Fault.from(thrown);
   const code = codeOf(fault.kind);
-  const range = rangeOf(fault);
-  if (source === undefined || range === undefined) return new ConnectError(fault.message, code);
-  const value = {
-    info: { filename: source.filename, data: Buffer.from(source.text), language: "Dockerfile" },
-    ranges: [{ start: { line: range.firstLine }, end: { line: range.lastLine } }],
-  };
-  return new ConnectError(fault.message, code, undefined, [{ desc: SourceSchema, value }]);
+  if (source === undefined) return new ConnectError(fault.message, code);
+  const info = { filename: source.filename, data: Buffer.from(source.text), language: "Dockerfile" };
+  const details = rangesOf(fault).map(({ firstLine, lastLine }) => ({
+    desc: SourceSchema,
+    value: { info, ranges: [{ start: { line: firstLine }, end: { line: lastLine } }] },
+  }));
+  return new ConnectError(fault.message, kept.has(code) ? code : Code.Unknown, undefined, details);
 }
+
+/** Codes that say what became of a build, not what is wrong with its source. */
+const kept: ReadonlySet<Code> = new Set([Code.Canceled, Code.DeadlineExceeded, Code.Internal]);
 
 function codeOf(kind: FaultKind): Code {
   switch (kind) {

@@ -251,7 +251,8 @@ export class BuildProgress {
 }
 
 function wordsOf(error: unknown): string {
-  return error instanceof ConnectError ? error.rawMessage : Fault.from(error).message;
+  const words = error instanceof ConnectError ? error.rawMessage : Fault.from(error).message;
+  return words.replace(/^failed to (compute|load) cache key: /, ""); // said of the build as a whole
 }
 
 export interface StepTold {

@@ -1,6 +1,7 @@
 import { shownUrl } from "@hawser/base";
 import { formatPlatform, formatReference, type Platform, parseReference, withDefaultTag } from "@hawser/oci";
 import { type Vertex, verticesBelow } from "../plan/vertex.ts";
+import { titleOfStage } from "../planner/find-stages.ts";
 import type { BuildPlan } from "../planner/plan-dockerfile.ts";
 import type { ShownStep } from "./progress.ts";
 
@@ -10,7 +11,7 @@ import type { ShownStep } from "./progress.ts";
  * @param options.platform of one plan of several: steps say which machine they are for
  */
 export function shownSteps(
-  { steps, root }: BuildPlan,
+  { steps, root, isOneStage }: BuildPlan,
   { platform }: { readonly platform?: Platform | undefined } = {},
 ): readonly ShownStep[] {
   const stages = new Set(steps.map(({ stage }) => stage.index));
@@ -21,7 +22,7 @@ export function shownSteps(
     );
     for (const [at, { vertex, stage, text }] of own.entries()) {
       if (shown.has(vertex.digest)) continue;
-      const name = stage.name === "" && stages.size > 1 ? `stage-${index}` : stage.name;
+      const name = isOneStage ? "" : titleOfStage(stage);
       const number = `${String(at + 1).padStart(String(own.length).length)}/${own.length}`;
       const machine = platform === undefined ? "" : formatPlatform(stage.platform ?? platform);
       const place = [machine, name, number].filter((part) => part !== "").join(" ");

@@ -114,8 +114,8 @@ async function lintOrFail({ text, plan, check }: CheckedSource) {
   } catch (thrown) {
     const range = rangeOf(thrown);
     if (!Fault.is(thrown)) throw thrown;
-    const location = locationOf(range ?? { firstLine: 1, lastLine: 1 });
-    return { warnings, error: { message: thrown.message, location } };
+    const error = { message: thrown.message, ...(range && { location: locationOf(range) }) };
+    return { warnings, error };
   }
 }
 

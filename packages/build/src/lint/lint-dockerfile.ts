@@ -1,6 +1,9 @@
+import { parsePlatform } from "@hawser/oci";
 import { didYouMean } from "../dockerfile/did-you-mean.ts";
 import type { InstructionNode, ParsedDockerfile } from "../dockerfile/parse-dockerfile.ts";
 import type { SourceRange } from "../dockerfile/source-range.ts";
+import { reachedRules } from "./reached-rules.ts";
+import { readCheck } from "./read-check.ts";
 import { type RuleName, rules } from "./rules.ts";
 
 /** Something in a Dockerfile that is allowed, and most often a mistake. */
@@ -38,6 +41,7 @@ interface StageFacts {
  *
  * @param source the text that was parsed
  * @param options.findings what only shows when the text is planned
+ * @param options.failure why the text cannot be planned: only what BuildKit has looked for by then counts
  * @param options.check in the place of the text's own `# check=` (`BUILDKIT_DOCKERFILE_CHECK`)
  */
 export function lintDockerfile(
@@ -46,13 +50,19 @@ export function lintDockerfile(
   {
     findings = [],
     check = parsed.directives.get("check") ?? "",
-  }: { readonly findings?: readonly LintFinding[]; readonly check?: string | undefined } = {},
+    failure,
+  }: {
+    readonly findings?: readonly LintFinding[];
+    readonly check?: string | undefined;
+    readonly failure?: unknown;
+  } = {},
 ): LintResult {
   const { skipped, experimental, areErrors } = readCheck(check);
+  const isReached = failure === undefined ? () => true : reachedRules(parsed, failure);
   const warnings: LintWarning[] = [];
   const add: Add = (rule, { range }, detail) => {
     const isNamed = (names: ReadonlySet<string>) => names.has("all") || names.has(rule.toLowerCase());
-    if (isNamed(skipped)) return;
+    if (isNamed(skipped) || !isReached(rule, range)) return;
     const { description, page, ...traits } = rules[rule];
     if ("isExperimental" in traits && !isNamed(experimental)) return;
     const url = `https://docs.docker.com/go/dockerfile/rule/${page}/`;
@@ -76,27 +86,6 @@ export function lintDockerfile(
   for (const { rule, range, detail } of findings) add(rule, { range }, detail);
   const ordered = warnings.toSorted((a, b) => a.range.firstLine - b.range.firstLine);
   return { warnings: ordered, areErrors: areErrors && ordered.length > 0 };
-}
-
-/** `skip=A,B;error=true;experimental=C` */
-function readCheck(text: string): {
-  readonly skipped: ReadonlySet<string>;
-  readonly experimental: ReadonlySet<string>;
-  readonly areErrors: boolean;
-} {
-  const fields = new Map(
-    text.split(";").map((part) => {
-      const [name = "", value = ""] = part.split("=", 2);
-      return [name.trim().toLowerCase(), value.trim()] as const;
-    }),
-  );
-  const named = (field: string) =>
-    new Set((fields.get(field) ?? "").split(",").map((rule) => rule.trim().toLowerCase()));
-  return {
-    skipped: named("skip"),
-    experimental: named("experimental"),
-    areErrors: fields.get("error")?.toLowerCase() === "true",
-  };
 }
 
 const isUpper = (word: string) => word === word.toUpperCase();
@@ -150,20 +139,35 @@ function checkFrom(
     }
     names.add(key);
   }
-  for (const [, variable = ""] of base.matchAll(/\$\{?([A-Za-z_]\w*)(?![^{}]*:[-+])/g)) {
-    if (!declared.has(variable)) {
-      const words = `FROM argument '${variable}' is not declared${didYouMean(variable, declared, "")}`;
+  const platform = node.flags.find((flag) => flag.startsWith("--platform="))?.slice("--platform=".length);
+  for (const text of [base, platform ?? ""]) {
+    for (const [, plain, braced] of text.matchAll(variables)) {
+      const variable = plain ?? braced ?? "";
+      if (declared.has(variable)) continue;
+      const words = `FROM argument '${variable}' is not declared${didYouMean(variable, declared)}`;
       add("UndefinedArgInFrom", node, words);
     }
   }
-  const platform = node.flags.find((flag) => flag.startsWith("--platform="))?.slice("--platform=".length);
   if (platform === undefined) return;
   if (/^\$(TARGETPLATFORM|\{TARGETPLATFORM\})$/.test(platform)) {
     const words = `Setting platform to predefined ${platform} in FROM is redundant as this is the default behavior`;
     add("RedundantTargetPlatform", node, words);
-  } else if (!platform.includes("$")) {
+  } else if (!platform.includes("$") && !isMeant(platform, name)) {
     const words = `FROM --platform flag should not use constant value ${JSON.stringify(platform)}`;
     add("FromPlatformFlagConstDisallowed", node, words);
+  }
+}
+
+/** `$a`, `${a}`, `${a:?words}`: but for those that have other words where there is no value. */
+const variables = /\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?![^{}]*:[-+])(?=[^\w]))/g;
+
+/** Whether a stage is of one machine by its name; what is no platform at all is told as that. */
+function isMeant(platform: string, name: string): boolean {
+  try {
+    const { os, architecture } = parsePlatform(platform, { os: "linux", architecture: "amd64" });
+    return name.toLowerCase().includes(os) || name.toLowerCase().includes(architecture);
+  } catch {
+    return true;
   }
 }
 
@@ -224,12 +228,7 @@ function checkPort(node: InstructionNode, port: string, add: Add): void {
   if (!isLower(protocol)) {
     add("ExposeProtoCasing", node, `Defined protocol '${port}' in EXPOSE instruction should be lowercase`);
   }
-  if (
-    port
-      .split("/")[0]
-      ?.replace(/\$\{[^}]*\}/g, "")
-      .includes(":") === true
-  ) {
+  if (/:[^:]+$/.test(port.split("/")[0]?.replace(/\$\{[^}]*\}/g, "x") ?? "")) {
     const words = `EXPOSE instruction should not define an IP address or host-port mapping, found '${port}'`;
     add("ExposeInvalidFormat", node, words);
   }

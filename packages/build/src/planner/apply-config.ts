@@ -3,10 +3,9 @@ import { posix } from "node:path";
 import { formatDurationNs, goQuote, goQuoteChar } from "@hawser/base";
 import { parseSignal } from "@hawser/oci";
 import { invalidAt } from "../dockerfile/faults.ts";
-import { readHealthInterval } from "../dockerfile/health-interval.ts";
+import { readHealthcheck } from "../dockerfile/healthcheck.ts";
 import type { InstructionNode } from "../dockerfile/parse-dockerfile.ts";
 import { createVertex } from "../plan/vertex.ts";
-import { Flags } from "./flags.ts";
 import { defaultShell } from "./plan-run.ts";
 import type { Stage } from "./stage.ts";
 import { type Scope, withVariable } from "./variables.ts";
@@ -20,9 +19,6 @@ import { type Scope, withVariable } from "./variables.ts";
 export function applyConfig(node: InstructionNode, stage: Stage, scope: Scope): string | undefined {
   const apply = appliers[node.name];
   if (apply === undefined) throw invalidAt(node.range, `unknown instruction: ${node.typedName}`);
-  if (node.args.length === 0 && !["CMD", "ENTRYPOINT"].includes(node.name)) {
-    throw invalidAt(node.range, `${node.name} requires at least one argument`);
-  }
   return apply(node, stage, scope);
 }
 
@@ -58,12 +54,13 @@ const appliers: Readonly<Record<string, Applier>> = {
     return `LABEL ${formatPairs(pairs)}`;
   },
   EXPOSE(node, stage, scope) {
-    const ports = node.args.flatMap((text) => scope.words(text)).flatMap((text) => portsOf(node, text));
+    const words = node.args.toSorted(); // the order in which BuildKit says what is wrong
+    const ports = words.flatMap((text) => scope.words(text)).flatMap((text) => portsOf(node, text));
     stage.execution.exposedPorts = [...new Set([...stage.execution.exposedPorts, ...ports])].toSorted();
     return `EXPOSE [${ports.toSorted().join(" ")}]`;
   },
   HEALTHCHECK(node, { execution }) {
-    const check = healthcheckOf(node);
+    const check = readHealthcheck(node);
     execution.healthcheck = check;
     const times = [check.intervalNs, check.timeoutNs, check.startPeriodNs, check.startIntervalNs];
     const told = [quoteList(check.test), ...times.map((ns) => goQuote(formatDurationNs(ns)))];
@@ -75,9 +72,6 @@ const appliers: Readonly<Record<string, Applier>> = {
     return `MAINTAINER ${stage.author}`;
   },
   SHELL(node, { execution }) {
-    if (!node.isJson) {
-      throw invalidAt(node.range, "SHELL requires the arguments to be in JSON form");
-    }
     execution.shell = node.args;
     return `SHELL [${node.args.join(" ")}]`;
   },
@@ -99,7 +93,6 @@ const appliers: Readonly<Record<string, Applier>> = {
   },
   WORKDIR(node, stage, scope) {
     const path = scope.word(node.args[0] ?? "");
-    if (path === "") throw invalidAt(node.range, "WORKDIR requires a path");
     const workingDir = posix.resolve(stage.execution.workingDir || "/", path);
     stage.execution.workingDir = workingDir;
     if (workingDir !== "/") {
@@ -111,13 +104,6 @@ const appliers: Readonly<Record<string, Applier>> = {
   },
   ONBUILD(node, { execution }) {
     const [text = ""] = node.args;
-    const { inner } = node;
-    if (inner === undefined) throw invalidAt(node.range, "ONBUILD requires at least one argument");
-    if (["ONBUILD", "FROM", "MAINTAINER"].includes(inner.name)) {
-      const words =
-        inner.name === "ONBUILD" ? "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed" : undefined;
-      throw invalidAt(node.range, words ?? `${inner.name} isn't allowed as an ONBUILD trigger`);
-    }
     const texts = node.heredocs.map(({ raw, name }) => `\n${raw}${name}`);
     execution.onBuild = [...(execution.onBuild ?? []), `${text}${texts.join("")}`];
     return undefined; // what a later build does is no step of this one
@@ -137,9 +123,7 @@ function commandOf(node: InstructionNode, shell: readonly string[] = defaultShel
 function pairsOf(node: InstructionNode, scope: Scope): readonly (readonly [string, string])[] {
   const pairs: [string, string][] = [];
   for (let at = 0; at < node.args.length; at += 3) {
-    const name = scope.word(node.args[at] ?? "");
-    if (name === "") throw invalidAt(node.range, `${node.name} names can not be blank`);
-    pairs.push([name, scope.word(node.args[at + 1] ?? "")]);
+    pairs.push([scope.word(node.args[at] ?? ""), scope.word(node.args[at + 1] ?? "")]);
   }
   return pairs;
 }
@@ -148,9 +132,9 @@ function pairsOf(node: InstructionNode, scope: Scope): readonly (readonly [strin
 function portsOf(node: InstructionNode, text: string): readonly string[] {
   const bad = (words: string) => invalidAt(node.range, words);
   const [, address = "", hostPort, rest = ""] = /^(?:(?:(.*):)?([^:]*):)?([^:]*)$/s.exec(text) ?? [];
-  const [port = "", protocol = "tcp"] = rest.split("/", 2);
+  const [, port = "", protocol = ""] = /^([^/]*)(?:\/(.*))?$/s.exec(rest) ?? [];
   if (port === "") throw bad(`invalid port: ${goQuote(text)}: no port specified`);
-  const kind = protocol.toLowerCase();
+  const kind = protocol.toLowerCase() || "tcp";
   if (!["tcp", "udp", "sctp"].includes(kind))
     throw bad(`invalid port: ${goQuote(text)}: invalid proto: ${protocol}`);
   if (address !== "" && isIP(address.replace(/^\[(.*)\]$/, "$1")) === 0)
@@ -172,34 +156,4 @@ function portRange(text: string): readonly number[] | undefined {
   const [from, to] = [Number(first), Number(last)];
   if (first === undefined || from > to || to > 65535) return undefined;
   return Array.from({ length: to - from + 1 }, (_, at) => from + at);
-}
-
-function healthcheckOf(node: InstructionNode) {
-  const flags = new Flags(node, ["interval", "timeout", "start-period", "start-interval", "retries"]);
-  const [kind = "", ...command] = node.args;
-  const none = { intervalNs: 0, timeoutNs: 0, startPeriodNs: 0, startIntervalNs: 0, retries: 0 };
-  const bad = (words: string) => invalidAt(node.range, words);
-  if (kind.toUpperCase() === "NONE") {
-    if (command.length > 0) throw bad("HEALTHCHECK NONE takes no arguments");
-    return { ...none, test: ["NONE"] };
-  }
-  if (kind.toUpperCase() !== "CMD") throw bad(`Unknown type "${kind}" in HEALTHCHECK (try CMD)`);
-  if (command.length === 0) throw bad("Missing command after HEALTHCHECK CMD");
-  const time = (name: string) => {
-    const text = flags.text(name);
-    if (text === undefined) return 0;
-    const read = readHealthInterval(name, text);
-    if ("problem" in read) throw bad(read.problem);
-    return read.ns;
-  };
-  const retries = Number(flags.text("retries") ?? 0);
-  if (!Number.isInteger(retries) || retries < 0) throw bad(`--retries must be at least 0 (not ${retries})`);
-  return {
-    test: node.isJson ? ["CMD", ...command] : ["CMD-SHELL", ...command], // the shell that the image has when it runs
-    intervalNs: time("interval"),
-    timeoutNs: time("timeout"),
-    startPeriodNs: time("start-period"),
-    startIntervalNs: time("start-interval"),
-    retries,
-  };
 }

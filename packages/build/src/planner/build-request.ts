@@ -6,8 +6,8 @@ export interface PlanRequest {
   readonly source: string;
   /** A stage's name; absent: the last one. */
   readonly target?: string;
-  /** The classic builder takes a stage's number for its name, BuildKit does not. */
-  readonly targetMayBeNumber?: boolean;
+  /** By the classic builder's rules: a stage's number is a name of it, and an image that is missing is told as the registry has it. */
+  readonly isClassic?: boolean;
   readonly buildArgs: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
   /** What `ARG SOURCE_DATE_EPOCH` has where nobody gives it a value: seconds since 1970. */

@@ -1,15 +1,16 @@
+import { Fault, goQuote } from "@hawser/base";
 import { type Platform, parsePlatform } from "@hawser/oci";
 import { didYouMean } from "../dockerfile/did-you-mean.ts";
 import { dockerfileFaults, invalidAt, withRange } from "../dockerfile/faults.ts";
+import { Flags } from "../dockerfile/flags.ts";
 import type { InstructionNode } from "../dockerfile/parse-dockerfile.ts";
 import type { PlanRequest } from "./build-request.ts";
-import { Flags } from "./flags.ts";
-import type { Scope } from "./variables.ts";
+import { createScope, type Scope } from "./variables.ts";
 
 /** A stage as the Dockerfile has it. */
 export interface FoundStage {
   readonly index: number;
-  /** Empty: it has none. */
+  /** In small letters; empty: it has none. */
   readonly name: string;
   /** An image, an earlier stage, or `scratch`. */
   readonly base: string;
@@ -19,26 +20,33 @@ export interface FoundStage {
   readonly body: readonly InstructionNode[];
 }
 
+/** What `FROM` can use. */
+export interface GlobalScope {
+  readonly scope: Scope;
+  readonly escape: string;
+  /** Names of variables that there are. */
+  readonly names: () => Iterable<string>;
+  readonly host: Platform;
+}
+
 /**
  * The stages of a Dockerfile.
  *
- * @param scope what `FROM` can use: it sees what `options.onGlobal` makes of the `ARG`s before
+ * @param globals its scope sees what `onGlobal` makes of the `ARG`s before
  * @throws {Fault} `invalid-argument`
  */
 export function splitStages(
   instructions: readonly InstructionNode[],
-  scope: Scope,
-  options: { readonly onGlobal: (node: InstructionNode) => void; readonly host: Platform },
+  globals: GlobalScope,
+  onGlobal: (node: InstructionNode) => void,
 ): readonly FoundStage[] {
   const stages: (FoundStage & { readonly body: InstructionNode[] })[] = [];
   for (const node of instructions) {
     try {
-      const current = stages.at(-1);
       if (node.name === "FROM")
-        stages.push({ ...readFrom(node, scope, options.host), index: stages.length, node, body: [] });
-      else if (current !== undefined) current.body.push(node);
-      else if (node.name === "ARG") options.onGlobal(node);
-      else throw invalidAt(node.range, "no build stage in current context");
+        stages.push({ ...readFrom(node, globals), index: stages.length, node, body: [] });
+      else if (stages.length > 0) stages.at(-1)?.body.push(node);
+      else onGlobal(node);
     } catch (error) {
       throw withRange(error, node.range);
     }
@@ -48,46 +56,74 @@ export function splitStages(
 
 function readFrom(
   node: InstructionNode,
-  scope: Scope,
-  host: Platform,
+  globals: GlobalScope,
 ): Pick<FoundStage, "name" | "base" | "platform"> {
-  const flags = new Flags(node, ["platform"]);
-  const [image = "", as, name = "", ...more] = node.args;
-  const isNamed = as?.toUpperCase() === "AS" && name !== "" && more.length === 0;
-  if (image === "" || (as !== undefined && !isNamed)) {
-    throw invalidAt(node.range, "FROM requires either one or three arguments");
-  }
-  if (name !== "" && !/^[a-z][a-z0-9-_.]*$/i.test(name)) {
-    throw invalidAt(
-      node.range,
-      `invalid name for build stage: ${JSON.stringify(name)}, name can't start with a number or contain symbols`,
-    );
-  }
-  const base = scope.word(image);
+  const [image = "", , typedName = ""] = node.args;
+  const name = typedName.toLowerCase();
+  const base = globals.scope.word(image);
   if (base === "") throw invalidAt(node.range, `base name (${image}) should not be blank`);
-  const platform = flags.text("platform");
-  if (platform === undefined) return { name, base };
-  const wanted = scope.word(platform);
-  if (wanted === "") throw invalidAt(node.range, `empty platform value from expression ${platform}`);
-  return { name, base, platform: parsePlatform(wanted, host) };
+  const platform = new Flags(node).text("platform") ?? "";
+  return { name, base, ...(platform !== "" && { platform: readPlatform(platform, node, globals) }) };
+}
+
+function readPlatform(
+  text: string,
+  { range }: InstructionNode,
+  { scope, escape, names, host }: GlobalScope,
+): Platform {
+  const missing = new Set<string>();
+  const noting = createScope((name) => {
+    const value = scope.lookup(name);
+    if (value === undefined) missing.add(name);
+    return value;
+  }, escape);
+  const hint = () =>
+    [...missing].map((name) => didYouMean(name, names())).find((found) => found !== "") ?? "";
+  let wanted: string;
+  try {
+    wanted = noting.word(text);
+  } catch (error) {
+    throw worded(error, (words) => `failed to process arguments for platform : ${words}`, range);
+  }
+  if (wanted === "") throw invalidAt(range, `empty platform value from expression ${text}${hint()}`);
+  try {
+    return parsePlatform(wanted, host);
+  } catch (error) {
+    throw worded(error, (words) => `failed to parse platform ${text}: ${words}${hint()}`, range);
+  }
+}
+
+function worded(
+  error: unknown,
+  words: (message: string) => string,
+  range: InstructionNode["range"],
+): unknown {
+  return Fault.is(error, "invalid-argument") ? invalidAt(range, words(error.message)).because(error) : error;
+}
+
+/** The stage that a name means in `--from`: of several the last. */
+export function findStage(stages: readonly FoundStage[], name: string): FoundStage | undefined {
+  return stages.findLast((stage) => stage.name !== "" && stage.name === name.toLowerCase());
+}
+
+/** What a stage is called where it has no name. */
+export function titleOfStage({ name, index }: Pick<FoundStage, "name" | "index">): string {
+  return name === "" ? `stage-${index}` : name;
 }
 
 /** The stage that is wanted. @throws {Fault} `invalid-argument` */
 export function findTarget(
   stages: readonly FoundStage[],
-  { target, targetMayBeNumber = false }: PlanRequest,
+  { target, isClassic = false }: PlanRequest,
 ): FoundStage {
   const last = stages.at(-1);
   if (last === undefined) throw dockerfileFaults.DOCKERFILE_INVALID("dockerfile contains no stages to build");
   if (target === undefined || target === "") return last;
-  const wanted = target.toLowerCase();
   const found =
-    stages.findLast(({ name }) => name.toLowerCase() === wanted) ??
-    (targetMayBeNumber && /^\d+$/.test(target) ? stages[Number(target)] : undefined);
+    findStage(stages, target) ?? (isClassic && /^\d+$/.test(target) ? stages[Number(target)] : undefined);
   if (found === undefined) {
-    const names = stages.flatMap(({ name }) => (name === "" ? [] : [name.toLowerCase()]));
-    const words = `target stage ${JSON.stringify(target)} could not be found`;
-    throw dockerfileFaults.DOCKERFILE_INVALID(`${words}${didYouMean(wanted, names, "")}`);
+    const hint = didYouMean(target, stages.map(titleOfStage));
+    throw dockerfileFaults.DOCKERFILE_INVALID(`target stage ${goQuote(target)} could not be found${hint}`);
   }
   return found;
 }

@@ -1,16 +1,13 @@
 import { posix } from "node:path";
 import { compileIgnorePatterns } from "@hawser/base";
 import { invalidAt } from "../dockerfile/faults.ts";
+import { Flags } from "../dockerfile/flags.ts";
 import { parseHeredocWord } from "../dockerfile/heredoc.ts";
 import type { InstructionNode } from "../dockerfile/parse-dockerfile.ts";
 import { parseGitReference } from "../plan/git-reference.ts";
 import { type CopySource, createVertex, type Vertex } from "../plan/vertex.ts";
-import { Flags } from "./flags.ts";
 import { heredocText, type PlannedStep, type RunContext } from "./plan-run.ts";
 import type { Stage } from "./stage.ts";
-
-const copyFlags = ["from", "chown", "chmod", "link", "parents", "exclude"];
-const addFlags = ["chown", "chmod", "link", "exclude", "checksum", "keep-git-dir", "unpack"];
 
 /** `COPY` and `ADD`: files of the context, of another stage or of the net into the stage's file system. */
 export async function planCopy(
@@ -19,21 +16,15 @@ export async function planCopy(
   at: RunContext & { readonly escape: string },
 ): Promise<PlannedStep> {
   const isAdd = node.name === "ADD";
-  const flags = new Flags(node, isAdd ? addFlags : copyFlags);
+  const flags = new Flags(node);
   const bad = (words: string) => invalidAt(node.range, words);
-  if (node.args.length < 2) {
-    throw bad(
-      `${node.name} requires at least two arguments, but only ${node.args.length === 1 ? "one was" : "none were"} provided. Destination could not be determined`,
-    );
-  }
-  flags.switch("link"); // a layer here is independent of the one below anyway
   const value = (name: string) => {
     const text = flags.text(name);
     return text === undefined ? undefined : at.scope.word(text);
   };
-  const from = value("from");
-  const input = from === undefined ? at.context : await at.find(from);
-  if (from !== undefined && input === undefined) throw bad(`COPY --from=${from}: there is nothing in it`);
+  const from = flags.text("from");
+  const input = from ? await at.find(from) : at.context;
+  if (from && input === undefined) throw bad(`COPY --from=${from}: there is nothing in it`);
   const words = node.args.map((word) => (parseHeredocWord(word) === undefined ? at.scope.word(word) : word));
   const targetText = words.at(-1) ?? "";
   const texts = [...node.heredocs];
@@ -59,20 +50,24 @@ export async function planCopy(
       return { kind: "path", input: inputs.length - 1, path: "/" };
     }
     if (place === "net") {
+      if (checksum !== undefined && !/^[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[\w=-]+$/i.test(checksum))
+        throw bad("invalid checksum digest format");
       const file = { url: word, ...(checksum !== undefined && { checksum }), name: nameOfUrl(word) };
       inputs.push(createVertex({ kind: "http", ...file, mode: 0o600, uid: 0, gid: 0 }));
-      const unpacks = flags.text("unpack") !== undefined && flags.switch("unpack");
+      const unpacks = flags.switch("unpack");
       return { kind: "path", input: inputs.length - 1, path: "*", isFetched: true, unpacks };
     }
+    if (!isPattern(word)) throw bad(`invalid includepatterns: [${word}]: syntax error in pattern`);
     fromInput ??= inputs.push(input) - 1;
     return { kind: "path", input: fromInput, path: word };
   });
   const isFolder = targetText.endsWith("/") || targetText === "." || targetText.endsWith("/.");
   const target = posix.resolve(stage.execution.workingDir || "/", targetText);
-  const mode = value("chmod");
-  const isOctal = mode !== undefined && /^[0-7]{1,4}$/.test(mode);
+  const mode = value("chmod") || undefined;
+  const isOctal = mode !== undefined && /^0*[0-7]{1,4}$/.test(mode);
   if (mode !== undefined && !isOctal && !symbolicMode.test(mode)) {
-    throw bad(`invalid chmod parameter: '${mode}'. it should be octal string and between 0 and 07777`);
+    const words = `invalid chmod parameter: '${mode}'. it should be octal string and between 0 and 07777`;
+    throw bad(/^\d/.test(mode) ? words : "invalid syntax");
   }
   const owner = value("chown");
   const keepsParents = !isAdd && flags.switch("parents");
@@ -88,7 +83,7 @@ export async function planCopy(
         flags.texts("exclude").map((pattern) => at.scope.word(pattern)),
         bad,
       ),
-      unpacks: isAdd && (flags.text("unpack") === undefined || flags.switch("unpack")),
+      unpacks: isAdd && (!flags.has("unpack") || flags.switch("unpack")),
     },
     inputs,
   );
@@ -118,6 +113,11 @@ function excluded(patterns: readonly string[], bad: (words: string) => Error): r
     throw bad(`invalid excludepatterns: [${patterns.join(" ")}]: syntax error in pattern`);
   }
   return patterns.filter((pattern) => !pattern.startsWith("/"));
+}
+
+/** Go's `filepath.Match`: what opens a set closes it, and at its end no character is taken as it is. */
+function isPattern(text: string): boolean {
+  return !/\\$|\[/.test(text.replace(/\\[^]|\[(?:\^?)(?:\\[^]|[^\\\]])+\]/g, ""));
 }
 
 const symbolicMode = /^[ugoa]*(?:[-+=][rwxXst]*)+(?:,[ugoa]*(?:[-+=][rwxXst]*)+)*$/;

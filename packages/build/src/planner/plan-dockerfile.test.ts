@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Fault } from "@hawser/base";
 import type { ImageConfig } from "@hawser/oci";
-import { rangeOf } from "../dockerfile/faults.ts";
+import { dockerfileFaults, rangeOf, rangesOf } from "../dockerfile/faults.ts";
 import type { Vertex } from "../plan/vertex.ts";
 import type { PlanRequest } from "./build-request.ts";
 import { planDockerfile } from "./plan-dockerfile.ts";
+import { findingsOf } from "./plan-findings.ts";
 
 const platform = { os: "linux", architecture: "amd64" };
 
@@ -76,7 +77,7 @@ FROM c
 RUN last`;
     const last = await plan(source);
     assert.deepEqual(last.asked, ["c"]);
-    const third = await plan(source, { target: "2", targetMayBeNumber: true });
+    const third = await plan(source, { target: "2", isClassic: true });
     assert.deepEqual(third.asked, ["a", "b"]);
     assert.deepEqual(kinds(third.root), ["copy", "exec", "image"]);
     assert.deepEqual(
@@ -214,7 +215,10 @@ ADD --checksum=sha256:${"0".repeat(64)} http://host/file .`);
 
   test("refuses with BuildKit's words and a place", async () => {
     assert.deepEqual(await refused("RUN x"), ["no build stage in current context", 1]);
-    assert.deepEqual(await refused("FROM a\n\nCOPY --no=1 x /"), ["unknown flag: --no", 3]);
+    assert.deepEqual(await refused("FROM a\n\nCOPY --no=1 x /"), [
+      "dockerfile parse error on line 3: unknown flag: --no",
+      3,
+    ]);
     assert.deepEqual(await refused("FROM a AS bc", { target: "bd" }), [
       'target stage "bd" could not be found (did you mean bc?)',
       undefined,
@@ -231,16 +235,19 @@ ADD --checksum=sha256:${"0".repeat(64)} http://host/file .`);
       "circular dependency detected on stage: b",
       2,
     ]);
-    assert.deepEqual(await refused("FROM a\nCOPY --from=7 x y"), ["invalid stage index 7", 2]);
+    assert.deepEqual(await refused("FROM a\nCOPY --from=7 x y"), ["invalid stage index 7", undefined]);
     assert.deepEqual(await refused("FROM --platform=$NONE a"), [
       "empty platform value from expression $NONE",
       1,
     ]);
     assert.deepEqual(await refused("FROM a\nONBUILD FROM b"), [
-      "FROM isn't allowed as an ONBUILD trigger",
+      "dockerfile parse error on line 2: FROM isn't allowed as an ONBUILD trigger",
       2,
     ]);
-    assert.deepEqual(await refused('FROM a\nENV x="${y?it is needed}"'), ["y: it is needed", 2]);
+    assert.deepEqual(await refused('FROM a\nENV x="${y?it is needed}"'), [
+      'failed to process "\\"${y?it is needed}\\"": y: it is needed',
+      2,
+    ]);
     const lines: Readonly<Record<string, string>> = {
       "STOPSIGNAL NOPE": "invalid signal: NOPE",
       "EXPOSE 80/foo": 'invalid port: "80/foo": invalid proto: foo',
@@ -254,6 +261,76 @@ ADD --checksum=sha256:${"0".repeat(64)} http://host/file .`);
     };
     for (const [line, words] of Object.entries(lines))
       assert.deepEqual(await refused(`FROM a\n${line}`), [words, 2], line);
+  });
+
+  test("refuses what is wrong in stages that nobody needs, and shows circles whole", async () => {
+    const last = "\nFROM b\nRUN x";
+    assert.deepEqual(await refused(`FROM a\nCOPY --from=9 x /${last}`), ["invalid stage index 9", undefined]);
+    assert.deepEqual(await refused(`FROM a\nCOPY --from=$x y /${last}`), [
+      "variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround",
+      undefined,
+    ]);
+    assert.deepEqual(await refused(`FROM A${last}`), [
+      'failed to parse stage name "A": invalid reference format: repository name (library/A) must be lowercase',
+      1,
+    ]);
+    const id = "0123456789abcdef".repeat(4);
+    assert.deepEqual((await plan(`FROM ${id}`, { isClassic: true })).asked, [id]);
+    const circle = "FROM a AS x\nCOPY --from=y f /\nFROM a AS y\nRUN --mount=from=x,target=/m true";
+    const error = await plan(circle + last).catch((thrown: unknown) => thrown);
+    assert.deepEqual(
+      rangesOf(error).map(({ firstLine }) => firstLine),
+      [4, 2],
+    );
+    assert.equal(Fault.from(error).message, "circular dependency detected on stage: x");
+    // A plan that fails tells what was found before.
+    const failed = await plan("FROM a\nUSER $x\nENV y=${").catch((thrown: unknown) => thrown);
+    assert.deepEqual(
+      findingsOf(failed).map(({ rule }) => rule),
+      ["UndefinedVar"],
+    );
+  });
+
+  test("ONBUILD of a stage is done by the one that goes on from it", async () => {
+    const { root, execution, steps } = await plan(
+      "FROM a AS x\nONBUILD USER me\nONBUILD COPY f /\nFROM x AS y\nFROM y\nRUN z",
+    );
+    assert.deepEqual(kinds(root), ["exec", "copy", "image"]);
+    assert.deepEqual([execution.user, execution.onBuild], ["me", undefined]);
+    assert.deepEqual(steps.map(({ text, node }) => [text, node.range.firstLine]).slice(3, 6), [
+      ["FROM x AS y", 4],
+      ["ONBUILD USER me", 4],
+      ["ONBUILD COPY f /", 4],
+    ]);
+  });
+
+  test("an image that is missing is told as BuildKit does", async () => {
+    const missing = dockerfileFaults.DOCKERFILE_INVALID("x");
+    const refusing = (reference: string, isClassic: boolean) =>
+      planDockerfile(
+        {
+          source: `FROM a AS builder\nFROM ${reference}`,
+          buildArgs: {},
+          labels: {},
+          network: "default",
+          platform,
+          buildPlatform: platform,
+          contexts: {},
+          entitlements: [],
+          isClassic,
+        },
+        {
+          signal: new AbortController().signal,
+          resolveImage: async () => {
+            throw new Fault("not-found", missing.code, "no such image");
+          },
+        },
+      ).catch((error: unknown) => Fault.from(error).message);
+    assert.equal(
+      await refusing("buildr", false),
+      "buildr: failed to resolve source metadata for docker.io/library/buildr:latest: no such image (did you mean builder?)",
+    );
+    assert.equal(await refusing("buildr", true), "no such image");
   });
 
   test("of a mount what nobody knows is refused", async () => {

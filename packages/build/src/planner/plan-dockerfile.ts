@@ -1,27 +1,28 @@
-import { posix } from "node:path";
-import {
-  type ExecutionConfig,
-  formatPlatform,
-  type ImageConfig,
-  type Platform,
-  parseReference,
-} from "@hawser/oci";
+import { goQuote } from "@hawser/base";
+import { type ExecutionConfig, formatPlatform, type ImageConfig } from "@hawser/oci";
 import { didYouMean } from "../dockerfile/did-you-mean.ts";
 import { dockerfileFaults, withRange } from "../dockerfile/faults.ts";
-import { parseHeredocWord } from "../dockerfile/heredoc.ts";
-import { type InstructionNode, parseDockerfile, parseTrigger } from "../dockerfile/parse-dockerfile.ts";
+import {
+  type InstructionNode,
+  type ParsedDockerfile,
+  parseDockerfile,
+  parseTrigger,
+} from "../dockerfile/parse-dockerfile.ts";
 import type { SourceRange } from "../dockerfile/source-range.ts";
 import type { LintFinding } from "../lint/lint-dockerfile.ts";
 import { createVertex, type Vertex } from "../plan/vertex.ts";
 import { applyConfig } from "./apply-config.ts";
 import type { PlanRequest, ResolveImage } from "./build-request.ts";
-import { type FoundStage, findTarget, splitStages } from "./find-stages.ts";
+import { type FoundStage, findStage, findTarget, splitStages, titleOfStage } from "./find-stages.ts";
 import { contextKey, copyOfAll, filesOf } from "./named-contexts.ts";
-import { placeOf, planCopy } from "./plan-copy.ts";
+import { planCopy } from "./plan-copy.ts";
+import { baseFindings, platformFindings, sourceFindings, withFindings } from "./plan-findings.ts";
 import { planRun } from "./plan-run.ts";
 import { restrictLocals } from "./restrict-locals.ts";
 import { isScanArg, type ScannedFiles, scannedFiles } from "./scanned.ts";
 import { continueStage, createStage, type PlannedHistory, type Stage, type Step } from "./stage.ts";
+import { checkStageSources, sourcesOf } from "./stage-sources.ts";
+import { unresolved } from "./unresolved-image.ts";
 import { argumentsOf, createScope, platformArgs, type Scope, stageLookup } from "./variables.ts";
 
 /** What a Dockerfile comes to. */
@@ -38,6 +39,8 @@ export interface BuildPlan {
   readonly findings: readonly LintFinding[];
   /** Of all stages that the target needs, in the order of the Dockerfile. */
   readonly steps: readonly Step[];
+  /** There is no other stage, and no step is shown with its stage's name. Mounts and images that files are copied from count as stages. */
+  readonly isOneStage: boolean;
   /** What those stages declare, and what it is. */
   readonly args: readonly DeclaredArg[];
 }
@@ -59,31 +62,60 @@ export async function planDockerfile(
   request: PlanRequest,
   ports: { readonly resolveImage: ResolveImage; readonly signal: AbortSignal },
 ): Promise<BuildPlan> {
-  const { instructions, escape } = parseDockerfile(request.source);
+  const parsed = parseDockerfile(request.source);
+  const findings = [...baseFindings(parsed.instructions, request, parsed.escape)];
+  try {
+    return await planParsed(parsed, { request, findings, ...ports });
+  } catch (error) {
+    throw withFindings(error, findings);
+  }
+}
+
+async function planParsed(
+  { instructions, escape }: ParsedDockerfile,
+  {
+    request,
+    findings,
+    ...ports
+  }: {
+    readonly request: PlanRequest;
+    readonly findings: LintFinding[];
+    readonly resolveImage: ResolveImage;
+    readonly signal: AbortSignal;
+  },
+): Promise<BuildPlan> {
   const globals = new Map<string, string>(platformArgs(request));
   if (request.sourceDate !== undefined) globals.set("SOURCE_DATE_EPOCH", request.sourceDate);
   const declared = new Map<string, string>();
   const globalRanges = new Map<string, SourceRange>();
   const globalScope = createScope((name) => declared.get(name) ?? globals.get(name), escape);
-  /** What arguments are where nobody gives any. */
-  const defaults = new Map<string, string>(platformArgs(request));
-  const defaultScope = createScope((name) => defaults.get(name), escape);
-  const stages = splitStages(instructions, globalScope, {
-    host: request.buildPlatform,
-    onGlobal(node) {
-      for (const [name, initial] of argumentsOf(node)) {
-        const value =
-          request.buildArgs[name] ?? (initial === undefined ? undefined : globalScope.word(initial));
-        globalRanges.set(name, node.range);
-        if (value !== undefined) declared.set(name, value);
-        const usual = initial === undefined ? undefined : findValue(initial, defaultScope);
-        if (usual !== undefined) defaults.set(name, usual);
-      }
-    },
+  const names = () => [...globals.keys(), ...declared.keys()];
+  const known = { scope: globalScope, escape, names, host: request.buildPlatform };
+  const stages = splitStages(instructions, known, (node) => {
+    for (const [name, initial] of argumentsOf(node)) {
+      const value =
+        request.buildArgs[name] ?? (initial === undefined ? undefined : globalScope.word(initial));
+      globalRanges.set(name, node.range);
+      if (value !== undefined) declared.set(name, value);
+    }
   });
-  const planner = new Planner({ request, escape, stages, globals, declared, globalRanges, ...ports });
-  for (const { node } of stages) planner.checkBase(node, defaultScope);
+  const planner = new Planner({
+    request,
+    escape,
+    stages,
+    globals,
+    declared,
+    globalRanges,
+    findings,
+    ...ports,
+  });
   const target = findTarget(stages, request);
+  checkStageSources(stages, {
+    escape,
+    isContext: (name) => planner.given(name, undefined) !== undefined,
+    isClassic: request.isClassic,
+  });
+  const takesFiles = stages.some(({ body }) => body.some(({ flags }) => flags.some(isSource)));
   const stage = await planner.plan(target);
   stage.execution.labels = { ...stage.execution.labels, ...request.labels };
   return restrictLocals({
@@ -93,8 +125,9 @@ export async function planDockerfile(
     history: stage.history,
     base: stage.base?.config,
     scanned: planner.scanned(stage),
-    findings: planner.findings,
+    findings,
     steps: planner.steps,
+    isOneStage: stages.length === 1 && !takesFiles,
     args: planner.args,
   });
 }
@@ -109,7 +142,7 @@ class Planner {
   readonly #resolveImage: ResolveImage;
   readonly #signal: AbortSignal;
   readonly #planned = new Map<FoundStage, Stage>();
-  readonly findings: LintFinding[] = [];
+  readonly findings: LintFinding[];
   readonly args: DeclaredArg[] = [];
   readonly #context = createVertex({ kind: "local", name: "context" });
 
@@ -121,6 +154,8 @@ class Planner {
     readonly declared: ReadonlyMap<string, string>;
     /** Where those stand. */
     readonly globalRanges: ReadonlyMap<string, SourceRange>;
+    /** What was found before; what planning finds is added. */
+    readonly findings: LintFinding[];
     readonly resolveImage: ResolveImage;
     readonly signal: AbortSignal;
   }) {
@@ -130,6 +165,7 @@ class Planner {
     this.#globals = parts.globals;
     this.#declared = parts.declared;
     this.#globalRanges = parts.globalRanges;
+    this.findings = parts.findings;
     this.#resolveImage = parts.resolveImage;
     this.#signal = parts.signal;
   }
@@ -149,12 +185,12 @@ class Planner {
     if (there !== undefined) return there;
     this.#signal.throwIfAborted();
     try {
-      const given = found.name === "" ? undefined : this.#given(found.name, found.platform);
+      const given = found.name === "" ? undefined : this.given(found.name, found.platform);
       const stage = await this.#begin(found, given);
       // What the user has under its name takes the place of all of it.
       for (const node of given === undefined ? found.body : []) {
         try {
-          await this.#apply(node, stage, { step: true });
+          await this.#apply(node, stage, node.text);
         } catch (error) {
           throw withRange(error, node.range);
         }
@@ -176,14 +212,14 @@ class Planner {
     let stage: Stage;
     if (earlier !== undefined) stage = continueStage(await this.plan(earlier), options);
     else if (replaced === undefined && base === "scratch") stage = createStage(options);
-    else stage = await this.#beginWith(replaced ?? this.#given(base, found.platform) ?? base, found);
+    else stage = await this.#beginWith(replaced ?? this.given(base, found.platform) ?? base, found);
     stage.steps.push(this.#step(stage, node, earlier === undefined ? stage.root : undefined));
     for (const [name, range] of this.#globalRanges) {
       if (!new RegExp(`[$][{]?${RegExp.escape(name)}\\b`).test(node.text)) continue;
       const value = this.#declared.get(name);
       this.args.push({ name, ...(value !== undefined && { value }), range, stageIndex: index });
     }
-    if (earlier === undefined) await this.#trigger(stage, node);
+    await this.#trigger(stage, node);
     return stage;
   }
 
@@ -194,42 +230,50 @@ class Planner {
     const files = filesOf(from, this.#request);
     if (files !== undefined) return createStage({ ...options, root: copyOfAll(files) });
     const image = await this.#image(from, platform);
-    this.#checkPlatform(found, image.config);
+    this.findings.push(...platformFindings(found, image.config, this.#request));
     const { reference, chainId } = image;
     const root = chainId && createVertex({ kind: "image", reference, chainId });
     return createStage({ ...options, base: image, ...(root && { root }) });
   }
 
-  /** What the image below wants done by those who build on it. */
+  /** What the image or the stage below wants done by those who build on it. */
   async #trigger(stage: Stage, from: InstructionNode): Promise<void> {
     const triggers = stage.execution.onBuild ?? [];
     delete stage.execution.onBuild;
     for (const text of triggers) {
       const node = parseTrigger(text, { escape: this.#escape, range: from.range });
-      await this.#apply(node, stage, { step: false });
+      sourcesOf(node, this.#stages, this.#escape);
+      await this.#apply(node, stage, `ONBUILD ${node.text}`);
     }
   }
 
-  async #apply(node: InstructionNode, stage: Stage, options: { readonly step: boolean }): Promise<void> {
+  /** @param text as the step is shown */
+  async #apply(node: InstructionNode, stage: Stage, text: string): Promise<void> {
     const missing = new Set<string>();
     const lookup = stageLookup(stage);
     const noting = (name: string) => {
       const value = lookup(name);
-      if (value === undefined) missing.add(name);
+      // BuildKit does not look at those of ports.
+      if (value === undefined && node.name !== "EXPOSE") missing.add(name);
       return value;
     };
     const scope = createScope(noting, this.#escape);
     const before = stage.root;
-    const createdBy = await this.#change(node, stage, scope);
-    this.#checkVariables(node, stage, missing);
-    this.#checkSources(node, stage);
+    let createdBy: string | undefined;
+    try {
+      createdBy = await this.#change(node, stage, scope);
+    } finally {
+      this.#checkVariables(node, stage, missing);
+    }
+    const ofStage = createScope(stageLookup(stage), this.#escape);
+    this.findings.push(...sourceFindings(node, ofStage, this.#request));
     const vertex = stage.root === before ? undefined : stage.root;
     if (createdBy !== undefined) {
       const isEmpty = vertex === undefined;
       const told = { createdBy, author: "", comment: "buildkit.dockerfile.v0", emptyLayer: isEmpty };
       stage.history.push({ ...told, ...(vertex && { vertex }) });
     }
-    if (options.step) stage.steps.push(this.#step(stage, node, vertex));
+    stage.steps.push({ ...this.#step(stage, node, vertex), text });
   }
 
   /** @returns what the image's history says of it, in BuildKit's words; `undefined`: nothing */
@@ -270,46 +314,14 @@ class Planner {
     return `ARG ${told.join(" ")}`;
   }
 
-  /** Whether a stage would begin with an image if nobody gave arguments. */
-  checkBase(node: InstructionNode, defaults: Scope): void {
-    const [base = ""] = node.args;
-    const name = base.includes("$") ? findValue(base, defaults) : undefined;
-    if (name === undefined || isReference(name)) return;
-    const detail = `Default value for ARG ${base} results in empty or invalid base image name`;
-    this.findings.push({ rule: "InvalidDefaultArgInFrom", detail, range: node.range });
-  }
-
   #checkVariables(node: InstructionNode, stage: Stage, missing: ReadonlySet<string>): void {
     const known = new Set([...this.#declared.keys(), ...stage.declared, ...envNames(stage.execution.env)]);
     for (const name of missing) {
       if (stage.declared.has(name)) continue;
       const others = known.difference(new Set([name]));
-      const detail = `Usage of undefined variable '$${name}'${didYouMean(name, others, "$")}`;
+      const detail = `Usage of undefined variable '$${name}'${didYouMean(name, others, { prefix: "$" })}`;
       this.findings.push({ rule: "UndefinedVar", detail, range: node.range });
     }
-  }
-
-  #checkSources(node: InstructionNode, stage: Stage): void {
-    const { isIgnored } = this.#request;
-    const isCopy = node.name === "COPY" || node.name === "ADD";
-    if (!isCopy || isIgnored === undefined || node.flags.some((flag) => flag.startsWith("--from="))) return;
-    const scope = createScope(stageLookup(stage), this.#escape);
-    for (const word of node.args.slice(0, -1)) {
-      if (parseHeredocWord(word) !== undefined || placeOf(word) !== "context") continue;
-      const path = scope.word(word);
-      if (!isIgnored(posix.normalize(path).replace(/\/$/, ""))) continue;
-      const verb = node.name === "ADD" ? "Add" : "Copy";
-      const detail = `Attempting to ${verb} file ${JSON.stringify(path)} that is excluded by .dockerignore`;
-      this.findings.push({ rule: "CopyIgnoredFile", detail, range: node.range });
-    }
-  }
-
-  #checkPlatform({ base, platform, node }: FoundStage, found: Platform): void {
-    const wanted = platform ?? this.#request.platform;
-    if (wanted.os === found.os && wanted.architecture === found.architecture) return;
-    const [actual, expected] = [found, wanted].map((one) => JSON.stringify(formatPlatform(one)));
-    const detail = `Base image ${base} was pulled with platform ${actual}, expected ${expected} for current build`;
-    this.findings.push({ rule: "InvalidBaseImagePlatform", detail, range: node.range });
   }
 
   #runContext(scope: Scope, stage: Stage) {
@@ -317,25 +329,28 @@ class Planner {
       request: this.#request,
       scope,
       context: this.#context,
-      find: (name: string) => this.#findInput(name, stage),
+      find: (name: string, options?: { readonly mountedAt?: string }) =>
+        this.#findInput(stage, name, options),
     };
   }
 
   /** `--from`: an earlier stage by name or number, a context of the user's, or an image. */
-  async #findInput(name: string, stage: Stage): Promise<Vertex | undefined> {
-    const named = this.#stages.filter((other) => matches(other, name) || String(other.index) === name);
-    const found = named.findLast(({ index }) => index < stage.index);
-    if (found !== undefined) return (await this.plan(found)).root;
-    const [later] = named;
-    if (later !== undefined) {
+  async #findInput(
+    stage: Stage,
+    name: string,
+    { mountedAt }: { readonly mountedAt?: string } = {},
+  ): Promise<Vertex | undefined> {
+    const isNumber = mountedAt === undefined && /^[+-]?\d+$/.test(name);
+    const found = isNumber ? this.#stages[Number(name)] : findStage(this.#stages, name);
+    if (found !== undefined && found.index >= stage.index) {
       throw dockerfileFaults.DOCKERFILE_INVALID(
-        later.index === stage.index
-          ? `circular dependency detected on stage: ${name}`
-          : `cannot copy from stage ${JSON.stringify(name)}, it needs to be defined before current stage ${JSON.stringify(stage.name)}`,
+        mountedAt === undefined
+          ? `cannot copy from stage ${goQuote(name)}, it needs to be defined before current stage ${goQuote(titleOfStage(stage))}`
+          : `cannot mount from stage ${goQuote(name)} to ${goQuote(mountedAt)}, stage needs to be defined before current command`,
       );
     }
-    if (/^\d+$/.test(name)) throw dockerfileFaults.DOCKERFILE_INVALID(`invalid stage index ${name}`);
-    const from = this.#given(name, undefined) ?? name;
+    if (found !== undefined) return (await this.plan(found)).root;
+    const from = this.given(name, undefined) ?? name;
     const files = filesOf(from, this.#request);
     if (files !== undefined) return files;
     const image = await this.#image(from, undefined);
@@ -344,7 +359,7 @@ class Planner {
   }
 
   /** What the user has under a name: for a machine, else for any. */
-  #given(name: string, platform: FoundStage["platform"]): string | undefined {
+  given(name: string, platform: FoundStage["platform"]): string | undefined {
     const { contexts, platform: wanted } = this.#request;
     const key = contextKey(name);
     return contexts[`${key}::${formatPlatform(platform ?? wanted)}`] ?? contexts[key] ?? contexts[name];
@@ -352,7 +367,12 @@ class Planner {
 
   async #image(from: string, platform: FoundStage["platform"]) {
     const reference = from.replace(/^docker-image:\/\//, "");
-    return await this.#resolveImage(reference, { platform: platform ?? this.#request.platform });
+    try {
+      return await this.#resolveImage(reference, { platform: platform ?? this.#request.platform });
+    } catch (error) {
+      if (this.#request.isClassic) throw error;
+      throw unresolved(reference, error, this.#stages.map(titleOfStage));
+    }
   }
 
   #step({ index, name, platform }: Stage, node: InstructionNode, vertex: Vertex | undefined): Step {
@@ -365,27 +385,12 @@ class Planner {
   }
 }
 
-/** `undefined`: it cannot be. */
-function findValue(word: string, scope: Scope): string | undefined {
-  try {
-    return scope.word(word);
-  } catch {
-    return undefined;
-  }
-}
-
-function isReference(text: string): boolean {
-  try {
-    return parseReference(text) !== undefined;
-  } catch {
-    return false;
-  }
-}
+const isSource = (flag: string) => /^--(from|mount)=/.test(flag);
 
 function envNames(env: readonly string[]): readonly string[] {
   return env.map((text) => text.slice(0, text.indexOf("=")));
 }
 
 function matches(stage: FoundStage, name: string): boolean {
-  return stage.name !== "" && stage.name.toLowerCase() === name.toLowerCase();
+  return stage.name !== "" && stage.name === name.toLowerCase();
 }

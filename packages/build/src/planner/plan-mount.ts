@@ -1,13 +1,15 @@
 import { posix } from "node:path";
-import { parseByteSize, parseGoBool } from "@hawser/base";
+import { goQuote, parseByteSize, parseGoBool } from "@hawser/base";
 import { didYouMean } from "../dockerfile/did-you-mean.ts";
 import { invalidAt } from "../dockerfile/faults.ts";
+import { splitMount } from "../dockerfile/mount-fields.ts";
 import type { SourceRange } from "../dockerfile/source-range.ts";
 import type { ExecMount, Vertex } from "../plan/vertex.ts";
 import type { RunContext } from "./plan-run.ts";
 import type { Stage } from "./stage.ts";
 import type { Scope } from "./variables.ts";
 
+const sharings = ["shared", "private", "locked"];
 const kinds = ["bind", "cache", "tmpfs", "secret", "ssh"] as const;
 
 /** `RUN --mount=type=…,…` as it is written. */
@@ -52,7 +54,7 @@ export function readMountOptions(
 ): MountOptions {
   const bad = (words: string) => invalidAt(range, words);
   let read: MountOptions = { kind: "bind" };
-  for (const field of text.split(",")) {
+  for (const field of splitMount(text, range)) {
     const cut = field.indexOf("=");
     const typed = (cut < 0 ? field : field.slice(0, cut)).toLowerCase();
     const name = names[typed] ?? typed;
@@ -77,7 +79,7 @@ export function readMountOptions(
       case "type": {
         const kind = kinds.find((one) => one === value.toLowerCase());
         if (kind === undefined)
-          throw bad(`unsupported mount type ${JSON.stringify(value)}${didYouMean(value, kinds, "")}`);
+          throw bad(`unsupported mount type ${goQuote(value)}${didYouMean(value, kinds)}`);
         read = { ...read, kind };
         break;
       }
@@ -106,8 +108,8 @@ export function readMountOptions(
         break;
       }
       case "sharing":
-        if (!["shared", "private", "locked"].includes(value.toLowerCase()))
-          throw bad(`unsupported sharing value ${JSON.stringify(value)}`);
+        if (!sharings.includes(value.toLowerCase()))
+          throw bad(`unsupported sharing value ${goQuote(value)}${didYouMean(value, sharings)}`);
         read = { ...read, sharing: value.toLowerCase() };
         break;
       case "mode":
@@ -118,14 +120,14 @@ export function readMountOptions(
         read = { ...read, [name]: number(/^\d+$/, 10) };
         break;
       default:
-        throw bad(`unexpected key '${typed}' in '${field}'${didYouMean(typed, known, "")}`);
+        throw bad(`unexpected key '${typed}' in '${field}'${didYouMean(typed, known)}`);
     }
   }
   return checked(read, bad);
 }
 
 function checked(read: MountOptions, bad: (words: string) => Error): MountOptions {
-  const { kind, from, source, target, id, env } = read;
+  const { kind, from, source, target, id } = read;
   if (kind === "bind" || kind === "tmpfs") {
     for (const name of ["mode", "uid", "gid"] as const)
       if (read[name] !== undefined) throw bad(`${name} not allowed for ${JSON.stringify(kind)} type mounts`);
@@ -133,11 +135,12 @@ function checked(read: MountOptions, bad: (words: string) => Error): MountOption
   if (kind === "secret") {
     if (from) throw bad("secret mount should not have a from");
     if (read.sharing !== undefined) throw bad("secret mount should not define sharing");
-    if (!source && !target && !id && !env) throw bad("invalid secret mount. one of source, target required");
+    if (!source && !target && !id) throw bad("invalid secret mount. one of source, target required");
     if (source && id) throw bad("both source and id can't be set");
   }
   if (read.sharing !== undefined && kind !== "cache")
     throw bad(`invalid cache sharing set for ${kind} mount`);
+  if (kind === "ssh" && source) throw bad("ssh does not support source");
   return read;
 }
 
@@ -170,7 +173,7 @@ export async function planMount(
   switch (kind) {
     case "cache": {
       const target = place();
-      if (from) inputs.push(await at.find(from));
+      if (from) inputs.push(await at.find(from, { mountedAt: options.target ?? "" }));
       return [
         {
           kind,
@@ -187,7 +190,7 @@ export async function planMount(
       return [{ kind, target: place(), ...(sizeBytes !== undefined && { sizeBytes }) }];
     case "secret": {
       const { env, target } = options;
-      const id = options.id || options.source || (target ? posix.basename(target) : (env ?? ""));
+      const id = options.id || options.source || posix.basename(target ?? "");
       const file = { kind, id, isRequired, ...rights(0o400) } as const;
       const isFile = env === undefined || Boolean(target);
       return [
@@ -199,7 +202,7 @@ export async function planMount(
     }
     case "bind": {
       const target = place();
-      inputs.push(from ? await at.find(from) : at.context);
+      inputs.push(from ? await at.find(from, { mountedAt: options.target ?? "" }) : at.context);
       return [{ kind, input: inputs.length - 1, source, target, readOnly: options.readOnly ?? true }];
     }
     case "ssh":

@@ -1,10 +1,10 @@
 import { expandText } from "../dockerfile/expand.ts";
-import { invalidAt } from "../dockerfile/faults.ts";
+import { invalidAsWhole } from "../dockerfile/faults.ts";
+import { Flags } from "../dockerfile/flags.ts";
 import { parseHeredocWord } from "../dockerfile/heredoc.ts";
 import type { InstructionNode } from "../dockerfile/parse-dockerfile.ts";
 import { createVertex, type ExecMount, type ExecOp, type Vertex } from "../plan/vertex.ts";
 import type { PlanRequest } from "./build-request.ts";
-import { Flags } from "./flags.ts";
 import { planMount, readMountOptions } from "./plan-mount.ts";
 import type { Stage } from "./stage.ts";
 import { proxyVariables, type Scope, stageLookup } from "./variables.ts";
@@ -12,7 +12,13 @@ import { proxyVariables, type Scope, stageLookup } from "./variables.ts";
 export const defaultShell: readonly string[] = ["/bin/sh", "-c"];
 
 /** What another part of the build has: a stage, an image, a context. */
-export type FindInput = (name: string) => Promise<Vertex | undefined>;
+export type FindInput = (
+  name: string,
+  options?: {
+    /** Where it is mounted; absent: files are copied from it. */
+    readonly mountedAt?: string;
+  },
+) => Promise<Vertex | undefined>;
 
 /** What an instruction makes of a stage's file system, and what the image's history says of it. */
 export interface PlannedStep {
@@ -30,22 +36,16 @@ export interface RunContext {
 
 /** `RUN`: a process in the stage's file system. */
 export async function planRun(node: InstructionNode, stage: Stage, at: RunContext): Promise<PlannedStep> {
-  const flags = new Flags(node, ["mount", "network", "security"]);
-  const network = flags.text("network") ?? at.request.network;
-  if (network !== "default" && network !== "none" && network !== "host") {
-    throw invalidAt(node.range, `invalid network mode "${network}"`);
-  }
-  const security = flags.text("security") ?? "sandbox";
-  if (security !== "sandbox" && security !== "insecure") {
-    throw invalidAt(node.range, `security "${security}" is not valid`);
-  }
+  const flags = new Flags(node);
+  const network = (flags.text("network") as PlanRequest["network"] | undefined) ?? at.request.network;
+  const isPrivileged = flags.text("security") === "insecure";
   const { entitlements } = at.request;
   const needed = [
     ...(network === "host" && at.request.network !== "host" ? ["network.host"] : []),
-    ...(security === "insecure" ? ["security.insecure"] : []),
+    ...(isPrivileged ? ["security.insecure"] : []),
   ];
   for (const name of needed)
-    if (!entitlements.includes(name)) throw invalidAt(node.range, `${name} is not allowed`);
+    if (!entitlements.includes(name)) throw invalidAsWhole(`failed to load LLB: ${name} is not allowed`);
   const inputs: (Vertex | undefined)[] = [stage.root];
   const mounts: ExecMount[] = [];
   for (const text of flags.texts("mount")) {
@@ -69,7 +69,7 @@ export async function planRun(node: InstructionNode, stage: Stage, at: RunContex
     workingDir: stage.execution.workingDir || "/",
     user: stage.execution.user,
     network,
-    privileged: security === "insecure",
+    privileged: isPrivileged,
     mounts: [...mounts, ...command.mounts],
     ...(hostname && { hostname }),
     ...foreignPlatform(stage, at.request),
@@ -101,7 +101,8 @@ function commandOf(
   node: InstructionNode,
   stage: Stage,
 ): { readonly args: readonly string[]; readonly mounts: readonly ExecMount[] } {
-  if (node.args.length === 0) throw invalidAt(node.range, "RUN requires at least one argument");
+  if (node.isJson && node.args.length === 0)
+    throw invalidAsWhole("failed to marshal LLB definition: arguments are required");
   if (node.isJson) return { args: node.args, mounts: [] };
   const shell = stage.execution.shell ?? defaultShell;
   const [text = ""] = node.args;

@@ -52,7 +52,7 @@ export function createStage(options: {
     ...(base && { base }),
     ...(platform && { platform }),
     root: options.root,
-    execution: base === undefined ? emptyExecution() : { ...base.config.execution },
+    execution: base === undefined ? emptyExecution() : withPath(base.config.execution),
     author: base?.config.author ?? "",
     args: new Map(),
     scanArgs: new Map(),
@@ -89,6 +89,13 @@ export function continueStage(
     ownCmd: false,
     steps: [],
   };
+}
+
+/** A stage has a `PATH` always. */
+function withPath(execution: ExecutionConfig): ExecutionConfig {
+  const { env } = execution;
+  if (env.some((text) => text.startsWith("PATH="))) return { ...execution };
+  return { ...execution, env: [...env, `PATH=${defaultPath}`] };
 }
 
 function emptyExecution(): ExecutionConfig {

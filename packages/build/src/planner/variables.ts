@@ -1,6 +1,5 @@
 import type { Platform } from "@hawser/oci";
 import { expandWord, expandWords, type Lookup } from "../dockerfile/expand.ts";
-import { invalidAt } from "../dockerfile/faults.ts";
 import type { InstructionNode } from "../dockerfile/parse-dockerfile.ts";
 import type { PlanRequest } from "./build-request.ts";
 import type { Stage } from "./stage.ts";
@@ -71,13 +70,8 @@ export function withVariable(env: readonly string[], name: string, value: string
 
 /** `ARG a b=c`: names, and what they are where nobody says otherwise. */
 export function argumentsOf(node: InstructionNode): readonly (readonly [string, string | undefined])[] {
-  if (node.args.length === 0) throw invalidAt(node.range, "ARG requires at least one argument");
   return node.args.map((word) => {
     const at = word.indexOf("=");
-    const name = at < 0 ? word : word.slice(0, at);
-    if (!/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(name)) {
-      throw invalidAt(node.range, `ARG names must be identifiers, got ${JSON.stringify(name)}`);
-    }
-    return [name, at < 0 ? undefined : word.slice(at + 1)];
+    return at < 0 ? [word, undefined] : [word.slice(0, at), word.slice(at + 1)];
   });
 }

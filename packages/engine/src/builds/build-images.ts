@@ -112,8 +112,10 @@ export class BuildImages {
   }
 
   #findLocal(reference: string): Image | undefined {
+    // A short word is a name, whatever image's id may begin so.
+    const meant = /^[0-9a-f]{1,11}$/.test(reference) ? `${reference}:latest` : reference;
     try {
-      return this.#parts.images.resolve(reference);
+      return this.#parts.images.resolve(meant);
     } catch (error) {
       if (Fault.is(error, "not-found")) return undefined;
       throw error;

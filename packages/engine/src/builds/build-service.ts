@@ -7,7 +7,9 @@ import {
   formatSourceLines,
   type PlanRequest,
   parseGitReference,
+  parseNodes,
   rangeOf,
+  reworded,
   Solver,
   type Step,
   type Vertex,
@@ -270,6 +272,7 @@ export class BuildService {
     const context = await this.#receive(request, used);
     const source = await context.readText(request.dockerfile, { maxBytes: maxDockerfileBytes, signal });
     if (source === undefined) throw buildFaults.DOCKERFILE_MISSING(request.dockerfile);
+    checkSyntax(source, request.dockerfile);
     if (typeof request.context !== "string") await forgetIgnored(context, request);
     const { images, registry } = this.#parts;
     const sources = request.cacheFrom.map((name) => registrySource(name, { ...request, images, registry }));
@@ -295,7 +298,7 @@ export class BuildService {
         contexts: {},
         entitlements: [],
         committedAtMs,
-        targetMayBeNumber: true,
+        isClassic: true,
       });
       onEvent({ kind: "planned", steps: planned.plan.steps });
       const { config, state } = await build.execute(planned, () => request.noCache);
@@ -376,6 +379,17 @@ async function forgetIgnored(context: BuildContext, { dockerfile, signal }: Buil
     await context.forget([dockerfile, ".dockerignore"].filter((path) => patterns.ignores(path)));
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error; // the client has left out what it could
+  }
+}
+
+/** Docker's words for what is not even a list of instructions. @throws {Fault} `invalid-argument` */
+function checkSyntax(source: string, name: string): void {
+  if (source === "") throw buildFaults.DOCKERFILE_EMPTY(name);
+  try {
+    parseNodes(source);
+  } catch (error) {
+    if (!Fault.is(error, "invalid-argument")) throw error;
+    throw showSource(reworded(error, `failed to parse Dockerfile: ${error.message}`), { source, name });
   }
 }
 

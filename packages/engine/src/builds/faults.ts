@@ -3,12 +3,21 @@ import { defineFaults } from "@hawser/base";
 /** Docker's or BuildKit's words where there are such. */
 export const buildFaults = defineFaults({
   DOCKERFILE_MISSING: ["invalid-argument", (path: string) => `Cannot locate specified Dockerfile: ${path}`],
+  DOCKERFILE_UNREAD: [
+    "invalid-argument",
+    (path: string) => `failed to read dockerfile: open ${path}: no such file or directory`,
+  ],
+  DOCKERFILE_EMPTY: ["invalid-argument", (path: string) => `the Dockerfile (${path}) cannot be empty`],
   CONTEXT_FILE_MISSING: [
     "invalid-argument",
     (path: string) =>
       `COPY failed: file not found in build context or excluded by .dockerignore: stat ${path}: file does not exist`,
   ],
-  SOURCE_MISSING: ["invalid-argument", (path: string) => `COPY failed: ${JSON.stringify(path)}: not found`],
+  SOURCE_MISSING: [
+    "invalid-argument",
+    (path: string) => `COPY failed: stat ${path.replace(/^\//, "")}: file does not exist`,
+  ],
+  MOUNT_SOURCE_MISSING: ["invalid-argument", (path: string) => `open ${path}: no such file or directory`],
   TARGET_NO_FOLDER: ["invalid-argument", (path: string) => `cannot copy to non-directory: ${path}`],
   FOLDER_BLOCKED: ["invalid-argument", (path: string) => `mkdir ${path}: not a directory`],
   SOURCE_NO_FOLDER: [
@@ -35,16 +44,6 @@ export const buildFaults = defineFaults({
     "invalid-argument",
     () => "docker exporter does not currently support exporting manifest lists: use type=oci, or push",
   ],
-  CHECKSUM_MISSING: [
-    "invalid-argument",
-    (path: string) =>
-      `failed to compute cache key: failed to calculate checksum of ref context: ${JSON.stringify(path)}: not found`,
-  ],
-  PROCESS_ENDED: [
-    "invalid-argument",
-    (command: string, exitCode: string) =>
-      `process ${JSON.stringify(command)} did not complete successfully: exit code: ${exitCode}`,
-  ],
   DOWNLOAD_FAILED: ["unavailable", (url: string, why: string) => `ADD failed: cannot get ${url}: ${why}`],
   DOWNLOAD_MISMATCH: [
     "data-loss",
@@ -61,7 +60,7 @@ export const buildFaults = defineFaults({
     (text: string) => `invalid checksum ${JSON.stringify(text)}, expected sha256:<hex>`,
   ],
   SECRET_MISSING: ["not-found", (id: string) => `secret ${id}: not found`],
-  AGENT_MISSING: ["not-found", (id: string) => `no SSH key ${JSON.stringify(id)} forwarded from the client`],
+  AGENT_MISSING: ["not-found", (id: string) => `unset ssh forward key ${id}`],
   FOLDER_ELSEWHERE: [
     "conflict",
     (path: string) => `Cannot build from ${path}: the engine does not see the folder that its client does`,

@@ -163,7 +163,7 @@ async function mountFiles(
         throw error;
       },
     );
-    if (!isThere) throw buildFaults.SOURCE_MISSING(`/${subpath}`);
+    if (!isThere) throw buildFaults.MOUNT_SOURCE_MISSING(`/${subpath}`);
   }
   const snapshot = mountSnapshotOf(id, number);
   await snapshots.prepare(snapshot, chainId);

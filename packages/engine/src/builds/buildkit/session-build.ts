@@ -1,4 +1,4 @@
-import { keepsGitDir, type Vertex } from "@hawser/build";
+import { findingsOf, keepsGitDir, type Vertex } from "@hawser/build";
 import {
   type BuildContainer,
   type BuildContextOfClient,
@@ -120,7 +120,8 @@ export class SessionBuild implements BuildWork {
     try {
       planned = await build.plan(await this.#requestFor(options, source.text));
     } catch (error) {
-      if (isFirst) lintSource(source, { digest, findings: [], check, progress });
+      if (isFirst)
+        lintSource(source, { digest, findings: findingsOf(error), check, progress, failure: error });
       throw grpcError(error, source);
     }
     if (isFirst) lintSource(source, { digest, findings: planned.plan.findings, check, progress });

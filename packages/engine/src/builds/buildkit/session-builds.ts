@@ -1,3 +1,5 @@
+import { Fault } from "@hawser/base";
+import type { VertexEvent } from "@hawser/build";
 import type { BuildContextOfClient } from "@hawser/build/grpc";
 import type { RegistryAccess } from "@hawser/registry/client";
 import type { BuildService } from "../build-service.ts";
@@ -11,7 +13,7 @@ import type { ExportPorts } from "./export-result.ts";
 import type { GivenFiles } from "./given-files.ts";
 import { openImports } from "./open-imports.ts";
 import { sessionAccess } from "./session-answers.ts";
-import { inBuildkitsWords } from "./step-traits.ts";
+import { inBuildkitsWords, startProblem } from "./step-traits.ts";
 
 export interface SessionBuildsParts {
   readonly builds: BuildService;
@@ -83,7 +85,8 @@ export class SessionBuilds implements AsyncDisposable {
         signal,
         onEvent: (event) => {
           if (event.kind === "completed") this.#made.add(event.vertex.digest);
-          progress.take(event.kind === "failed" ? { ...event, error: inBuildkitsWords(event.error) } : event);
+          if (event.kind === "failed") takeFailure(event, progress);
+          else progress.take(event);
         },
         onContainer: () => {},
       }),
@@ -119,4 +122,20 @@ export class SessionBuilds implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#used.disposeAsync();
   }
+}
+
+function takeFailure(
+  event: Extract<VertexEvent, { readonly kind: "failed" }>,
+  progress: BuildContextOfClient["progress"],
+): void {
+  const { vertex } = event;
+  const why = startProblem(Fault.from(event.error).message);
+  if (why !== undefined && vertex.op.kind === "exec")
+    progress.take({
+      kind: "output",
+      vertex,
+      stream: "stderr",
+      bytes: Buffer.from(`runc run failed: ${why}\n`),
+    });
+  progress.take({ ...event, error: inBuildkitsWords(event.error, vertex.op) });
 }

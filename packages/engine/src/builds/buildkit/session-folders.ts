@@ -95,7 +95,7 @@ export class SessionFolders implements AsyncDisposable {
       return { texts: found, digest: step.digest };
     });
     const text = texts.get(filename);
-    if (text === undefined) throw buildFaults.DOCKERFILE_MISSING(filename);
+    if (text === undefined) throw buildFaults.DOCKERFILE_UNREAD(filename);
     const ignore =
       texts.get(ignoreName) ??
       (await progress.step("[internal] load .dockerignore", async () =>
