@@ -70,8 +70,10 @@ function hawser(machine: Machine, args: readonly string[]) {
 /** What `git clone` gives, and on top what is changed in the working tree but not committed. */
 async function cloneTree(target: string): Promise<void> {
   await runCommandOk(["git", "clone", "--quiet", "--no-hardlinks", root, target]);
+  // Without its optional locks it leaves the index alone, by whose time `hawser` judges whether the set-up still fits.
   const status = await runCommandOk([
     "git",
+    "--no-optional-locks",
     "-C",
     root,
     "status",
