@@ -291,6 +291,20 @@ ADD --checksum=sha256:${"0".repeat(64)} http://host/file .`);
     );
   });
 
+  test("an image by its digest alone is no repository, whose name would look so", async () => {
+    const image = `a@sha256:${"0123456789abcdef".repeat(4)}`;
+    const { root, asked } = await plan(
+      `FROM ${image}\nCOPY --from=${image} x /\nRUN --mount=from=${image},target=/m y`,
+    );
+    assert.deepEqual(
+      [kinds(root), asked],
+      [
+        ["exec", "copy", "image"],
+        [image, image, image],
+      ],
+    );
+  });
+
   test("ONBUILD of a stage is done by the one that goes on from it", async () => {
     const { root, execution, steps } = await plan(
       "FROM a AS x\nONBUILD USER me\nONBUILD COPY f /\nFROM x AS y\nFROM y\nRUN z",

@@ -212,7 +212,7 @@ class Planner {
     let stage: Stage;
     if (earlier !== undefined) stage = continueStage(await this.plan(earlier), options);
     else if (replaced === undefined && base === "scratch") stage = createStage(options);
-    else stage = await this.#beginWith(replaced ?? this.given(base, found.platform) ?? base, found);
+    else stage = await this.#beginWith(found, replaced ?? this.given(base, found.platform));
     stage.steps.push(this.#step(stage, node, earlier === undefined ? stage.root : undefined));
     for (const [name, range] of this.#globalRanges) {
       if (!new RegExp(`[$][{]?${RegExp.escape(name)}\\b`).test(node.text)) continue;
@@ -223,13 +223,13 @@ class Planner {
     return stage;
   }
 
-  /** A stage of an image, or of the user's files. */
-  async #beginWith(from: string, found: FoundStage): Promise<Stage> {
+  /** A stage of an image, or of what the user has under its name. */
+  async #beginWith(found: FoundStage, given: string | undefined): Promise<Stage> {
     const { name, index, platform } = found;
     const options = { name, index, platform };
-    const files = filesOf(from, this.#request);
+    const files = given === undefined ? undefined : filesOf(given, this.#request);
     if (files !== undefined) return createStage({ ...options, root: copyOfAll(files) });
-    const image = await this.#image(from, platform);
+    const image = await this.#image(given ?? found.base, platform);
     this.findings.push(...platformFindings(found, image.config, this.#request));
     const { reference, chainId } = image;
     const root = chainId && createVertex({ kind: "image", reference, chainId });
@@ -350,10 +350,10 @@ class Planner {
       );
     }
     if (found !== undefined) return (await this.plan(found)).root;
-    const from = this.given(name, undefined) ?? name;
-    const files = filesOf(from, this.#request);
+    const given = this.given(name, undefined);
+    const files = given === undefined ? undefined : filesOf(given, this.#request);
     if (files !== undefined) return files;
-    const image = await this.#image(from, undefined);
+    const image = await this.#image(given ?? name, undefined);
     if (image.chainId === undefined) return undefined;
     return createVertex({ kind: "image", reference: image.reference, chainId: image.chainId });
   }
