@@ -250,6 +250,20 @@ describe("what is wrong with a Dockerfile", () => {
     });
   }
 
+  test("is told of the step that has failed, by its stage and by how its text begins", async () => {
+    const steps: Readonly<Record<string, string>> = {
+      [`${on}RUN <<EOF\necho hi\nexit 3\nEOF\n`]: "[2/2] RUN <<EOF (echo hi...)",
+      [`${on}RUN --mount=type=cache,target=/c <<EOF\nexit 3\nEOF\n`]:
+        "[stage-0 2/2] RUN --mount=type=cache,target=/c <<EOF (exit 3)",
+      "FROM busybox AS Me\nONBUILD RUN exit 3\nFROM me\n": "[stage-1 1/1] ONBUILD RUN exit 3",
+    };
+    for (const [text, step] of Object.entries(steps)) {
+      await using dir = await openFiles({ Dockerfile: text });
+      const { stderr } = await client.run(["buildx", "build", dir.path]);
+      assert.equal(/^ > (.*):$/m.exec(stderr)?.[1], step, stderr);
+    }
+  });
+
   test("is told to clients of the classic API, with the code that a process has", async () => {
     const wanted: Readonly<Record<string, readonly [exitCode: number, says: RegExp]>> = {
       [`${on}FOO\n`]: [1, /: dockerfile parse error on line 2: unknown instruction: FOO /],

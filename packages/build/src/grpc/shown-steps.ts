@@ -1,5 +1,7 @@
 import { shownUrl } from "@hawser/base";
 import { formatPlatform, formatReference, type Platform, parseReference, withDefaultTag } from "@hawser/oci";
+import { parseHeredocWord } from "../dockerfile/heredoc.ts";
+import type { InstructionNode } from "../dockerfile/parse-dockerfile.ts";
 import { type Vertex, verticesBelow } from "../plan/vertex.ts";
 import { titleOfStage } from "../planner/find-stages.ts";
 import type { BuildPlan } from "../planner/plan-dockerfile.ts";
@@ -17,8 +19,8 @@ export function shownSteps(
   const stages = new Set(steps.map(({ stage }) => stage.index));
   const shown = new Map<string, ShownStep>();
   for (const index of stages) {
-    const own = steps.flatMap(({ stage, vertex, text }) =>
-      stage.index === index && vertex !== undefined ? [{ stage, vertex, text }] : [],
+    const own = steps.flatMap(({ stage, vertex, text, node }) =>
+      stage.index === index && vertex !== undefined ? [{ stage, vertex, text: text + summaryOf(node) }] : [],
     );
     for (const [at, { vertex, stage, text }] of own.entries()) {
       if (shown.has(vertex.digest)) continue;
@@ -40,6 +42,13 @@ export function shownSteps(
     if (op.kind === "http") shown.set(digest, { digest, name: shownUrl(op.url), inputs: [] });
   }
   return [...shown.values()];
+}
+
+/** How the text begins that a `RUN <<EOF` is. */
+function summaryOf({ name, args: [word = ""], heredocs: [first] }: InstructionNode): string {
+  if (name !== "RUN" || first === undefined || parseHeredocWord(word) === undefined) return "";
+  const [line = "", ...more] = first.raw.trim().split(/\r?\n/);
+  return ` (${line}${more.length > 0 ? "..." : ""})`;
 }
 
 function fromImage(reference: string): string {
