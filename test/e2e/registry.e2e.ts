@@ -83,6 +83,33 @@ describe("images of a registry", { skip: againstDockerd }, () => {
     });
   }
 
+  test("that a build begins with are shown while they come, and where they do not", async () => {
+    await using dir = await openTempDir();
+    const publish = async (tag: string) => {
+      const plainLayers = [await layerOf({ noise: randomBytes(300_000) })];
+      const { layers } = publishImage(registry, { repository: "base/app", tag, plainLayers });
+      return { name: `${registry.address}/base/app:${tag}`, digest: layers[0] ?? "" };
+    };
+    const contextFrom = async (from: string) => {
+      await writeFile(join(dir.path, "Dockerfile"), `FROM ${from}\nLABEL a=b\n`);
+      return dir.path;
+    };
+    const [first, second] = [await publish("v1"), await publish("v2")];
+    const told = await docker("build", await contextFrom(first.name));
+    const complete = `^${first.digest.slice(7, 19)}: Pull complete$`;
+    const step = `^Step 1/2 : FROM ${first.name}$`;
+    assert.match(told, new RegExp(`^v1: Pulling from base/app$[^]*${complete}[^]*${step}`, "m"));
+    const shown = await engine.hawser(["build", "--progress", "plain", await contextFrom(second.name)]);
+    assert.equal(shown.exitCode, 0, shown.stderr);
+    assert.match(shown.stderr, new RegExp(`^#\\d+ \\[internal\\] load metadata for ${second.name}$`, "m"));
+    assert.match(shown.stderr, new RegExp(`^#\\d+ extracting ${second.digest}.* done$`, "m"));
+    const absent = await contextFrom(`${registry.address}/base/none:v1`);
+    const { exitCode, stdout, stderr } = await engine.docker(["build", absent]);
+    assert.equal(exitCode, 1);
+    assert.match(stdout, /^Step 1\/2 : FROM \S+\/base\/none:v1$/m);
+    assert.match(stderr, /not found/);
+  });
+
   test("that a container made are pushed, and are the same when they come back", async () => {
     const name = `${registry.address}/made/app:v1`;
     publishImage(registry, { repository: "made/base", tag: "v1", plainLayers: [await busyboxLayer()] });

@@ -260,6 +260,9 @@ def images_are_built():
     wrong = io.BytesIO(tar_of(Dockerfile=b"FROM busybox\nRUN exit 3\n"))
     failed = raises(BuildError, client.images.build, fileobj=wrong, custom_context=True, rm=True)
     assert "returned a non-zero code: 3" in failed.msg
+    absent = io.BytesIO(tar_of(Dockerfile=b"FROM 127.0.0.1:1/absent\n"))
+    failed = raises(BuildError, client.images.build, fileobj=absent, custom_context=True, rm=True)
+    assert {"stream": "Step 1/1 : FROM 127.0.0.1:1/absent\n"} in list(failed.build_log)
     client.images.remove("built:1")
 
 

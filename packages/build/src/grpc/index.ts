@@ -23,6 +23,7 @@ export type {
   ProcessRequest,
   ResultFile,
 } from "./ports.ts";
+export type { StepTold } from "./progress.ts";
 export type { SessionContent } from "./session-content.ts";
 export { shownSteps } from "./shown-steps.ts";
 export type { CheckedSource } from "./subrequests.ts";

@@ -12,6 +12,7 @@ import {
 } from "@hawser/oci";
 import type { RegistryAccess } from "@hawser/registry/client";
 import type { BuildCache, Image, ImageStore } from "@hawser/store";
+import type { PullEvent } from "../images/pull-image.ts";
 import type { RemoteImages } from "../images/remote-images.ts";
 import { type BuildSources, checkPinnedById } from "./build-sources.ts";
 import { buildFaults } from "./faults.ts";
@@ -43,8 +44,17 @@ export interface BuildImagesOptions {
   readonly layout?: (store: string) => LayoutBlobs | undefined;
   /** Ask registries although an image is here. */
   readonly pull: boolean;
+  /** Does `look`, which looks for an image by its full name, and shows that and how far a pull is. Default: nothing is shown. */
+  readonly showing?: ShowImage;
   readonly signal: AbortSignal;
 }
+
+export type ShowImage = <T>(
+  name: string,
+  look: (onPull: (event: PullEvent) => void) => Promise<T>,
+) => Promise<T>;
+
+const showNothing: ShowImage = (_name, look) => look(() => {});
 
 /** The images that a build begins with. */
 export class BuildImages {
@@ -73,7 +83,10 @@ export class BuildImages {
     options: { readonly platform: Platform | undefined; readonly pull?: boolean },
   ): Promise<ResolvedImage> {
     if (reference.startsWith(layoutScheme)) return await this.#receiveLayout(reference, options);
-    const { image, digest: named } = await this.#findImage(reference, options);
+    const { showing = showNothing } = this.#options;
+    const { image, digest: named } = await showing(fullNameOf(reference), (onPull) =>
+      this.#findImage(reference, { ...options, onPull }),
+    );
     const machine = options.platform ?? platformOfNode(process);
     this.#options.sources?.useImage(reference, image, { machine, digest: named });
     if (image.chainId !== undefined) this.#holds.use(this.#parts.images.layers.hold(image.chainId));
@@ -125,7 +138,15 @@ export class BuildImages {
   /** One that is here, or else from where there are images. */
   async #findImage(
     reference: string,
-    { platform: machine, pull = false }: { readonly platform: Platform | undefined; readonly pull?: boolean },
+    {
+      platform: machine,
+      pull = false,
+      onPull,
+    }: {
+      readonly platform: Platform | undefined;
+      readonly pull?: boolean;
+      readonly onPull: (event: PullEvent) => void;
+    },
   ): Promise<FoundImage> {
     const { images, registry } = this.#parts;
     const { signal, access, sources } = this.#options;
@@ -147,8 +168,18 @@ export class BuildImages {
     if (machine !== undefined && !platformsMatch(machine, platformOfNode(process))) {
       return await registry.fetch(name, { ...options, platform: machine });
     }
-    for await (const _ of registry.pull(name, options)); // one that ends without a fault has the image
+    for await (const event of registry.pull(name, options)) onPull(event);
     return { image: images.resolve(name) };
+  }
+}
+
+/** An id stays what it is, as does what is no name at all. */
+function fullNameOf(reference: string): string {
+  if (/^(sha256:)?[0-9a-f]{12,}$/.test(reference)) return reference;
+  try {
+    return formatReference(withDefaultTag(parseReference(reference)));
+  } catch {
+    return reference; // looking for it says what is wrong
   }
 }
 

@@ -2,14 +2,10 @@ import { createHash } from "node:crypto";
 import { mkdir, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { compileIgnorePatterns, Fault, type Logger, parseIgnoreFile, shownUrl, writeTar } from "@hawser/base";
+import { compileIgnorePatterns, type Logger, parseIgnoreFile, shownUrl, writeTar } from "@hawser/base";
 import {
-  formatSourceLines,
   type PlanRequest,
   parseGitReference,
-  parseNodes,
-  rangeOf,
-  reworded,
   Solver,
   type Step,
   type Vertex,
@@ -22,12 +18,14 @@ import { diskFault, type Image, type ImageMaker, openArchive, readFiles, type St
 import type { Collaborators } from "../containers/collaborators.ts";
 import { createContainerId } from "../containers/names.ts";
 import { removeContainer } from "../containers/remove.ts";
+import type { PullEvent } from "../images/pull-image.ts";
 import { BuildContext } from "./build-context.ts";
 import type { BuildSources } from "./build-sources.ts";
 import type { BuildState } from "./build-state.ts";
 import { ImportedResults, type ResultSource } from "./cache/imported-results.ts";
 import { registrySource } from "./cache/open-sources.ts";
 import { CacheMounts } from "./cache-mounts.ts";
+import { checkSyntax, instructionOf, showSource } from "./classic-source.ts";
 import { download } from "./download.ts";
 import { buildFaults } from "./faults.ts";
 import { GitRepositories } from "./git-repositories.ts";
@@ -63,6 +61,10 @@ export interface BuildRequest {
 
 export type BuildEvent =
   | { readonly kind: "planned"; readonly steps: readonly Step[] }
+  /** An image that it begins with comes. */
+  | { readonly kind: "pull"; readonly event: PullEvent }
+  /** An instruction of which nothing comes, the first after `FROM` being the second of `of`. */
+  | { readonly kind: "refused"; readonly at: number; readonly of: number; readonly text: string }
   | { readonly kind: "container"; readonly vertex: Vertex; readonly id: string }
   | VertexEvent;
 
@@ -289,17 +291,17 @@ export class BuildService {
         agent: async () => undefined,
       },
       onContainer: (vertex, id) => onEvent({ kind: "container", vertex, id }),
+      showing: async (_name, look) => await look((event) => onEvent({ kind: "pull", event })),
     });
     try {
       const { committedAtMs } = context;
-      const planned = await build.plan({
-        ...request,
-        source,
-        contexts: {},
-        entitlements: [],
-        committedAtMs,
-        isClassic: true,
-      });
+      const planned = await build
+        .plan({ ...request, source, contexts: {}, entitlements: [], committedAtMs, isClassic: true })
+        .catch((error: unknown) => {
+          const refused = instructionOf(error, source);
+          if (refused !== undefined) onEvent({ kind: "refused", ...refused });
+          throw error;
+        });
       onEvent({ kind: "planned", steps: planned.plan.steps });
       const { config, state } = await build.execute(planned, () => request.noCache);
       const { diffIds } = await build.seal(state);
@@ -380,23 +382,4 @@ async function forgetIgnored(context: BuildContext, { dockerfile, signal }: Buil
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error; // the client has left out what it could
   }
-}
-
-/** Docker's words for what is not even a list of instructions. @throws {Fault} `invalid-argument` */
-function checkSyntax(source: string, name: string): void {
-  if (source === "") throw buildFaults.DOCKERFILE_EMPTY(name);
-  try {
-    parseNodes(source);
-  } catch (error) {
-    if (!Fault.is(error, "invalid-argument")) throw error;
-    throw showSource(reworded(error, `failed to parse Dockerfile: ${error.message}`), { source, name });
-  }
-}
-
-/** The same fault; where it has a place in the Dockerfile, with the lines. */
-function showSource(error: unknown, file: { readonly source: string; readonly name: string }): unknown {
-  const range = rangeOf(error);
-  if (!Fault.is(error) || range === undefined) return error;
-  const lines = formatSourceLines(file.source, { name: file.name, range });
-  return new Fault(error.kind, error.code, `${error.message}\n${lines}`).because(error);
 }

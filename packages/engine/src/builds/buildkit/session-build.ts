@@ -37,6 +37,7 @@ import { lookAtFiles, readFilePart, rootOfState } from "./result-files.ts";
 import { ignoring } from "./session-answers.ts";
 import { SessionBuilds } from "./session-builds.ts";
 import { SessionFolders } from "./session-folders.ts";
+import { showImages } from "./show-images.ts";
 import { ignoredVertices, inBuildkitsWords } from "./step-traits.ts";
 
 /** What the record of a build has; its client takes out what it does not want (`BUILDX_METADATA_PROVENANCE`). */
@@ -177,6 +178,9 @@ export class SessionBuild implements BuildWork {
         ...(shmSizeBytes !== undefined && { shmSizeBytes }),
       },
       pull: options.pull,
+      showing: showImages(this.#context.progress, {
+        platform: options.isOneOfSeveral ? options.platform : undefined,
+      }),
       input: async (name) => {
         const input = inputs.get(name);
         if (input === undefined) throw buildFaults.INPUT_MISSING(name);

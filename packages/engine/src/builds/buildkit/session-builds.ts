@@ -62,7 +62,7 @@ export class SessionBuilds implements AsyncDisposable {
   begin({
     folder,
     ...options
-  }: Pick<ImageBuildOptions, "limits" | "pull" | "input" | "solveDefinition"> &
+  }: Pick<ImageBuildOptions, "limits" | "pull" | "showing" | "input" | "solveDefinition"> &
     Pick<BuildFiles, "folder">): ImageBuild {
     const { builds, context } = this.#parts;
     const { progress, signal, session } = context;

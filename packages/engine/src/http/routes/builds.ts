@@ -16,6 +16,7 @@ import {
 } from "../wire/build-query.ts";
 import { BuildTranscript } from "../wire/build-transcript.ts";
 import { readAccessByDomain } from "../wire/registry-auth.ts";
+import { formatPullEvent } from "../wire/transfer-progress.ts";
 import { readBuildPrune } from "./build-prune.ts";
 
 /** `POST /build`, Docker's classic way to build, and what is kept of builds. */
@@ -96,7 +97,11 @@ async function build(builds: BuildService, request: ApiRequest, response: ApiRes
       context: remote === "" ? request.body : remote,
       access: async (domain) => accessTo(domain),
       signal: request.signal,
-      onEvent: (event) => transcript.take(event),
+      onEvent: (event) => {
+        transcript.take(event);
+        if (event.kind === "pull" && !quiet)
+          for (const message of formatPullEvent(event.event)) tell(message);
+      },
     });
     const id = image.id.slice("sha256:".length);
     tell({ aux: { ID: image.id } });

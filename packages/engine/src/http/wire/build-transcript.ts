@@ -28,6 +28,9 @@ export class BuildTranscript {
       case "planned":
         this.#begin(event.steps);
         break;
+      case "refused":
+        this.#write(`Step ${event.at}/${event.of} : ${event.text}\n`);
+        break;
       case "container":
         this.#containers.set(event.vertex.digest, event.id.slice(0, 12));
         this.#add(event.vertex, ` ---> Running in ${event.id.slice(0, 12)}\n`);
@@ -46,6 +49,7 @@ export class BuildTranscript {
         this.#end(event.vertex);
         break;
       }
+      case "pull":
       case "started":
       case "missed":
       case "failed":
