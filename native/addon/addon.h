@@ -76,6 +76,7 @@ void remember_home(void);
 napi_value peer_credentials(napi_env env, napi_callback_info info);
 napi_value duplicate(napi_env env, napi_callback_info info);
 napi_value lock_file(napi_env env, napi_callback_info info);
+napi_value unread_by_peer(napi_env env, napi_callback_info info);
 napi_value connect_unix(napi_env env, napi_callback_info info);
 napi_value send_with_descriptors(napi_env env, napi_callback_info info);
 napi_value socket_pair(napi_env env, napi_callback_info info);

@@ -8,6 +8,7 @@ static const struct {
     {"peerCredentials", peer_credentials},
     {"duplicate", duplicate},
     {"lockFile", lock_file},
+    {"unreadByPeer", unread_by_peer},
     {"connectUnix", connect_unix},
     {"sendWithDescriptors", send_with_descriptors},
     {"socketPair", socket_pair},

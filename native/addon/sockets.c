@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -98,6 +100,15 @@ static int connect_to(const struct text *path, int *out) {
   if (error == 0) *out = fd;
   else if (fd >= 0) close(fd);
   return error;
+}
+
+/* unreadByPeer(fd): of a Unix stream, whether the other side has read all that was written: 0 then. */
+napi_value unread_by_peer(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  int fd, unread;
+  if (!take_arguments(env, info, 1, arguments) || !take_int(env, arguments[0], &fd)) return NULL;
+  if (ioctl(fd, SIOCOUTQ, &unread) != 0) return throw_system_error(env, errno, "ioctl", NULL);
+  return make_int(env, unread);
 }
 
 napi_value connect_unix(napi_env env, napi_callback_info info) {

@@ -43,6 +43,7 @@ export {
 export { sendFile } from "./send-file.ts";
 export {
   connectUnix,
+  isUnread,
   type PeerCredentials,
   peerCredentials,
   sendDatagram,

@@ -7,6 +7,7 @@ export interface NativeAddon {
   peerCredentials(fd: number): { readonly pid: number; readonly uid: number; readonly gid: number };
   duplicate(fd: number): number;
   lockFile(fd: number): boolean;
+  unreadByPeer(fd: number): number;
   connectUnix(path: string): number;
   sendWithDescriptors(socketFd: number, bytes: Buffer, fds: readonly number[]): void;
   socketPair(): readonly [number, number];

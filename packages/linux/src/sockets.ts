@@ -27,6 +27,16 @@ export function socketDescriptor(socket: Socket): number {
   return socketHandle(socket).fd;
 }
 
+/**
+ * Whether the other side of a unix stream socket has not read all that was written yet (`SIOCOUTQ`, unix(7)). What Node still keeps is
+ * not looked at.
+ *
+ * @throws {Fault} `unavailable` for a socket that has ended
+ */
+export function isUnread(socket: Socket): boolean {
+  return native().unreadByPeer(socketDescriptor(socket)) > 0;
+}
+
 /** Node's stream handle. Undocumented, and the only way to what the kernel knows of a socket: used in this package alone. */
 export interface SocketHandle {
   readonly fd: number;

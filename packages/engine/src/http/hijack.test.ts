@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { readSync, writeSync } from "node:fs";
+import { closeSync, readSync, writeSync } from "node:fs";
 import { describe, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { eventually } from "@hawser/base/testing";
+import { connectUnix } from "@hawser/linux";
 import { hijack } from "./hijack.ts";
 import { readJsonBody } from "./request.ts";
 import type { Route } from "./router.ts";
@@ -16,7 +18,7 @@ const echo: Route = {
   hijacks: true,
   async handler(request, response) {
     const connection = await hijack(request, response);
-    connection.accept({ multiplexed: request.param("id") !== "tty" });
+    await connection.accept({ multiplexed: request.param("id") !== "tty" });
     for await (const chunk of connection.socket.iterator({ destroyOnReturn: false })) {
       connection.socket.write(String(chunk).toUpperCase());
     }
@@ -39,6 +41,33 @@ describe("hijack", () => {
     await client.until(/HELLO$/);
     client.socket.end(" there");
     assert.match(await client.untilEnd(), /HELLO THERE\x01\0{6}\x03BYE$/);
+  });
+
+  test("docker-py has read the head before anything follows, which it would lose", async () => {
+    const eager: Route = {
+      ...echo,
+      async handler(request, response) {
+        const connection = await hijack(request, response);
+        await connection.accept({ multiplexed: false });
+        connection.end("at once");
+      },
+    };
+    await using api = await openApi([eager]);
+    const fd = connectUnix(api.path);
+    try {
+      const agent = "User-Agent: docker-sdk-python/7.1.0\r\n";
+      writeSync(fd, `POST /containers/x/attach HTTP/1.1\r\n${upgrade}${agent}\r\n`);
+      await delay(200); // a slow client
+      const read = () => {
+        const bytes = Buffer.alloc(8192);
+        return bytes.toString("utf8", 0, readSync(fd, bytes));
+      };
+      assert.match(read(), /^HTTP\/1\.1 101 UPGRADED\r\n[^]*\r\n\r\n$/);
+      await delay(100);
+      assert.equal(read(), "at once");
+    } finally {
+      closeSync(fd);
+    }
   });
 
   test("tells the raw type to old clients, for terminals, and without upgrade", async () => {
@@ -74,7 +103,7 @@ describe("hijack", () => {
           async handler(request, response) {
             const body = await readJsonBody(request, (value) => value, { type: "json" });
             const connection = await hijack(request, response);
-            connection.accept({ multiplexed: true });
+            await connection.accept({ multiplexed: true });
             connection.socket.write(JSON.stringify(body));
             for await (const chunk of connection.socket.iterator({ destroyOnReturn: false })) {
               connection.socket.write(chunk);
@@ -131,7 +160,7 @@ describe("hijack", () => {
       hijacks: true,
       async handler(request, response) {
         const connection = await hijack(request, response);
-        if (request.query.flag("accepted")) connection.accept({ multiplexed: false });
+        if (request.query.flag("accepted")) await connection.accept({ multiplexed: false });
         connection.fail(new Error("it broke"));
       },
     };
@@ -155,7 +184,7 @@ describe("hijack", () => {
         hijacks: true,
         async handler(request, response) {
           const connection = await hijack(request, response);
-          connection.accept({ multiplexed });
+          await connection.accept({ multiplexed });
           await assert.rejects(
             connection.handTo(() => Promise.reject(new Error("no such program"))),
             /no such program/,
@@ -180,7 +209,7 @@ describe("hijack", () => {
       async handler(request, response) {
         await eventually(() => client.socket.writableFinished); // the end of input is here before the hijack
         const connection = await hijack(request, response);
-        connection.accept({ multiplexed: false });
+        await connection.accept({ multiplexed: false });
         await connection.handTo(async ({ fd, unread }) => {
           const rest = readSync(fd, Buffer.alloc(10), 0, 10, null);
           writeSync(fd, "reply");
@@ -204,7 +233,7 @@ describe("hijack", () => {
       hijacks: true,
       async handler(request, response) {
         const connection = await hijack(request, response);
-        connection.accept({ multiplexed: false });
+        await connection.accept({ multiplexed: false });
         await connection.handTo(async ({ fd, unread }) => {
           handed.resolve({ fd, unread: Buffer.from(unread).toString() });
           await release.promise;

@@ -1,9 +1,10 @@
 import { closeSync } from "node:fs";
 import { Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { TLSSocket } from "node:tls";
 import { encodeFrame } from "@hawser/api";
 import { Fault } from "@hawser/base";
-import { releaseSocket } from "@hawser/linux";
+import { isUnread, releaseSocket } from "@hawser/linux";
 import { closeGently } from "./close-gently.ts";
 import { describeFault } from "./fault-response.ts";
 import { httpFaults } from "./faults.ts";
@@ -27,13 +28,13 @@ export interface HijackedConnection {
   /** The client asked with `Upgrade` and gets 101; without it, 200. */
   readonly upgraded: boolean;
   /**
-   * Tell the client that the stream begins.
+   * Tell the client that the stream begins. Then it may be written to.
    *
    * @param options.multiplexed output is framed, since there is no terminal. Only clients from API 1.42 on that upgrade
    *   are told so; the others know from inspect.
    * @param options.protocol what the connection speaks instead, for clients that asked for it with `Upgrade`.
    */
-  accept(options: { readonly multiplexed: boolean } | { readonly protocol: "h2c" }): void;
+  accept(options: { readonly multiplexed: boolean } | { readonly protocol: "h2c" }): Promise<void>;
   /** Refuse, before `accept`, with an ordinary answer; then close. After `accept` as `end`, with the reason. */
   fail(thrown: unknown): void;
   /**
@@ -80,7 +81,7 @@ export async function hijack(request: ApiRequest, response: ApiResponse): Promis
   return {
     socket,
     upgraded,
-    accept: (options) => {
+    accept: async (options) => {
       const multiplexed = "multiplexed" in options && options.multiplexed;
       accepted = { multiplexed };
       const framed = multiplexed && upgraded && request.atLeast("1.42");
@@ -93,6 +94,7 @@ export async function hijack(request: ApiRequest, response: ApiResponse): Promis
       }
       if (socket.writable)
         socket.write(formatHead(upgraded ? "HTTP/1.1 101 UPGRADED" : "HTTP/1.1 200 OK", headers));
+      if (losesWhatFollows.test(request.header("user-agent") ?? "")) await headIsRead(socket);
     },
     fail: (thrown) => {
       const { status, message } = describeFault(Fault.from(thrown));
@@ -123,3 +125,18 @@ export async function hijack(request: ApiRequest, response: ApiResponse): Promis
 }
 
 const maxDroppedBytes = 1 << 20;
+
+/**
+ * docker-py, and Compose 1 which is made with it, take the socket from below Python's reader: what that has read together with the
+ * head is lost. With dockerd nothing is there so soon.
+ */
+const losesWhatFollows = /^(docker-sdk-python|docker-py|docker-compose\/1\.)/;
+
+const headPatienceMs = 2000;
+
+/** Wait until the head was read. Over TCP nobody knows. */
+async function headIsRead(socket: Socket): Promise<void> {
+  if (socket.remoteFamily !== undefined) return;
+  const end = performance.now() + headPatienceMs;
+  while (!socket.destroyed && isUnread(socket) && performance.now() < end) await delay(1);
+}

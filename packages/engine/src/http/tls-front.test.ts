@@ -19,7 +19,7 @@ const echo: Route = {
   hijacks: true,
   async handler(request, response) {
     const connection = await hijack(request, response);
-    connection.accept({ multiplexed: false });
+    await connection.accept({ multiplexed: false });
     await connection.handTo(async ({ fd }) => {
       await once(spawn("cat", { stdio: [fd, fd, "ignore"] }), "spawn");
     });

@@ -20,7 +20,7 @@ export function buildkitRoutes(services: () => Promise<BuildServices>): Route[] 
         if (!isHttp2(request.header("upgrade"))) throw buildFaults.UPGRADE_NEEDED();
         const opened = await services();
         const connection = await hijack(request, response);
-        connection.accept({ protocol: "h2c" });
+        await connection.accept({ protocol: "h2c" });
         opened.serve(whole(connection.socket));
       },
     },
@@ -35,7 +35,7 @@ export function buildkitRoutes(services: () => Promise<BuildServices>): Route[] 
         const { sessions } = await services();
         sessions.check(id);
         const connection = await hijack(request, response);
-        connection.accept({ protocol: "h2c" });
+        await connection.accept({ protocol: "h2c" });
         void sessions.serve(whole(connection.socket), {
           id,
           sharedKey: request.header("x-docker-expose-session-sharedkey") ?? "",

@@ -54,7 +54,7 @@ export function execRoutes(collaborators: Collaborators): Route[] {
           ...(start.consoleSize && { consoleSize: start.consoleSize }),
           accept: async () => {
             const connection = await hijack(request, response);
-            connection.accept({ multiplexed: !start.tty });
+            await connection.accept({ multiplexed: !start.tty });
             return connection;
           },
         });

@@ -51,7 +51,7 @@ export function streamRoutes(collaborators: Collaborators): Route[] {
           options,
           accept: async () => {
             const connection = await hijack(request, response);
-            connection.accept({ multiplexed: !tty });
+            await connection.accept({ multiplexed: !tty });
             return { ...connection, replay: replayTo(connection.socket, options) };
           },
         });
