@@ -41,6 +41,19 @@ export function invalidAsWhole(words: string): Fault {
   return invalidAt([], words);
 }
 
+/**
+ * The same refusal, of these places whatever it was of; what is no refusal stays what it is.
+ *
+ * @param words makes others of its own
+ */
+export function refusedAt(
+  range: SourceRange | readonly SourceRange[],
+  error: unknown,
+  words = (own: string) => own,
+): unknown {
+  return Fault.is(error, "invalid-argument") ? invalidAt(range, words(error.message)).because(error) : error;
+}
+
 /** The same with other words, in the same place. */
 export function reworded(fault: Fault, words: string): Fault {
   const other = new Fault(fault.kind, fault.code, words).because(fault);

@@ -1,6 +1,5 @@
-import { Fault } from "@hawser/base";
 import { checkInstruction, checkInstructions } from "./check-instructions.ts";
-import { dockerfileFaults, invalidAt, withRange } from "./faults.ts";
+import { dockerfileFaults, invalidAt, refusedAt, withRange } from "./faults.ts";
 import { extractHeredocs, type Heredoc } from "./heredoc.ts";
 import type { SourceRange } from "./source-range.ts";
 import { splitArguments, splitFlags } from "./split-arguments.ts";
@@ -99,7 +98,7 @@ export function parseTrigger(
     checkInstruction(whole);
     return whole;
   } catch (error) {
-    throw Fault.is(error, "invalid-argument") ? invalidAt(range, error.message).because(error) : error;
+    throw refusedAt(range, error);
   }
 }
 

@@ -1,7 +1,7 @@
-import { Fault, goQuote } from "@hawser/base";
+import { goQuote } from "@hawser/base";
 import { type Platform, parsePlatform } from "@hawser/oci";
 import { didYouMean } from "../dockerfile/did-you-mean.ts";
-import { dockerfileFaults, invalidAt, withRange } from "../dockerfile/faults.ts";
+import { dockerfileFaults, invalidAt, refusedAt, withRange } from "../dockerfile/faults.ts";
 import { Flags } from "../dockerfile/flags.ts";
 import type { InstructionNode } from "../dockerfile/parse-dockerfile.ts";
 import type { PlanRequest } from "./build-request.ts";
@@ -83,27 +83,37 @@ function readPlatform(
   try {
     wanted = noting.word(text);
   } catch (error) {
-    throw worded(error, (words) => `failed to process arguments for platform : ${words}`, range);
+    throw refusedAt(range, error, (words) => `failed to process arguments for platform : ${words}`);
   }
   if (wanted === "") throw invalidAt(range, `empty platform value from expression ${text}${hint()}`);
   try {
     return parsePlatform(wanted, host);
   } catch (error) {
-    throw worded(error, (words) => `failed to parse platform ${text}: ${words}${hint()}`, range);
+    throw refusedAt(range, error, (words) => `failed to parse platform ${text}: ${words}${hint()}`);
   }
-}
-
-function worded(
-  error: unknown,
-  words: (message: string) => string,
-  range: InstructionNode["range"],
-): unknown {
-  return Fault.is(error, "invalid-argument") ? invalidAt(range, words(error.message)).because(error) : error;
 }
 
 /** The stage that a name means in `--from`: of several the last. */
 export function findStage(stages: readonly FoundStage[], name: string): FoundStage | undefined {
   return stages.findLast((stage) => stage.name !== "" && stage.name === name.toLowerCase());
+}
+
+/** The stage that a `FROM` goes on from. */
+export function findBase(
+  stages: readonly FoundStage[],
+  { index, base }: Pick<FoundStage, "index" | "base">,
+): FoundStage | undefined {
+  return findStage(stages.slice(0, index), base);
+}
+
+/** The stage that `COPY --from` means, by its name or its number. */
+export function findSource(stages: readonly FoundStage[], from: string): FoundStage | undefined {
+  return isStageNumber(from) ? stages[Number(from)] : findStage(stages, from);
+}
+
+/** Whether `COPY --from` means no name. */
+export function isStageNumber(from: string): boolean {
+  return /^[+-]?\d+$/.test(from);
 }
 
 /** What a stage is called where it has no name. */

@@ -4,7 +4,7 @@ import { Fault } from "@hawser/base";
 import type { ImageConfig } from "@hawser/oci";
 import { dockerfileFaults, rangeOf, rangesOf } from "../dockerfile/faults.ts";
 import type { Vertex } from "../plan/vertex.ts";
-import type { PlanRequest } from "./build-request.ts";
+import type { PlanRequest, ResolveImage } from "./build-request.ts";
 import { planDockerfile } from "./plan-dockerfile.ts";
 import { findingsOf } from "./plan-findings.ts";
 
@@ -28,9 +28,8 @@ function image(execution: Partial<ImageConfig["execution"]> = {}): ImageConfig {
   };
 }
 
-async function plan(source: string, more: Partial<PlanRequest> = {}, base = image()) {
-  const asked: string[] = [];
-  const result = await planDockerfile(
+async function planWith(resolveImage: ResolveImage, source: string, more: Partial<PlanRequest> = {}) {
+  return await planDockerfile(
     {
       source,
       buildArgs: {},
@@ -42,15 +41,17 @@ async function plan(source: string, more: Partial<PlanRequest> = {}, base = imag
       entitlements: [],
       ...more,
     },
-    {
-      signal: new AbortController().signal,
-      resolveImage: async (reference) => {
-        asked.push(reference);
-        return { reference, chainId: `chain-of-${reference}`, config: base };
-      },
-    },
+    { signal: new AbortController().signal, resolveImage },
   );
-  return { ...result, asked };
+}
+
+async function plan(source: string, more: Partial<PlanRequest> = {}, base = image()) {
+  const asked: string[] = [];
+  const resolveImage: ResolveImage = async (reference) => {
+    asked.push(reference);
+    return { reference, chainId: `chain-of-${reference}`, config: base };
+  };
+  return { ...(await planWith(resolveImage, source, more)), asked };
 }
 
 /** What is done, the last thing first. */
@@ -320,26 +321,13 @@ ADD --checksum=sha256:${"0".repeat(64)} http://host/file .`);
 
   test("an image that is missing is told as BuildKit does", async () => {
     const missing = dockerfileFaults.DOCKERFILE_INVALID("x");
+    const resolveImage: ResolveImage = async () => {
+      throw new Fault("not-found", missing.code, "no such image");
+    };
     const refusing = (reference: string, isClassic: boolean) =>
-      planDockerfile(
-        {
-          source: `FROM a AS builder\nFROM ${reference}`,
-          buildArgs: {},
-          labels: {},
-          network: "default",
-          platform,
-          buildPlatform: platform,
-          contexts: {},
-          entitlements: [],
-          isClassic,
-        },
-        {
-          signal: new AbortController().signal,
-          resolveImage: async () => {
-            throw new Fault("not-found", missing.code, "no such image");
-          },
-        },
-      ).catch((error: unknown) => Fault.from(error).message);
+      planWith(resolveImage, `FROM a AS builder\nFROM ${reference}`, { isClassic }).catch(
+        (error: unknown) => Fault.from(error).message,
+      );
     assert.equal(
       await refusing("buildr", false),
       "buildr: failed to resolve source metadata for docker.io/library/buildr:latest: no such image (did you mean builder?)",

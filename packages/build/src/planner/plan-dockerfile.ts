@@ -13,7 +13,15 @@ import type { LintFinding } from "../lint/lint-dockerfile.ts";
 import { createVertex, type Vertex } from "../plan/vertex.ts";
 import { applyConfig } from "./apply-config.ts";
 import type { PlanRequest, ResolveImage } from "./build-request.ts";
-import { type FoundStage, findStage, findTarget, splitStages, titleOfStage } from "./find-stages.ts";
+import {
+  type FoundStage,
+  findBase,
+  findSource,
+  findStage,
+  findTarget,
+  splitStages,
+  titleOfStage,
+} from "./find-stages.ts";
 import { contextKey, copyOfAll, filesOf } from "./named-contexts.ts";
 import { planCopy } from "./plan-copy.ts";
 import { baseFindings, platformFindings, sourceFindings, withFindings } from "./plan-findings.ts";
@@ -205,10 +213,7 @@ class Planner {
   async #begin(found: FoundStage, replaced: string | undefined): Promise<Stage> {
     const { name, index, base, node } = found;
     const options = { name, index, platform: found.platform };
-    const earlier =
-      replaced === undefined
-        ? this.#stages.findLast((stage) => stage.index < index && matches(stage, base))
-        : undefined;
+    const earlier = replaced === undefined ? findBase(this.#stages, found) : undefined;
     let stage: Stage;
     if (earlier !== undefined) stage = continueStage(await this.plan(earlier), options);
     else if (replaced === undefined && base === "scratch") stage = createStage(options);
@@ -340,8 +345,8 @@ class Planner {
     name: string,
     { mountedAt }: { readonly mountedAt?: string } = {},
   ): Promise<Vertex | undefined> {
-    const isNumber = mountedAt === undefined && /^[+-]?\d+$/.test(name);
-    const found = isNumber ? this.#stages[Number(name)] : findStage(this.#stages, name);
+    const find = mountedAt === undefined ? findSource : findStage;
+    const found = find(this.#stages, name);
     if (found !== undefined && found.index >= stage.index) {
       throw dockerfileFaults.DOCKERFILE_INVALID(
         mountedAt === undefined
@@ -389,8 +394,4 @@ const isSource = (flag: string) => /^--(from|mount)=/.test(flag);
 
 function envNames(env: readonly string[]): readonly string[] {
   return env.map((text) => text.slice(0, text.indexOf("=")));
-}
-
-function matches(stage: FoundStage, name: string): boolean {
-  return stage.name !== "" && stage.name === name.toLowerCase();
 }

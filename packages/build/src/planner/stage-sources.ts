@@ -1,12 +1,19 @@
-import { Fault, goQuote } from "@hawser/base";
+import { goQuote } from "@hawser/base";
 import { parseReference } from "@hawser/oci";
 import { expandWord } from "../dockerfile/expand.ts";
-import { invalidAsWhole, invalidAt } from "../dockerfile/faults.ts";
+import { invalidAsWhole, invalidAt, refusedAt } from "../dockerfile/faults.ts";
 import { Flags } from "../dockerfile/flags.ts";
 import { splitMount } from "../dockerfile/mount-fields.ts";
 import type { InstructionNode } from "../dockerfile/parse-dockerfile.ts";
 import type { SourceRange } from "../dockerfile/source-range.ts";
-import { type FoundStage, findStage, titleOfStage } from "./find-stages.ts";
+import {
+  type FoundStage,
+  findBase,
+  findSource,
+  findStage,
+  isStageNumber,
+  titleOfStage,
+} from "./find-stages.ts";
 
 /** What an instruction takes files from: a stage, or the name of an image or a context. */
 type NamedSource = FoundStage | string;
@@ -46,7 +53,7 @@ export function checkStageSources(
   refuseCircles(stages, needs);
   if (isClassic) return;
   for (const { index, name, base, node } of stages) {
-    const isStage = stages.some((other) => other.index < index && other.name === base.toLowerCase());
+    const isStage = findBase(stages, { index, base }) !== undefined;
     if (!isStage && !(name !== "" && isContext(name))) names.push({ name: base, range: node.range });
   }
   for (const { name, range } of names) checkReference(name, range);
@@ -75,17 +82,16 @@ function copySource(from: string, stages: readonly FoundStage[], escape: string)
   try {
     expanded = expandWord(from, { lookup: () => undefined, escape });
   } catch (error) {
-    throw Fault.is(error, "invalid-argument") ? invalidAsWhole(error.message).because(error) : error;
+    throw refusedAt([], error);
   }
   if (expanded !== from) {
     throw invalidAsWhole(
       "variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround",
     );
   }
-  if (!/^[+-]?\d+$/.test(from)) return findStage(stages, from) ?? from;
-  const stage = stages[Number(from)];
-  if (stage === undefined) throw invalidAsWhole(`invalid stage index ${Number(from)}`);
-  return stage;
+  const stage = findSource(stages, from);
+  if (stage === undefined && isStageNumber(from)) throw invalidAsWhole(`invalid stage index ${Number(from)}`);
+  return stage ?? from;
 }
 
 function refuseCircles(
@@ -118,8 +124,6 @@ function checkReference(name: string, range: SourceRange | undefined): void {
   try {
     parseReference(name);
   } catch (error) {
-    if (!Fault.is(error, "invalid-argument")) throw error;
-    const words = `failed to parse stage name ${goQuote(name)}: ${error.message}`;
-    throw invalidAt(range ?? [], words).because(error);
+    throw refusedAt(range ?? [], error, (words) => `failed to parse stage name ${goQuote(name)}: ${words}`);
   }
 }

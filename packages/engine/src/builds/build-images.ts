@@ -14,7 +14,7 @@ import type { RegistryAccess } from "@hawser/registry/client";
 import type { BuildCache, Image, ImageStore } from "@hawser/store";
 import type { PullEvent } from "../images/pull-image.ts";
 import type { RemoteImages } from "../images/remote-images.ts";
-import { type BuildSources, checkPinnedById } from "./build-sources.ts";
+import { type BuildSources, checkPinnedById, fullName } from "./build-sources.ts";
 import { buildFaults } from "./faults.ts";
 import { type LayoutBlobs, layoutScheme, parseLayoutReference, receiveLayoutImage } from "./layout-image.ts";
 
@@ -84,7 +84,7 @@ export class BuildImages {
   ): Promise<ResolvedImage> {
     if (reference.startsWith(layoutScheme)) return await this.#receiveLayout(reference, options);
     const { showing = showNothing } = this.#options;
-    const { image, digest: named } = await showing(fullNameOf(reference), (onPull) =>
+    const { image, digest: named } = await showing(fullName(reference), (onPull) =>
       this.#findImage(reference, { ...options, onPull }),
     );
     const machine = options.platform ?? platformOfNode(process);
@@ -170,16 +170,6 @@ export class BuildImages {
     }
     for await (const event of registry.pull(name, options)) onPull(event);
     return { image: images.resolve(name) };
-  }
-}
-
-/** An id stays what it is, as does what is no name at all. */
-function fullNameOf(reference: string): string {
-  if (/^(sha256:)?[0-9a-f]{12,}$/.test(reference)) return reference;
-  try {
-    return formatReference(withDefaultTag(parseReference(reference)));
-  } catch {
-    return reference; // looking for it says what is wrong
   }
 }
 

@@ -162,8 +162,8 @@ function check(name: string, pin: string, pattern: RegExp): void {
   if (!pattern.test(pin)) throw buildFaults.PIN_INVALID(name, pin.slice(0, 100));
 }
 
-/** An id stays one. */
-function fullName(reference: string): string {
+/** A name with all its parts, as it is shown; an id stays one. */
+export function fullName(reference: string): string {
   try {
     return formatReference(withDefaultTag(parseReference(reference)));
   } catch {
