@@ -14,12 +14,14 @@ export const command = defineCommand({
   arguments: { min: 0, max: 0 },
   async run({ flags, session }) {
     if (flags.format !== "") return await printFormatted(session, flags.format);
+    const asked = askServer(session); // answers while the plugins do
+    asked.catch(() => {}); // told below
     const plugins = await describePlugins(session);
     await write(session.stdout, clientSection(session, plugins));
     for (const { Path, Err } of plugins)
       if (Err !== undefined) await warnLine(session, `WARNING: Plugin "${Path}" is not valid: ${Err}`);
     try {
-      const info = JSON.parse(await askServer(session)) as Partial<SystemInfo>;
+      const info = JSON.parse(await asked) as Partial<SystemInfo>;
       await write(session.stdout, `\nServer:\n${formatInfo(info)}\n\n`);
       for (const warning of info.Warnings ?? []) await warnLine(session, warning);
       return 0;
@@ -41,14 +43,15 @@ async function askServer(session: Session): Promise<string> {
 async function printFormatted(session: Session, format: string): Promise<number> {
   const { openTemplate, goValueFromJson } = await import("@hawser/base/template");
   const template = format === "json" ? undefined : openTemplate(format);
-  const server = parseExactJson(await askServer(session)) as object;
+  const [answer, plugins] = await Promise.all([askServer(session), describePlugins(session)]);
+  const server = parseExactJson(answer) as object;
   const info = {
     ...server,
     ClientInfo: {
       Debug: session.debug,
       Version: programVersion,
       Context: session.contextName,
-      Plugins: await describePlugins(session),
+      Plugins: plugins,
       Warnings: null,
     },
   };
