@@ -15,3 +15,11 @@ test("formatSourceLines() shows as many lines around as buildx does", () => {
   assert.deepEqual(shown(1002), [" 1000 |    ", " 1001 |    ", " 1002 | >>>"]);
   assert.deepEqual(shown(1, 1002).length, 1002);
 });
+
+test("formatSourceLines() shows no more of a line than BuildKit takes", () => {
+  const shown = formatSourceLines(`RUN ${"x".repeat(100_000)}`, {
+    name: "D",
+    range: { firstLine: 1, lastLine: 1 },
+  });
+  assert.ok(shown.length < 66_000, `${shown.length}`);
+});

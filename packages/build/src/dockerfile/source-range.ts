@@ -18,11 +18,15 @@ export function formatSourceLines(
   const shown = lines.slice(first - 1, last).map((line, at) => {
     const number = first + at;
     const isMeant = number >= range.firstLine && number <= range.lastLine;
-    return ` ${String(number).padStart(3)} | ${isMeant ? ">>>" : "   "} ${line}`.trimEnd();
+    const text = line.length > maxShownChars ? `${line.slice(0, maxShownChars)}…` : line;
+    return ` ${String(number).padStart(3)} | ${isMeant ? ">>>" : "   "} ${text}`.trimEnd();
   });
   const rule = "--------------------";
   return [`${name}:${range.firstLine}`, rule, ...shown, rule].join("\n");
 }
+
+/** BuildKit takes no longer line; we do, and do not send all of it back. */
+const maxShownChars = 64 << 10;
 
 /** Two lines before and after one line, one before and after several; at an end of the file more on the other side. */
 function around(
