@@ -40,6 +40,14 @@ for (const client of clients) {
       assert.equal(await target.ok("run", "--rm", "outside"), "a\n");
     });
 
+    if (!isOwn) {
+      test("an image may be meant by how its id begins, as for no other builder", async () => {
+        const id = (await target.ok("inspect", "-f", "{{.Id}}", "busybox")).replace(/^sha256:/, "").trim();
+        await using dir = await context({ Dockerfile: `FROM ${id.slice(0, 8)}\nLABEL by=id\n` });
+        assert.match(await ok("build", dir.path), /Successfully built/);
+      });
+    }
+
     test("RUN, COPY, ENV, ARG, WORKDIR, CMD make an image; a second build is the first", async () => {
       await using dir = await context({
         Dockerfile: `ARG TAG=latest

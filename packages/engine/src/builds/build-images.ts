@@ -44,6 +44,8 @@ export interface BuildImagesOptions {
   readonly layout?: (store: string) => LayoutBlobs | undefined;
   /** Ask registries although an image is here. */
   readonly pull: boolean;
+  /** An image that is here may be meant by how its id begins, as for the classic builder. Default: by a name alone. */
+  readonly findsShortIds?: boolean;
   /** Does `look`, which looks for an image by its full name, and shows that and how far a pull is. Default: nothing is shown. */
   readonly showing?: ShowImage;
   readonly signal: AbortSignal;
@@ -125,8 +127,8 @@ export class BuildImages {
   }
 
   #findLocal(reference: string): Image | undefined {
-    // A short word is a name, whatever image's id may begin so.
-    const meant = /^[0-9a-f]{1,11}$/.test(reference) ? `${reference}:latest` : reference;
+    const isName = this.#options.findsShortIds !== true && /^[0-9a-f]{1,11}$/.test(reference);
+    const meant = isName ? `${reference}:latest` : reference;
     try {
       return this.#parts.images.resolve(meant);
     } catch (error) {

@@ -282,6 +282,7 @@ export class BuildService {
     using build = this.begin({
       ...request,
       becomesImage: () => true,
+      findsShortIds: true,
       imported,
       files: {
         folder: async () => context,
