@@ -28,7 +28,7 @@ export class Inflater {
   /**
    * Goes on until all of `input` is read, `output` is full, or a member ends.
    *
-   * @throws {Error} as node:zlib does, with `code` `Z_DATA_ERROR`. It is of no use after that.
+   * @throws {Error} with node:zlib's words and `code` `Z_DATA_ERROR`. It is of no use after that.
    */
   inflate(input: Uint8Array, output: Uint8Array): Inflated {
     return native().inflate(this.#state, asBuffer(input), asBuffer(output));
