@@ -102,6 +102,7 @@ for (const row of chosen) {
   const figures = await row.run({
     peers,
     crun,
+    wanted: new Set(wanted),
     count: Number(values.count),
     full: values.full,
     ...(values.rounds !== undefined && { rounds: Number(values.rounds) }),

@@ -7,6 +7,8 @@ import type { Summary } from "./stats.ts";
 export interface RowContext {
   readonly peers: ReadonlyMap<string, Peer>;
   readonly crun: CrunPeer;
+  /** Names of all rows that are wanted. */
+  readonly wanted: ReadonlySet<string>;
   /** Rounds asked for on the command line; absent: the row's own number. */
   readonly rounds?: number;
   /** Transfers of the sizes that the goals name; else of a third and a fifth of them. */
