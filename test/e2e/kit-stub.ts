@@ -49,11 +49,13 @@ export async function openStub(): Promise<Stub> {
     env,
     residents,
     async openResident() {
-      await runCommand([...argv, "--version"], { env: { ...process.env, ...env } });
-      await eventually(async () => await listens(folder), {
-        deadlineMs: 20_000,
-        what: "the resident client listens",
-      });
+      const start = async () => {
+        // One that was killed may still have had its lock when the last command wanted another one.
+        if ((await holders()).length === 0)
+          await runCommand([...argv, "--version"], { env: { ...process.env, ...env } });
+        return await listens(folder);
+      };
+      await eventually(start, { deadlineMs: 20_000, what: "the resident client listens" });
       known = await holders();
     },
     async [Symbol.asyncDispose]() {

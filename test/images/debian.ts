@@ -26,9 +26,10 @@ export async function serversArchive(): Promise<string> {
   // One installation of the essential packages is both archives': the first is taken before the servers come.
   const left = mmdebstraps.map((pattern) => `--exclude='${pattern}'`).join(" ");
   const back = "--transform='s,/start-stop-daemon.REAL$,/start-stop-daemon,'";
+  // 1: a folder changed meanwhile. It is /sys, where the kernel is at home.
   const take =
-    `tar -C "$1" --one-file-system --xattrs ${left} ${back} -cf '${smallest}.part' .` +
-    ` && mv '${smallest}.part' '${smallest}'`;
+    `tar -C "$1" --one-file-system --xattrs ${left} ${back} -cf '${smallest}.part' .;` +
+    ` test $? -le 1 && mv '${smallest}.part' '${smallest}'`;
   const install =
     'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get -o DPkg::Chroot-Directory="$1" --yes install ' +
     servers.join(" ");
