@@ -246,9 +246,11 @@ static void remember(struct deflate *d, const uint8_t *out_start, const uint8_t 
   const size_t written = (size_t)(out - out_start);
   const unsigned part = written < window_size ? (unsigned)written : window_size;
   if (part == 0) return;
-  memmove(d->window, d->window + part, window_size - part);
-  memcpy(d->window + window_size - part, out - part, part);
-  d->window_filled = part < window_size - d->window_filled ? d->window_filled + part : window_size;
+  const unsigned kept = d->window_filled < window_size - part ? d->window_filled : window_size - part;
+  uint8_t *const end = d->window + window_size;
+  memmove(end - part - kept, end - kept, kept);
+  memcpy(end - part, out - part, part);
+  d->window_filled = kept + part;
 }
 
 const char *deflate_expand(struct deflate *d, struct deflate_buffers *b) {

@@ -30,8 +30,7 @@ static void next_part(struct gzip *g) {
 
 /* RFC 1952, 2.3.1. */
 static const char *read_fixed_head(struct gzip *g, unsigned char byte) {
-  if (g->done == 1 && byte != 0x1f) return "incorrect header check";
-  if (g->done == 2 && byte != 0x8b) return "incorrect header check";
+  if ((g->done == 1 && byte != 0x1f) || (g->done == 2 && byte != 0x8b)) return "incorrect header check";
   if (g->done == 3 && byte != 8) return "unknown compression method";
   if (g->done == 4 && (byte & 0xe0) != 0) return "unknown header flags set";
   if (g->done == 4) g->flags = byte;
