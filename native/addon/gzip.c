@@ -1,3 +1,4 @@
+/* Members of a gzip archive (RFC 1952): heads and sums, a byte at a time; the data between them is deflate.c's. */
 #include "gzip.h"
 
 #include <zlib.h>
